@@ -1,0 +1,105 @@
+"""Reviewers, sign-in sessions and page settings in the store. Hashing and rules are in `annotator.accounts`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from storage.connection import Connections
+from storage.records import InvalidRecord, NotFound, Reviewer, Role, utc_now
+from storage.rows import reviewer_from_row, to_json
+
+
+class AccountStore(Connections):
+    """Questions and events about people, sessions and settings."""
+
+    def add_reviewer(self, name: str, role: Role, *, password_hash: str | None = None) -> Reviewer:
+        """Add a person. Raises InvalidRecord if the name is empty or taken."""
+        if not name.strip() or name != name.strip():
+            raise InvalidRecord(f"Reviewer name {name!r} is empty or has spaces around it.")
+        with self.write() as db:
+            if any(db.query("SELECT 1 FROM reviewer WHERE name = ?", [name])):
+                raise InvalidRecord(f"There is a reviewer {name!r} already.")
+            db.conn.execute(
+                "INSERT INTO reviewer (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
+                [name, str(role), password_hash, utc_now()],
+            )
+        return self.reviewer(name)
+
+    def ensure_reviewer(self, name: str, role: Role = Role.REVIEWER) -> Reviewer:
+        """The reviewer of that name, added without a password if there is none."""
+        with self.write() as db:
+            db.conn.execute(
+                "INSERT INTO reviewer (name, role, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                [name, str(role), utc_now()],
+            )
+        return self.reviewer(name)
+
+    def reviewer(self, name: str) -> Reviewer:
+        with self.read() as db:
+            for row in db.query("SELECT * FROM reviewer WHERE name = ?", [name]):
+                return reviewer_from_row(row)
+        raise NotFound(f"There is no reviewer {name!r}.")
+
+    def reviewers(self) -> list[Reviewer]:
+        with self.read() as db:
+            return [reviewer_from_row(row) for row in db.query("SELECT * FROM reviewer ORDER BY name")]
+
+    def update_reviewer(
+        self, name: str, *, role: Role | None = None, password_hash: str | None = None, disabled: bool | None = None
+    ) -> None:
+        """Change what is given; a disabled person's sessions end at once. Raises NotFound."""
+        reviewer = self.reviewer(name)
+        disabled_at = reviewer.disabled_at if disabled is None else (utc_now() if disabled else None)
+        with self.write() as db:
+            db.conn.execute(
+                "UPDATE reviewer SET role = coalesce(?, role), password_hash = coalesce(?, password_hash),"
+                " disabled_at = ? WHERE name = ?",
+                [role and str(role), password_hash, disabled_at, name],
+            )
+            if disabled_at or password_hash:
+                db.conn.execute("DELETE FROM session WHERE reviewer = ?", [name])
+
+    def password_hash(self, name: str) -> str | None:
+        """The stored hash of an enabled person; None if there is no such person or they cannot sign in."""
+        with self.read() as db:
+            rows = db.query("SELECT password_hash FROM reviewer WHERE name = ? AND disabled_at IS NULL", [name])
+            return next((row["password_hash"] for row in rows), None)
+
+    def has_accounts(self) -> bool:
+        """True once any person can sign in: from then on, sign-in is required."""
+        with self.read() as db:
+            return any(
+                db.query("SELECT 1 FROM reviewer WHERE password_hash IS NOT NULL AND disabled_at IS NULL LIMIT 1")
+            )
+
+    def add_session(self, token_sha256: str, reviewer: str, *, expires_at: str) -> None:
+        with self.write() as db:
+            db.conn.execute("DELETE FROM session WHERE expires_at < ?", [utc_now()])
+            db.conn.execute(
+                "INSERT INTO session (token_sha256, reviewer, created_at, seen_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+                [token_sha256, reviewer, utc_now(), utc_now(), expires_at],
+            )
+
+    def session_reviewer(self, token_sha256: str) -> Reviewer | None:
+        """Whose session it is, if it has not expired and the person is not disabled."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT r.* FROM session s JOIN reviewer r ON r.name = s.reviewer"
+                " WHERE s.token_sha256 = ? AND s.expires_at > ? AND r.disabled_at IS NULL",
+                [token_sha256, utc_now()],
+            )
+            return next((reviewer_from_row(row) for row in rows), None)
+
+    def end_session(self, token_sha256: str) -> None:
+        with self.write() as db:
+            db.conn.execute("DELETE FROM session WHERE token_sha256 = ?", [token_sha256])
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        with self.read() as db:
+            rows = db.query("SELECT value FROM setting WHERE key = ?", [key])
+            return next((json.loads(row["value"]) for row in rows), default)
+
+    def set_setting(self, key: str, value: Any) -> None:
+        with self.write() as db:
+            db.conn.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", [key, to_json(value)])

@@ -1,0 +1,199 @@
+"""Annotations in the store: append-only saves, history, gold."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from storage.connection import Connections
+from storage.gold import gold_of
+from storage.records import Annotation, Conflict, Gold, NotFound, Role, Split, utc_now
+from storage.rows import annotated_json, annotation_from_row, spans_json
+
+INSERT_ANNOTATION = """
+INSERT INTO annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
+    undecided, note, seconds, model_version, restored_from, import_id, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class AnnotationStore(Connections):
+    """Questions and events about annotations."""
+
+    def add_annotation(self, annotation: Annotation, *, expected_revision: int) -> Annotation:
+        """Append the reviewer's next revision for (post, criterion) and return it as stored.
+
+        expected_revision: the latest revision that the caller has seen, 0 for none.
+        A save that is repeated with the same `op_id` returns the stored row instead of adding another.
+        Raises Conflict if a newer revision is there, NotFound if the post is not, InvalidRecord if a span is outside it.
+        """
+        with self.write() as db:
+            if annotation.op_id is not None:
+                for row in db.query("SELECT * FROM annotation WHERE op_id = ?", [annotation.op_id]):
+                    return annotation_from_row(row)
+            self._check_spans(db, annotation)
+            current = _latest_revision(db, annotation)
+            if current != expected_revision:
+                raise Conflict(
+                    f"{annotation.post_id} x {annotation.criterion_id} was saved elsewhere in the meantime "
+                    f"(revision {current}, you saw {expected_revision}).",
+                    current_revision=current,
+                )
+            return _append(db, dataclasses.replace(annotation, revision=current + 1), import_id=None)
+
+    def import_annotations(self, annotations: Iterable[Annotation], *, import_id: int | None) -> int:
+        """Append annotations that came from a file, each as its reviewer's next revision. Returns how many.
+
+        `created_at` is kept if given. Raises as add_annotation; nothing of the batch is stored then.
+        """
+        count = 0
+        with self.write() as db:
+            for annotation in annotations:
+                self._check_spans(db, annotation)
+                revision = _latest_revision(db, annotation) + 1
+                _append(db, dataclasses.replace(annotation, revision=revision), import_id=import_id)
+                count += 1
+        return count
+
+    def _check_spans(self, db: Any, annotation: Annotation) -> None:
+        rows = list(db.query("SELECT text FROM post WHERE id = ?", [annotation.post_id]))
+        if not rows:
+            raise NotFound(f"There is no post {annotation.post_id!r}.")
+        text = rows[0]["text"]
+        for span in itertools.chain((s.span for s in annotation.spans), annotation.rejected, annotation.undecided):
+            span.check(text, where=f"post {annotation.post_id}")
+
+    def annotations_of(self, post_id: str, reviewer: str) -> dict[str, Annotation]:
+        """The reviewer's latest annotation of the post, by criterion id."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT a.* FROM annotation_head h JOIN annotation a ON a.id = h.annotation_id"
+                " WHERE h.post_id = ? AND h.reviewer = ?",
+                [post_id, reviewer],
+            )
+            return {row["criterion_id"]: annotation_from_row(row) for row in rows}
+
+    def latest_annotations(self, post_id: str) -> list[Annotation]:
+        """Everybody's latest annotations of the post."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT a.* FROM annotation_head h JOIN annotation a ON a.id = h.annotation_id WHERE h.post_id = ?"
+                " ORDER BY a.criterion_id, a.id",
+                [post_id],
+            )
+            return [annotation_from_row(row) for row in rows]
+
+    def history(self, post_id: str, *, criterion_id: str | None = None) -> list[Annotation]:
+        """Every revision of everybody for the post, newest first."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT * FROM annotation WHERE post_id = :post AND (:criterion IS NULL OR criterion_id = :criterion)"
+                " ORDER BY id DESC",
+                {"post": post_id, "criterion": criterion_id},
+            )
+            return [annotation_from_row(row) for row in rows]
+
+    def revision(self, annotation_id: int) -> Annotation:
+        """One stored revision. Raises NotFound."""
+        with self.read() as db:
+            for row in db.query("SELECT * FROM annotation WHERE id = ?", [annotation_id]):
+                return annotation_from_row(row)
+        raise NotFound(f"There is no revision with number {annotation_id}.")
+
+    def recent_annotations(self, reviewer: str, *, limit: int = 200, before_id: int | None = None) -> list[Annotation]:
+        """The reviewer's latest saves over all posts, newest first: what undo across posts walks through."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT * FROM annotation WHERE reviewer = :r AND (:before IS NULL OR id < :before)"
+                " ORDER BY id DESC LIMIT :limit",
+                {"r": reviewer, "before": before_id, "limit": limit},
+            )
+            return [annotation_from_row(row) for row in rows]
+
+    def iter_annotations(self, *, batch_size: int = 1000) -> Iterator[Annotation]:
+        """Every revision of everybody, oldest first, in constant memory."""
+        last = 0
+        while True:
+            with self.read() as db:
+                rows = list(db.query("SELECT * FROM annotation WHERE id > ? ORDER BY id LIMIT ?", [last, batch_size]))
+            if not rows:
+                return
+            yield from (annotation_from_row(row) for row in rows)
+            last = rows[-1]["id"]
+
+    def gold(self, *, split: Split | None = None, post_ids: Sequence[str] | None = None) -> list[Gold]:
+        """The gold answers, in order of post id and criterion id. Training and export both read this.
+
+        split: only posts of that split. post_ids: only these posts.
+        """
+        return [gold for gold, _ in self._gold_or_open(split=split, post_ids=post_ids) if gold is not None]
+
+    def to_adjudicate(self) -> list[list[Annotation]]:
+        """Latest annotations of each (post, criterion) whose reviewers do not agree yet."""
+        groups = [group for gold, group in self._gold_or_open() if gold is None]
+        return [g for g in groups if len({a.reviewer for a in g if a.decided}) > 1]
+
+    def _gold_or_open(
+        self, *, split: Split | None = None, post_ids: Sequence[str] | None = None
+    ) -> Iterator[tuple[Gold | None, list[Annotation]]]:
+        with self.read() as db:
+            roles = {row["name"]: Role(row["role"]) for row in db.query("SELECT name, role FROM reviewer")}
+            rows = db.query(
+                "SELECT a.* FROM annotation_head h JOIN annotation a ON a.id = h.annotation_id"
+                " JOIN post ON post.id = h.post_id WHERE (:split IS NULL OR post.split = :split)"
+                " AND (:ids IS NULL OR post.id IN (SELECT value FROM json_each(:ids)))"
+                " ORDER BY a.post_id, a.criterion_id, a.id",
+                {"split": split and str(split), "ids": None if post_ids is None else json.dumps(list(post_ids))},
+            )
+            latest = [annotation_from_row(row) for row in rows]
+        for _, group in itertools.groupby(latest, key=lambda a: (a.post_id, a.criterion_id)):
+            annotations = list(group)
+            yield gold_of(annotations, roles), annotations
+
+
+def _latest_revision(db: Any, annotation: Annotation) -> int:
+    row = db.execute(
+        "SELECT max(revision) FROM annotation WHERE post_id = ? AND criterion_id = ? AND reviewer = ?",
+        [annotation.post_id, annotation.criterion_id, annotation.reviewer],
+    ).fetchone()
+    return int(row[0] or 0)
+
+
+def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annotation:
+    created_at = annotation.created_at or utc_now()
+    cursor = db.conn.execute(
+        INSERT_ANNOTATION,
+        [
+            annotation.op_id,
+            annotation.post_id,
+            annotation.criterion_id,
+            annotation.criterion_version,
+            annotation.reviewer,
+            annotation.revision,
+            annotation.verdict and str(annotation.verdict),
+            annotated_json(annotation.spans),
+            spans_json(annotation.rejected),
+            spans_json(annotation.undecided),
+            annotation.note,
+            annotation.seconds,
+            annotation.model_version,
+            annotation.restored_from,
+            import_id,
+            created_at,
+        ],
+    )
+    db.conn.execute(
+        "INSERT OR REPLACE INTO annotation_head (post_id, criterion_id, reviewer, annotation_id, verdict)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [
+            annotation.post_id,
+            annotation.criterion_id,
+            annotation.reviewer,
+            cursor.lastrowid,
+            annotation.verdict and str(annotation.verdict),
+        ],
+    )
+    return dataclasses.replace(annotation, id=cursor.lastrowid, created_at=created_at)

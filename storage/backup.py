@@ -1,0 +1,116 @@
+"""Snapshots of the database: online copy, verified before it counts; and back again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from storage.connection import DATABASE_NAME
+from storage.records import EvidenceError, StoreUnavailable, utc_now
+from storage.store import Store
+
+
+class BackupInvalid(EvidenceError):
+    """A snapshot that cannot be trusted."""
+
+
+def snapshot(store: Store, folder: Path, *, keep: int = 10) -> Path:
+    """Copy the live database to `folder`, check the copy, and only then give it its name. Returns its path.
+
+    Older snapshots beyond `keep` are removed. Raises BackupInvalid, and StoreUnavailable if the folder cannot be written.
+    """
+    name = f"evidence-{utc_now().replace(':', '')}.db"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{name}.{os.getpid()}.partial"
+        target = _unused(folder / name)
+        with store.read() as db, sqlite3.connect(temporary) as copy:
+            db.conn.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+        copy.close()
+        verify(temporary)
+        _sync(temporary)
+        temporary.replace(target)
+    except OSError as error:
+        raise StoreUnavailable(f"The snapshot could not be written to {folder}: {error}.") from error
+    for old in snapshots(folder)[keep:]:
+        old.unlink(missing_ok=True)
+    return target
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """Finished snapshots, newest first."""
+    return sorted(folder.glob("evidence-*.db"), key=lambda p: p.name, reverse=True)
+
+
+def verify(path: Path) -> None:
+    """Raise BackupInvalid unless the file is a whole database of this program."""
+    if not path.is_file():
+        raise BackupInvalid(f"{path} is not there.")
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            result = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+            connection.execute("SELECT count(*) FROM post").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise BackupInvalid(f"{path} is not a usable snapshot: {error}.") from error
+    if result != "ok" or broken is not None:
+        raise BackupInvalid(f"{path} is damaged: {result if result != 'ok' else 'a reference leads nowhere'}.")
+
+
+def restore(snapshot_path: Path, data_dir: Path, *, overwrite: bool = False) -> Path:
+    """Put a verified snapshot in place as the data directory's database. Returns the database's path.
+
+    An existing database is kept beside it as `evidence.db.before-restore-…`. The app must not be running on the directory.
+    Raises BackupInvalid; StoreUnavailable if a database is there and `overwrite` is False.
+    """
+    verify(snapshot_path)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    target = data_dir / DATABASE_NAME
+    if target.exists():
+        if not overwrite:
+            raise StoreUnavailable(
+                f"{target} exists. Say explicitly that it may be replaced; it is kept beside the new one."
+            )
+        _fold_journal(target)
+        target.replace(_unused(target.with_name(f"{DATABASE_NAME}.before-restore-{utc_now().replace(':', '')}")))
+    temporary = data_dir / f".{DATABASE_NAME}.{os.getpid()}.partial"
+    temporary.write_bytes(snapshot_path.read_bytes())
+    verify(temporary)
+    _sync(temporary)
+    temporary.replace(target)
+    return target
+
+
+def _fold_journal(database: Path) -> None:
+    """Bring the write-ahead log into the file, so that a stale log is never applied to the restored one."""
+    try:
+        connection = sqlite3.connect(database)
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.close()
+    except sqlite3.Error:  # the old file is damaged: that may be why one restores; keep its journal with it
+        pass
+    for suffix in ("-wal", "-shm"):
+        journal = database.with_name(database.name + suffix)
+        if journal.exists():
+            journal.replace(_unused(journal.with_name(journal.name + ".before-restore")))
+
+
+def _unused(path: Path) -> Path:
+    candidate, n = path, 1
+    while candidate.exists():
+        n += 1
+        candidate = path.with_name(f"{path.stem}-{n}{path.suffix}")
+    return candidate
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

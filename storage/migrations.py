@@ -1,0 +1,233 @@
+"""The schema, as append-only migrations: never edit one that has been released, add the next.
+
+Times are UTC ISO 8601 text. JSON columns hold UTF-8 JSON. Offsets inside JSON are Unicode code points of post.text.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("evidence")
+
+_TABLES = """
+CREATE TABLE post (
+    number INTEGER PRIMARY KEY,      -- ties the row to the full-text index, whatever VACUUM does
+    id TEXT NOT NULL UNIQUE,         -- the corpus' own id
+    text TEXT NOT NULL,              -- verbatim, never normalised
+    text_sha256 TEXT NOT NULL,       -- of the UTF-8 bytes; finds duplicates
+    split TEXT NOT NULL CHECK (split IN ('train', 'dev', 'test')),
+    author TEXT,                     -- NULL when not known; keeps one author's posts in one split
+    source TEXT,                     -- e.g. the subreddit or the file; NULL when not known
+    posted_at TEXT,                  -- as given by the corpus; NULL when not known
+    import_id INTEGER REFERENCES import(id),  -- NULL for a post that was pasted in
+    imported_at TEXT NOT NULL,
+    shuffle INTEGER NOT NULL,        -- 0 .. 2^31-1, hash of the id: a stable random order
+    meta TEXT NOT NULL DEFAULT '{}'  -- JSON object of further columns, carried to exports
+) STRICT;
+CREATE INDEX post_text_sha256 ON post(text_sha256);
+CREATE INDEX post_imported ON post(imported_at DESC, id);
+CREATE INDEX post_shuffle ON post(shuffle);
+CREATE INDEX post_import ON post(import_id);
+
+CREATE TABLE import (
+    id INTEGER PRIMARY KEY,
+    file_name TEXT NOT NULL,         -- without its folder
+    format TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    created_by TEXT,
+    report TEXT NOT NULL DEFAULT '{}',  -- JSON: imported, duplicates, rejected rows with reasons, aligned, unaligned
+    undone_at TEXT                   -- NULL while the import stands; set just before its rows are removed
+) STRICT;
+
+CREATE TABLE criterion (
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,        -- 1, 2, ...; the highest is the current wording
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,              -- what the model reads
+    guideline TEXT NOT NULL,         -- what the reviewer reads
+    position INTEGER NOT NULL,       -- order on the page
+    active INTEGER NOT NULL,         -- 0 after it was taken out of use
+    created_at TEXT NOT NULL,
+    created_by TEXT,                 -- NULL for the default set
+    PRIMARY KEY (id, version)
+) STRICT;
+
+CREATE TABLE reviewer (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL CHECK (role IN ('reviewer', 'adjudicator', 'admin')),
+    password_hash TEXT,              -- argon2id; NULL for a person who cannot sign in (local use, imported annotator)
+    created_at TEXT NOT NULL,
+    disabled_at TEXT                 -- NULL while the account may be used
+) STRICT;
+
+CREATE TABLE session (
+    token_sha256 TEXT PRIMARY KEY,   -- the token itself is only in the browser's cookie
+    reviewer TEXT NOT NULL REFERENCES reviewer(name),
+    created_at TEXT NOT NULL,
+    seen_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE prediction (
+    post_id TEXT NOT NULL REFERENCES post(id),
+    criterion_id TEXT NOT NULL,
+    model_version TEXT NOT NULL,
+    spans TEXT NOT NULL,             -- JSON list of [start, end, score, core_start, core_end]
+    no_evidence_score REAL NOT NULL, -- 0 .. 1
+    max_score REAL NOT NULL,         -- of the spans, 0 when there is none
+    known INTEGER NOT NULL,          -- 0: the model was never trained on this criterion
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (post_id, criterion_id, model_version)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX prediction_of_model ON prediction(model_version, criterion_id, max_score);
+
+CREATE TABLE post_score (            -- one row per (post, model): what the queue is ordered by; derived from prediction
+    post_id TEXT NOT NULL REFERENCES post(id),
+    model_version TEXT NOT NULL,
+    uncertainty REAL NOT NULL,       -- 0 .. 1, highest over the criteria
+    evidence REAL NOT NULL,          -- 0 .. 1, highest span score over the criteria
+    disagreement REAL,               -- 0 .. 1 against the baseline; NULL where no baseline was run
+    PRIMARY KEY (post_id, model_version)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX post_score_uncertainty ON post_score(model_version, uncertainty DESC);
+CREATE INDEX post_score_evidence ON post_score(model_version, evidence DESC);
+CREATE INDEX post_score_disagreement ON post_score(model_version, disagreement DESC);
+
+CREATE TABLE annotation (            -- append-only: one row per save
+    id INTEGER PRIMARY KEY,
+    op_id TEXT UNIQUE,               -- idempotency key made in the browser; NULL for imported rows
+    post_id TEXT NOT NULL REFERENCES post(id),
+    criterion_id TEXT NOT NULL,
+    criterion_version INTEGER NOT NULL,  -- the wording that was shown
+    reviewer TEXT NOT NULL REFERENCES reviewer(name),
+    revision INTEGER NOT NULL,       -- 1, 2, ... per (post, criterion, reviewer)
+    verdict TEXT CHECK (verdict IN ('evidence', 'no_evidence', 'unsure')),  -- NULL: not decided yet, or taken back
+    spans TEXT NOT NULL,             -- JSON list of [start, end, origin, predicted span or null]
+    rejected TEXT NOT NULL,          -- JSON list of predicted spans judged not to be evidence
+    undecided TEXT NOT NULL,         -- JSON list of predicted spans without a decision so far
+    note TEXT NOT NULL,
+    seconds REAL,                    -- time spent on this decision; NULL when not measured
+    model_version TEXT,              -- whose predictions were shown; NULL when none were
+    restored_from INTEGER,           -- the revision that this one restores; NULL otherwise
+    import_id INTEGER REFERENCES import(id),  -- NULL unless it came with an import
+    created_at TEXT NOT NULL,
+    UNIQUE (post_id, criterion_id, reviewer, revision)
+) STRICT;
+CREATE INDEX annotation_reviewer ON annotation(reviewer, id);
+CREATE INDEX annotation_created ON annotation(created_at);
+CREATE TRIGGER annotation_is_append_only BEFORE UPDATE ON annotation
+BEGIN SELECT RAISE(ABORT, 'annotations are append-only'); END;
+CREATE TRIGGER annotation_is_kept BEFORE DELETE ON annotation
+WHEN NOT EXISTS (SELECT 1 FROM import WHERE undone_at IS NOT NULL AND id IN
+    (OLD.import_id, (SELECT import_id FROM post WHERE post.id = OLD.post_id)))
+BEGIN SELECT RAISE(ABORT, 'annotations go only when their import is undone'); END;
+
+CREATE TABLE annotation_head (       -- the latest revision of each (post, criterion, reviewer); derived
+    post_id TEXT NOT NULL,
+    criterion_id TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    annotation_id INTEGER NOT NULL REFERENCES annotation(id) ON DELETE CASCADE,
+    verdict TEXT,                    -- copied from it, to count without a join
+    PRIMARY KEY (post_id, criterion_id, reviewer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX annotation_head_reviewer ON annotation_head(reviewer, post_id, verdict);
+
+CREATE TABLE post_visit (            -- where each reviewer is, and what they skipped
+    reviewer TEXT NOT NULL REFERENCES reviewer(name),
+    post_id TEXT NOT NULL REFERENCES post(id),
+    opened_at TEXT NOT NULL,
+    skipped_at TEXT,                 -- NULL unless the reviewer put the post off
+    PRIMARY KEY (reviewer, post_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE assignment (            -- a post that a reviewer has been given, or took
+    post_id TEXT NOT NULL REFERENCES post(id),
+    reviewer TEXT NOT NULL REFERENCES reviewer(name),
+    assigned_by TEXT,
+    assigned_at TEXT NOT NULL,
+    PRIMARY KEY (post_id, reviewer)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('train', 'predict', 'evaluate', 'import')),
+    status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    payload TEXT NOT NULL,           -- JSON: everything the job needs
+    progress REAL NOT NULL DEFAULT 0,
+    stage TEXT NOT NULL DEFAULT '',
+    message TEXT NOT NULL DEFAULT '',
+    result TEXT,                     -- JSON; NULL until done
+    error TEXT,                      -- NULL unless failed: the reason, for a person
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    worker TEXT,                     -- host:pid:random of the process that claimed it
+    created_by TEXT,
+    created_at TEXT NOT NULL,
+    claimed_at TEXT,
+    heartbeat_at REAL,               -- Unix seconds; NULL until claimed
+    finished_at TEXT
+) STRICT;
+CREATE UNIQUE INDEX one_training_at_a_time ON job((1)) WHERE status = 'running' AND kind = 'train';
+CREATE INDEX job_waiting ON job(status, id);
+CREATE TABLE job_metric (            -- what the live curves draw
+    job_id INTEGER NOT NULL REFERENCES job(id),
+    step INTEGER NOT NULL,
+    name TEXT NOT NULL,              -- loss, learning_rate, dev_f1, memory_mb, ...
+    value REAL NOT NULL,
+    PRIMARY KEY (job_id, name, step)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE job_log (
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL REFERENCES job(id),
+    at TEXT NOT NULL,
+    line TEXT NOT NULL               -- never holds post text
+) STRICT;
+CREATE INDEX job_log_of_job ON job_log(job_id, id);
+
+CREATE TABLE model_version (
+    id TEXT PRIMARY KEY,
+    path TEXT NOT NULL,              -- relative to models/, or 'bundled'
+    status TEXT NOT NULL CHECK (status IN ('ready', 'aside', 'deleted')),
+    parent TEXT,                     -- the version it was fine-tuned from; NULL for a start
+    base TEXT,                       -- the pretrained checkpoint at the root of the line
+    metrics TEXT NOT NULL,           -- JSON
+    config TEXT NOT NULL,            -- JSON: TrainConfig with its seed
+    data_sha256 TEXT,                -- hash of the gold rows it was trained on; NULL for the bundled one
+    examples INTEGER,                -- number of gold rows
+    size_bytes INTEGER,
+    job_id INTEGER REFERENCES job(id),
+    note TEXT NOT NULL,
+    created_by TEXT,
+    created_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE model_activation (      -- append-only; the last row is the model in service
+    id INTEGER PRIMARY KEY,
+    model_version TEXT NOT NULL REFERENCES model_version(id),
+    activated_by TEXT,               -- NULL when the promotion rule did it
+    activated_at TEXT NOT NULL,
+    note TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE setting (               -- what is set in the page rather than in the environment
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL              -- JSON
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m001_first_release(db: Database) -> None:
+    _run_statements(db, _TABLES)
+    db.table("post").enable_fts(["text"], create_triggers=True, tokenize="porter unicode61")
+
+
+def _run_statements(db: Database, script: str) -> None:
+    """Statement by statement: executescript() would commit the migration's own transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            db.conn.execute(statement)
+            statement = ""

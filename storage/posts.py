@@ -1,0 +1,224 @@
+"""Posts, criteria and imports in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from storage.connection import Connections
+from storage.records import Criterion, InvalidRecord, NotFound, Post, Split, split_of, utc_now
+from storage.rows import criterion_from_row, post_from_row, to_json
+
+CURRENT_CRITERIA = """
+SELECT * FROM criterion c
+WHERE version = (SELECT max(version) FROM criterion WHERE id = c.id) AND (active OR :with_inactive)
+ORDER BY position, id
+"""
+
+
+class PostStore(Connections):
+    """Questions and events about posts, criteria and imports."""
+
+    # --- posts
+
+    def add_posts(self, posts: Iterable[Post], *, import_id: int | None = None) -> tuple[int, list[str]]:
+        """Store the posts whose id is new. Returns (number added, ids that were there already).
+
+        A post without a split gets one from its author, else its id: fixed from then on.
+        """
+        added, known = 0, []
+        with self.write() as db:
+            for post in posts:
+                cursor = db.conn.execute(
+                    "INSERT INTO post (id, text, text_sha256, split, author, source, posted_at, import_id, imported_at,"
+                    " shuffle, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                    _post_values(post, import_id),
+                )
+                if cursor.rowcount:
+                    added += 1
+                else:
+                    known.append(post.id)
+        return added, known
+
+    def post(self, post_id: str) -> Post:
+        """The post. Raises NotFound."""
+        with self.read() as db:
+            for row in db.query("SELECT * FROM post WHERE id = ?", [post_id]):
+                return post_from_row(row)
+        raise NotFound(f"There is no post {post_id!r}.")
+
+    def posts(self, ids: Sequence[str]) -> list[Post]:
+        """The posts with these ids that exist, in the order asked for."""
+        with self.read() as db:
+            rows = db.query("SELECT * FROM post WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))])
+            found = {row["id"]: post_from_row(row) for row in rows}
+        return [found[post_id] for post_id in ids if post_id in found]
+
+    def iter_posts(self, *, batch_size: int = 500) -> Iterator[Post]:
+        """Every post in order of storage, in constant memory; each batch is one read."""
+        last = -1
+        while True:
+            with self.read() as db:
+                rows = list(db.query("SELECT * FROM post WHERE number > ? ORDER BY number LIMIT ?", [last, batch_size]))
+            if not rows:
+                return
+            yield from (post_from_row(row) for row in rows)
+            last = rows[-1]["number"]
+
+    def count_posts(self) -> int:
+        with self.read() as db:
+            return int(db.execute("SELECT count(*) FROM post").fetchone()[0])
+
+    def known_post_ids(self, ids: Sequence[str]) -> set[str]:
+        with self.read() as db:
+            rows = db.query("SELECT id FROM post WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))])
+            return {row["id"] for row in rows}
+
+    def known_texts(self, text_sha256s: Sequence[str]) -> dict[str, str]:
+        """Post id by text hash, for those of the hashes that are stored already."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT text_sha256, min(id) AS id FROM post WHERE text_sha256 IN (SELECT value FROM json_each(?))"
+                " GROUP BY text_sha256",
+                [json.dumps(list(text_sha256s))],
+            )
+            return {row["text_sha256"]: row["id"] for row in rows}
+
+    def set_split(self, post_ids: Sequence[str], split: Split) -> int:
+        """Move posts to another split, by an explicit decision of an admin. Returns how many there were."""
+        with self.write() as db:
+            cursor = db.conn.execute(
+                "UPDATE post SET split = ? WHERE id IN (SELECT value FROM json_each(?))",
+                [str(split), json.dumps(list(post_ids))],
+            )
+            return cursor.rowcount
+
+    def sources(self) -> list[str]:
+        with self.read() as db:
+            return [
+                r["source"] for r in db.query("SELECT DISTINCT source FROM post WHERE source IS NOT NULL ORDER BY 1")
+            ]
+
+    # --- criteria
+
+    def criteria(self, *, with_inactive: bool = False) -> list[Criterion]:
+        """The current wording of each criterion, in page order."""
+        with self.read() as db:
+            return [criterion_from_row(row) for row in db.query(CURRENT_CRITERIA, {"with_inactive": with_inactive})]
+
+    def criterion_versions(self, criterion_id: str) -> list[Criterion]:
+        """Every wording that the criterion has had, oldest first."""
+        with self.read() as db:
+            rows = db.query("SELECT * FROM criterion WHERE id = ? ORDER BY version", [criterion_id])
+            return [criterion_from_row(row) for row in rows]
+
+    def save_criteria(self, criteria: Iterable[Criterion], *, by: str | None = None) -> list[Criterion]:
+        """Store the criteria; a changed wording becomes a new version. Returns them with their versions."""
+        saved = []
+        with self.write() as db:
+            current = {c.id: c for c in self.criteria(with_inactive=True)}
+            for given in criteria:
+                known = current.get(given.id)
+                version = 1 if known is None else known.version + (not known.same_wording(given))
+                db.conn.execute(
+                    "INSERT INTO criterion (id, version, name, text, guideline, position, active, created_at, created_by)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, version)"
+                    " DO UPDATE SET position = excluded.position, active = excluded.active",
+                    [
+                        given.id,
+                        version,
+                        given.name,
+                        given.text,
+                        given.guideline,
+                        given.position,
+                        given.active,
+                        utc_now(),
+                        by,
+                    ],
+                )
+                saved.append(
+                    Criterion(given.id, given.name, given.text, given.guideline, version, given.position, given.active)
+                )
+        return saved
+
+    # --- imports
+
+    def start_import(self, file_name: str, format_name: str, *, by: str | None = None) -> int:
+        with self.write() as db:
+            cursor = db.conn.execute(
+                "INSERT INTO import (file_name, format, created_at, created_by) VALUES (?, ?, ?, ?)",
+                [file_name, format_name, utc_now(), by],
+            )
+            return int(cursor.lastrowid or 0)
+
+    def finish_import(self, import_id: int, report: Mapping[str, Any]) -> None:
+        with self.write() as db:
+            db.conn.execute("UPDATE import SET report = ? WHERE id = ?", [to_json(report), import_id])
+
+    def imports(self) -> list[dict[str, Any]]:
+        """All imports, newest first, `report` decoded; undone ones have `undone_at`."""
+        with self.read() as db:
+            return [
+                {**row, "report": json.loads(row["report"])}
+                for row in db.query("SELECT * FROM import ORDER BY id DESC")
+            ]
+
+    def undo_import(self, import_id: int) -> dict[str, int]:
+        """Remove an import's posts with everything that hangs on them, and its annotations of other posts.
+
+        Returns {"posts": n, "annotations": m}. Raises NotFound, and InvalidRecord if it was undone before.
+        """
+        with self.write() as db:
+            cursor = db.conn.execute(
+                "UPDATE import SET undone_at = ? WHERE id = ? AND undone_at IS NULL", [utc_now(), import_id]
+            )
+            if cursor.rowcount == 0:
+                if any(db.query("SELECT 1 FROM import WHERE id = ?", [import_id])):
+                    raise InvalidRecord(f"Import {import_id} was undone before.")
+                raise NotFound(f"There is no import {import_id}.")
+            return _remove_import(db.conn, import_id)
+
+
+def _post_values(post: Post, import_id: int | None) -> list[Any]:
+    shuffle = int.from_bytes(hashlib.sha256(post.id.encode()).digest()[:4], "big") >> 1
+    split = post.split or split_of(post.author or post.id)
+    return [
+        post.id,
+        post.text,
+        post.text_sha256,
+        str(split),
+        post.author,
+        post.source,
+        post.posted_at,
+        import_id,
+        utc_now(),
+        shuffle,
+        to_json(dict(post.meta)),
+    ]
+
+
+def _remove_import(connection: Any, import_id: int) -> dict[str, int]:
+    """Delete in the order of the foreign keys; heads of annotations that stay are worked out again."""
+    touched = connection.execute(
+        "SELECT DISTINCT post_id, criterion_id, reviewer FROM annotation WHERE import_id = ?", [import_id]
+    ).fetchall()
+    mine = "(SELECT id FROM post WHERE import_id = ?)"
+    connection.execute(
+        f"DELETE FROM annotation_head WHERE annotation_id IN (SELECT id FROM annotation WHERE import_id = ? OR post_id IN {mine})",
+        [import_id, import_id],
+    )
+    annotations = connection.execute(
+        f"DELETE FROM annotation WHERE import_id = ? OR post_id IN {mine}", [import_id, import_id]
+    ).rowcount
+    for table in ("prediction", "post_score", "post_visit", "assignment"):
+        connection.execute(f"DELETE FROM {table} WHERE post_id IN {mine}", [import_id])
+    posts = connection.execute("DELETE FROM post WHERE import_id = ?", [import_id]).rowcount
+    connection.executemany(
+        "INSERT OR REPLACE INTO annotation_head (post_id, criterion_id, reviewer, annotation_id, verdict)"
+        " SELECT post_id, criterion_id, reviewer, id, verdict FROM annotation"
+        " WHERE post_id = ? AND criterion_id = ? AND reviewer = ? ORDER BY revision DESC LIMIT 1",
+        touched,
+    )
+    return {"posts": posts, "annotations": annotations}

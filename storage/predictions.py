@@ -1,0 +1,178 @@
+"""Predictions and model versions in the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from storage.connection import Connections
+from storage.records import InvalidRecord, ModelStatus, ModelVersion, NotFound, Prediction, utc_now
+from storage.rows import model_from_row, prediction_from_row, spans_json, to_json
+
+
+class PredictionStore(Connections):
+    """Questions and events about predictions and model versions."""
+
+    def add_predictions(
+        self, predictions: Iterable[Prediction], *, disagreement: Mapping[str, float] | None = None
+    ) -> int:
+        """Store predictions, replacing those of the same (post, criterion, model). Returns how many.
+
+        disagreement: by post id, in [0, 1], how far the model is from the baseline.
+        """
+        count, touched = 0, set()
+        with self.write() as db:
+            for p in predictions:
+                db.conn.execute(
+                    "INSERT OR REPLACE INTO prediction (post_id, criterion_id, model_version, spans, no_evidence_score,"
+                    " max_score, known, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        p.post_id,
+                        p.criterion_id,
+                        p.model_version,
+                        spans_json(p.spans),
+                        p.no_evidence_score,
+                        p.max_score,
+                        p.known,
+                        p.created_at or utc_now(),
+                    ],
+                )
+                count += 1
+                touched.add((p.post_id, p.model_version))
+            for post_id, model_version in sorted(touched):
+                db.conn.execute(
+                    "INSERT OR REPLACE INTO post_score (post_id, model_version, uncertainty, evidence, disagreement)"
+                    " SELECT post_id, model_version, max(CASE WHEN known THEN 1 - abs(2 * no_evidence_score - 1) ELSE 0 END),"
+                    " max(max_score), :disagreement FROM prediction WHERE post_id = :post AND model_version = :model",
+                    {"post": post_id, "model": model_version, "disagreement": (disagreement or {}).get(post_id)},
+                )
+        return count
+
+    def predictions(self, post_id: str, model_version: str) -> dict[str, Prediction]:
+        """The model's predictions for the post by criterion id; empty if it has not read the post yet."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT * FROM prediction WHERE post_id = ? AND model_version = ?", [post_id, model_version]
+            )
+            return {row["criterion_id"]: prediction_from_row(row) for row in rows}
+
+    def posts_without_prediction(
+        self, model_version: str, criterion_ids: Sequence[str], *, limit: int, only_unreviewed: bool = False
+    ) -> list[str]:
+        """Ids of posts that lack this model's prediction for at least one of the criteria, oldest import first."""
+        reviewed = (
+            "AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id AND h.verdict IS NOT NULL)"
+        )
+        with self.read() as db:
+            rows = db.query(
+                "SELECT id FROM post WHERE (SELECT count(*) FROM prediction p WHERE p.post_id = post.id"
+                " AND p.model_version = :model AND p.criterion_id IN (SELECT value FROM json_each(:criteria))) < :needed"
+                f" {reviewed if only_unreviewed else ''} ORDER BY number LIMIT :limit",
+                {
+                    "model": model_version,
+                    "criteria": json.dumps(list(criterion_ids)),
+                    "needed": len(criterion_ids),
+                    "limit": limit,
+                },
+            )
+            return [row["id"] for row in rows]
+
+    def count_predicted_posts(self, model_version: str) -> int:
+        with self.read() as db:
+            return int(
+                db.execute("SELECT count(*) FROM post_score WHERE model_version = ?", [model_version]).fetchone()[0]
+            )
+
+    # --- model versions
+
+    def add_model(self, model: ModelVersion) -> None:
+        """Register a model version. Raises InvalidRecord if the id is taken."""
+        with self.write() as db:
+            if any(db.query("SELECT 1 FROM model_version WHERE id = ?", [model.id])):
+                raise InvalidRecord(f"There is a model version {model.id!r} already.")
+            db.conn.execute(
+                "INSERT INTO model_version (id, path, status, parent, base, metrics, config, data_sha256, examples,"
+                " size_bytes, job_id, note, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    model.id,
+                    model.path,
+                    str(model.status),
+                    model.parent,
+                    model.base,
+                    to_json(dict(model.metrics)),
+                    to_json(dict(model.config)),
+                    model.data_sha256,
+                    model.examples,
+                    model.size_bytes,
+                    model.job_id,
+                    model.note,
+                    model.created_by,
+                    model.created_at or utc_now(),
+                ],
+            )
+
+    def model(self, model_id: str) -> ModelVersion:
+        with self.read() as db:
+            for row in db.query("SELECT * FROM model_version WHERE id = ?", [model_id]):
+                return model_from_row(row)
+        raise NotFound(f"There is no model version {model_id!r}.")
+
+    def models(self, *, with_deleted: bool = False) -> list[ModelVersion]:
+        """Model versions, newest first."""
+        with self.read() as db:
+            rows = db.query("SELECT * FROM model_version ORDER BY created_at DESC, rowid DESC")
+            models = [model_from_row(row) for row in rows]
+        return [m for m in models if with_deleted or m.status is not ModelStatus.DELETED]
+
+    def next_model_id(self) -> str:
+        """`v1`, `v2`, ...: never one that was used before, deleted versions included."""
+        with self.read() as db:
+            numbers = [
+                int(row["id"][1:])
+                for row in db.query("SELECT id FROM model_version WHERE id GLOB 'v[0-9]*'")
+                if row["id"][1:].isdigit()
+            ]
+        return f"v{max(numbers, default=0) + 1}"
+
+    def update_model(
+        self,
+        model_id: str,
+        *,
+        status: ModelStatus | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Change what is known about a version; what is None stays."""
+        with self.write() as db:
+            cursor = db.conn.execute(
+                "UPDATE model_version SET status = coalesce(?, status), metrics = coalesce(?, metrics),"
+                " note = coalesce(?, note) WHERE id = ?",
+                [status and str(status), None if metrics is None else to_json(dict(metrics)), note, model_id],
+            )
+            if cursor.rowcount == 0:
+                raise NotFound(f"There is no model version {model_id!r}.")
+
+    def active_model(self) -> ModelVersion | None:
+        """The version in service, or None in a store that has no model yet."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT m.* FROM model_activation a JOIN model_version m ON m.id = a.model_version"
+                " ORDER BY a.id DESC LIMIT 1"
+            )
+            return next((model_from_row(row) for row in rows), None)
+
+    def activate_model(self, model_id: str, *, by: str | None, note: str = "") -> None:
+        """Put a version in service. Raises NotFound, or InvalidRecord if its files were deleted."""
+        with self.write() as db:
+            if self.model(model_id).status is ModelStatus.DELETED:
+                raise InvalidRecord(f"Model version {model_id} was deleted and cannot be put in service.")
+            db.conn.execute(
+                "INSERT INTO model_activation (model_version, activated_by, activated_at, note) VALUES (?, ?, ?, ?)",
+                [model_id, by, utc_now(), note],
+            )
+
+    def activations(self) -> list[dict[str, Any]]:
+        """What was in service when, newest first: model_version, activated_by, activated_at, note."""
+        with self.read() as db:
+            return list(db.query("SELECT * FROM model_activation ORDER BY id DESC"))

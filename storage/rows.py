@@ -1,0 +1,165 @@
+"""Between database rows and records: the only place that knows how spans are written as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from storage.records import (
+    AnnotatedSpan,
+    Annotation,
+    Criterion,
+    Job,
+    JobKind,
+    JobStatus,
+    ModelStatus,
+    ModelVersion,
+    Post,
+    Prediction,
+    Reviewer,
+    Role,
+    Span,
+    SpanOrigin,
+    Split,
+    Verdict,
+)
+
+Row = Mapping[str, Any]
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def span_to_list(span: Span) -> list[Any]:
+    return [span.start, span.end, span.score, span.core_start, span.core_end]
+
+
+def span_from_list(cell: list[Any]) -> Span:
+    return Span(*cell)
+
+
+def spans_json(spans: Iterable[Span]) -> str:
+    return to_json([span_to_list(s) for s in spans])
+
+
+def spans_from_json(cell: str) -> tuple[Span, ...]:
+    return tuple(span_from_list(item) for item in json.loads(cell))
+
+
+def annotated_json(spans: Iterable[AnnotatedSpan]) -> str:
+    return to_json(
+        [[s.start, s.end, str(s.origin), None if s.predicted is None else span_to_list(s.predicted)] for s in spans]
+    )
+
+
+def annotated_from_json(cell: str) -> tuple[AnnotatedSpan, ...]:
+    return tuple(
+        AnnotatedSpan(start, end, SpanOrigin(origin), None if predicted is None else span_from_list(predicted))
+        for start, end, origin, predicted in json.loads(cell)
+    )
+
+
+def post_from_row(row: Row) -> Post:
+    return Post(
+        id=row["id"],
+        text=row["text"],
+        split=Split(row["split"]),
+        author=row["author"],
+        source=row["source"],
+        posted_at=row["posted_at"],
+        imported_at=row["imported_at"],
+        import_id=row["import_id"],
+        meta=json.loads(row["meta"]),
+    )
+
+
+def criterion_from_row(row: Row) -> Criterion:
+    return Criterion(
+        id=row["id"],
+        name=row["name"],
+        text=row["text"],
+        guideline=row["guideline"],
+        version=row["version"],
+        position=row["position"],
+        active=bool(row["active"]),
+    )
+
+
+def prediction_from_row(row: Row) -> Prediction:
+    return Prediction(
+        post_id=row["post_id"],
+        criterion_id=row["criterion_id"],
+        model_version=row["model_version"],
+        spans=spans_from_json(row["spans"]),
+        no_evidence_score=row["no_evidence_score"],
+        known=bool(row["known"]),
+        created_at=row["created_at"],
+    )
+
+
+def annotation_from_row(row: Row) -> Annotation:
+    return Annotation(
+        id=row["id"],
+        op_id=row["op_id"],
+        post_id=row["post_id"],
+        criterion_id=row["criterion_id"],
+        criterion_version=row["criterion_version"],
+        reviewer=row["reviewer"],
+        revision=row["revision"],
+        verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
+        spans=annotated_from_json(row["spans"]),
+        rejected=spans_from_json(row["rejected"]),
+        undecided=spans_from_json(row["undecided"]),
+        note=row["note"],
+        seconds=row["seconds"],
+        model_version=row["model_version"],
+        restored_from=row["restored_from"],
+        created_at=row["created_at"],
+    )
+
+
+def reviewer_from_row(row: Row) -> Reviewer:
+    return Reviewer(row["name"], Role(row["role"]), row["created_at"], row["disabled_at"])
+
+
+def model_from_row(row: Row) -> ModelVersion:
+    return ModelVersion(
+        id=row["id"],
+        path=row["path"],
+        status=ModelStatus(row["status"]),
+        parent=row["parent"],
+        base=row["base"],
+        metrics=json.loads(row["metrics"]),
+        config=json.loads(row["config"]),
+        data_sha256=row["data_sha256"],
+        examples=row["examples"],
+        size_bytes=row["size_bytes"],
+        job_id=row["job_id"],
+        note=row["note"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+    )
+
+
+def job_from_row(row: Row) -> Job:
+    return Job(
+        id=row["id"],
+        kind=JobKind(row["kind"]),
+        status=JobStatus(row["status"]),
+        payload=json.loads(row["payload"]),
+        progress=row["progress"],
+        stage=row["stage"],
+        message=row["message"],
+        result=None if row["result"] is None else json.loads(row["result"]),
+        error=row["error"],
+        cancel_requested=bool(row["cancel_requested"]),
+        attempt=row["attempt"],
+        worker=row["worker"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        claimed_at=row["claimed_at"],
+        heartbeat_at=row["heartbeat_at"],
+        finished_at=row["finished_at"],
+    )

@@ -1,0 +1,27 @@
+"""The store: one object for every question and event, over one SQLite database.
+
+The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `accounts`); `connection` has `read()`
+and `write()`; jobs are in `storage.jobs`, snapshots in `storage.backup`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from storage.accounts import AccountStore
+from storage.annotations import AnnotationStore
+from storage.connection import DATABASE_NAME, Connections
+from storage.posts import PostStore
+from storage.predictions import PredictionStore
+from storage.queue import QueueStore
+
+__all__ = ["Connections", "Store", "open_store"]
+
+
+class Store(PostStore, PredictionStore, AnnotationStore, QueueStore, AccountStore):
+    """All questions and events of one project's database. Safe to share between threads."""
+
+
+def open_store(data_dir: Path) -> Store:
+    """The store of a data directory, made and migrated as needed. Raises StoreUnavailable."""
+    return Store(data_dir / DATABASE_NAME)
