@@ -16,10 +16,10 @@ MAX_SENTENCE_CHARACTERS = 400
 # a run of closing punctuation, with closing quotes and brackets, before white space; or the end of a line
 _BREAK = re.compile(r"(?:[.!?…。！？]+[\"'”’»)\]]*(?=\s|$))|(?:[ \t]*(?:\r\n|\r|\n|\u2028|\u2029)\s*)")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|approx|no|dept|est|fig|mt|a\.m|p\.m|u\.s|[a-z])\.$",
+    r"(?:^|[\s(\[\"'])(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|approx|dept|est|fig|mt|a\.m|p\.m|u\.s|[a-hj-z])\.$",
     re.IGNORECASE,
 )
-_NOT_AN_ABBREVIATION_BEFORE_CAPITAL = re.compile(r"(?:etc|a\.m|p\.m|u\.s|no|i)\.$", re.IGNORECASE)
+_NOT_AN_ABBREVIATION_BEFORE_CAPITAL = re.compile(r"(?:etc|a\.m|p\.m|u\.s)\.$", re.IGNORECASE)
 _SOFT_BREAK = re.compile(r"[;:—–]\s|,\s(?=and |but |so |because |then )|\s")
 
 
