@@ -1,0 +1,214 @@
+"""Settings: the only reader of the environment. Every setting has a variable EVIDENCE_NAME and most a flag `--name`.
+
+Precedence: command line, then environment, then the default. On a Hugging Face Space (SPACE_ID is set) some defaults differ:
+it listens on all addresses, as a public demo, inside the frame of huggingface.co.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from storage.records import EvidenceError
+
+PREFIX = "EVIDENCE_"
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
+class SettingsInvalid(EvidenceError, ValueError):
+    """A setting that cannot be understood; the text names its variable and what it may be."""
+
+
+def _setting(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the program was told. Fields are documented by their `help`; see `table()`."""
+
+    data_dir: Path = _setting(Path("data"), "The project: database, models, backups, uploads. On a local disk")
+    host: str = _setting("127.0.0.1", "Address to listen on; any other than loopback needs accounts")
+    port: int = _setting(7860, "Port to listen on")
+    local_reviewer: str = _setting("local", "Name of the one reviewer while there are no accounts")
+    model: str = _setting("active", "Model to serve: active (as chosen in Retrain), demo (bundled), a directory or a Hub id")
+    device: str = _setting("auto", "Where the model runs: auto, cpu, cuda, cuda:1, mps")
+    dtype: str = _setting("auto", "Number type of the model: auto, float32, bfloat16, float16")
+    attention: str = _setting("auto", "Attention kernel: auto, sdpa, eager, flash_attention_2")
+    threads: int | None = _setting(None, "CPU threads of the served model; unset: chosen from the machine")
+    predict_ahead: int = _setting(500, "How many posts are predicted ahead of the reviewers in the background")
+    worker: bool = _setting(True, "Start the background worker (training, bulk prediction) together with the app")
+    empty: bool = _setting(False, "First start without demo posts and default criteria")
+    allow_remote_without_accounts: bool = _setting(
+        False, "Listen on other addresses although nobody has to sign in: everyone who reaches it is admin"
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (), "Further host names under which the app is reached, comma-separated (behind a proxy)"
+    )
+    secure_cookies: bool = _setting(False, "Cookies over HTTPS only; set it behind a proxy that ends TLS")
+    frame_ancestors: tuple[str, ...] = _setting((), "Origins that may show the app in a frame, comma-separated; empty: none")
+    session_hours: float = _setting(12.0, "Hours until a person has to sign in again")
+    max_upload_mb: int = _setting(200, "Largest file that may be uploaded, in megabytes")
+    demo: bool = _setting(False, "Public demo: Try it first, each visitor reviews for themselves, no import, no training")
+    crisis_text: str = _setting(
+        "If you or somebody else may be in danger, contact local emergency services or a crisis line now.",
+        "Sentence shown in the footer; empty: none",
+    )
+    crisis_url: str = _setting("https://findahelpline.com", "Link behind that sentence; empty: none")
+    log_level: str = _setting("warning", "Least severe log lines to show: debug, info, warning, error")
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in LOOPBACK_HOSTS or self.host.startswith("127.")
+
+    @property
+    def models_dir(self) -> Path:
+        return self.data_dir / "models"
+
+    @property
+    def backups_dir(self) -> Path:
+        return self.data_dir / "backups"
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
+
+    def as_environment(self) -> dict[str, str]:
+        """The settings as EVIDENCE_ variables: what a child process needs to see the same ones."""
+        return {variable(f.name): _unparse(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+
+def from_environment(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from EVIDENCE_ variables, with `overrides` (from the command line; None values do not count) on top.
+
+    Raises SettingsInvalid for a value of the wrong kind, and for an EVIDENCE_ variable that is no setting (a typing error).
+    """
+    fields = {f.name: f for f in dataclasses.fields(Settings)}
+    unknown = sorted(n for n in os.environ if n.startswith(PREFIX) and n.removeprefix(PREFIX).lower() not in fields)
+    if unknown:
+        raise SettingsInvalid(f"{unknown[0]} is not a setting. `evidence settings` lists them.")
+    values: dict[str, Any] = dict(_space_defaults())
+    for name, spec in fields.items():
+        given = os.environ.get(variable(name))
+        if given is not None:
+            values[name] = _parse(name, str(spec.type), given)
+    values.update({k: v for k, v in (overrides or {}).items() if v is not None})
+    return checked(Settings(**values))
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings with an absolute data directory. Raises SettingsInvalid where a value makes no sense."""
+    if not 0 <= settings.port <= 65535:
+        raise SettingsInvalid(f"Port {settings.port} is not between 0 and 65535.")
+    if settings.session_hours <= 0 or settings.max_upload_mb <= 0:
+        raise SettingsInvalid("session_hours and max_upload_mb must be above 0.")
+    if settings.threads is not None and settings.threads < 1:
+        raise SettingsInvalid(f"threads is {settings.threads}; it must be 1 or more.")
+    if not settings.local_reviewer.strip():
+        raise SettingsInvalid("local_reviewer must be a name.")
+    if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise SettingsInvalid(f"log_level is {settings.log_level!r}; it may be debug, info, warning or error.")
+    return dataclasses.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
+
+
+def prepare_process(settings: Settings) -> None:
+    """Tell the libraries what they read from the environment. Call before gradio or transformers are imported.
+
+    Nothing is reported to anybody, and uploads stay inside the data directory.
+    """
+    os.environ.update(
+        {
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "GRADIO_TEMP_DIR": str(settings.uploads_dir),
+            "GRADIO_SSR_MODE": "False",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+        }
+    )
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # httpx, with which Gradio asks itself whether it is up, must not go through a proxy to this machine
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*known, "127.0.0.1", "localhost"]))
+
+
+def variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def table() -> list[dict[str, str]]:
+    """Every setting as {"variable", "flag", "default", "help"}, in order: what the README shows."""
+    return [
+        {
+            "variable": variable(f.name),
+            "flag": "--" + f.name.replace("_", "-"),
+            "default": _unparse(f.default),
+            "help": str(f.metadata["help"]),
+        }
+        for f in dataclasses.fields(Settings)
+    ]
+
+
+def _space_defaults() -> dict[str, Any]:
+    if not os.environ.get("SPACE_ID"):
+        return {}
+    return {
+        "host": "0.0.0.0",  # noqa: S104 - the Space's proxy is the only way in
+        "port": int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
+        "demo": True,
+        "secure_cookies": True,
+        "frame_ancestors": ("https://huggingface.co",),
+        "allowed_hosts": tuple(filter(None, [os.environ.get("SPACE_HOST", "")])),
+    }
+
+
+def _parse(name: str, kind: str, given: str) -> Any:
+    try:
+        return _PARSERS[kind](given.strip())
+    except ValueError as error:
+        raise SettingsInvalid(f"{variable(name)}={given!r} cannot be read: it must be {_KINDS[kind]}.") from error
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError(text)
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "Path": Path,
+    "str": str,
+    "int": int,
+    "int | None": lambda text: int(text) if text else None,
+    "float": float,
+    "bool": _parse_bool,
+    "tuple[str, ...]": _parse_list,
+}
+_KINDS = {
+    "Path": "a path",
+    "str": "a text",
+    "int": "a whole number",
+    "int | None": "a whole number, or empty",
+    "float": "a number",
+    "bool": "1 or 0",
+    "tuple[str, ...]": "a comma-separated list",
+}
+
+
+def _unparse(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return ",".join(value) if isinstance(value, tuple) else str(value)
