@@ -20,6 +20,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
+AP_ROUNDS = 200
+"""Ranking anew costs a pass over all sentences per round; 200 rounds place a 95 % interval well enough."""
 _CHUNK_CELLS = 4_000_000
 
 
@@ -121,14 +123,15 @@ def post_weights(posts: int, *, rounds: int, seed: int) -> Floats:
 
 
 def bootstrap_average_precision(gold: Bools, score: Floats, post: Ints, weights: Floats) -> Floats:
-    """Average precision in every bootstrap round, shape (rounds,); nan in rounds without a positive.
+    """Average precision in the first AP_ROUNDS bootstrap rounds, shape (rounds,); nan in rounds without a positive.
 
     gold, score, post: shape (items,); `post` is the column of `weights`, shape (rounds, posts).
     """
     truth = gold.astype(np.float64)
     step = max(1, _CHUNK_CELLS // max(1, score.size))
+    rounds = weights[:AP_ROUNDS]
     parts = [
-        _weighted_average_precision(truth, score, weights[i : i + step][:, post]) for i in range(0, len(weights), step)
+        _weighted_average_precision(truth, score, rounds[i : i + step][:, post]) for i in range(0, len(rounds), step)
     ]
     return np.concatenate(parts) if parts else np.empty(0)
 

@@ -15,8 +15,8 @@ from storage.rows import annotated_json, annotation_from_row, spans_json
 
 INSERT_ANNOTATION = """
 INSERT INTO annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
-    undecided, note, seconds, model_version, restored_from, import_id, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    undecided, note, seconds, model_version, restored_from, undoes, import_id, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -181,6 +181,7 @@ def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annota
             annotation.seconds,
             annotation.model_version,
             annotation.restored_from,
+            annotation.undoes,
             import_id,
             created_at,
         ],

@@ -114,6 +114,17 @@ class Jobs:
         with self.store.write() as db:
             self._end(db, job, JobStatus.CANCELLED, result=None if result is None else to_json(dict(result)))
 
+    def release(self, job: Job, message: str) -> None:
+        """Put the job back in the queue because its worker was told to stop; the attempt does not count."""
+        with self.store.write() as db:
+            self._change(
+                db,
+                job,
+                "status = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END, worker = NULL, message = ?,"
+                " attempt = attempt - 1, finished_at = CASE WHEN cancel_requested THEN ? END",
+                [message, utc_now()],
+            )
+
     def request_cancel(self, job_id: int) -> Job:
         """Ask a job to stop: a queued one ends here, a running one is told at its next heartbeat."""
         with self.store.write() as db:

@@ -24,12 +24,16 @@ CREATE TABLE post (
     import_id INTEGER REFERENCES import(id),  -- NULL for a post that was pasted in
     imported_at TEXT NOT NULL,
     shuffle INTEGER NOT NULL,        -- 0 .. 2^31-1, hash of the id: a stable random order
-    meta TEXT NOT NULL DEFAULT '{}'  -- JSON object of further columns, carried to exports
+    meta TEXT NOT NULL DEFAULT '{}', -- JSON object of further columns, carried to exports
+    indexed INTEGER NOT NULL DEFAULT 1  -- 0 until an imported post is in the full-text index, which takes longer than storing it
 ) STRICT;
 CREATE INDEX post_text_sha256 ON post(text_sha256);
 CREATE INDEX post_imported ON post(imported_at DESC, id);
 CREATE INDEX post_shuffle ON post(shuffle);
 CREATE INDEX post_import ON post(import_id);
+CREATE INDEX post_not_indexed ON post(number) WHERE indexed = 0;
+CREATE TRIGGER post_text_is_verbatim BEFORE UPDATE OF text ON post
+BEGIN SELECT RAISE(ABORT, 'the text of a post never changes'); END;
 
 CREATE TABLE import (
     id INTEGER PRIMARY KEY,
@@ -40,6 +44,32 @@ CREATE TABLE import (
     report TEXT NOT NULL DEFAULT '{}',  -- JSON: imported, duplicates, rejected rows with reasons, aligned, unaligned
     undone_at TEXT                   -- NULL while the import stands; set just before its rows are removed
 ) STRICT;
+
+CREATE TABLE import_issue (          -- what an import did not take as it stood, and why: its downloadable report
+    id INTEGER PRIMARY KEY,
+    import_id INTEGER NOT NULL REFERENCES import(id),
+    row INTEGER,                     -- 1-based row, line or item of the file; NULL where no row is to be named
+    post_id TEXT,                    -- as in the file; NULL when not known
+    kind TEXT NOT NULL,              -- rejected, duplicate, label, unaligned, uncertain, repaired
+    reason TEXT NOT NULL,
+    evidence TEXT                    -- the words that were looked for; NULL for other kinds
+) STRICT;
+CREATE INDEX import_issue_of_import ON import_issue(import_id, id);
+
+CREATE TABLE alignment (             -- evidence given as words whose place in the post a person has to confirm
+    id INTEGER PRIMARY KEY,
+    import_id INTEGER NOT NULL REFERENCES import(id),
+    post_id TEXT NOT NULL REFERENCES post(id),
+    criterion_id TEXT NOT NULL,
+    reviewer TEXT NOT NULL REFERENCES reviewer(name),  -- whose evidence it is
+    evidence TEXT NOT NULL,          -- the words as given
+    candidates TEXT NOT NULL,        -- JSON list of [start, end, score], best first
+    decided_at TEXT,                 -- NULL while it waits
+    decided_by TEXT,
+    chosen TEXT                      -- JSON [start, end]; NULL while it waits, and when none was right
+) STRICT;
+CREATE INDEX alignment_waiting ON alignment(id) WHERE decided_at IS NULL;
+CREATE INDEX alignment_of_post ON alignment(post_id);
 
 CREATE TABLE criterion (
     id TEXT NOT NULL,
@@ -110,7 +140,8 @@ CREATE TABLE annotation (            -- append-only: one row per save
     note TEXT NOT NULL,
     seconds REAL,                    -- time spent on this decision; NULL when not measured
     model_version TEXT,              -- whose predictions were shown; NULL when none were
-    restored_from INTEGER,           -- the revision that this one restores; NULL otherwise
+    restored_from INTEGER,           -- id of the row whose answer this one brings back; NULL otherwise
+    undoes INTEGER,                  -- id of the row that this one takes back (undo, redo); NULL otherwise
     import_id INTEGER REFERENCES import(id),  -- NULL unless it came with an import
     created_at TEXT NOT NULL,
     UNIQUE (post_id, criterion_id, reviewer, revision)
@@ -216,11 +247,24 @@ CREATE TABLE setting (               -- what is set in the page rather than in t
 ) STRICT, WITHOUT ROWID;
 """
 
+# the index follows `indexed`, not the row: an import stores its posts at once and indexes them in small steps afterwards
+_FULL_TEXT_TRIGGERS = """
+CREATE TRIGGER post_added AFTER INSERT ON post WHEN new.indexed
+BEGIN INSERT INTO post_fts (rowid, text) VALUES (new.number, new.text); END;
+CREATE TRIGGER post_indexed AFTER UPDATE OF indexed ON post WHEN new.indexed AND NOT old.indexed
+BEGIN INSERT INTO post_fts (rowid, text) VALUES (new.number, new.text); END;
+CREATE TRIGGER post_unindexed AFTER UPDATE OF indexed ON post WHEN old.indexed AND NOT new.indexed
+BEGIN INSERT INTO post_fts (post_fts, rowid, text) VALUES ('delete', old.number, old.text); END;
+CREATE TRIGGER post_removed AFTER DELETE ON post WHEN old.indexed
+BEGIN INSERT INTO post_fts (post_fts, rowid, text) VALUES ('delete', old.number, old.text); END;
+"""
+
 
 @migrations()
 def m001_first_release(db: Database) -> None:
     _run_statements(db, _TABLES)
-    db.table("post").enable_fts(["text"], create_triggers=True, tokenize="porter unicode61")
+    db.table("post").enable_fts(["text"], tokenize="porter unicode61")
+    _run_statements(db, _FULL_TEXT_TRIGGERS)
 
 
 def _run_statements(db: Database, script: str) -> None:

@@ -212,6 +212,10 @@ def _remove_import(connection: Any, import_id: int) -> dict[str, int]:
     annotations = connection.execute(
         f"DELETE FROM annotation WHERE import_id = ? OR post_id IN {mine}", [import_id, import_id]
     ).rowcount
+    connection.execute(f"DELETE FROM alignment WHERE import_id = ? OR post_id IN {mine}", [import_id, import_id])
+    connection.execute("DELETE FROM import_issue WHERE import_id = ?", [import_id])
+    connection.execute("DELETE FROM prediction WHERE model_version = ?", [f"import-{import_id}"])
+    connection.execute("DELETE FROM post_score WHERE model_version = ?", [f"import-{import_id}"])
     for table in ("prediction", "post_score", "post_visit", "assignment"):
         connection.execute(f"DELETE FROM {table} WHERE post_id IN {mine}", [import_id])
     posts = connection.execute("DELETE FROM post WHERE import_id = ?", [import_id]).rowcount

@@ -57,6 +57,15 @@ class PredictionStore(Connections):
             )
             return {row["criterion_id"]: prediction_from_row(row) for row in rows}
 
+    def forget_predictions(self, criterion_ids: Sequence[str]) -> int:
+        """Remove every model's predictions for these criteria, as after a change of their wording. Returns how many."""
+        with self.write() as db:
+            cursor = db.conn.execute(
+                "DELETE FROM prediction WHERE criterion_id IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(criterion_ids))],
+            )
+            return cursor.rowcount
+
     def posts_without_prediction(
         self, model_version: str, criterion_ids: Sequence[str], *, limit: int, only_unreviewed: bool = False
     ) -> list[str]:

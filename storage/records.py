@@ -237,6 +237,8 @@ class Annotation:
     spans: the reviewer's spans, in text order. rejected: predicted spans judged not to be evidence.
     undecided: predicted spans neither accepted, adjusted nor rejected yet; empty once there is a verdict.
     seconds: time spent on this decision, as measured in the browser. op_id: idempotency key of the save.
+    restored_from: id of the revision whose answer this one brings back. undoes: id of the revision that it takes back
+    (an undo; taking an undo back is a redo).
     """
 
     post_id: str
@@ -253,6 +255,7 @@ class Annotation:
     seconds: float | None = None
     op_id: str | None = None
     restored_from: int | None = None
+    undoes: int | None = None
     created_at: str | None = None
     id: int | None = None
 

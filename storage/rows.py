@@ -116,6 +116,7 @@ def annotation_from_row(row: Row) -> Annotation:
         seconds=row["seconds"],
         model_version=row["model_version"],
         restored_from=row["restored_from"],
+        undoes=row["undoes"],
         created_at=row["created_at"],
     )
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from storage.accounts import AccountStore
 from storage.annotations import AnnotationStore
 from storage.connection import DATABASE_NAME, Connections
+from storage.exports import ExportStore
 from storage.posts import PostStore
 from storage.predictions import PredictionStore
 from storage.queue import QueueStore
+from storage.staging import StagingStore
 
 __all__ = ["Connections", "Store", "open_store"]
 
 
-class Store(PostStore, PredictionStore, AnnotationStore, QueueStore, AccountStore):
+class Store(PostStore, PredictionStore, AnnotationStore, QueueStore, AccountStore, StagingStore, ExportStore):
     """All questions and events of one project's database. Safe to share between threads."""
 
 

@@ -1,0 +1,28 @@
+# Your own server: `docker build -t evidence .` then
+# `docker run -p 127.0.0.1:7860:7860 -v evidence-data:/data evidence`
+# A CUDA build: `docker build --build-arg TORCH=cuda -t evidence:cuda .` and `docker run --gpus all ...`
+FROM python:3.12-slim
+
+# cpu: the small CPU build of torch; cuda: the default build, which brings the CUDA libraries as packages
+ARG TORCH=cpu
+ARG TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+
+RUN useradd --create-home --uid 1000 evidence && mkdir /data && chown evidence /data
+WORKDIR /app
+COPY --chown=evidence pyproject.toml README.md LICENSE app.py requirements.txt ./
+COPY --chown=evidence storage storage
+COPY --chown=evidence encoder encoder
+COPY --chown=evidence annotator annotator
+RUN if [ "$TORCH" = cpu ]; then pip install --no-cache-dir --index-url "$TORCH_CPU_INDEX" "torch>=2.8,<3"; fi \
+    && if [ "$TORCH" = cuda ]; then pip install --no-cache-dir ".[gpu]"; else pip install --no-cache-dir .; fi
+
+USER evidence
+VOLUME /data
+ENV EVIDENCE_DATA_DIR=/data EVIDENCE_HOST=0.0.0.0 EVIDENCE_PORT=7860 PYTHONUNBUFFERED=1
+EXPOSE 7860
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=4)"
+# Listening on 0.0.0.0 needs accounts first: `docker run -it -v evidence-data:/data evidence users add NAME --role admin`
+ENTRYPOINT ["evidence"]
+CMD ["serve"]

@@ -1,0 +1,206 @@
+"""Who may come in: passwords (argon2id), sessions, throttled attempts, and what each role may do. No gradio, no torch."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from storage.records import EvidenceError, NotFound, Reviewer, Role
+from storage.store import Store
+
+MINIMUM_PASSWORD_CHARACTERS = 10
+MAXIMUM_PASSWORD_CHARACTERS = 1024  # hashing takes time in proportion
+FREE_ATTEMPTS = 5
+FIRST_WAIT_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 900.0
+FORGET_AFTER_SECONDS = 3600.0
+REMEMBERED_KEYS = 10_000
+
+
+class AccountError(EvidenceError):
+    """Base of the errors below.
+
+    AccountError
+    ├── PasswordTooWeak
+    ├── SignInRefused      wrong name or password: which of the two is not said
+    ├── TooManyAttempts    wait `retry_after` seconds
+    └── NotAllowed         signed in, but not in this role
+    """
+
+
+class PasswordTooWeak(AccountError):
+    """The password is too short or too long."""
+
+
+class SignInRefused(AccountError):
+    """Wrong name or password."""
+
+
+class NotAllowed(AccountError):
+    """The person's role does not allow this."""
+
+
+class TooManyAttempts(AccountError):
+    """Too many failed attempts from one place or for one name."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"Too many failed attempts. Try again in {retry_after:.0f} seconds.")
+        self.retry_after = retry_after
+
+
+@dataclass(slots=True)
+class _Attempts:
+    failed: int
+    last: float  # monotonic seconds
+
+
+class Throttle:
+    """Counts failed attempts per key (a name, an address): after FREE_ATTEMPTS each failure doubles the wait.
+
+    Kept in memory: a restart forgives. `clock` gives seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._attempts: dict[str, _Attempts] = {}
+
+    def check(self, *keys: str) -> None:
+        """Raise TooManyAttempts if one of the keys has to wait."""
+        with self._lock:
+            wait = max(self._wait(key) for key in keys)
+        if wait > 0:
+            raise TooManyAttempts(wait)
+
+    def failed(self, *keys: str) -> None:
+        with self._lock:
+            now = self._clock()
+            for key in keys:
+                known = self._attempts.get(key)
+                fresh = known is None or now - known.last > FORGET_AFTER_SECONDS
+                self._attempts[key] = _Attempts(1 if fresh or known is None else known.failed + 1, now)
+            while len(self._attempts) > REMEMBERED_KEYS:
+                del self._attempts[min(self._attempts, key=lambda k: self._attempts[k].last)]
+
+    def succeeded(self, *keys: str) -> None:
+        with self._lock:
+            for key in keys:
+                self._attempts.pop(key, None)
+
+    def _wait(self, key: str) -> float:
+        known = self._attempts.get(key)
+        if known is None or known.failed < FREE_ATTEMPTS:
+            return 0.0
+        doubled = FIRST_WAIT_SECONDS * 2.0 ** min(known.failed - FREE_ATTEMPTS, 10)
+        return max(0.0, known.last + min(doubled, LONGEST_WAIT_SECONDS) - self._clock())
+
+
+class Accounts:
+    """Sign-in over a store. `hasher` and `throttle` may be exchanged in tests."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        session_hours: float = 12.0,
+        hasher: PasswordHasher | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self._store = store
+        self._session_hours = session_hours
+        self._hasher = hasher or PasswordHasher()
+        self._throttle = throttle or Throttle()
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._slots = threading.BoundedSemaphore(2)  # each check takes 64 MiB: a flood must not take all memory
+
+    def add(self, name: str, role: Role, password: str) -> Reviewer:
+        """Make an account. A reviewer of that name without a password (imported, local) gets one.
+
+        Raises PasswordTooWeak, and InvalidRecord if the name can sign in already.
+        """
+        password_hash = self._hash(password)
+        known = {r.name: r for r in self._store.reviewers()}
+        if name in known and self._store.password_hash(name) is None and known[name].disabled_at is None:
+            self._store.update_reviewer(name, role=role, password_hash=password_hash)
+            return self._store.reviewer(name)
+        return self._store.add_reviewer(name, role, password_hash=password_hash)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Give the person a new password; all their sessions end. Raises NotFound, PasswordTooWeak."""
+        self._store.update_reviewer(name, password_hash=self._hash(password))
+
+    def sign_in(self, name: str, password: str, *, address: str) -> str:
+        """Check a password and open a session. Returns the token for the cookie; only its hash is stored.
+
+        Takes about 50 ms: call it off the event loop. Raises TooManyAttempts, SignInRefused.
+        """
+        keys = (f"name {name.casefold()[:200]}", f"address {address}")
+        self._throttle.check(*keys)
+        if not self._password_fits(name, password):
+            self._throttle.failed(*keys)
+            raise SignInRefused("Wrong name or password.")
+        self._throttle.succeeded(*keys)
+        token = secrets.token_urlsafe(32)
+        expires = dt.datetime.now(dt.UTC) + dt.timedelta(hours=self._session_hours)
+        self._store.add_session(token_sha256(token), name, expires_at=expires.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return token
+
+    def reviewer_of(self, token: str | None) -> Reviewer | None:
+        """Whose session the token opens: None if it is unknown, expired, or the person was disabled."""
+        return self._store.session_reviewer(token_sha256(token)) if token else None
+
+    def sign_out(self, token: str | None) -> None:
+        if token:
+            self._store.end_session(token_sha256(token))
+
+    def _password_fits(self, name: str, password: str) -> bool:
+        """Takes as long for an unknown name as for a known one."""
+        stored = self._store.password_hash(name)
+        with self._slots:
+            try:
+                fits = self._hasher.verify(stored or self._nobody, password[:MAXIMUM_PASSWORD_CHARACTERS])
+            except (VerificationError, InvalidHashError):
+                return False
+        if stored is not None and self._hasher.check_needs_rehash(stored):
+            self._upgrade(name, password)
+        return fits and stored is not None
+
+    def _upgrade(self, name: str, password: str) -> None:
+        self._store.update_reviewer(name, password_hash=self._hasher.hash(password))
+
+    def _hash(self, password: str) -> str:
+        if not MINIMUM_PASSWORD_CHARACTERS <= len(password) <= MAXIMUM_PASSWORD_CHARACTERS:
+            raise PasswordTooWeak(
+                f"A password has at least {MINIMUM_PASSWORD_CHARACTERS} characters and at most {MAXIMUM_PASSWORD_CHARACTERS}."
+            )
+        return self._hasher.hash(password)
+
+
+def token_sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def allow(reviewer: Reviewer | None, *roles: Role) -> Reviewer:
+    """The reviewer, if they have one of the roles; an admin has them all. Raises NotAllowed."""
+    if reviewer is None:
+        raise NotAllowed("Sign in first.")
+    if roles and reviewer.role is not Role.ADMIN and reviewer.role not in roles:
+        names = " or ".join(str(role) for role in dict.fromkeys([*roles, Role.ADMIN]))
+        raise NotAllowed(f"This is for {names}; you are signed in as {reviewer.name} ({reviewer.role}).")
+    return reviewer
+
+
+def check_role(text: str) -> Role:
+    """The role of that name. Raises NotFound."""
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise NotFound(f"There is no role {text!r}; there are {', '.join(Role)}.") from error

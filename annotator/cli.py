@@ -1,0 +1,47 @@
+"""The command line `evidence`: machine-readable results as JSON on stdout, words and progress on stderr.
+
+Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = ("serve",)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    from annotator.commands.common import UsageError, say
+    from annotator.settings import SettingsInvalid
+    from storage.records import EvidenceError
+
+    try:
+        return int(arguments.run(arguments) or 0)
+    except (UsageError, SettingsInvalid) as error:
+        say(f"evidence: {error}")
+        return 2
+    except EvidenceError as error:
+        say(f"evidence: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands, without importing what they need."""
+    result = argparse.ArgumentParser(
+        prog="evidence", description="Mark, review and learn evidence for criteria in posts."
+    )
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        importlib.import_module(f"annotator.commands.{name}").add(commands)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""The model in service, inside the app's process: loading, swapping, and predictions that are there before they are needed.
+
+One background thread does all of it. It loads the model while the first page already shows, notices within seconds when
+another version was put in service (a retraining, a rollback) and swaps it without a restart, and reads posts ahead of the
+reviewers, so that nobody waits for the model. Interactive predictions go first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from annotator.bootstrap import BUNDLED_PATH
+from annotator.settings import Settings
+from encoder.errors import EncoderError, ModelUnusable
+from storage.records import Criterion, EvidenceError, ModelVersion, Post, Prediction
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from encoder.predict import Predictor
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+AHEAD_BATCH = 4
+CRITERIA_SEEN = "criteria_predicted"
+
+
+class ServingState(StrEnum):
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is in service. `wanted`: the version that should be. `reason`: why the state is `failed`, or why `wanted`
+    could not replace `version`. `seconds`: how long loading took."""
+
+    state: ServingState
+    wanted: str | None = None
+    version: str | None = None
+    reason: str = ""
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        return f"failed: {self.reason}" if self.state is ServingState.FAILED else str(self.state)
+
+
+class ModelService:
+    """The served model of one project. Safe to share between threads; `start()` it once, `stop()` it at the end."""
+
+    def __init__(self, store: Store, settings: Settings, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._store = store
+        self._settings = settings
+        self._poll_seconds = poll_seconds
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._changed = threading.Condition(self._lock)
+        self._serving = Serving(ServingState.LOADING)
+        self._predictor: Predictor | None = None
+        self._interactive = 0
+        self._unreadable: set[tuple[str, str]] = set()  # (version, post id) that the model failed on
+        self._asked_for: list[str] = []
+        self._ahead_seen: tuple[object, ...] | None = None
+        self._thread: threading.Thread | None = None
+
+    # --- life
+
+    def start(self) -> None:
+        """Begin to load the model in the background."""
+        self._thread = threading.Thread(target=self._run, name="model-service", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread; a prediction that is being made is finished first."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+
+    def reload(self) -> None:
+        """Look now whether another version should be in service, instead of at the next poll."""
+        self._wake.set()
+
+    # --- questions
+
+    def info(self) -> Serving:
+        return self._serving
+
+    def status(self) -> str:
+        """`loading`, `ready`, `none` (no model in this project) or `failed: reason`."""
+        return str(self._serving)
+
+    @property
+    def version(self) -> str | None:
+        """The version whose predictions to show: the one in service, else the one that is still loading."""
+        return self._serving.version or self._serving.wanted or self._wanted_id()
+
+    def predictor(self) -> Predictor:
+        """The loaded model. Raises ModelUnusable while there is none, saying why."""
+        predictor, serving = self._predictor, self._serving
+        if predictor is not None:
+            return predictor
+        if serving.state is ServingState.LOADING:
+            raise ModelUnusable("The model is still loading; try again in a few seconds.")
+        raise ModelUnusable(serving.reason or "No model is in service. Choose one on the Retrain page.")
+
+    def wait_until_settled(self, timeout: float) -> Serving:
+        """Wait until the model is ready or has failed, at most `timeout` seconds; returns how things stand."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._serving.state is not ServingState.LOADING, timeout)
+            return self._serving
+
+    # --- predictions
+
+    def predictions(self, post: Post) -> dict[str, Prediction]:
+        """What is stored for the post from the version in service, by criterion id; never waits for the model."""
+        version = self.version
+        return {} if version is None else self._store.predictions(post.id, version)
+
+    def predict_post(self, post: Post) -> dict[str, Prediction]:
+        """Predictions of the version in service for every criterion in use, by criterion id; made and stored where
+        they are missing. Raises ModelUnusable while no model is loaded and something is missing.
+        """
+        criteria = self._store.criteria()
+        stored = self.predictions(post)
+        missing = [c for c in criteria if c.id not in stored]
+        if missing:
+            made = self.predict([post], missing)
+            self._store.add_predictions(made)
+            stored |= {p.criterion_id: p for p in made}
+        return {c.id: stored[c.id] for c in criteria}
+
+    def predict(self, posts: Sequence[Post], criteria: Sequence[Criterion]) -> list[Prediction]:
+        """Predictions that are not stored, ahead of the background's. Raises ModelUnusable, EncoderError."""
+        predictor = self.predictor()
+        with self._lock:
+            self._interactive += 1
+        try:
+            return predictor.predict(posts, criteria)
+        finally:
+            with self._lock:
+                self._interactive -= 1
+
+    def prefetch(self, post_ids: Sequence[str]) -> None:
+        """Ask for these posts to be read next in the background, before all others."""
+        with self._lock:
+            self._asked_for = list(dict.fromkeys([*post_ids, *self._asked_for]))[:100]
+        self._wake.set()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._follow_active_model()
+                self._follow_criteria()
+                busy = self._predict_ahead()
+            except Exception as error:  # the thread must outlive anything; the page shows that something is wrong
+                log.exception("The model service met an unexpected error")
+                self._set(dataclasses.replace(self._serving, reason=f"{type(error).__name__} (see the log)"))
+                busy = False
+            if not busy:
+                self._wake.wait(self._poll_seconds)
+                self._wake.clear()
+        self._store.close()
+
+    def _wanted(self) -> ModelVersion | None:
+        """The version that should be in service. A model named in the settings goes before the one chosen in the page."""
+        if self._settings.model == "active":
+            return self._store.active_model()
+        path = BUNDLED_PATH if self._settings.model == "demo" else self._settings.model
+        return ModelVersion(id=self._settings.model, path=path)
+
+    def _wanted_id(self) -> str | None:
+        wanted = self._wanted()
+        return None if wanted is None else wanted.id
+
+    def _follow_active_model(self) -> None:
+        wanted = self._wanted()
+        if wanted is None:
+            self._predictor = None
+            self._set(Serving(ServingState.NONE, reason="No model is in service. Choose one on the Retrain page."))
+        elif wanted.id != self._serving.wanted or self._serving.state is ServingState.NONE:
+            self._load(wanted)
+
+    def _load(self, wanted: ModelVersion) -> None:
+        """Load `wanted`; the version before it answers meanwhile, and stays if this one cannot be loaded."""
+        before = self._serving
+        loaded_before = before.version if self._predictor is not None else None
+        if loaded_before is None:
+            self._set(Serving(ServingState.LOADING, wanted=wanted.id))
+        began = time.monotonic()
+        try:
+            predictor = self._load_predictor(wanted)
+        except (EvidenceError, OSError, ImportError) as error:
+            log.warning("Model version %s cannot be loaded: %s", wanted.id, error)
+            state = ServingState.READY if loaded_before else ServingState.FAILED
+            reason = f"Model {wanted.id} cannot be loaded: {error}"
+            self._set(Serving(state, wanted=wanted.id, version=loaded_before, reason=reason))
+            return
+        self._predictor = predictor
+        self._unreadable.clear()
+        self._ahead_seen = None
+        seconds = round(time.monotonic() - began, 2)
+        self._set(Serving(ServingState.READY, wanted=wanted.id, version=predictor.version, seconds=seconds))
+        log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
+
+    def _load_predictor(self, wanted: ModelVersion) -> Predictor:
+        from encoder.predict import Predictor
+
+        settings = self._settings
+        return Predictor.load(
+            model_source(wanted, settings),
+            version=wanted.id,
+            device=settings.device,
+            dtype=settings.dtype,
+            attention=settings.attention,
+            threads=settings.threads,
+        )
+
+    def _follow_criteria(self) -> None:
+        """Forget the predictions of criteria whose wording has changed since they were made."""
+        now = {c.id: _fingerprint(c) for c in self._store.criteria(with_inactive=True)}
+        seen: dict[str, str] = self._store.setting(CRITERIA_SEEN, {})
+        if now == seen:
+            return
+        changed = [cid for cid, fingerprint in now.items() if seen.get(cid, fingerprint) != fingerprint]
+        with self._store.write():
+            self._store.forget_predictions(changed)
+            self._store.set_setting(CRITERIA_SEEN, now)
+        self._ahead_seen = None
+
+    def _predict_ahead(self) -> bool:
+        """Read a few posts for which predictions are missing. Returns whether there may be more to do."""
+        predictor = self._predictor
+        criteria = self._store.criteria()
+        if predictor is None or not criteria or self._interactive:
+            return False
+        ids = self._next_ids(predictor.version, criteria)
+        for post in self._store.posts(ids):
+            if self._stopping.is_set():
+                return False
+            self._predict_quietly(predictor, post, criteria)
+        return bool(ids)
+
+    def _next_ids(self, version: str, criteria: Sequence[Criterion]) -> list[str]:
+        """The next few posts to read: those asked for, then those nobody has reviewed, up to `predict_ahead`."""
+        with self._lock:
+            asked, self._asked_for = self._asked_for[:AHEAD_BATCH], self._asked_for[AHEAD_BATCH:]
+        if asked:
+            return asked
+        seen = (version, self._store.count_posts(), tuple(c.id for c in criteria), self._reviewed(criteria))
+        if seen == self._ahead_seen:
+            return []
+        ids: list[str] = []
+        if self._store.count_predicted_posts(version) < self._settings.predict_ahead + seen[3]:
+            ids = self._store.posts_without_prediction(
+                version, [c.id for c in criteria], limit=AHEAD_BATCH + len(self._unreadable), only_unreviewed=True
+            )
+            ids = [post_id for post_id in ids if (version, post_id) not in self._unreadable][:AHEAD_BATCH]
+        if not ids:
+            self._ahead_seen = seen  # nothing to do until one of these changes
+        return ids
+
+    def _reviewed(self, criteria: Sequence[Criterion]) -> int:
+        """About how many posts have been reviewed."""
+        return self._store.progress_counts(me="")["decisions"] // max(1, len(criteria))
+
+    def _predict_quietly(self, predictor: Predictor, post: Post, criteria: Sequence[Criterion]) -> None:
+        stored = self._store.predictions(post.id, predictor.version)
+        missing = [c for c in criteria if c.id not in stored]
+        if not missing:
+            return
+        try:
+            self._store.add_predictions(predictor.predict([post], missing))
+        except EncoderError as error:
+            log.warning("Post %s cannot be predicted: %s", post.id, error)
+            self._unreadable.add((predictor.version, post.id))
+
+    def _set(self, serving: Serving) -> None:
+        with self._changed:
+            self._serving = serving
+            self._changed.notify_all()
+
+
+def model_source(version: ModelVersion, settings: Settings) -> str:
+    """What `Predictor.load` takes: `demo`, a directory under `models/`, or the version's own path or Hub id."""
+    if version.path == BUNDLED_PATH:
+        return "demo"
+    inside = settings.models_dir / version.path
+    return str(inside) if inside.is_dir() else version.path
+
+
+def _fingerprint(criterion: Criterion) -> str:
+    return hashlib.sha256(criterion.text.encode()).hexdigest()[:16]

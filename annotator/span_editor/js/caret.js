@@ -1,0 +1,163 @@
+// Selecting and adjusting without a mouse.
+//
+// Caret mode: a caret moves through the text by character, word (Ctrl or Alt) and sentence (up, down); with Shift it selects.
+// Edge mode: the same keys move the end of the chosen span, with Shift its start.
+
+function setMode(mode) {
+  if (ed.mode === mode) return;
+  ed.mode = mode;
+  if (mode !== "caret") {
+    ed.caret = null;
+    part("caret").hidden = true;
+    clearSelection();
+  }
+  if (mode !== "edges") ed.draft = null;
+  part("root").dataset.mode = mode;
+  drawBar();
+}
+
+function unitOf(event) {
+  if (event.key === "ArrowUp" || event.key === "ArrowDown") return "sentence";
+  return event.ctrlKey || event.altKey || event.metaKey ? "word" : "char";
+}
+
+function directionOf(event) {
+  return event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : -1;
+}
+
+// --- caret
+
+function startCaret() {
+  const mark = activeMark();
+  const at = mark ? mark.start : firstVisibleOffset();
+  setMode("caret");
+  ed.caret = { anchor: at, focus: at };
+  announce("Caret mode. Move with the arrow keys, select with Shift, add with Enter, leave with Escape.");
+  drawCaret();
+}
+
+function firstVisibleOffset() {
+  const frame = part("scroll").getBoundingClientRect();
+  const at = offsetAtPoint(frame.left + 40, Math.max(frame.top, 0) + 30);
+  return at === null ? 0 : at;
+}
+
+function onCaretKey(event) {
+  const { doc } = ed.item;
+  const arrow = event.key.startsWith("Arrow");
+  if (event.key === "Escape") return setMode("review"), true;
+  if (event.key === "Enter") return addCaretSelection(), true;
+  if (event.key === " ") return selectAround(), true;
+  if (!arrow && event.key !== "Home" && event.key !== "End") return false;
+  if (arrow) {
+    const direction = directionOf(event);
+    ed.caret.focus = moveBy(doc, ed.caret.focus, unitOf(event), direction, direction > 0 ? "end" : "start");
+  } else {
+    ed.caret.focus = event.key === "Home" ? 0 : doc.text.length;
+  }
+  if (!event.shiftKey) ed.caret.anchor = ed.caret.focus;
+  drawCaret();
+  announceCaret();
+  return true;
+}
+
+function caretSpan() {
+  const { anchor, focus } = ed.caret;
+  return anchor === focus ? null : [Math.min(anchor, focus), Math.max(anchor, focus)];
+}
+
+// Space widens what is selected: nothing, the word, the sentence.
+function selectAround() {
+  const { doc } = ed.item;
+  const span = caretSpan();
+  const word = wordAt(doc, ed.caret.focus);
+  const wide = !span && word ? word : sentenceAt(doc, span ? span[0] : ed.caret.focus);
+  if (!wide) return;
+  ed.caret = { anchor: wide[0], focus: wide[1] };
+  drawCaret();
+  announceCaret();
+}
+
+function addCaretSelection() {
+  const span = caretSpan() || sentenceAt(ed.item.doc, ed.caret.focus);
+  if (!span) return say("There is no sentence at the caret. Select with Shift and the arrow keys.");
+  setMode("review");
+  addSpan(span[0], span[1], "off");
+  return undefined;
+}
+
+function drawCaret() {
+  const { focus } = ed.caret;
+  const span = caretSpan();
+  const selection = window.getSelection();
+  if (span) selection.setBaseAndExtent(...locate(ed.caret.anchor), ...locate(focus));
+  else selection.removeAllRanges();
+  reveal(Math.max(0, focus - 1), focus);
+  const box = caretBox(focus);
+  const frame = part("page").getBoundingClientRect();
+  const caret = part("caret");
+  caret.hidden = false;
+  caret.style.left = box.left - frame.left + "px";
+  caret.style.top = box.top - frame.top + "px";
+  caret.style.height = box.height + "px";
+}
+
+function caretBox(offset) {
+  const { text } = ed.item.doc;
+  if (offset < text.length && text[offset] !== "\n" && text[offset] !== "\r") {
+    const rect = rangeOf(offset, offset + 1).getClientRects()[0];
+    if (rect) return { left: rect.left, top: rect.top, height: rect.height };
+  }
+  const rects = rangeOf(Math.max(0, offset - 1), offset).getClientRects();
+  const rect = rects[rects.length - 1] || part("text").getBoundingClientRect();
+  return { left: rect.right, top: rect.top, height: Math.min(rect.height, 28) };
+}
+
+function announceCaret() {
+  const span = caretSpan();
+  if (span) return announce("Selected: " + quote(span[0], span[1]).slice(-200));
+  const word = wordAt(ed.item.doc, ed.caret.focus);
+  return announce(word ? quote(word[0], word[1]) : "between words");
+}
+
+// --- edges
+
+function startEdges() {
+  const mark = activeMark();
+  if (!mark) return say("Choose a span first: j or k, or click it.");
+  setMode("edges");
+  ed.draft = { start: mark.start, end: mark.end };
+  announce("Moving edges. Arrow keys move the end, with Shift the start; Enter keeps it, Escape leaves it as it was.");
+  return drawText();
+}
+
+function onEdgeKey(event) {
+  if (event.key === "Escape") {
+    setMode("review");
+    refresh();
+    return true;
+  }
+  if (event.key === "Enter") return keepEdges(), true;
+  if (!event.key.startsWith("Arrow")) return false;
+  moveEdge(event.shiftKey ? "start" : "end", unitOf(event), directionOf(event));
+  return true;
+}
+
+function moveEdge(side, unit, direction) {
+  const { doc } = ed.item;
+  const moved = moveBy(doc, ed.draft[side], unit, direction, side);
+  const draft = { ...ed.draft, [side]: moved };
+  if (draft.start >= draft.end) return;
+  ed.draft = draft;
+  drawText();
+  reveal(side === "start" ? draft.start : Math.max(0, draft.end - 1), side === "start" ? draft.start + 1 : draft.end);
+  announce(quote(draft.start, draft.end).slice(0, 200));
+}
+
+// Leaving the mode by any other decision keeps what was moved: nothing that was done is lost.
+function keepEdges() {
+  const draft = ed.draft;
+  setMode("review");
+  if (draft) adjustMark(draft.start, draft.end);
+  refresh();
+}

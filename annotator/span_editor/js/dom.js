@@ -1,0 +1,77 @@
+// Building the page. Text of posts and people gets in through text nodes only: never as markup, never through a template.
+
+function h(tag, props, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "class") node.className = value;
+    else if (name === "style") for (const [key, v] of Object.entries(value)) node.style.setProperty(key, v);
+    else if (name === "value" || name === "checked" || name === "disabled") node[name] = value;
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children.flat(3)) {
+    if (child === null || child === undefined || child === false) continue;
+    node.append(child.nodeType ? child : document.createTextNode(String(child)));
+  }
+  return node;
+}
+
+function part(name) {
+  return element.querySelector('[data-part="' + name + '"]');
+}
+
+function fill(node, ...children) {
+  node.replaceChildren(...children.flat(3).filter((c) => c !== null && c !== undefined && c !== false));
+}
+
+// A button that neither takes the focus away from the text nor loses the selection in it.
+function button(label, onclick, props) {
+  return h("button", { type: "button", onmousedown: (e) => e.preventDefault(), onclick, ...props }, label);
+}
+
+function debounce(milliseconds, run) {
+  let timer = 0;
+  return (...args) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => run(...args), milliseconds);
+  };
+}
+
+function plural(count, word) {
+  return count + " " + word + (count === 1 ? "" : "s");
+}
+
+function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+// Storage of the browser may be full or forbidden: then what is in memory has to do.
+const memory = {
+  read(key, fallback) {
+    try {
+      const found = localStorage.getItem("evidence." + key);
+      return found === null ? fallback : JSON.parse(found);
+    } catch (error) {
+      return fallback;
+    }
+  },
+  write(key, value) {
+    try {
+      if (value === null) localStorage.removeItem("evidence." + key);
+      else localStorage.setItem("evidence." + key, JSON.stringify(value));
+      return true;
+    } catch (error) {
+      return false;
+    }
+  },
+  keys(prefix) {
+    try {
+      return Object.keys(localStorage)
+        .filter((key) => key.startsWith("evidence." + prefix))
+        .map((key) => key.slice("evidence.".length));
+    } catch (error) {
+      return [];
+    }
+  },
+};

@@ -1,0 +1,156 @@
+// Which post is open. The next one is fetched while this one is read; posts seen lately are kept, so going back is immediate.
+
+const KEPT_ITEMS = 30;
+
+function keepItem(item) {
+  ed.items.delete(item.post.id);
+  ed.items.set(item.post.id, item);
+  while (ed.items.size > KEPT_ITEMS) ed.items.delete(ed.items.keys().next().value);
+}
+
+// An item from the server, with the decisions of this browser that are still on their way there.
+function receiveItem(wire) {
+  const item = readItem(wire);
+  for (const criterion of item.criteria) {
+    const key = outboxKey(item.post.id, criterion.id);
+    const pending = outbox.entries.filter((e) => e.key === key).pop();
+    if (!pending) {
+      outbox.revisions.set(key, criterion.revision);
+      continue;
+    }
+    const message = pending.message;
+    Object.assign(criterion, readAnswer(item.doc, { ...message, revision: criterion.revision }));
+  }
+  keepItem(item);
+  return item;
+}
+
+async function fetchItem(message) {
+  const reply = await call("review_item", message);
+  if (!reply) return { error: "The server cannot be reached. What you decided is kept in this browser and will be saved." };
+  if (!reply.ok) return { error: reply.error };
+  if (reply.progress) ed.progress = reply.progress;
+  return { item: reply.item ? receiveItem(reply.item) : null };
+}
+
+function prefetch() {
+  const exclude = [ed.item.post.id];
+  const wanted = JSON.stringify(ed.filter);
+  ed.next = { wanted, reply: fetchItem({ next: true, filter: ed.filter, exclude }) };
+}
+
+async function openPost(postId, options) {
+  const kept = options && options.fresh ? null : ed.items.get(postId);
+  const { item, error } = kept ? { item: kept } : await fetchItem({ post_id: postId, filter: ed.filter });
+  if (error) {
+    say(error);
+    return false;
+  }
+  const index = ed.trail.indexOf(postId);
+  if (index >= 0) ed.at = index;
+  else ed.at = ed.trail.push(postId) - 1;
+  show(item);
+  return true;
+}
+
+async function goNext() {
+  const began = performance.now();
+  if (ed.at + 1 < ed.trail.length) {
+    await openPost(ed.trail[ed.at + 1]);
+    return timing("next", performance.now() - began);
+  }
+  const prepared = ed.next && ed.next.wanted === JSON.stringify(ed.filter) ? ed.next.reply : null;
+  ed.next = null;
+  let { item, error } = await (prepared || fetchItem({ next: true, filter: ed.filter, exclude: ed.item ? [ed.item.post.id] : [] }));
+  if (error && prepared) ({ item, error } = await fetchItem({ next: true, filter: ed.filter, exclude: [ed.item.post.id] }));
+  if (error) return say(error);
+  if (!item) return nothingLeft();
+  if (ed.trail[ed.trail.length - 1] !== item.post.id) ed.trail.push(item.post.id);
+  ed.at = ed.trail.length - 1;
+  show(item);
+  requestAnimationFrame(() => timing("next", performance.now() - began));
+  return undefined;
+}
+
+async function goPrevious() {
+  if (ed.at <= 0) return say("This is the first post that you opened.");
+  return openPost(ed.trail[ed.at - 1]);
+}
+
+async function skipPost() {
+  const reply = await call("review_skip", { post_id: ed.item.post.id });
+  if (!reply || !reply.ok) return say("The post could not be put off now: " + ((reply && reply.error) || "no connection."));
+  toast("Skipped. It stays in the queue under “skipped”.");
+  return goNext();
+}
+
+async function assignToMe() {
+  const reply = await call("review_assign", { post_id: ed.item.post.id });
+  return say(reply && reply.ok ? "This post is assigned to you." : "The post could not be assigned: " + ((reply && reply.error) || "no connection."));
+}
+
+function show(item) {
+  ed.item = item;
+  ed.draft = null;
+  if (ed.mode !== "review") setMode("review");
+  const first = item.criteria.findIndex((c) => isOpen(c) && c.marks.some((m) => m.state === "undecided"));
+  const open = item.criteria.findIndex(isOpen);
+  activate(first >= 0 && first === open ? first : Math.max(0, open));
+  lapClock();
+  part("root").dataset.state = "ready";
+  part("scroll").scrollTop = 0;
+  mountText(item);
+  refresh();
+  announce("Post " + item.post.id + ". " + plural(openCount(item), "criterion").replace("criterions", "criteria") + " open.");
+  call("review_opened", { post_id: item.post.id });
+  if (ed.at === ed.trail.length - 1) prefetch();
+  watchModel(item);
+}
+
+// While the model loads, the post can be read and reviewed; its spans come in as soon as they are there.
+async function watchModel(item) {
+  while (ed.item === item && item.model.missing && item.model.status === "loading") {
+    await sleep(1500);
+    const reply = await call("review_item", { post_id: item.post.id, filter: ed.filter });
+    if (ed.item !== item || !reply || !reply.ok || !reply.item) continue;
+    item.model = reply.item.model;
+    for (const wire of reply.item.criteria) takePrediction(item, wire);
+    refresh();
+  }
+}
+
+function takePrediction(item, wire) {
+  const criterion = item.criteria.find((c) => c.id === wire.id);
+  if (!criterion || !wire.predicted) return;
+  Object.assign(criterion, { predicted: true, known: wire.known, sure: wire.no_evidence_score });
+  const untouched = criterion.verdict === null && !criterion.marks.length && !criterion.revision;
+  if (!untouched || pendingFor(item.post.id).some((e) => e.message.criterion_id === wire.id)) return;
+  Object.assign(criterion, readAnswer(item.doc, wire));
+  if (criterion.index === ed.active && !ed.mark) activate(ed.active);
+}
+
+function nothingLeft() {
+  ed.next = null;
+  if (ed.item && openCount(ed.item)) return say("This is the last post of the queue.");
+  ed.item = null;
+  part("root").dataset.state = "empty";
+  drawBar();
+  return announce("Nothing is left in this queue.");
+}
+
+async function changeFilter(filter) {
+  ed.filter = filter;
+  memory.write("filter", { ...filter, query: "" });
+  ed.next = null;
+  const { item, error } = await fetchItem({ next: true, filter, exclude: [] });
+  if (error) return say(error);
+  if (!item) {
+    ed.item = null;
+    return nothingLeft();
+  }
+  if (!ed.item || item.post.id !== ed.item.post.id) {
+    ed.trail = ed.trail.slice(0, ed.at + 1);
+    ed.at = ed.trail.push(item.post.id) - 1;
+  }
+  return show(ed.items.get(item.post.id) || item);
+}

@@ -1,0 +1,254 @@
+// Drawing the post. The text is cut at every edge of a visible mark; each piece is one element that shows all marks over it,
+// the active criterion's as a fill and every criterion's as an underline in a lane of its own. Only blocks whose pieces
+// have changed are built again, so a gesture costs the same in a long post as in a short one.
+
+const LANES = 3;
+const LANE_HEIGHT = 4;
+const PATTERNS = [
+  (c) => ["linear-gradient(" + c + "," + c + ")", "100% 3px"],
+  (c) => ["linear-gradient(90deg," + c + " 70%,transparent 0)", "12px 3px"],
+  (c) => ["radial-gradient(circle at 2px 1.5px," + c + " 1.5px,transparent 1.7px)", "5px 3px"],
+  (c) => ["linear-gradient(" + c + " 1px,transparent 1px,transparent 2px," + c + " 2px)", "100% 3px"],
+  (c) => ["linear-gradient(90deg," + c + " 55%,transparent 0 70%," + c + " 0 85%,transparent 0)", "18px 3px"],
+  (c) => ["linear-gradient(90deg," + c + " 50%,transparent 0)", "5px 3px"],
+];
+const PRIORITY = { accepted: 3, adjusted: 3, added: 3, undecided: 2, rejected: 1 };
+
+function colorOf(index) {
+  return "var(--ev-c" + (index % 12) + ")";
+}
+
+function patternOf(index) {
+  return PATTERNS[index % PATTERNS.length](colorOf(index));
+}
+
+// What is drawn: { mark, criterion, active, start, end, lane }, those of the active criterion first.
+function visibleMarks(item) {
+  const active = activeCriterion();
+  const layer = (criterion, marks) =>
+    sortMarks(marks).map((mark) => ({ mark, criterion, active: criterion === active, start: mark.start, end: mark.end, lane: 0 }));
+  const layers = layer(active, active.marks);
+  for (const entry of layers) if (ed.draft && entry.mark.id === ed.mark) Object.assign(entry, ed.draft);
+  if (ed.shown.others) {
+    for (const criterion of item.criteria) {
+      if (criterion !== active) layers.push(...layer(criterion, criterion.marks.filter((m) => m.state !== "rejected")));
+    }
+  }
+  return assignLanes(layers);
+}
+
+function assignLanes(layers) {
+  const taken = []; // lane -> spans in it
+  for (const entry of layers) {
+    let lane = taken.findIndex((spans) => spans.every(([start, end]) => end <= entry.start || entry.end <= start));
+    if (lane < 0) lane = taken.push([]) - 1;
+    taken[lane].push([entry.start, entry.end]);
+    entry.lane = Math.min(lane, LANES - 1);
+  }
+  return layers;
+}
+
+function signatureOf(entry) {
+  const m = entry.mark;
+  return [entry.start, entry.end, m.id, m.state, entry.lane, entry.active, m.id === ed.mark, entry.criterion.index].join(",");
+}
+
+function mountText(item) {
+  const text = part("text");
+  for (const block of item.doc.blocks) {
+    block.signature = null;
+    block.node = h("div", { class: "ev-block", dir: "auto" });
+  }
+  fill(text, item.doc.blocks.map((b) => b.node));
+  drawText();
+}
+
+function drawText() {
+  const { doc } = ed.item;
+  const entries = visibleMarks(ed.item);
+  const perBlock = new Map();
+  for (const entry of entries) {
+    const last = blockIndexAt(doc, entry.end - 1);
+    for (let i = blockIndexAt(doc, entry.start); i <= last; i += 1) {
+      if (!perBlock.has(i)) perBlock.set(i, []);
+      perBlock.get(i).push(entry);
+    }
+  }
+  doc.blocks.forEach((block, i) => {
+    const here = perBlock.get(i) || [];
+    const signature = here.map(signatureOf).join(";");
+    if (block.signature !== signature) drawBlock(doc, block, here, signature);
+  });
+  scheduleMap(entries);
+}
+
+function drawBlock(doc, block, entries, signature) {
+  block.signature = signature;
+  const pieces = [];
+  const current = entries.find((e) => e.mark.id === ed.mark && e.active);
+  const edges = cutPoints(block, entries);
+  for (let i = 0; i + 1 < edges.length; i += 1) {
+    const [start, end] = [edges[i], edges[i + 1]];
+    if (current && current.start === start) pieces.push(h("span", { class: "ev-handle", "data-edge": "start" }));
+    const over = entries.filter((e) => e.start <= start && end <= e.end);
+    const text = document.createTextNode(doc.text.slice(start, end));
+    pieces.push(over.length ? pieceOf(over, text, start) : text);
+    if (current && current.end === end) pieces.push(h("span", { class: "ev-handle", "data-edge": "end" }));
+  }
+  fill(block.node, pieces);
+}
+
+function cutPoints(block, entries) {
+  const edges = new Set([block.start, block.end]);
+  for (const entry of entries) {
+    edges.add(Math.max(block.start, entry.start));
+    edges.add(Math.min(block.end, entry.end));
+  }
+  return Array.from(edges).sort((a, b) => a - b);
+}
+
+function pieceOf(over, text, start) {
+  const ranked = over.slice().sort((a, b) => rank(b) - rank(a));
+  const top = ranked[0];
+  const piece = h("span", { class: "ev-seg ev-" + (top.active ? top.mark.state : "other") }, text);
+  piece.classList.toggle("ev-current", top.mark.id === ed.mark && top.active);
+  piece.dataset.marks = ranked.map((e) => e.mark.id).join(" ");
+  piece.style.setProperty("--c", colorOf(top.criterion.index));
+  paintLanes(piece, over);
+  if (top.active && top.start === start) piece.dataset.tag = tagOf(top);
+  return piece;
+}
+
+function rank(entry) {
+  return (entry.active ? 10 : 0) + (entry.mark.id === ed.mark ? 5 : 0) + PRIORITY[entry.mark.state];
+}
+
+function tagOf(entry) {
+  const { mark } = entry;
+  const score = mark.predicted && mark.predicted[2] !== null ? " " + mark.predicted[2].toFixed(2) : "";
+  const sign = { accepted: "✓", adjusted: "✓", added: "+", rejected: "✕", undecided: "?" }[mark.state];
+  return sign + score;
+}
+
+function paintLanes(piece, over) {
+  const images = [];
+  const sizes = [];
+  const places = [];
+  for (const entry of over) {
+    if (entry.mark.state === "rejected") continue;
+    const [image, size] = patternOf(entry.criterion.index);
+    images.push(image);
+    sizes.push(size);
+    places.push("0 calc(100% - " + (LANES - 1 - entry.lane) * LANE_HEIGHT + "px)");
+  }
+  piece.style.setProperty("--lanes", images.length ? images.join(",") : "none");
+  piece.style.backgroundImage = [...images, "linear-gradient(var(--fill),var(--fill))"].join(",");
+  piece.style.backgroundSize = [...sizes, "100% calc(100% - " + LANES * LANE_HEIGHT + "px)"].join(",");
+  piece.style.backgroundPosition = [...places, "0 0"].join(",");
+  piece.style.backgroundRepeat = [...images.map(() => "repeat-x"), "no-repeat"].join(",");
+}
+
+// --- where things are
+
+// [text node, offset in it] of a position in the post.
+function locate(offset) {
+  const { doc } = ed.item;
+  const block = doc.blocks[blockIndexAt(doc, Math.min(offset, doc.text.length))];
+  let left = offset - block.start;
+  const walker = document.createTreeWalker(block.node, NodeFilter.SHOW_TEXT);
+  let node = walker.nextNode();
+  while (node && left > node.length) {
+    left -= node.length;
+    node = walker.nextNode();
+  }
+  return node ? [node, Math.min(left, node.length)] : [block.node, 0];
+}
+
+// Position in the post of a point in the page's tree, or null if it is not in the text.
+function offsetAt(node, within) {
+  const text = part("text");
+  if (!text.contains(node)) return null;
+  if (node === text) return within < ed.item.doc.blocks.length ? ed.item.doc.blocks[within].start : ed.item.doc.text.length;
+  const holder = (node.nodeType === 1 ? node : node.parentElement).closest(".ev-block");
+  const block = ed.item.doc.blocks.find((b) => b.node === holder);
+  const range = document.createRange();
+  range.selectNodeContents(holder);
+  range.setEnd(node, within);
+  return block.start + range.toString().length;
+}
+
+function offsetAtPoint(x, y) {
+  if (document.caretPositionFromPoint) {
+    const position = document.caretPositionFromPoint(x, y);
+    return position ? offsetAt(position.offsetNode, position.offset) : null;
+  }
+  const range = document.caretRangeFromPoint(x, y);
+  return range ? offsetAt(range.startContainer, range.startOffset) : null;
+}
+
+function rangeOf(start, end) {
+  const range = document.createRange();
+  range.setStart(...locate(start));
+  range.setEnd(...locate(end));
+  return range;
+}
+
+// Bring a span into view, only as far as needed, with a few lines around it.
+function reveal(start, end) {
+  const scroll = part("scroll");
+  const own = scroll.scrollHeight > scroll.clientHeight + 1 && getComputedStyle(scroll).overflowY !== "visible";
+  const frame = own ? scroll.getBoundingClientRect() : { top: 0, bottom: window.innerHeight };
+  const rect = rangeOf(start, Math.max(end, start)).getBoundingClientRect();
+  if (!rect.height && !rect.top) return;
+  const margin = Math.min(120, (frame.bottom - frame.top) / 4);
+  let by = 0;
+  if (rect.top < frame.top + margin) by = rect.top - frame.top - margin;
+  else if (rect.bottom > frame.bottom - margin) by = Math.min(rect.bottom - frame.bottom + margin, rect.top - frame.top - margin);
+  if (by) (own ? scroll : window).scrollBy({ top: by, behavior: "instant" });
+}
+
+// --- the map of where evidence lies
+
+let mapEntries = null;
+
+function scheduleMap(entries) {
+  const waiting = mapEntries !== null;
+  mapEntries = entries;
+  if (!waiting) requestAnimationFrame(drawMap);
+}
+
+function drawMap() {
+  const entries = mapEntries;
+  mapEntries = null;
+  if (!ed.item || !entries) return;
+  const length = ed.item.doc.text.length;
+  const ticks = entries.map((entry) => {
+    const kind = entry.active ? entry.mark.state : "other";
+    const tick = h("i", { class: "ev-tick ev-" + kind });
+    tick.style.cssText =
+      "top:" + ((100 * entry.start) / length).toFixed(2) + "%;height:max(3px," + ((100 * (entry.end - entry.start)) / length).toFixed(2) +
+      "%);--c:" + colorOf(entry.criterion.index);
+    return tick;
+  });
+  fill(part("map"), ticks, h("i", { class: "ev-window", "data-part": "window" }));
+  drawWindow();
+}
+
+function drawWindow() {
+  const scroll = part("scroll");
+  const frame = part("window");
+  if (!frame) return;
+  const whole = Math.max(1, scroll.scrollHeight);
+  frame.style.top = (100 * scroll.scrollTop) / whole + "%";
+  frame.style.height = (100 * scroll.clientHeight) / whole + "%";
+  frame.hidden = scroll.clientHeight >= scroll.scrollHeight - 2;
+}
+
+function startMap() {
+  part("scroll").addEventListener("scroll", () => requestAnimationFrame(drawWindow), { passive: true });
+  part("map").addEventListener("click", (event) => {
+    const frame = part("map").getBoundingClientRect();
+    const scroll = part("scroll");
+    scroll.scrollTop = ((event.clientY - frame.top) / frame.height) * scroll.scrollHeight - scroll.clientHeight / 2;
+  });
+}

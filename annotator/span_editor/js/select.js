@@ -1,0 +1,125 @@
+// The mouse: selecting makes a span, clicking chooses one, dragging a handle moves its edge. Double click: word; triple: sentence.
+
+const DOUBLE_CLICK_WAIT_MS = 280; // a third click may follow and mean the sentence
+
+const mouse = { down: false, drag: null, timer: 0, touch: false };
+
+function selectedSpan() {
+  const selection = window.getSelection();
+  if (!selection || selection.isCollapsed || !selection.rangeCount) return null;
+  const range = selection.getRangeAt(0);
+  const text = part("text");
+  if (!range.intersectsNode(text)) return null;
+  const start = offsetAt(range.startContainer, range.startOffset) ?? 0;
+  const end = offsetAt(range.endContainer, range.endOffset) ?? ed.item.doc.text.length;
+  return start < end ? [start, end] : null;
+}
+
+function clearSelection() {
+  const selection = window.getSelection();
+  if (selection) selection.removeAllRanges();
+  showAddButton(false);
+}
+
+function snapMode() {
+  return settings.snap;
+}
+
+function startMouse() {
+  const text = part("text");
+  text.addEventListener("pointerdown", onPointerDown);
+  document.addEventListener("pointerup", onPointerUp);
+  text.addEventListener("pointermove", onDrag);
+  document.addEventListener("selectionchange", () => {
+    if (mouse.touch && ed.item) showAddButton(Boolean(selectedSpan()));
+  });
+}
+
+function onPointerDown(event) {
+  mouse.touch = event.pointerType === "touch";
+  const handle = event.target.closest(".ev-handle");
+  if (handle && activeMark()) {
+    event.preventDefault();
+    const mark = activeMark();
+    mouse.drag = { edge: handle.dataset.edge, start: mark.start, end: mark.end };
+    part("text").setPointerCapture(event.pointerId);
+    return;
+  }
+  mouse.down = event.button === 0;
+  mouse.x = event.clientX;
+  mouse.y = event.clientY;
+}
+
+function onPointerUp(event) {
+  if (mouse.drag) return endDrag();
+  if (!mouse.down || !ed.item) return undefined;
+  mouse.down = false;
+  if (mouse.touch) return event.target.closest(".ev-seg") && pickMark(event.target.closest(".ev-seg"));
+  // the browser settles the selection after this event
+  setTimeout(() => onClicks(event), 0);
+  return undefined;
+}
+
+function onClicks(event) {
+  clearTimeout(mouse.timer);
+  const moved = Math.abs(event.clientX - mouse.x) + Math.abs(event.clientY - mouse.y) > 4;
+  const span = selectedSpan();
+  if (moved || event.detail <= 1) {
+    if (span) {
+      addSpan(span[0], span[1], snapMode());
+      clearSelection();
+    } else if (event.target.closest && event.target.closest(".ev-seg")) {
+      pickMark(event.target.closest(".ev-seg"));
+    }
+    return;
+  }
+  const at = span ? span[0] : offsetAtPoint(event.clientX, event.clientY);
+  if (at === null) return;
+  if (event.detail === 2) {
+    mouse.word = span || wordAt(ed.item.doc, at);
+    mouse.timer = setTimeout(() => addExactly(mouse.word && snap(ed.item.doc, mouse.word[0], mouse.word[1], "word")), DOUBLE_CLICK_WAIT_MS);
+  } else {
+    const inside = offsetAtPoint(event.clientX, event.clientY);
+    addExactly(sentenceAt(ed.item.doc, inside === null ? at : inside) || sentenceAt(ed.item.doc, at));
+  }
+}
+
+function addExactly(span) {
+  if (span) addSpan(span[0], span[1], "off");
+  clearSelection();
+}
+
+// Clicking where spans overlap goes through them, one per click.
+function pickMark(piece) {
+  const ids = piece.dataset.marks.split(" ").map(Number);
+  const here = ids.indexOf(ed.mark);
+  const id = here >= 0 ? ids[(here + 1) % ids.length] : ids[0];
+  const criterion = ed.item.criteria.find((c) => c.marks.some((m) => m.id === id));
+  if (!criterion) return;
+  ed.active = criterion.index;
+  ed.mark = id;
+  announceMark();
+  refresh();
+}
+
+function onDrag(event) {
+  if (!mouse.drag) return;
+  const at = offsetAtPoint(event.clientX, event.clientY);
+  if (at === null) return;
+  const { edge, start, end } = mouse.drag;
+  const raw = edge === "start" ? [Math.min(at, end - 1), end] : [start, Math.max(at, start + 1)];
+  const mode = event.altKey ? "off" : snapMode();
+  const snapped = snap(ed.item.doc, raw[0], raw[1], mode);
+  if (!snapped) return;
+  ed.draft = edge === "start" ? { start: Math.min(snapped[0], end - 1), end } : { start, end: snapped[1] };
+  drawText();
+}
+
+function endDrag() {
+  mouse.drag = null;
+  const draft = ed.draft;
+  ed.draft = null;
+  if (draft) adjustMark(draft.start, draft.end);
+  clearSelection();
+  refresh();
+}

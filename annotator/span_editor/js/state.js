@@ -1,0 +1,185 @@
+// What is on the page: the item (post, criteria, marks) and pure functions that change a criterion's marks.
+//
+// A mark is one span with its state: undecided or rejected (the model's), accepted, adjusted or added (the reviewer's).
+// Its offsets are UTF-16 units; `predicted` keeps the model's span as it came, in code points, to be sent back unchanged.
+
+const ed = {
+  me: null,
+  item: null, // { post, doc, criteria, model }
+  items: new Map(), // post id -> item, the latest few: going back needs no server
+  active: 0, // index of the criterion that is worked on
+  mark: null, // id of the mark that is worked on
+  mode: "review", // review | caret | edges
+  caret: null, // { anchor, focus } in units, while mode is caret
+  draft: null, // { start, end } of the marked span while its edges are being moved
+  trail: [],
+  at: -1,
+  next: null, // promise of the next item
+  filter: {},
+  progress: null,
+  shown: { others: false, blur: false },
+};
+
+let markNumber = 0;
+
+function makeMark(state, start, end, predicted) {
+  markNumber += 1;
+  return { id: markNumber, state, start, end, predicted: predicted || null };
+}
+
+function readItem(wire) {
+  const doc = makeDoc(wire.post.text, wire.sentences);
+  const criteria = wire.criteria.map((c, index) => readCriterion(doc, c, index));
+  return { post: wire.post, doc, criteria, model: wire.model };
+}
+
+function readCriterion(doc, wire, index) {
+  return {
+    id: wire.id,
+    index,
+    name: wire.name,
+    guideline: wire.guideline,
+    version: wire.version,
+    predicted: wire.predicted,
+    known: wire.known,
+    sure: wire.no_evidence_score,
+    others: wire.others,
+    ...readAnswer(doc, wire),
+  };
+}
+
+function readAnswer(doc, wire) {
+  const unit = (point) => doc.toUnit[point];
+  const marks = [
+    ...wire.undecided.map((p) => makeMark("undecided", unit(p[0]), unit(p[1]), p)),
+    ...wire.rejected.map((p) => makeMark("rejected", unit(p[0]), unit(p[1]), p)),
+    ...wire.spans.map(([start, end, origin, p]) => makeMark(origin, unit(start), unit(end), p)),
+  ];
+  return {
+    marks: sortMarks(marks),
+    verdict: wire.verdict,
+    note: wire.note,
+    revision: wire.revision,
+    model: wire.model_version,
+    savedAt: wire.saved_at || null,
+    decidedOn: wire.decided_on_version || null,
+  };
+}
+
+function answerWire(doc, answer) {
+  const point = (unit) => doc.toPoint[unit];
+  const own = answer.marks.filter(isOwn);
+  return {
+    verdict: answer.verdict,
+    spans: own.map((m) => [point(m.start), point(m.end), m.state, m.predicted]),
+    rejected: answer.marks.filter((m) => m.state === "rejected").map((m) => m.predicted),
+    undecided: answer.marks.filter((m) => m.state === "undecided").map((m) => m.predicted),
+    note: answer.note,
+    model_version: answer.model,
+  };
+}
+
+function sortMarks(marks) {
+  return marks.slice().sort((a, b) => a.start - b.start || a.end - b.end || a.id - b.id);
+}
+
+function isOwn(mark) {
+  return mark.state === "accepted" || mark.state === "adjusted" || mark.state === "added";
+}
+
+// Evidence once a span is there and nothing is open; no evidence once all predictions are rejected; else still open.
+function verdictOf(marks) {
+  if (marks.some((m) => m.state === "undecided")) return null;
+  if (marks.some(isOwn)) return "evidence";
+  return marks.length ? "no_evidence" : null;
+}
+
+function withMarks(answer, marks) {
+  const sorted = sortMarks(marks);
+  return { marks: sorted, verdict: verdictOf(sorted), note: answer.note };
+}
+
+function replaceMark(answer, id, change) {
+  return withMarks(answer, answer.marks.flatMap((m) => (m.id === id ? change(m) : [m])));
+}
+
+function back(doc, mark, state) {
+  return { ...mark, state, start: doc.toUnit[mark.predicted[0]], end: doc.toUnit[mark.predicted[1]] };
+}
+
+function accepted(answer, id) {
+  return replaceMark(answer, id, (m) => [m.state === "added" ? m : { ...m, state: m.state === "adjusted" ? "adjusted" : "accepted" }]);
+}
+
+// A span of the model is rejected as the model made it; a span of one's own just goes.
+function rejected(doc, answer, id) {
+  return replaceMark(answer, id, (m) => (m.predicted ? [back(doc, m, "rejected")] : []));
+}
+
+function reopened(doc, answer, id) {
+  return replaceMark(answer, id, (m) => (m.predicted ? [back(doc, m, "undecided")] : []));
+}
+
+function adjusted(doc, answer, id, start, end) {
+  return replaceMark(answer, id, (m) => {
+    if (!m.predicted) return [{ ...m, start, end }];
+    const same = doc.toPoint[start] === m.predicted[0] && doc.toPoint[end] === m.predicted[1];
+    return [{ ...m, start, end, state: same ? "accepted" : "adjusted" }];
+  });
+}
+
+// Adding what stands there already means accepting it. Returns [answer, id of the mark].
+function added(answer, start, end) {
+  const same = answer.marks.find((m) => m.start === start && m.end === end);
+  if (same) return [accepted(answer, same.id), same.id];
+  const mark = makeMark("added", start, end, null);
+  return [withMarks(answer, [...answer.marks, mark]), mark.id];
+}
+
+// The criterion as it is shown, taken as the answer: open predictions are evidence, and where nothing is marked, there is none.
+function confirmed(answer) {
+  const marks = answer.marks.map((m) => (m.state === "undecided" ? { ...m, state: "accepted" } : m));
+  return { marks, verdict: verdictOf(marks) || "no_evidence", note: answer.note };
+}
+
+function emptied(doc, answer) {
+  const marks = answer.marks.filter((m) => m.predicted).map((m) => back(doc, m, "rejected"));
+  return { marks: sortMarks(marks), verdict: "no_evidence", note: answer.note };
+}
+
+function unsure(answer) {
+  const verdict = answer.verdict === "unsure" ? verdictOf(answer.marks) : "unsure";
+  return { marks: answer.marks, verdict, note: answer.note };
+}
+
+function answerOf(criterion) {
+  return { marks: criterion.marks, verdict: criterion.verdict, note: criterion.note, model: criterion.model };
+}
+
+function activeCriterion() {
+  return ed.item ? ed.item.criteria[ed.active] : null;
+}
+
+function activeMark() {
+  const criterion = activeCriterion();
+  return (criterion && criterion.marks.find((m) => m.id === ed.mark)) || null;
+}
+
+function isOpen(criterion) {
+  return criterion.verdict === null;
+}
+
+function openCount(item) {
+  return item.criteria.filter(isOpen).length;
+}
+
+function coreOf(mark) {
+  const p = mark && mark.predicted;
+  if (!p || p[3] === null || p[3] === undefined) return null;
+  const core = { start: ed.item.doc.toUnit[p[3]], end: ed.item.doc.toUnit[p[4]] };
+  return core.start === mark.start && core.end === mark.end ? null : core;
+}
+
+function quote(start, end) {
+  return ed.item.doc.text.slice(start, end);
+}

@@ -1,0 +1,195 @@
+"""The data of one training: gold answers frozen into a file, so that a resumed or repeated job reads the same.
+
+`data.jsonl` holds the posts with their labels, `data.json` the criteria, the list of annotation ids and the content hash.
+Annotations are append-only and posts never change, so the ids alone are enough to make the file again: they go with the
+model, the texts do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from encoder.examples import Example, Label, examples_from_gold
+from storage.records import Criterion, EvidenceError, Gold, ModelVersion, Post, Span, Split, Verdict
+from storage.store import Store
+
+DATA_FILE = "data.jsonl"
+MANIFEST_FILE = "data.json"
+REPLAY_DEV_POSTS = 60
+
+
+class NothingToTrain(EvidenceError):
+    """There are no reviewed posts to train on; the text says which are missing."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The data of one training.
+
+    train, dev, test: gold of the project. replay: old examples that keep old skills alive. replay_dev: held-out examples of
+    the same source. annotations: ids of the gold rows. sha256: of everything that is in the file and the criteria.
+    """
+
+    criteria: tuple[Criterion, ...]
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    test: tuple[Example, ...]
+    replay: tuple[Example, ...]
+    replay_dev: tuple[Example, ...]
+    annotations: tuple[int, ...]
+    sha256: str
+
+    @property
+    def last_annotation(self) -> int:
+        return max(self.annotations, default=0)
+
+    def describe(self) -> dict[str, Any]:
+        """What the registry keeps of it: counts, hash and the newest annotation."""
+        sets = {name: len(getattr(self, name)) for name in SETS}
+        return {"sha256": self.sha256, "last_annotation": self.last_annotation, "posts": sets}
+
+    def row_list(self) -> dict[str, Any]:
+        """What is written beside the model: the rows, without a word of any post."""
+        return {**self.describe(), "annotations": list(self.annotations), "criteria": [asdict(c) for c in self.criteria]}
+
+
+SETS = ("train", "dev", "test", "replay", "replay_dev")
+ReplaySource = Callable[[Sequence[Criterion]], tuple[Sequence[Example], Sequence[Example]]]
+
+
+def take_snapshot(store: Store, folder: Path, *, replay: ReplaySource | None) -> Snapshot:
+    """Freeze the gold of this moment, with replay examples from `replay` (train, dev), into `folder`; once.
+
+    A snapshot that is there already is read instead. Raises NothingToTrain if no gold is in the training split.
+    """
+    if (folder / MANIFEST_FILE).exists():
+        return read_snapshot(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    criteria = store.criteria()
+    gold = usable_gold(store, criteria)
+    examples = by_split(gold_examples(store, gold))
+    if not examples[Split.TRAIN]:
+        raise NothingToTrain("No reviewed post is in the training split yet. Review some posts first, then train.")
+    old, old_dev = replay(criteria) if replay is not None else ((), ())
+    held_out = {e.post.text_sha256 for split in (Split.DEV, Split.TEST) for e in examples[split]}
+    sets = {
+        "train": examples[Split.TRAIN],
+        "dev": examples[Split.DEV],
+        "test": examples[Split.TEST],
+        "replay": [e for e in old if e.post.text_sha256 not in held_out],
+        "replay_dev": list(old_dev)[:REPLAY_DEV_POSTS],
+    }
+    return _write(folder, criteria, sets, sorted(g.annotation.id or 0 for g in gold))
+
+
+def usable_gold(store: Store, criteria: Sequence[Criterion]) -> list[Gold]:
+    """The gold answers for criteria that are in use."""
+    used = {c.id for c in criteria}
+    return [g for g in store.gold() if g.criterion_id in used]
+
+
+def gold_examples(store: Store, gold: Sequence[Gold]) -> list[Example]:
+    """One example per post, in order of post id, with the label of each criterion that has gold."""
+    return examples_from_gold(store.posts(sorted({g.post_id for g in gold})), gold)
+
+
+def by_split(examples: Iterable[Example]) -> dict[Split, list[Example]]:
+    found: dict[Split, list[Example]] = {split: [] for split in Split}
+    for example in examples:
+        found[example.post.split or Split.TRAIN].append(example)
+    return found
+
+
+def root_of(store: Store, model: ModelVersion) -> ModelVersion:
+    """The version at the root of the model's line."""
+    known = {m.id: m for m in store.models(with_deleted=True)}
+    while model.parent is not None and model.parent in known:
+        model = known[model.parent]
+    return model
+
+
+def bundled_replay(criteria: Sequence[Criterion]) -> tuple[Sequence[Example], Sequence[Example]]:
+    """Examples of the corpus that the bundled model was trained on: its training posts, and held-out ones."""
+    from encoder.demo.corpus import replay_examples
+
+    return replay_examples(criteria)
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """The snapshot in `folder`. Raises EvidenceError if its file is not the one that was written."""
+    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
+    criteria = [Criterion(**c) for c in manifest["criteria"]]
+    content = (folder / DATA_FILE).read_bytes()
+    if _sha256(content, criteria) != manifest["sha256"]:
+        raise EvidenceError(f"{folder / DATA_FILE} has changed since the job began. Start the training anew.")
+    sets: dict[str, list[Example]] = {name: [] for name in SETS}
+    for line in content.decode("utf-8").split("\n")[:-1]:
+        row = json.loads(line)
+        sets[row["set"]].append(_example_from(row))
+    return _snapshot(criteria, sets, manifest["annotations"], manifest["sha256"])
+
+
+def _write(
+    folder: Path, criteria: Sequence[Criterion], sets: Mapping[str, Sequence[Example]], annotations: Sequence[int]
+) -> Snapshot:
+    """The manifest is written last and renamed into place: a snapshot is whole, or not there."""
+    lines = [json.dumps(_row(name, e), ensure_ascii=False, sort_keys=True) for name in SETS for e in sets[name]]
+    content = "".join(line + "\n" for line in lines).encode()
+    snapshot = _snapshot(criteria, sets, annotations, _sha256(content, criteria))
+    (folder / DATA_FILE).write_bytes(content)
+    write_json(folder / MANIFEST_FILE, snapshot.row_list())
+    return snapshot
+
+
+def _snapshot(
+    criteria: Sequence[Criterion], sets: Mapping[str, Sequence[Example]], annotations: Sequence[int], sha256: str
+) -> Snapshot:
+    given = {name: tuple(sets[name]) for name in SETS}
+    return Snapshot(criteria=tuple(criteria), **given, annotations=tuple(annotations), sha256=sha256)
+
+
+def _sha256(content: bytes, criteria: Iterable[Criterion]) -> str:
+    wording = json.dumps([[c.id, c.version, c.text] for c in criteria], ensure_ascii=False)
+    return hashlib.sha256(wording.encode() + b"\n" + content).hexdigest()
+
+
+def _row(name: str, example: Example) -> dict[str, Any]:
+    post = example.post
+    return {
+        "set": name,
+        "post_id": post.id,
+        "text": post.text,
+        "split": post.split and str(post.split),
+        "labels": {
+            criterion: {
+                "verdict": str(label.verdict),
+                "spans": [[s.start, s.end] for s in label.spans],
+                "rejected": [[s.start, s.end] for s in label.rejected],
+            }
+            for criterion, label in example.labels.items()
+        },
+    }
+
+
+def _example_from(row: Mapping[str, Any]) -> Example:
+    labels = {
+        criterion: Label(
+            Verdict(label["verdict"]),
+            tuple(Span(*s) for s in label["spans"]),
+            tuple(Span(*s) for s in label["rejected"]),
+        )
+        for criterion, label in row["labels"].items()
+    }
+    return Example(Post(row["post_id"], row["text"], split=row["split"] and Split(row["split"])), labels)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write the whole file or none of it."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    temporary.replace(path)

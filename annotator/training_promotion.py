@@ -1,0 +1,110 @@
+"""The promotion rule: is a new model better than the one in service? Pure functions of two evaluations.
+
+A candidate is put in service when its macro F1 on the held-out posts is higher than the active model's, and no criterion
+with enough gold evidence lost more than the margin. It is judged on the project's dev posts; while these are too few, held-out
+posts of the model's own corpus are judged together with them, and where there is no such corpus, the few posts alone:
+the decision then says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from storage.records import EvidenceError
+
+
+class InvalidRule(EvidenceError, ValueError):
+    """A promotion rule that makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRule:
+    """margin: how much F1 a criterion may lose. min_support: gold sentences that a criterion needs to have a say.
+    min_posts: dev posts from which the project's own posts decide alone."""
+
+    margin: float = 0.05
+    min_support: int = 5
+    min_posts: int = 20
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.margin <= 1.0:
+            raise InvalidRule(f"The margin is {self.margin}; it needs a number from 0 to 1.")
+        if self.min_support < 1 or self.min_posts < 1:
+            raise InvalidRule("The rule needs at least one gold sentence and one post.")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the rule looks at: the macro F1, and per criterion F1 and number of gold sentences; `posts` it was measured on."""
+
+    macro_f1: float
+    criteria: Mapping[str, tuple[float, int]]
+    posts: int
+
+    @classmethod
+    def of(cls, evaluation: Mapping[str, Any]) -> Figures:
+        """The figures of an `Evaluation.to_dict()`."""
+        criteria = {
+            cid: (scores["f1"] or 0.0, int(scores["support"])) for cid, scores in evaluation["criteria"].items()
+        }
+        return cls(evaluation["macro"]["f1"] or 0.0, criteria, int(evaluation["posts"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`promote`, and the reason for a person. `losses`: criteria beyond the margin, with their change of F1."""
+
+    promote: bool
+    reason: str
+    candidate_f1: float | None
+    active_f1: float | None
+    losses: Mapping[str, float]
+    judged_on: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def decide(candidate: Figures, active: Figures | None, *, rule: PromotionRule, judged_on: str) -> Decision:
+    """Judge the candidate by the active model on the same posts; `judged_on` names them in the reason."""
+    if active is None:
+        return Decision(True, "No model was in service before.", candidate.macro_f1, None, {}, judged_on)
+    if not any(support for _, support in active.criteria.values()):
+        reason = f"Nothing to judge by: {judged_on} hold no evidence. Review posts of the dev split, or decide yourself."
+        return Decision(False, reason, None, None, {}, judged_on)
+    losses = {
+        cid: candidate.criteria.get(cid, (0.0, 0))[0] - f1
+        for cid, (f1, support) in active.criteria.items()
+        if support >= rule.min_support and candidate.criteria.get(cid, (0.0, 0))[0] < f1 - rule.margin
+    }
+    promote = candidate.macro_f1 > active.macro_f1 and not losses
+    reason = _reason(candidate, active, losses, rule, judged_on)
+    return Decision(promote, reason, candidate.macro_f1, active.macro_f1, losses, judged_on)
+
+
+def nothing_held_out() -> Decision:
+    """There is not one post to judge by."""
+    reason = "Nothing to judge by: no post of the dev split is reviewed yet. Review some, or decide yourself."
+    return Decision(False, reason, None, None, {}, "no posts")
+
+
+def posts_to_judge_by(*, dev: int, replay_dev: int, rule: PromotionRule) -> tuple[bool, str]:
+    """Whether the corpus' held-out posts are judged together with the project's dev posts, and the words for it."""
+    if dev >= rule.min_posts or not replay_dev:
+        few = "" if dev >= rule.min_posts else f" (only {dev} of the {rule.min_posts} that make a sound comparison)"
+        return False, f"{dev} reviewed dev posts{few}"
+    return True, f"{dev} reviewed dev posts and, as these are few, {replay_dev} held-out posts of the bundled corpus"
+
+
+def _reason(
+    candidate: Figures, active: Figures, losses: Mapping[str, float], rule: PromotionRule, judged_on: str
+) -> str:
+    change = f"Macro F1 {active.macro_f1:.3f} → {candidate.macro_f1:.3f} on {judged_on}"
+    if losses:
+        lost = ", ".join(f"{cid} {change:+.2f}" for cid, change in sorted(losses.items()))
+        return f"{change}; but more than the margin of {rule.margin:.2f} was lost on {lost}."
+    if candidate.macro_f1 <= active.macro_f1:
+        return f"{change}: not better."
+    return f"{change}; no criterion lost more than {rule.margin:.2f}."

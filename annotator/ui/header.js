@@ -1,0 +1,45 @@
+// The model's state and the person, asked from /status: often while the model loads, seldom afterwards, never while hidden.
+// Pages hear about a change as the window's event "evidence:model" with the answer as its detail.
+const find = (name) => element.querySelector(name);
+const LOADING_MS = 1000;
+const SETTLED_MS = 15000;
+let last = "";
+let timer = 0;
+
+function describe(status) {
+  if (status.state === "ready") return status.reason ? `Model ${status.version} in service (${status.reason})` : `Model ${status.version} in service`;
+  if (status.state === "loading") return "Model is loading; you can already read and mark";
+  if (status.state === "none") return "No model in service";
+  return status.reason || "The model could not be loaded";
+}
+
+function show(status) {
+  find(".app-model").dataset.state = status.reason && status.state === "ready" ? "warning" : status.state;
+  find(".app-model-text").textContent = describe(status);
+  find(".app-model").title = describe(status);
+  find(".app-person").textContent = status.role ? `${status.person} · ${status.role}` : status.person;
+  find(".app-signout").hidden = !status.accounts;
+  const key = JSON.stringify([status.state, status.version]);
+  if (key !== last) window.dispatchEvent(new CustomEvent("evidence:model", { detail: status }));
+  last = key;
+}
+
+async function ask() {
+  clearTimeout(timer);
+  let wait = SETTLED_MS;
+  try {
+    const answer = await fetch("status", { cache: "no-store" });
+    if (answer.status === 401 || answer.redirected) return window.location.reload();
+    const status = await answer.json();
+    show(status);
+    if (status.state === "loading") wait = LOADING_MS;
+  } catch {
+    find(".app-model").dataset.state = "failed";
+    find(".app-model-text").textContent = "No connection to the app";
+    wait = 3000;
+  }
+  if (!document.hidden && element.isConnected) timer = setTimeout(ask, wait);
+}
+
+document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+ask();

@@ -1,0 +1,162 @@
+"""The frame of all pages: theme, header with the model's state, tabs with addresses of their own, footer."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import gradio as gr
+
+from annotator.ui import overview, start, try_it
+from annotator.ui.context import QUIET, Context
+from storage.records import Role
+
+TITLE = "Evidence annotator"
+CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One tab. `roles`: who sees it; None for everybody. `in_demo`: whether the public demo has it."""
+
+    id: str
+    label: str
+    build: Callable[[Context], None]
+    roles: tuple[Role, ...] | None = None
+    in_demo: bool = True
+
+
+def _optional(name: str) -> Callable[[Context], None]:  # DEV-ONLY
+    def build(context: Context) -> None:
+        import importlib
+
+        try:
+            module = importlib.import_module(f"annotator.ui.{name}")
+        except ImportError as error:
+            gr.Markdown(f"`annotator.ui.{name}` is not there yet: {error}")
+            return
+        module.build(context)
+
+    return build
+
+
+PAGES = (
+    Page("review", "Review", _optional("review")),
+    Page("posts", "Posts", _optional("posts")),
+    Page("try", "Try it", try_it.build),
+    Page("data", "Data", _optional("data"), roles=CURATORS, in_demo=False),
+    Page("retrain", "Retrain", _optional("retrain"), roles=CURATORS, in_demo=False),
+    Page("overview", "Overview", overview.build),
+    Page("guidelines", "Guidelines", _optional("guidelines")),
+)
+
+
+def pages_of(context: Context) -> list[Page]:
+    """The pages in their order: the public demo begins with Try it and has neither import nor training."""
+    if not context.settings.demo:
+        return list(PAGES)
+    return sorted((p for p in PAGES if p.in_demo), key=lambda p: p.id != "try")
+
+
+def build_blocks(context: Context) -> gr.Blocks:
+    """The whole user interface, not yet launched."""
+    pages = pages_of(context)
+    restricted = [page for page in pages if page.roles is not None]
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as blocks:
+        _header()
+        start.build(context)
+        with gr.Tabs(selected=pages[0].id, elem_id="pages") as tabs:
+            shown = {page.id: _tab(context, page) for page in pages}
+        _footer(context)
+
+        def open_page(request: gr.Request) -> list[Any]:
+            """The tab that the address asks for, and the tabs that this person may use."""
+            role = context.user(request).role
+            allowed = [page.roles is None or role in page.roles for page in restricted]
+            return [gr.Tabs(selected=page_asked_for(request.query_params, pages)), *(gr.Tab(visible=a) for a in allowed)]
+
+        opened = blocks.load(open_page, None, [tabs, *(shown[page.id] for page in restricted)], **QUIET)
+        opened.then(None, js="() => { window.evidenceOpened = true; }", **QUIET)
+    return blocks
+
+
+def page_asked_for(query: Any, pages: list[Page]) -> str:
+    """The id of the page that `?tab=` names; a link to a post opens Review; else the first page."""
+    wanted = query.get("tab")
+    if wanted in {page.id for page in pages}:
+        return str(wanted)
+    return "review" if query.get("post") else pages[0].id
+
+
+def page_options() -> dict[str, Any]:
+    """Theme, style and icon, as `launch` takes them."""
+    return {"theme": theme(), "css": style(), "favicon_path": str(resources.files("annotator") / "ui" / "icon.svg")}
+
+
+def theme() -> gr.themes.Base:
+    """Calm, high contrast, the system's own fonts: nothing is loaded from anywhere."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
+    ).set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
+        block_border_width="1px",
+        block_shadow="none",
+        block_label_text_color="*body_text_color_subdued",
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+    )
+
+
+@functools.cache
+def asset(name: str) -> str:
+    """The text of a file beside the pages."""
+    return (resources.files("annotator") / "ui" / name).read_text("utf-8")
+
+
+def style() -> str:
+    return asset("style.css")
+
+
+def _tab(context: Context, page: Page) -> gr.Tab:
+    hidden = page.roles is not None and (context.settings.demo or context.store.has_accounts())
+    with gr.Tab(page.label, id=page.id, visible=not hidden, elem_id=f"page-{page.id}") as tab:
+        page.build(context)
+    # the first tab reports itself selected before the address has been read
+    remember = f"() => {{ if (!window.evidenceOpened) return; const u = new URL(location); u.searchParams.set('tab', '{page.id}'); history.replaceState(null, '', u); }}"
+    tab.select(None, js=remember, **QUIET)
+    return tab
+
+
+def _header() -> None:
+    gr.HTML(
+        html_template=asset("header.html"),
+        js_on_load=asset("header.js"),
+        elem_id="app-header",
+        padding=False,
+        apply_default_css=False,
+    )
+
+
+def _footer(context: Context) -> None:
+    """What this is not. The texts are settings, not data, and are escaped all the same."""
+    settings = context.settings
+    crisis = html.escape(settings.crisis_text)
+    if crisis and settings.crisis_url:
+        link = html.escape(settings.crisis_url, quote=True)
+        crisis = f'{crisis} <a href="{link}" target="_blank" rel="noopener noreferrer">{html.escape(settings.crisis_url)}</a>'
+    lines = ["Not a medical device and not a diagnosis: a research tool that marks passages for people to judge.", crisis]
+    inside = "".join(f"<p>{line}</p>" for line in lines if line)
+    gr.HTML(f"<footer>{inside}</footer>", elem_id="app-footer", padding=False)

@@ -1,0 +1,11 @@
+"""Overview."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from annotator.ui.context import Context
+
+
+def build(context: Context) -> None:
+    gr.Markdown("Overview.")

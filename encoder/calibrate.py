@@ -1,0 +1,128 @@
+"""Makes scores honest and places the thresholds, on reviewed posts that were not trained on. NumPy only.
+
+A temperature divides all logits, so that a score of .7 is right seven times of ten; then each criterion gets the threshold
+that gives the best F1, or for chosen criteria the highest threshold that still finds the wanted share of the evidence.
+Source of the temperature: Guo et al. 2017 (arXiv:1706.04599).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from encoder.metrics import Bools, Floats, precision_recall_f1
+
+GRID = np.linspace(0.02, 0.98, 193)
+PRIOR_POSITIVES = 8.0
+"""Weight of the pooled curve when a criterion's own is drawn, in positives: with few of them its own best point is luck."""
+MIN_POSITIVES = 5
+_TEMPERATURES = (0.2, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What calibration found; `positives` says on how much gold evidence, per criterion."""
+
+    temperature: float
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    default_threshold: float = 0.5
+    positives: Mapping[str, int] = field(default_factory=dict)
+
+
+def calibrate(
+    logits: Mapping[str, Floats],
+    gold: Mapping[str, Bools],
+    *,
+    recall_first: Collection[str] = (),
+    recall_target: float = 0.9,
+) -> Calibrated | None:
+    """Temperature and thresholds from sentence logits and labels by criterion id, each of shape (sentences,).
+
+    None if there are too few positives (under five in all) to say anything: keep what the model has.
+    """
+    positives = {key: int(labels.sum()) for key, labels in gold.items()}
+    if sum(positives.values()) < MIN_POSITIVES:
+        return None
+    all_logits = np.concatenate([logits[key] for key in gold])
+    temperature = fit_temperature(all_logits, np.concatenate(list(gold.values())))
+    scores = {key: sigmoid(logits[key] / temperature) for key in gold}
+    thresholds, default = fit_thresholds(scores, gold, recall_first=recall_first, recall_target=recall_target)
+    return Calibrated(temperature, thresholds, default, positives)
+
+
+def fit_temperature(logits: Floats, gold: Bools) -> float:
+    """The temperature in [0.2, 5] with the lowest cross entropy, by golden section on its logarithm; 1 without both classes."""
+    if not gold.any() or gold.all():
+        return 1.0
+    sign = np.where(gold, -1.0, 1.0)
+    finite = np.clip(logits, -60.0, 60.0)
+
+    def loss(log_temperature: float) -> float:
+        return float(np.mean(np.logaddexp(0.0, sign * finite / np.exp(log_temperature))))
+
+    low, high = np.log(_TEMPERATURES[0]), np.log(_TEMPERATURES[1])
+    golden = (np.sqrt(5.0) - 1) / 2
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > 1e-4:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = loss(right)
+    return float(np.exp((low + high) / 2))
+
+
+def fit_thresholds(
+    scores: Mapping[str, Floats],
+    gold: Mapping[str, Bools],
+    *,
+    recall_first: Collection[str] = (),
+    recall_target: float = 0.9,
+) -> tuple[dict[str, float], float]:
+    """A threshold per criterion that has gold evidence, and the default for the others."""
+    counts = {key: _counts(scores[key], gold[key]) for key in gold}
+    pooled = np.sum(list(counts.values()), axis=0)
+    default = _best_f1(pooled)
+    share = PRIOR_POSITIVES / max(1.0, pooled[0, 0] + pooled[2, 0])
+    thresholds: dict[str, float] = {}
+    for key, own in counts.items():
+        if not gold[key].any():
+            continue
+        threshold = _best_f1(own + share * pooled)
+        if key in recall_first:
+            threshold = min(threshold, _for_recall(scores[key][gold[key]], recall_target))
+        thresholds[key] = round(float(threshold), 4)
+    return thresholds, round(float(default), 4)
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + exp(-x)) without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64)))
+
+
+def _counts(score: Floats, gold: Bools) -> Floats:
+    """True positives, false positives and false negatives at every threshold of GRID, shape (3, thresholds)."""
+    positive, negative = np.sort(score[gold]), np.sort(score[~gold])
+    tp = len(positive) - np.searchsorted(positive, GRID, side="left")
+    fp = len(negative) - np.searchsorted(negative, GRID, side="left")
+    return np.stack([tp, fp, len(positive) - tp]).astype(np.float64)
+
+
+def _best_f1(counts: Floats) -> float:
+    """The middle of the thresholds that reach the best F1: the edge of a plateau would not survive new posts."""
+    f1 = precision_recall_f1(counts[0], counts[1], counts[2])[2]
+    best = np.flatnonzero(f1 >= f1.max() - 1e-9)
+    return float(GRID[best[len(best) // 2]])
+
+
+def _for_recall(positive: Floats, target: float) -> float:
+    """The highest threshold at which at least `target` of the positives are found, a hair below the score it rests on."""
+    needed = int(np.ceil(target * len(positive)))
+    reached = np.sort(positive)[::-1][needed - 1] if needed else 1.0
+    return float(np.clip(reached - 1e-3, GRID[0], GRID[-1]))

@@ -1,0 +1,195 @@
+"""Predictor: posts in, predictions out, with one loaded model. Streams posts of any number and any length.
+
+Windows are sorted by length inside a bounded buffer, so that little is computed on padding and memory does not grow with the
+corpus. Safe to call from several threads: they take turns.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+from encoder.checkpoints import LoadOptions, load_encoder
+from encoder.config import EncoderConfig
+from encoder.decode import decode
+from encoder.errors import ModelUnusable
+from encoder.hub import BUNDLED
+from encoder.windows import Merger, PostScores
+from storage.records import Criterion, Post, Prediction
+
+if TYPE_CHECKING:
+    from encoder.batching import Batcher, Row
+    from encoder.model import EvidenceEncoder
+
+_BUFFERED_BATCHES = 8
+_CACHED_CRITERIA = 1024
+
+
+class Predictor:
+    """A loaded, probed model. version: what predictions are marked with. known_criteria: None if it answers any."""
+
+    def __init__(self, encoder: EvidenceEncoder, version: str) -> None:
+        self.encoder = encoder.eval()
+        self.version = version
+        self._lock = threading.Lock()
+        self._vectors: OrderedDict[tuple[str, str], torch.Tensor] = OrderedDict()
+
+    @property
+    def config(self) -> EncoderConfig:
+        return self.encoder.config
+
+    @property
+    def known_criteria(self) -> frozenset[str] | None:
+        known = self.config.known_criteria
+        return None if known is None else frozenset(known)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        version: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        attention: str = "auto",
+        threads: int | None = None,
+        scoring: str = "auto",
+    ) -> Self:
+        """The predictor for `demo` (the bundled model), a directory or a Hub id.
+
+        version: name of this model version, else what its config says, else the directory's name. threads: CPU threads of
+        the whole process. scoring: `auto`, or `one-pass` / `per-criterion` to insist on the way the model was trained in.
+        Raises ModelUnusable, or NotBidirectional when the probe fails.
+        """
+        if threads is not None:
+            torch.set_num_threads(max(1, threads))
+        encoder = load_encoder(model, LoadOptions(device, dtype, attention))
+        check_scoring(encoder.config, scoring, model)
+        named = version or encoder.config.version or (BUNDLED if str(model) == BUNDLED else Path(model).name)
+        return cls(encoder, named)
+
+    def predict(
+        self,
+        posts: Sequence[Post],
+        criteria: Sequence[Criterion],
+        *,
+        batch_size: int = 16,
+        threshold: float | None = None,
+    ) -> list[Prediction]:
+        """Predictions for posts x criteria, in that order.
+
+        A criterion that the model does not know gets `known=False`, no spans and a no_evidence_score of 0.5.
+        threshold: overrides the model's own; 0 gives every sentence with its score.
+        """
+        return list(self.iter_predict(posts, criteria, batch_size=batch_size, threshold=threshold))
+
+    def iter_predict(
+        self,
+        posts: Iterable[Post],
+        criteria: Sequence[Criterion],
+        *,
+        batch_size: int = 16,
+        threshold: float | None = None,
+    ) -> Iterator[Prediction]:
+        """As `predict`, in constant memory: a bounded number of posts is read ahead."""
+        asked = list(criteria)
+        known = [c for c in asked if self.config.knows(c.id)]
+        column = {c.id: k for k, c in enumerate(known)}
+        for scores in self.iter_scores(posts, known, batch_size=batch_size):
+            for criterion in asked:
+                at = column.get(criterion.id, 0)
+                yield decode(scores, at, criterion, self.config, self.version, threshold)
+
+    def iter_scores(
+        self, posts: Iterable[Post], criteria: Sequence[Criterion], *, batch_size: int = 16
+    ) -> Iterator[PostScores]:
+        """Logits of every token, sentence and post, columns in the order of `criteria`: what calibration reads."""
+        if not criteria:
+            for post in posts:
+                yield self._nothing_asked(post)
+            return
+        batcher = self.encoder.batcher(criteria)
+        for group in _groups(posts, batcher, batch_size * _BUFFERED_BATCHES):
+            with self._lock:
+                yield_now = self._score_group(group, batcher, batch_size)
+            yield from yield_now
+
+    def _nothing_asked(self, post: Post) -> PostScores:
+        from encoder.windows import ReadPost
+
+        return Merger(ReadPost.of(post, self.encoder.tokenizer), 0).result()
+
+    @torch.inference_mode()
+    def _score_group(self, group: list[list[Row]], batcher: Batcher, batch_size: int) -> list[PostScores]:
+        """Score the rows of some posts, shortest first, and put each post's windows together."""
+        mergers = [Merger(rows[0].read, len(batcher.criteria)) for rows in group]
+        order = sorted(((len(row), n, row) for n, rows in enumerate(group) for row in rows), key=lambda item: item[:2])
+        vectors = self._criterion_vectors(batcher)
+        for first in range(0, len(order), batch_size):
+            chunk = order[first : first + batch_size]
+            self._score_rows([row for _, _, row in chunk], [mergers[n] for _, n, _ in chunk], batcher, vectors)
+        return [merger.result() for merger in mergers]
+
+    def _score_rows(
+        self, rows: list[Row], mergers: list[Merger], batcher: Batcher, vectors: torch.Tensor | None
+    ) -> None:
+        batch = batcher.batch(rows)
+        scores = self.encoder.score(batch.to(self.encoder.device), vectors)
+        tokens = scores.tokens
+        if self.config.span_head == "softmax":  # relative to the null token, so that windows compare
+            tokens = tokens - tokens[:, :1]
+        first = batcher.prefix_length
+        arrays = [t.float().cpu().numpy() for t in (tokens, scores.sentences, scores.posts)]
+        for r, (row, merger) in enumerate(zip(rows, mergers, strict=True)):
+            columns = slice(None) if row.criterion is None else slice(row.criterion, row.criterion + 1)
+            sentences = row.window.last_sentence - row.window.first_sentence
+            merger.add(
+                row.window,
+                columns,
+                tokens=arrays[0][r, first : first + len(row)],
+                sentences=arrays[1][r, :sentences],
+                posts=arrays[2][r],
+            )
+
+    def _criterion_vectors(self, batcher: Batcher) -> torch.Tensor | None:
+        """The criteria's vectors, computed once per wording and kept; None where they depend on the post."""
+        if self.config.scoring != "post-once":
+            return None
+        keys = [(c.id, c.text) for c in batcher.criteria]
+        if any(key not in self._vectors for key in keys):
+            ids, mask = batcher.criteria_batch()
+            device = self.encoder.device
+            index = torch.tensor(batcher.criterion_index)
+            vectors = self.encoder.criterion_vectors(ids.to(device), mask.to(device), index.to(device))
+            self._vectors.update(zip(keys, vectors, strict=True))
+        found = torch.stack([self._vectors[key] for key in keys])
+        while len(self._vectors) > _CACHED_CRITERIA:
+            self._vectors.popitem(last=False)
+        return found
+
+
+def check_scoring(config: EncoderConfig, scoring: str, model: str | Path) -> None:
+    """Raise ModelUnusable if a way of scoring is asked for that the model was not trained in."""
+    asked = {"auto": config.scoring, "one-pass": config.scoring if config.one_pass else ""}.get(scoring, scoring)
+    if asked != config.scoring:
+        raise ModelUnusable(f"{model} was trained for {config.scoring} scoring and cannot score {scoring}; use auto.")
+
+
+def _groups(posts: Iterable[Post], batcher: Batcher, rows_at_most: int) -> Iterator[list[list[Row]]]:
+    """Posts as rows, in groups of about `rows_at_most` rows; a post is never divided."""
+    group: list[list[Row]] = []
+    count = 0
+    for post in posts:
+        rows = batcher.rows(batcher.read(post))
+        group.append(rows)
+        count += len(rows)
+        if count >= rows_at_most:
+            yield group
+            group, count = [], 0
+    if group:
+        yield group

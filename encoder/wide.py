@@ -1,0 +1,93 @@
+"""The wide part: a hashed table of word and character n-grams per sentence, trained jointly with the encoder.
+
+Each sentence becomes a bag of hashed n-grams; the table gives one logit per known criterion, which is added to the encoder's
+sentence logits. It learns recurring wording from a few corrections, as a linear model does. Rare n-grams weigh more (`idf`),
+and words and characters each make a vector of length 1, as in a TF-IDF vectorizer.
+
+Source: wide & deep learning, Cheng et al. 2016 (arXiv:1606.07792); feature hashing, Weinberger et al. 2009.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[?!]")
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
+_WORD_ORDERS = (1, 2, 3)
+_CHARACTER_ORDERS = (3, 4, 5)
+
+
+class HashedNgrams(nn.Module):
+    """Sentence texts -> logits of the known criteria. Starts at zero, so that it changes nothing before it is trained.
+
+    The lower half of the buckets is for words, the upper half for characters. `idf` weighs the buckets: 1 for all of them
+    until a corpus says otherwise, 0 for those too rare to have been learned.
+    """
+
+    idf: Tensor
+
+    def __init__(self, buckets: int, criteria: int) -> None:
+        super().__init__()
+        self.buckets = buckets
+        self.table = nn.EmbeddingBag(buckets, criteria, mode="sum")
+        self.bias = nn.Parameter(torch.zeros(criteria))
+        self.register_buffer("idf", torch.ones(buckets))
+        nn.init.zeros_(self.table.weight)
+
+    @staticmethod
+    def features(sentence_texts: Sequence[str], buckets: int) -> tuple[Tensor, Tensor]:
+        """Hashed n-grams of all sentences, flat, and where each sentence begins in them: int64 (n-grams,), (sentences,)."""
+        half = buckets // 2
+        ids: list[int] = []
+        offsets: list[int] = []
+        for text in sentence_texts:
+            offsets.append(len(ids))
+            words = _words(text)
+            ids.extend({_hash(gram) % half for gram in word_ngrams(words)})
+            ids.extend({half + _hash(gram) % (buckets - half) for gram in character_ngrams(words)})
+        return torch.tensor(ids, dtype=torch.int64), torch.tensor(offsets, dtype=torch.int64)
+
+    def weights(self, ids: Tensor, offsets: Tensor) -> Tensor:
+        """What each n-gram counts: its idf over the length of its sentence's word or character vector, (n-grams,)."""
+        idf = self.idf[ids].float()
+        ends = torch.cat([offsets[1:], offsets.new_tensor([len(ids)])])
+        sentence = torch.repeat_interleave(torch.arange(len(offsets), device=ids.device), ends - offsets)
+        vector = 2 * sentence + (ids >= self.buckets // 2)
+        squares = idf.new_zeros(2 * len(offsets)).index_add(0, vector, idf * idf)
+        return idf * squares.clamp(min=1e-12).rsqrt()[vector]
+
+    def forward(self, ids: Tensor, offsets: Tensor) -> Tensor:
+        """Logits, (sentences, criteria), fp32."""
+        weights = self.weights(ids, offsets).to(self.table.weight.dtype)
+        return (self.table(ids, offsets, per_sample_weights=weights) + self.bias).float()
+
+
+def word_ngrams(words: Sequence[str]) -> Iterator[str]:
+    """Runs of one to three words."""
+    for order in _WORD_ORDERS:
+        for at in range(len(words) - order + 1):
+            yield " ".join(words[at : at + order])
+
+
+def character_ngrams(words: Sequence[str]) -> Iterator[str]:
+    """Runs of three to five characters within a word with its edges marked; a shorter word is one run."""
+    for word in words:
+        marked = f" {word} "
+        for order in _CHARACTER_ORDERS:
+            for start in range(max(1, len(marked) - order + 1)):
+                yield marked[start : start + order]
+
+
+def _words(text: str) -> list[str]:
+    """Words in lower case; of the punctuation, question and exclamation marks."""
+    return _WORD.findall(unicodedata.normalize("NFC", text).translate(_QUOTES).lower())
+
+
+def _hash(gram: str) -> int:
+    return zlib.crc32(gram.encode("utf-8", "surrogatepass"))

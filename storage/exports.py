@@ -1,0 +1,139 @@
+"""Posts with their answers, in order of storage and constant memory: what every export streams from."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from storage.connection import Connections
+from storage.formats.rows import ExportPost
+from storage.gold import gold_of
+from storage.records import Annotation, Post, Prediction, Role, Split, Verdict
+from storage.rows import annotation_from_row, post_from_row, prediction_from_row
+
+BATCH_POSTS = 200
+
+
+class Answers(StrEnum):
+    """Which annotations are a post's answers."""
+
+    GOLD = "gold"
+    LATEST = "latest"  # each reviewer's latest
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFilter:
+    """What is exported. Empty or None means: no such condition.
+
+    since/until: of the annotation's time, UTC, as a date or an ISO 8601 time, both included (a date is its whole day).
+    model_version: answers given on that version's predictions, and only its predictions.
+    unreviewed: also posts without any answer that fits.
+    """
+
+    answers: Answers = Answers.GOLD
+    reviewer: str | None = None
+    criteria: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    splits: tuple[Split, ...] = ()
+    since: str | None = None
+    until: str | None = None
+    model_version: str | None = None
+    unreviewed: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {k: v for k, v in asdict(self).items() if v not in (None, (), False)}
+
+    def takes(self, annotation: Annotation) -> bool:
+        """True if the annotation is one of those asked for."""
+        at = annotation.created_at or ""
+        return (
+            (self.reviewer is None or annotation.reviewer == self.reviewer)
+            and (not self.criteria or annotation.criterion_id in self.criteria)
+            and (not self.verdicts or annotation.verdict in self.verdicts)
+            and (self.since is None or at >= self.since)
+            and (self.until is None or at[: len(self.until)] <= self.until)
+            and (self.model_version is None or annotation.model_version == self.model_version)
+        )
+
+
+class ExportStore(Connections):
+    """Streams for exports. Call inside `snapshot()` to see one moment of the store."""
+
+    def iter_export(self, chosen: ExportFilter, *, complete: bool = False) -> Iterator[ExportPost]:
+        """Posts with their answers. complete: also every revision and prediction that fits the filter."""
+        roles = self._roles()
+        last = -1
+        while True:
+            with self.read() as db:
+                rows = list(
+                    db.query(
+                        "SELECT * FROM post WHERE number > ? AND (? IS NULL OR split IN (SELECT value FROM json_each(?)))"
+                        " ORDER BY number LIMIT ?",
+                        [last, *[json.dumps([str(s) for s in chosen.splits]) if chosen.splits else None] * 2, BATCH_POSTS],
+                    )
+                )
+            if not rows:
+                return
+            last = rows[-1]["number"]
+            yield from self._batch([post_from_row(row) for row in rows], chosen, roles, complete)
+
+    def _batch(
+        self, posts: Sequence[Post], chosen: ExportFilter, roles: Mapping[str, Role], complete: bool
+    ) -> Iterator[ExportPost]:
+        ids = json.dumps([p.id for p in posts])
+        revisions = self._revisions(ids)
+        predictions = self._predictions(ids, chosen) if complete else {}
+        for post in posts:
+            history = revisions.get(post.id, [])
+            answers = tuple(a for a in _answers(history, roles, chosen.answers) if chosen.takes(a))
+            if not answers and not chosen.unreviewed:
+                continue
+            kept = tuple(a for a in history if chosen.takes(a)) if complete else ()
+            yield ExportPost(post, answers, kept, tuple(predictions.get(post.id, ())))
+
+    def _roles(self) -> dict[str, Role]:
+        with self.read() as db:
+            return {row["name"]: Role(row["role"]) for row in db.query("SELECT name, role FROM reviewer")}
+
+    def _revisions(self, ids: str) -> dict[str, list[Annotation]]:
+        with self.read() as db:
+            rows = db.query(
+                "SELECT * FROM annotation WHERE post_id IN (SELECT value FROM json_each(?)) ORDER BY post_id, id", [ids]
+            )
+            found = [annotation_from_row(row) for row in rows]
+        return {post_id: list(group) for post_id, group in itertools.groupby(found, key=lambda a: a.post_id)}
+
+    def _predictions(self, ids: str, chosen: ExportFilter) -> dict[str, list[Prediction]]:
+        with self.read() as db:
+            rows = db.query(
+                "SELECT * FROM prediction WHERE post_id IN (SELECT value FROM json_each(:ids))"
+                " AND (:model IS NULL OR model_version = :model)"
+                " AND (NOT :some OR criterion_id IN (SELECT value FROM json_each(:criteria)))"
+                " ORDER BY post_id, criterion_id, model_version",
+                {
+                    "ids": ids,
+                    "model": chosen.model_version,
+                    "some": bool(chosen.criteria),
+                    "criteria": json.dumps(chosen.criteria),
+                },
+            )
+            found = [prediction_from_row(row) for row in rows]
+        return {post_id: list(group) for post_id, group in itertools.groupby(found, key=lambda p: p.post_id)}
+
+
+def _answers(history: Sequence[Annotation], roles: Mapping[str, Role], which: Answers) -> Iterator[Annotation]:
+    """The answers of one post, by criterion, then reviewer. history: its revisions, oldest first."""
+    latest = {(a.criterion_id, a.reviewer): a for a in history}
+    ordered = [latest[key] for key in sorted(latest)]
+    for _, group in itertools.groupby(ordered, key=lambda a: a.criterion_id):
+        answers = list(group)
+        if which is Answers.LATEST:
+            yield from (a for a in answers if a.decided)
+        else:
+            gold = gold_of(answers, roles)
+            if gold is not None:
+                yield gold.annotation

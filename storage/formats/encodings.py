@@ -1,0 +1,120 @@
+"""Which bytes are which characters: finding a text file's encoding, and decoding it row by row.
+
+A file that is UTF-8 but for a few broken bytes is read as UTF-8 and only the rows with those bytes are refused; they are kept
+apart by lone surrogates (`surrogateescape`), which no valid text holds.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.formats.rows import FormatError
+
+SAMPLE_BYTES = 512 * 1024
+CHUNK_BYTES = 1 << 20
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# the encodings that corpora are met in; an open list makes the detector guess exotic ones for short texts
+_CANDIDATES = ["cp1252", "mac_roman", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr", "iso8859_15"]
+_BROKEN = re.compile("[\udc80-\udcff]")
+_NON_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
+# UTF-8 that was read as cp1252 or mac-roman once before: "don't" as "donâ€™t" or "don‚Äôt", "é" as "Ã©"
+_MOJIBAKE = re.compile(r"â€[™œ\x9d˜“”¦]|Ã[©¨¼¶¤±§ª«\xa0³¡]|‚Ä[ôúùòì¶î]|ðŸ[\x80-\xbf˜\u2018\u2019™]|Â[\xa0£°·»«]")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """`name` for Python's codecs; `note` says in words how sure that is; `broken_bytes` counts what does not fit it."""
+
+    name: str
+    note: str = ""
+    broken_bytes: int = 0
+
+
+def detect_encoding(path: Path) -> Encoding:
+    """The file's encoding, from its byte order mark, else UTF-8 if it fits, else the best of the usual ones."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            return Encoding(name, "byte order mark")
+    broken, valid = _count_utf8(path)
+    if broken == 0:
+        return Encoding("utf-8")
+    if broken * 10 <= valid:
+        return Encoding("utf-8", f"{broken} bytes are not UTF-8: rows with them are refused", broken)
+    return _guess(path)
+
+
+def looks_like_mojibake(text: str) -> bool:
+    """True if the text seems to have been decoded wrongly before it was saved."""
+    return _MOJIBAKE.search(text) is not None
+
+
+def has_broken_bytes(text: str) -> bool:
+    """True if `text` was decoded with surrogateescape from bytes that do not fit the encoding."""
+    return _BROKEN.search(text) is not None
+
+
+@contextmanager
+def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
+    """The file as text with its line ends untouched; bytes that do not fit become lone surrogates.
+
+    Raises FormatError if Python has no such encoding.
+    """
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise FormatError(f"There is no encoding {encoding!r}. Use a name like utf-8, cp1252 or mac_roman.") from None
+    errors = "surrogateescape" if not encoding.startswith(("utf-16", "utf-32")) else "strict"
+    with path.open("r", encoding=encoding, errors=errors, newline="") as file:
+        try:
+            yield file
+        except UnicodeError as error:
+            raise FormatError(f"{path.name} is not {encoding} text ({error.reason}). Choose its encoding.") from None
+
+
+def _count_utf8(path: Path) -> tuple[int, int]:
+    """(bytes that are not UTF-8, characters beyond ASCII that are)."""
+    broken = valid = 0
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            if chunk.isascii() and not decoder.getstate()[0]:
+                continue
+            text = decoder.decode(chunk)
+            broken += sum(1 for _ in _BROKEN.finditer(text))
+            valid += sum(1 for _ in _NON_ASCII.finditer(text))
+        broken += len(decoder.decode(b"", final=True))
+    return broken, valid
+
+
+def _guess(path: Path) -> Encoding:
+    from charset_normalizer import from_bytes
+
+    sample = _sample_with_high_bytes(path)
+    best = from_bytes(sample, cp_isolation=_CANDIDATES).best()
+    if best is None:
+        return Encoding("cp1252", "not UTF-8; read as Windows Western (cp1252) for want of a better match")
+    return Encoding(best.encoding, f"not UTF-8; looks like {best.encoding}")
+
+
+def _sample_with_high_bytes(path: Path) -> bytes:
+    """Lines that hold bytes beyond ASCII, from anywhere in the file: the head alone may be plain ASCII."""
+    sample = bytearray()
+    with path.open("rb") as file:
+        while len(sample) < SAMPLE_BYTES and (line := file.readline(CHUNK_BYTES)):
+            if not line.isascii():
+                sample += line
+    return bytes(sample)

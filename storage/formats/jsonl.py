@@ -1,0 +1,94 @@
+"""JSON Lines, both ways, complete: every revision, verdict, rejected prediction and provenance.
+
+One post per line: {"post_id", "text", "split", ..., "annotations": [gold], "history": [all revisions], "predictions"}.
+The lines are a superset of the gold lines that training reads; `write_gold` writes only those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from storage.formats.answers import answer_object, prediction_object, revision_object
+from storage.formats.json_text import dump_line, iter_lines
+from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Written
+from storage.formats.table import Record, checked_mapping, rows_of_records
+
+SAMPLE_RECORDS = 50
+CANNOT_CARRY: tuple[str, ...] = ()
+CANNOT_CARRY_GOLD = (
+    "who decided, when, and earlier revisions",
+    "rejected predictions and where a span came from",
+    "author, source, date and further columns of a post",
+    "predictions",
+)
+
+
+def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
+    written = Written()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for item in posts:
+            written.count(item)
+            file.write(dump_line(_complete(item, context.roles)))
+    return written
+
+
+def write_gold(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
+    written = Written()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for item in posts:
+            written.count(item)
+            post = item.post
+            line = {"post_id": post.id, "text": post.text, "split": post.split and str(post.split)}
+            file.write(dump_line(line | {"annotations": [answer_object(post, a) for a in item.answers]}))
+    return written
+
+
+def _complete(item: ExportPost, roles: Mapping[str, str]) -> dict[str, Any]:
+    post = item.post
+    return {
+        "post_id": post.id,
+        "text": post.text,
+        "split": post.split and str(post.split),
+        "author": post.author,
+        "source": post.source,
+        "posted_at": post.posted_at,
+        "meta": dict(sorted(post.meta.items())),
+        "annotations": [answer_object(post, a) for a in item.answers],
+        "history": [revision_object(post, r, roles.get(r.reviewer)) for r in item.history],
+        "predictions": [prediction_object(post, p) for p in item.predictions],
+    }
+
+
+def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+    """The posts of the lines, ours or anybody's: the fields are found by name. Raises FormatError if there is no text."""
+    header, sample = preview(path, encoding=encoding)
+    mapping = checked_mapping(header, columns, sample)
+    yield from rows_of_records(iter_records(path, encoding), mapping)
+
+
+def preview(path: Path, *, encoding: str) -> tuple[list[str], list[Record]]:
+    """Names of the fields in the first lines, and those lines."""
+    objects = (record for _, record in iter_records(path, encoding) if not isinstance(record, RowError))
+    return header_of(list(islice(objects, SAMPLE_RECORDS)), path.name)
+
+
+def iter_records(path: Path, encoding: str) -> Iterator[tuple[int, Record | RowError]]:
+    return only_objects(iter_lines(path, encoding))
+
+
+def only_objects(items: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Record | RowError]]:
+    """The items that are objects; others become RowErrors."""
+    for number, item in items:
+        if isinstance(item, Mapping | RowError):
+            yield number, item
+        else:
+            yield number, RowError(number, f"is a {type(item).__name__}, not an object with named fields")
+
+
+def header_of(sample: list[Record], name: str) -> tuple[list[str], list[Record]]:
+    if not sample:
+        raise FormatError(f"{name} holds no object with named fields. Is it empty, or of another format?")
+    return list(dict.fromkeys(key for record in sample for key in record)), sample

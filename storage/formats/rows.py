@@ -1,0 +1,153 @@
+"""The common row types between exchange formats and the rest: what a reader yields and what a writer takes.
+
+Nothing here is checked against a criteria set or a store; offsets of a reader are as the file says them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from storage.records import Annotation, Criterion, EvidenceError, Post, Prediction, Span, SpanOrigin, Verdict
+
+
+class FormatError(EvidenceError):
+    """The file as a whole cannot be read or written in this format; the text says what was found and what to do."""
+
+
+class Units(StrEnum):
+    """What a file's offsets count."""
+
+    CODE_POINTS = "code points"
+    UNKNOWN = "unknown"  # code points or UTF-16 units: to be told apart by looking at the text
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Evidence as a file gives it: offsets, words, or both.
+
+    hint: number of the sentence (0-based) where the words are said to stand, if the file says one.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    quote: str | None = None
+    score: float | None = None
+    core_start: int | None = None
+    core_end: int | None = None
+    origin: SpanOrigin = SpanOrigin.ADDED
+    predicted: Span | None = None
+    hint: int | None = None
+
+
+class LabelKind(StrEnum):
+    ANSWER = "answer"  # a person's
+    PREDICTION = "prediction"  # a model's
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One answer for (post, criterion) in a file.
+
+    verdict: None while undecided. whole: True when this is the complete answer; False when further rows of the file may add
+    spans to it (one row per span). units: of every offset in it.
+    """
+
+    criterion: str
+    verdict: Verdict | None
+    passages: tuple[Passage, ...] = ()
+    rejected: tuple[Passage, ...] = ()
+    undecided: tuple[Passage, ...] = ()
+    kind: LabelKind = LabelKind.ANSWER
+    whole: bool = True
+    units: Units = Units.CODE_POINTS
+    annotator: str | None = None
+    role: str | None = None
+    created_at: str | None = None
+    model_version: str | None = None
+    note: str = ""
+    seconds: float | None = None
+    restored_from: int | None = None
+    criterion_version: int | None = None
+    no_evidence_score: float | None = None
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One post of a file, or labels for a post that stands elsewhere (`text` None).
+
+    number: 1-based row, line or item in the file, as a person would count it. Raw strings: nothing is validated yet.
+    gold: labels that are the file's settled answers, where it holds those beside each person's own.
+    """
+
+    number: int
+    post_id: str | None
+    text: str | None
+    author: str | None = None
+    source: str | None = None
+    posted_at: str | None = None
+    split: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[Label, ...] = ()
+    gold: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """A row that cannot be read, and why. The rows after it are read on."""
+
+    row: int
+    reason: str
+
+
+Row = ImportRow | RowError
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPost:
+    """One post with what is exported of it.
+
+    answers: the chosen annotations (gold, or each reviewer's latest), by criterion, then reviewer.
+    history: every revision, oldest first; predictions: by criterion and model. Both only for formats that carry them.
+    """
+
+    post: Post
+    answers: tuple[Annotation, ...]
+    history: tuple[Annotation, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExportContext:
+    """What a writer needs to know beside the posts.
+
+    roles: by reviewer name. facts: lines for a dataset card (agreement, how it was made), as prepared by the caller.
+    """
+
+    criteria: Sequence[Criterion]
+    title: str = "Evidence annotations"
+    license: str = "unknown"
+    software: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    facts: Sequence[str] = ()
+
+
+@dataclass
+class Written:
+    """What a writer has put into its file, and what it had to leave out (with the reason)."""
+
+    posts: int = 0
+    answers: int = 0
+    spans: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def count(self, post: ExportPost) -> None:
+        self.posts += 1
+        self.answers += len(post.answers)
+        self.spans += sum(len(a.spans) for a in post.answers)
+
+    def leave_out(self, reason: str, count: int = 1) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + count
