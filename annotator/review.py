@@ -247,7 +247,12 @@ def _others_wire(others: Sequence[Annotation], reviewer: Reviewer, *, decided: b
     if reviewer.role is Role.REVIEWER and not decided:
         return []
     return [
-        {"reviewer": a.reviewer, "verdict": str(a.verdict), "spans": [[s.start, s.end] for s in a.spans], "note": a.note}
+        {
+            "reviewer": a.reviewer,
+            "verdict": str(a.verdict),
+            "spans": [[s.start, s.end] for s in a.spans],
+            "note": a.note,
+        }
         for a in others
     ]
 

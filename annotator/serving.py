@@ -10,14 +10,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.bootstrap import BUNDLED_PATH
+from annotator.bootstrap import BUNDLED_ID, BUNDLED_PATH
 from annotator.settings import Settings
 from encoder.errors import EncoderError, ModelUnusable
 from storage.records import Criterion, EvidenceError, ModelVersion, Post, Prediction
@@ -141,13 +143,18 @@ class ModelService:
             stored |= {p.criterion_id: p for p in made}
         return {c.id: stored[c.id] for c in criteria}
 
-    def predict(self, posts: Sequence[Post], criteria: Sequence[Criterion]) -> list[Prediction]:
-        """Predictions that are not stored, ahead of the background's. Raises ModelUnusable, EncoderError."""
+    def predict(
+        self, posts: Sequence[Post], criteria: Sequence[Criterion], *, threshold: float | None = None
+    ) -> list[Prediction]:
+        """Predictions that are not stored, ahead of the background's; `threshold` as of Predictor.predict.
+
+        Raises ModelUnusable, EncoderError.
+        """
         predictor = self.predictor()
         with self._lock:
             self._interactive += 1
         try:
-            return predictor.predict(posts, criteria)
+            return predictor.predict(posts, criteria, threshold=threshold)
         finally:
             with self._lock:
                 self._interactive -= 1
@@ -179,8 +186,7 @@ class ModelService:
         """The version that should be in service. A model named in the settings goes before the one chosen in the page."""
         if self._settings.model == "active":
             return self._store.active_model()
-        path = BUNDLED_PATH if self._settings.model == "demo" else self._settings.model
-        return ModelVersion(id=self._settings.model, path=path)
+        return named_model(self._settings.model)
 
     def _wanted_id(self) -> str | None:
         wanted = self._wanted()
@@ -226,7 +232,7 @@ class ModelService:
             device=settings.device,
             dtype=settings.dtype,
             attention=settings.attention,
-            threads=settings.threads,
+            threads=settings.threads or default_threads(),
         )
 
     def _follow_criteria(self) -> None:
@@ -294,12 +300,25 @@ class ModelService:
             self._changed.notify_all()
 
 
+def named_model(name: str) -> ModelVersion:
+    """A model outside the registry: `demo`, a directory (its version is the directory's name) or a Hub id."""
+    if name == "demo":
+        return ModelVersion(id=BUNDLED_ID, path=BUNDLED_PATH)
+    folder = Path(name).expanduser()
+    return ModelVersion(id=folder.resolve().name, path=str(folder)) if folder.is_dir() else ModelVersion(id=name, path=name)
+
+
 def model_source(version: ModelVersion, settings: Settings) -> str:
     """What `Predictor.load` takes: `demo`, a directory under `models/`, or the version's own path or Hub id."""
     if version.path == BUNDLED_PATH:
         return "demo"
     inside = settings.models_dir / version.path
     return str(inside) if inside.is_dir() else version.path
+
+
+def default_threads() -> int:
+    """Half of the cores, at most four: the pages and the worker need the others."""
+    return max(1, min(4, (os.cpu_count() or 2) // 2))
 
 
 def _fingerprint(criterion: Criterion) -> str:

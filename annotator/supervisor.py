@@ -48,7 +48,8 @@ class SupervisorState:
 class Supervisor:
     """Keeps one worker process for the jobs of a project.
 
-    chores: called every half minute in the supervisor's thread; what they raise is logged and they are called again.
+    chores: called every half minute in the supervisor's thread; what they raise is logged and they are called again. None
+        for the standard ones: automatic retraining, and sweeping up what crashes left.
     """
 
     def __init__(
@@ -56,11 +57,12 @@ class Supervisor:
         settings: Settings,
         jobs: Jobs,
         *,
-        chores: Sequence[Callable[[], object]] = (),
+        chores: Sequence[Callable[[], object]] | None = None,
         command: Sequence[str] = (sys.executable, "-m", "annotator.worker"),
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        self._settings, self._jobs, self._chores = settings, jobs, tuple(chores)
+        self._settings, self._jobs = settings, jobs
+        self._chores = standard_chores(settings, jobs) if chores is None else tuple(chores)
         self._command, self._poll_seconds = list(command), poll_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
@@ -184,6 +186,15 @@ class Supervisor:
         if path.exists() and path.stat().st_size > LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         return path
+
+
+def standard_chores(settings: Settings, jobs: Jobs) -> tuple[Callable[[], object], ...]:
+    from annotator import training_auto, training_registry
+
+    return (
+        lambda: training_auto.enqueue_if_due(jobs.store, jobs),
+        lambda: training_registry.sweep(jobs.store, jobs, settings),
+    )
 
 
 def settings_arguments(settings: Settings) -> list[str]:

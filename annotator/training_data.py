@@ -55,7 +55,11 @@ class Snapshot:
 
     def row_list(self) -> dict[str, Any]:
         """What is written beside the model: the rows, without a word of any post."""
-        return {**self.describe(), "annotations": list(self.annotations), "criteria": [asdict(c) for c in self.criteria]}
+        return {
+            **self.describe(),
+            "annotations": list(self.annotations),
+            "criteria": [asdict(c) for c in self.criteria],
+        }
 
 
 SETS = ("train", "dev", "test", "replay", "replay_dev")

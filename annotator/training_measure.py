@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator.training_data import Snapshot
-from encoder.examples import Example, Label
+from encoder.examples import Example
 from storage.records import Criterion, Post, Prediction, Span
 
 if TYPE_CHECKING:
@@ -31,39 +31,47 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A pair on which two models highlight different sentences. Spans are [start, end].
+class Differing:
+    """A reviewed pair of the project that two models highlight differently. Spans are [start, end].
 
-    better: `candidate`, `active` or `neither`, by how many sentences' worth of gold each got right.
+    gain: how many more sentences the candidate has right than the model in service; negative if it is worse.
     """
 
     post_id: str
     criterion_id: str
-    split: str
     gold: tuple[tuple[int, int], ...]
     active: tuple[tuple[int, int], ...]
     candidate: tuple[tuple[int, int], ...]
-    better: str
+    gain: int
 
 
 @dataclass(frozen=True)
 class Measured:
-    """sets: evaluations as dicts by set (`dev`, `test`, `judged`), then by model (`candidate`, `active`, `keywords`, `tfidf`)."""
+    """sets: evaluations as dicts by set (`dev`, `test`, `judged`), then by model (`candidate`, `active`, `keywords`, `tfidf`).
+
+    changes: F1 of the candidate less that of the active model on `judged`, with intervals of paired bootstrap rounds, by
+    criterion id and for `macro` and `micro`; empty without an active model.
+    """
 
     sets: Mapping[str, Mapping[str, dict[str, Any]]]
-    differences: tuple[Difference, ...]
+    changes: Mapping[str, Any]
+    differing: tuple[Differing, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"sets": self.sets, "differences": [asdict(d) for d in self.differences]}
+        return {"sets": self.sets, "changes": self.changes, "differing": [asdict(d) for d in self.differing]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Measured:
-        return cls(data["sets"], tuple(difference_from(row) for row in data["differences"]))
+        return cls(data["sets"], data["changes"], differing_from(data["differing"]))
 
 
-def difference_from(row: Mapping[str, Any]) -> Difference:
-    spans = {name: tuple((a, b) for a, b in row[name]) for name in ("gold", "active", "candidate")}
-    return Difference(row["post_id"], row["criterion_id"], row["split"], better=row["better"], **spans)
+def differing_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Differing, ...]:
+    """The records of `Measured.to_dict()["differing"]`, as they are also kept beside a model."""
+    sides = ("gold", "active", "candidate")
+    return tuple(
+        Differing(r["post_id"], r["criterion_id"], gain=r["gain"], **{s: tuple((a, b) for a, b in r[s]) for s in sides})
+        for r in rows
+    )
 
 
 def measure(
@@ -86,7 +94,9 @@ def measure(
     answers: dict[str, Predictions] = {}
     answers["candidate"] = predict_all(candidate, posts, snapshot.criteria, steps_of(progress, 0, steps, "new model"))
     if active is not None:
-        answers["active"] = predict_all(active(), posts, snapshot.criteria, steps_of(progress, 1, steps, "model in service"))
+        answers["active"] = predict_all(
+            active(), posts, snapshot.criteria, steps_of(progress, 1, steps, "model in service")
+        )
     progress.progress((steps - 2) / steps, "", "baselines")
     answers |= baseline_predictions(snapshot, posts)
     progress.progress((steps - 1) / steps, "", "figures")
@@ -95,11 +105,9 @@ def measure(
         for name, some in examples.items()
         if some
     }
-    differences: list[Difference] = []
-    if "active" in answers:
-        own = [*snapshot.dev, *snapshot.test]
-        differences = find_differences(answers["candidate"], answers["active"], own)[:MOST_DIFFERENCES]
-    return Measured(sets, tuple(differences))
+    if "active" not in answers:
+        return Measured(sets, {}, ())
+    return Measured(sets, changes(answers, examples["judged"], snapshot), differing(answers, snapshot))
 
 
 def steps_of(progress: Progress, step: int, steps: int, message: str) -> Callable[[float], None]:
@@ -141,25 +149,29 @@ def evaluation(found: Predictions, examples: Sequence[Example], criteria: Sequen
     return evaluate(found.values(), examples, criteria, bootstrap=BOOTSTRAP_ROUNDS).to_dict()
 
 
-def find_differences(candidate: Predictions, active: Predictions, examples: Sequence[Example]) -> list[Difference]:
-    """The reviewed pairs on which the two highlight different spans; those that changed for better or worse first."""
-    found = []
-    for example in examples:
-        for criterion_id, label in sorted(example.labels.items()):
-            key = (example.post.id, criterion_id)
-            new, old = edges(candidate[key].spans), edges(active[key].spans)
-            if new != old:
-                right_new, right_old = rightness(candidate[key].spans, label), rightness(active[key].spans, label)
-                better = "neither" if right_new == right_old else "candidate" if right_new > right_old else "active"
-                split = str(example.post.split or "")
-                found.append(Difference(*key, split, edges(label.spans), old, new, better))
-    return sorted(found, key=lambda d: ({"active": 0, "candidate": 1, "neither": 2}[d.better], d.post_id, d.criterion_id))
+def changes(answers: Mapping[str, Predictions], examples: Sequence[Example], snapshot: Snapshot) -> dict[str, Any]:
+    """What the candidate gained and lost, by criterion id and for `macro` and `micro`."""
+    if not examples:
+        return {}
+    from encoder.compare import compare
+
+    sides = answers["active"].values(), answers["candidate"].values()
+    found = compare(*sides, examples, snapshot.criteria, bootstrap=BOOTSTRAP_ROUNDS)
+    return {key: asdict(d) for key, d in {**found.criteria, "macro": found.macro, "micro": found.micro}.items()}
 
 
-def rightness(spans: Sequence[Span], label: Label) -> int:
-    """Gold spans that were found, less spans that touch no gold."""
-    hits = sum(any(gold.overlaps(s) for s in spans) for gold in label.spans)
-    return hits - sum(not any(s.overlaps(gold) for gold in label.spans) for s in spans)
+def differing(answers: Mapping[str, Predictions], snapshot: Snapshot) -> tuple[Differing, ...]:
+    """The pairs of the project's own dev and test posts that the two models highlight differently."""
+    own = (*snapshot.dev, *snapshot.test)
+    if not own:
+        return ()
+    from encoder.compare import compare
+
+    sides = answers["active"].values(), answers["candidate"].values()
+    found = compare(*sides, own, snapshot.criteria, bootstrap=0).differing[:MOST_DIFFERENCES]
+    return tuple(
+        Differing(d.post_id, d.criterion_id, edges(d.gold), edges(d.before), edges(d.after), d.gain) for d in found
+    )
 
 
 def edges(spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:

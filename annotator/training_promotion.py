@@ -72,7 +72,9 @@ def decide(candidate: Figures, active: Figures | None, *, rule: PromotionRule, j
     if active is None:
         return Decision(True, "No model was in service before.", candidate.macro_f1, None, {}, judged_on)
     if not any(support for _, support in active.criteria.values()):
-        reason = f"Nothing to judge by: {judged_on} hold no evidence. Review posts of the dev split, or decide yourself."
+        reason = (
+            f"Nothing to judge by: {judged_on} hold no evidence. Review posts of the dev split, or decide yourself."
+        )
         return Decision(False, reason, None, None, {}, judged_on)
     losses = {
         cid: candidate.criteria.get(cid, (0.0, 0))[0] - f1

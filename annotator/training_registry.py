@@ -19,6 +19,7 @@ from storage.store import Store
 
 WORK = ".work"
 TRASH = ".trash"
+MADE_BY = "made_by_job.json"  # beside the weights: the job that made them; no other directory is ever swept away
 KEEP_SETTING = "models_kept"
 UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -101,7 +102,9 @@ def put_in_service(
     if model.status is ModelStatus.DELETED:
         raise NotPossible(f"Model {model_id} was deleted.")
     if model.status is ModelStatus.ASIDE and not note.strip():
-        raise NotPossible(f"Model {model_id} was set aside by the promotion rule. Say in a note why to use it all the same.")
+        raise NotPossible(
+            f"Model {model_id} was set aside by the promotion rule. Say in a note why to use it all the same."
+        )
     if model.path != BUNDLED_PATH and (settings.models_dir / model.path).is_dir():
         check_directory(directory_of(settings, model))
     elif model.path != BUNDLED_PATH and "/" not in model.path:
@@ -227,7 +230,7 @@ def macro_f1(model: ModelVersion, name: str) -> float | None:
 
 
 def sweep(store: Store, jobs: Jobs, settings: Settings) -> list[str]:
-    """Remove what crashes left behind: trash, work folders of jobs that are over, directories without a row.
+    """Remove what crashes left behind: trash, work folders of jobs that are over, versions of ours without a row.
 
     A cancelled or failed training keeps its folder, so that it can be resumed, until the next training has ended well.
     Returns the names of what went.
@@ -237,11 +240,10 @@ def sweep(store: Store, jobs: Jobs, settings: Settings) -> list[str]:
     swept = []
     with registry_lock(settings):
         known = {m.path for m in store.models()}
-        for directory in settings.models_dir.iterdir():
-            if directory.is_dir() and not directory.name.startswith(".") and directory.name not in known:
-                if not any(jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED)):
-                    discard(settings, directory)
-                    swept.append(directory.name)
+        for marker in sorted(settings.models_dir.glob(f"*/{MADE_BY}")):
+            if marker.parent.name not in known and not jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED):
+                discard(settings, marker.parent)
+                swept.append(marker.parent.name)
     for folder in folders_not_needed(jobs, settings):
         shutil.rmtree(folder, ignore_errors=True)
         swept.append(f"{WORK}/{folder.name}")

@@ -45,14 +45,13 @@ class Busy(EvidenceError):
 
 
 def handlers() -> dict[JobKind, Handler]:
-    """What runs each kind of job. Imported here, so that an idle worker stays small."""
-    from annotator import exchange, training, training_jobs
+    """What runs each kind of job."""
+    from annotator import training, training_jobs
 
     return {
         JobKind.TRAIN: training.run_train_job,
         JobKind.PREDICT: training_jobs.run_predict_job,
         JobKind.EVALUATE: training_jobs.run_evaluate_job,
-        JobKind.IMPORT: exchange.run_import_job,
     }
 
 
@@ -93,20 +92,22 @@ class Worker:
 
     def run_one(self) -> JobKind | None:
         """Claim the oldest waiting job and run it to its end. Returns its kind, or None if none waited."""
-        job = self.jobs.claim(self.name)
+        if self._handlers is None:
+            self._handlers = handlers()
+        job = self.jobs.claim(self.name, kinds=tuple(self._handlers))
         if job is None:
             return None
         monitor = JobMonitor(self.jobs, job)
         context = JobContext(self.settings, self.store, self.jobs, job, monitor)
         with Pulse(context, stopping=self.stopping, parent_gone=self._parent_gone):
-            self._run(context)
+            self._run(context, self._handlers[job.kind])
         return job.kind
 
-    def _run(self, context: JobContext) -> None:
+    def _run(self, context: JobContext, handler: Handler) -> None:
         jobs, job, monitor = context.jobs, context.job, context.monitor
         try:
             with folder_lock(context.work_dir):
-                result = (self._handlers or handlers())[job.kind](context)
+                result = handler(context)
             monitor.flush()
             if result is not None:
                 jobs.finish(job, result)
@@ -252,13 +253,14 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, handlers_by_kind: Mapping[JobKind, Handler] | None = None) -> int:
+    """Run a worker until it is told to stop. Returns the exit code: 0, or 1 if the project cannot be opened."""
     given = parser().parse_args(argv)
     try:
         chosen = ("data_dir", "device", "dtype", "attention", "threads")
         settings = from_environment({name: getattr(given, name) for name in chosen})
         prepare_process(settings)
-        worker = Worker(settings, token=given.token, parent_pid=given.parent_pid)
+        worker = Worker(settings, token=given.token, parent_pid=given.parent_pid, handlers_by_kind=handlers_by_kind)
     except EvidenceError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1

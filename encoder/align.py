@@ -172,21 +172,22 @@ def _words(text: str) -> _Words:
 
 
 def _same_words(text: _Normal, evidence: str) -> list[Candidate]:
+    """Where the same letters stand in the same order, from the start of a word to the end of one ("can not" is "cannot")."""
     wanted, there = _words(evidence).words, _words(text.text)
     if len(wanted) < 2:
         return []
-    padded = f" {' '.join(there.words)} "
-    at_word = {}
-    position = 1
+    starts, ends = {}, {}
+    length = 0
     for number, word in enumerate(there.words):
-        at_word[position] = number
-        position += len(word) + 1
+        starts[length] = number
+        length += len(word)
+        ends[length] = number
+    letters = "".join(wanted)
     found = []
-    for at in _occurrences(padded, f" {' '.join(wanted)} "):
-        first = at_word[at + 1]
-        start, end = there.spans[first][0], there.spans[first + len(wanted) - 1][1]
-        span = _with_closing_punctuation(text, start, end, evidence)
-        found.append(Candidate(span, 0.97, How.PUNCTUATION))
+    for at in _occurrences("".join(there.words), letters):
+        if at in starts and at + len(letters) in ends:
+            start, end = there.spans[starts[at]][0], there.spans[ends[at + len(letters)]][1]
+            found.append(Candidate(_with_closing_punctuation(text, start, end, evidence), 0.97, How.PUNCTUATION))
     return found
 
 

@@ -173,7 +173,8 @@ def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> No
         (directory / "README.md").unlink(missing_ok=True)  # a template card that says nothing
         tensors |= _prompt_embeddings(encoder)
     else:
-        backbone.save_pretrained(str(directory))
+        with _quiet():
+            backbone.save_pretrained(str(directory))
     save_file(tensors, str(directory / HEADS_FILE), metadata={"format": "pt"})
     encoder.tokenizer.save(directory)
     config.changed(adapter=adapted).save(directory)

@@ -170,9 +170,12 @@ class TrainConfig(_Json):
     replay_ratio: replayed old examples per new one. token_masking: share of post tokens that are hidden while training.
     positive_weight: weight of a positive sentence or token in the losses. *_loss: weights of the parts of the loss.
     attention_dropout, hidden_dropout: while fine-tuning; hidden_dropout applies to what attention and feed-forward add.
+    wide_learning_rate: that of the n-gram table, None for head_learning_rate. hard_negative_weight: how much more a rejected span
+    weighs than any other sentence without evidence.
     patience: evaluations without a better dev macro F1 before training stops; 0 never stops early.
     adaptation_steps: steps of masked next-token prediction on the posts before the supervised stage; 0 for none.
-    precision: `auto` is bf16 on a GPU that has it, else fp32. report_to: any of tensorboard, mlflow, trackio.
+    calibrate: fit temperature and thresholds on dev at the end; criteria in recall_first get a threshold that finds recall_target
+    of the evidence. precision: `auto` is bf16 on a GPU that has it, else fp32. report_to: any of tensorboard, mlflow, trackio.
     """
 
     method: Literal["full", "lora", "qlora"] = "full"
@@ -180,6 +183,7 @@ class TrainConfig(_Json):
     max_steps: int | None = None
     learning_rate: float = 2e-5
     head_learning_rate: float = 1e-3
+    wide_learning_rate: float | None = None
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 8
     accumulation: int = 1
@@ -190,6 +194,7 @@ class TrainConfig(_Json):
     replay_ratio: float = 1.0
     token_masking: float = 0.0
     positive_weight: float = 1.0
+    hard_negative_weight: float = 2.0
     sentence_loss: float = 1.0
     token_loss: float = 0.5
     post_loss: float = 0.25
@@ -206,6 +211,8 @@ class TrainConfig(_Json):
     adaptation_steps: int = 0
     adaptation_masking: float = 0.2
     calibrate: bool = True
+    recall_first: tuple[str, ...] = ()
+    recall_target: float = 0.9
     seed: int = 0
     threads: int | None = None
     report_to: tuple[str, ...] = ()
@@ -225,10 +232,21 @@ class TrainConfig(_Json):
         for name in ("epochs", "learning_rate", "head_learning_rate", "max_grad_norm", "positive_weight"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InvalidConfig(f"{name} {getattr(self, name)} is not a positive number.")
-        for name in ("weight_decay", "replay_ratio", "sentence_loss", "token_loss", "post_loss"):
+        if self.wide_learning_rate is not None and not (
+            math.isfinite(self.wide_learning_rate) and self.wide_learning_rate >= 0
+        ):
+            raise InvalidConfig(f"wide_learning_rate {self.wide_learning_rate} is negative or not a number.")
+        for name in (
+            "weight_decay",
+            "replay_ratio",
+            "sentence_loss",
+            "token_loss",
+            "post_loss",
+            "hard_negative_weight",
+        ):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise InvalidConfig(f"{name} {getattr(self, name)} is negative or not a number.")
-        for name in ("warmup_ratio", "token_masking", "adaptation_masking", "adam_beta2"):
+        for name in ("warmup_ratio", "token_masking", "adaptation_masking", "adam_beta2", "recall_target"):
             _between(name, getattr(self, name), 0.0, 1.0)
         for name in ("attention_dropout", "hidden_dropout", "lora_dropout"):
             _between(name, getattr(self, name), 0.0, 0.9)

@@ -18,7 +18,6 @@ from encoder.errors import ModelUnusable
 if TYPE_CHECKING:
     import torch
 
-_LICENSE = "https://ai.google.dev/gemma/terms"
 _EVERYWHERE = ("sdpa", "eager", "flash_attention_2", "flex_attention")
 
 
@@ -42,7 +41,6 @@ class Family:
     attention: tuple[str, ...] = _EVERYWHERE
     masks: Literal["one", "by_layer"] = "by_layer"
     bidirectional: Literal["config", "always"] = "config"
-    license_page: str = _LICENSE
 
 
 _SOFT_CAPPED = ("eager", "flash_attention_2", "flex_attention")

@@ -86,6 +86,11 @@ class EvidenceEncoder(nn.Module):
         self.loss_weights = LossWeights.of(train)
         set_dropout(self.backbone, attention=train.attention_dropout, hidden=train.hidden_dropout)
 
+    def gradient_checkpointing_enable(self, **options: Any) -> None:
+        """Compute activations again in the backward pass instead of keeping them; options as in transformers."""
+        self.backbone.gradient_checkpointing_enable(**options)
+        self.backbone.enable_input_require_grads()  # under LoRA the embeddings are frozen, and nothing would be recomputed
+
     def forward(self, **tensors: Tensor) -> dict[str, Any]:
         """`model(**batch.tensors())`. Returns `scores`, and with labels `loss` (scalar, fp32) and its parts in `losses`."""
         batch = Batch(**tensors)
@@ -113,7 +118,8 @@ class EvidenceEncoder(nn.Module):
             return self._encode_packed(batch)
         hidden = self._run(batch.input_ids, batch.attention_mask)
         if self.config.scoring == "post-once" and criteria is None:
-            assert batch.criterion_ids is not None and batch.criterion_mask is not None
+            assert batch.criterion_ids is not None
+            assert batch.criterion_mask is not None
             criteria = self.criterion_vectors(batch.criterion_ids, batch.criterion_mask, batch.criterion_index[0])
         return Hidden(hidden, criteria)
 
@@ -127,7 +133,8 @@ class EvidenceEncoder(nn.Module):
         return hidden.float()
 
     def _encode_packed(self, batch: Batch) -> Hidden:
-        assert batch.criterion_ids is not None and batch.criterion_mask is not None
+        assert batch.criterion_ids is not None
+        assert batch.criterion_mask is not None
         packed = pack(batch.input_ids, batch.attention_mask, batch.criterion_ids, batch.criterion_mask)
         masks = {
             "full_attention": self._mask_form(packed_mask(packed)),
@@ -156,12 +163,15 @@ class EvidenceEncoder(nn.Module):
         post = self.heads.pool(hidden.tokens, batch.post_mask)
         if self.heads.linear is not None:
             return self.heads.linear(hidden.tokens, sentences, post)
-        assert self.heads.pair is not None and hidden.criteria is not None
+        assert self.heads.pair is not None
+        assert hidden.criteria is not None
         return self.heads.pair(hidden.tokens, sentences, post, hidden.criteria)
 
     def _add_wide(self, scores: Scores, batch: Batch) -> Scores:
         """Add the n-gram table's logits to the sentences', for criteria that have a column in it."""
-        assert self.heads.wide is not None and batch.wide_ids is not None and batch.wide_offsets is not None
+        assert self.heads.wide is not None
+        assert batch.wide_ids is not None
+        assert batch.wide_offsets is not None
         logits = self.heads.wide(batch.wide_ids, batch.wide_offsets)  # (sentences that are there, known)
         rows, place = batch.sentence_mask.nonzero(as_tuple=True)
         index = batch.criterion_index[rows]  # (sentences that are there, C)

@@ -136,6 +136,22 @@ class AnnotationStore(Connections):
         groups = [group for gold, group in self._gold_or_open() if gold is None]
         return [g for g in groups if len({a.reviewer for a in g if a.decided}) > 1]
 
+    def last_annotation_id(self) -> int:
+        """The id of the newest save, 0 before the first."""
+        with self.read() as db:
+            return int(db.execute("SELECT coalesce(max(id), 0) FROM annotation").fetchone()[0])
+
+    def count_reviewed_since(self, annotation_id: int) -> int:
+        """How many posts have got a verdict of evidence or no evidence by a save after that one, and still have it."""
+        with self.read() as db:
+            return int(
+                db.execute(
+                    "SELECT count(DISTINCT post_id) FROM annotation_head WHERE annotation_id > ?"
+                    " AND verdict IN ('evidence', 'no_evidence')",
+                    [annotation_id],
+                ).fetchone()[0]
+            )
+
     def _gold_or_open(
         self, *, split: Split | None = None, post_ids: Sequence[str] | None = None
     ) -> Iterator[tuple[Gold | None, list[Annotation]]]:

@@ -66,6 +66,12 @@ class PredictionStore(Connections):
             )
             return cursor.rowcount
 
+    def forget_model_predictions(self, model_version: str) -> int:
+        """Remove everything that the model version has predicted, as when it is deleted. Returns how many."""
+        with self.write() as db:
+            db.conn.execute("DELETE FROM post_score WHERE model_version = ?", [model_version])
+            return db.conn.execute("DELETE FROM prediction WHERE model_version = ?", [model_version]).rowcount
+
     def posts_without_prediction(
         self, model_version: str, criterion_ids: Sequence[str], *, limit: int, only_unreviewed: bool = False
     ) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from annotator.ui import overview, start, try_it
+from annotator.ui.assets import asset
 from annotator.ui.context import QUIET, Context
 from storage.records import Role
 
@@ -118,12 +118,6 @@ def theme() -> gr.themes.Base:
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
     )
-
-
-@functools.cache
-def asset(name: str) -> str:
-    """The text of a file beside the pages."""
-    return (resources.files("annotator") / "ui" / name).read_text("utf-8")
 
 
 def style() -> str:

@@ -1,11 +1,93 @@
-"""Overview."""
+"""Overview: how far the reviewing is, what the reviewers decided, and how good the model in service is."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
-from annotator.ui.context import Context
+from annotator.quality import NAMES, figures, interval_of, quality_of
+from annotator.ui.assets import asset
+from annotator.ui.context import QUIET, Context, friendly
+from storage.records import NotFound, Reviewer, Verdict
+
+ORIGINS = ("accepted", "adjusted", "rejected", "added")
 
 
 def build(context: Context) -> None:
-    gr.Markdown("Overview.")
+    view = gr.HTML(
+        html_template=asset("overview.html"),
+        js_on_load=asset("overview.js"),
+        elem_id="overview",
+        apply_default_css=False,
+    )
+    refresh = gr.Button("Refresh", size="sm", elem_id="overview-refresh")
+
+    def show(request: gr.Request) -> dict[str, Any]:
+        return overview(context, context.user(request))
+
+    tab = gr.context.Context.block
+    assert isinstance(tab, gr.Tab)
+    for trigger in (tab.select, refresh.click):
+        trigger(friendly(show), None, view, **QUIET)
+
+
+def overview(context: Context, person: Reviewer) -> dict[str, Any]:
+    """Everything that the page shows, as JSON values."""
+    store = context.store
+    return {
+        "progress": {**store.progress_counts(me=person.name), "to_adjudicate": len(store.to_adjudicate())},
+        "predicted": store.count_predicted_posts(context.models.version or ""),
+        "criteria": criterion_rows(context),
+        "model": model_figures(context),
+    }
+
+
+def criterion_rows(context: Context) -> list[dict[str, Any]]:
+    """One row per criterion in use: verdicts, what became of the predicted spans, and the model's own figures."""
+    verdicts, origins = context.store.verdict_counts(), context.store.span_origin_counts()
+    quality = quality_of(_model(context))
+    measured = (quality.own.get("criteria") or {}) if quality else {}
+    rows = []
+    for criterion in context.store.criteria():
+        scores = measured.get(criterion.id) or {}
+        rows.append(
+            {
+                "name": criterion.name,
+                "verdicts": {str(v): verdicts.get(criterion.id, {}).get(v, 0) for v in Verdict},
+                "spans": {name: origins.get(criterion.id, {}).get(name, 0) for name in ORIGINS},
+                "f1": scores.get("f1"),
+                "interval": interval_of(scores),
+                "support": scores.get("support"),
+            }
+        )
+    return rows
+
+
+def model_figures(context: Context) -> dict[str, Any] | None:
+    """The model in service beside the baselines on the same held-out posts; None if no version is in service."""
+    model = _model(context)
+    if model is None:
+        return None
+    quality = quality_of(model)
+    shown: dict[str, Any] = {"id": model.id, "note": model.note, "base": model.base or "", "rows": [], "bins": []}
+    if quality is None:
+        return shown
+    shown |= {"set": quality.set_name, "posts": quality.own.get("posts"), "pairs": quality.own.get("pairs")}
+    named = [(f"This model ({model.id})", quality.own)]
+    named += [(NAMES.get(name, name), quality.beside[name]) for name in quality.beside]
+    shown["rows"] = [
+        {"name": name, **figures(found), "interval": interval_of(found.get("macro"))} for name, found in named
+    ]
+    shown["bins"] = (quality.own.get("sentence_calibration") or {}).get("bins") or []
+    return shown
+
+
+def _model(context: Context) -> Any:
+    version = context.models.version
+    if version is None:
+        return None
+    try:
+        return context.store.model(version)
+    except NotFound:  # a model named in the settings that is not in the registry
+        return None

@@ -33,10 +33,16 @@ async function fetchItem(message) {
   return { item: reply.item ? receiveItem(reply.item) : null };
 }
 
+// The next of the queue that was not open on this page yet; once there is none, those left unfinished come again.
+async function fetchNext() {
+  const here = ed.item ? ed.item.post.id : "";
+  const seen = await fetchItem({ next: true, filter: ed.filter, exclude: ed.trail.slice(-500) });
+  if (seen.error || seen.item || ed.trail.length < 2) return seen;
+  return fetchItem({ next: true, filter: ed.filter, exclude: [here] });
+}
+
 function prefetch() {
-  const exclude = [ed.item.post.id];
-  const wanted = JSON.stringify(ed.filter);
-  ed.next = { wanted, reply: fetchItem({ next: true, filter: ed.filter, exclude }) };
+  ed.next = { wanted: JSON.stringify(ed.filter), reply: fetchNext() };
 }
 
 async function openPost(postId, options) {
@@ -61,8 +67,8 @@ async function goNext() {
   }
   const prepared = ed.next && ed.next.wanted === JSON.stringify(ed.filter) ? ed.next.reply : null;
   ed.next = null;
-  let { item, error } = await (prepared || fetchItem({ next: true, filter: ed.filter, exclude: ed.item ? [ed.item.post.id] : [] }));
-  if (error && prepared) ({ item, error } = await fetchItem({ next: true, filter: ed.filter, exclude: [ed.item.post.id] }));
+  let { item, error } = await (prepared || fetchNext());
+  if ((error || !item) && prepared) ({ item, error } = await fetchNext());
   if (error) return say(error);
   if (!item) return nothingLeft();
   if (ed.trail[ed.trail.length - 1] !== item.post.id) ed.trail.push(item.post.id);

@@ -1,0 +1,239 @@
+"""Imports and exports as use cases: what the page, the command line and the worker call.
+
+Formats read rows, `align` finds the spans, the store keeps them; the parts are in `exchange_import`, `exchange_export`,
+`exchange_labels` (labels to annotations), `exchange_confirm` (uncertain evidence) and `exchange_masking`.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator.exchange_export import ExportRefused, export_file
+from annotator.exchange_import import check_import, detected_of, run_import
+from annotator.exchange_options import ImportCancelled, ImportOptions, ImportRefused, ImportReport
+from storage.exports import Answers, ExportFilter
+from storage.formats.archive import unpacked
+from storage.formats.delimited import guard
+from storage.formats.registry import AUTO, FORMATS, READERS, WRITERS, format_named
+from storage.formats.rows import FormatError, RowError
+from storage.formats.table import FIELDS, guess_mapping
+from storage.records import EvidenceError, InvalidRecord, Split, Verdict
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from annotator.bootstrap import Project
+    from annotator.job_context import JobContext
+
+__all__ = [
+    "AUTO",
+    "FIELDS",
+    "FORMATS",
+    "READERS",
+    "WRITERS",
+    "ExportFilter",
+    "ExportRefused",
+    "FormatError",
+    "ImportCancelled",
+    "ImportOptions",
+    "ImportRefused",
+    "ImportReport",
+    "check_import",
+    "export_file",
+    "export_filter",
+    "import_file",
+    "plan_import",
+    "report_lines",
+    "run_import",
+    "run_import_job",
+    "undo_import",
+]
+
+PREVIEW_ROWS = 8
+PREVIEW_CHARACTERS = 200
+PRESETS = "import_presets"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of a file after a look at its beginning.
+
+    columns: of a table, empty for other formats. mapping: column by field, as it will be read. preview: rows as they will be
+    understood. problem: why it cannot be read as it is, or None.
+    """
+
+    format: str
+    title: str
+    reason: str
+    encoding: str
+    encoding_note: str
+    columns: tuple[str, ...] = ()
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    preview: tuple[Mapping[str, Any], ...] = ()
+    problem: str | None = None
+
+
+def import_file(project: Project | Store, path: Path, format: str = AUTO, **options: Any) -> dict[str, Any]:
+    """Import a file in one transaction; returns {"imported", "duplicates", "rejected": [{"row", "reason"}], "aligned",
+    "unaligned", ...} as in `ImportReport`.
+
+    options: fields of `ImportOptions`, and `by`, `on_progress`, `should_cancel`, `dry_run`.
+    Raises FormatError, ImportRefused or ImportCancelled; nothing is imported then.
+    """
+    store = project if isinstance(project, Store) else project.store
+    dry_run = bool(options.pop("dry_run", False))
+    running = {name: options.pop(name, None) for name in ("on_progress", "should_cancel")}
+    by = options.pop("by", None)
+    chosen = ImportOptions.from_dict({"format": format, **options})
+    if dry_run:
+        return check_import(store, Path(path), chosen, **running).to_dict()
+    return run_import(store, Path(path), chosen, by=by, **running).to_dict()
+
+
+def plan_import(path: Path, options: ImportOptions, *, folder: Path) -> Plan:
+    """Look at the beginning of a file: format, encoding, columns, first rows. Stores nothing.
+
+    folder: where a zip file may be unpacked for the look; it is the caller's to remove.
+    Raises FormatError or ImportRefused if the file as a whole cannot be read.
+    """
+    with unpacked(path, folder) as data:
+        found = detected_of(data, options)
+        shape = {
+            "format": found.format.name,
+            "title": found.format.title,
+            "reason": found.reason,
+            "encoding": found.encoding.name,
+            "encoding_note": found.encoding.note,
+        }
+        columns: list[str] = []
+        mapping: dict[str, str] = {}
+        if found.format.table:
+            columns, sample = found.format.preview(data, encoding=found.encoding.name)
+            mapping = guess_mapping(columns, sample)
+            mapping.update(options.columns)
+        try:
+            rows = found.format.read(data, encoding=found.encoding.name, columns=options.columns)
+            preview = tuple(map(_preview_row, itertools.islice(rows, PREVIEW_ROWS)))
+        except EvidenceError as error:
+            return Plan(**shape, columns=tuple(columns), mapping=mapping, problem=str(error))
+    return Plan(**shape, columns=tuple(columns), mapping=mapping, preview=preview)
+
+
+def _preview_row(row: Any) -> dict[str, Any]:
+    if isinstance(row, RowError):
+        return {"row": row.row, "post_id": "", "text": "", "labels": f"refused: {row.reason}"}
+    text = row.text or ""
+    shown = text[:PREVIEW_CHARACTERS] + ("…" if len(text) > PREVIEW_CHARACTERS else "")
+    labels = ", ".join(f"{la.criterion}: {la.verdict or la.kind}" for la in row.labels[:9])
+    return {"row": row.number, "post_id": row.post_id or "", "text": shown, "labels": labels}
+
+
+def undo_import(store: Store, import_id: int, *, on_progress: Callable[[int], None] | None = None) -> dict[str, int]:
+    """Take an import back as a whole: its posts with everything on them, and its annotations of other posts.
+
+    Returns {"posts", "annotations"} removed. Raises NotFound, InvalidRecord if it was undone before.
+    """
+    record = next((r for r in store.imports() if r["id"] == import_id), None)
+    if record is not None and record["undone_at"] is None:
+        done = 0
+        while step := store.unindex_import(import_id):  # the slow part, in small steps, so that saves go on meanwhile
+            done += step
+            if on_progress is not None:
+                on_progress(done)
+    return store.undo_import(import_id)
+
+
+def report_lines(store: Store, import_id: int) -> Iterator[str]:
+    """The report of an import as CSV lines: every row that was not taken as it stood, and why."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(["row", "post_id", "kind", "reason", "evidence"])
+    for issue in store.import_issues(import_id):
+        cells = [issue.row, issue.post_id, issue.kind, issue.reason, issue.evidence]
+        writer.writerow([guard(c) if isinstance(c, str) else c for c in cells])
+        if buffer.tell() > 65536:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def export_filter(values: Mapping[str, Any]) -> ExportFilter:
+    """A filter from plain values (form fields, JSON, arguments); empty ones are left away. Raises ExportRefused."""
+    known = {f.name for f in dataclasses.fields(ExportFilter)}
+    given = {k: v for k, v in values.items() if v not in (None, "", [], ())}
+    if unknown := sorted(set(given) - known):
+        raise ExportRefused(f"There is no export filter {unknown[0]!r}. Filters: {', '.join(sorted(known))}.")
+    try:
+        for name, kind in (("verdicts", Verdict), ("splits", Split), ("criteria", str)):
+            if name in given:
+                given[name] = tuple(kind(v) for v in _listed(given[name]))
+        if "answers" in given:
+            given["answers"] = Answers(given["answers"])
+    except ValueError as error:
+        raise ExportRefused(f"{error}. Nothing was exported.") from error
+    return ExportFilter(**given)
+
+
+def _listed(value: str | Iterable[Any]) -> Iterable[Any]:
+    return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
+
+
+# --- presets
+
+
+def presets(store: Store) -> dict[str, dict[str, Any]]:
+    """Saved import options by name."""
+    found: dict[str, dict[str, Any]] = store.setting(PRESETS, {})
+    return found
+
+
+def save_preset(store: Store, name: str, options: ImportOptions) -> None:
+    """Keep the options under a name. Raises InvalidRecord for an empty one."""
+    if not name.strip():
+        raise InvalidRecord("Give the preset a name.")
+    store.set_setting(PRESETS, presets(store) | {name.strip(): options.to_dict()})
+
+
+def delete_preset(store: Store, name: str) -> None:
+    store.set_setting(PRESETS, {k: v for k, v in presets(store).items() if k != name})
+
+
+# --- as a job of the worker
+
+
+def run_import_job(context: JobContext) -> None:
+    """Run an import job: payload {"path", "file_name", "options", "remove"}. Import and end of the job are one transaction."""
+    payload = context.job.payload
+    path = Path(payload["path"])
+
+    def end(report: ImportReport) -> None:
+        context.still_mine()
+        context.jobs.finish(context.job, report.to_dict())
+
+    def tell(fraction: float, message: str) -> None:
+        if context.jobs.get(context.job.id).finished_at is None:
+            context.monitor.progress(fraction, "import", message)
+
+    run_import(
+        context.store,
+        path,
+        ImportOptions.from_dict(payload.get("options", {})),
+        by=context.job.created_by,
+        file_name=payload.get("file_name"),
+        on_progress=tell,
+        also=end,
+    )
+    if payload.get("remove"):
+        path.unlink(missing_ok=True)
+
+
+def format_choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    """(title, name) of formats, for a list to choose from."""
+    return [(format_named(name).title, name) for name in names]

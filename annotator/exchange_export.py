@@ -1,0 +1,236 @@
+"""Exports: one moment of the store, streamed into a file or folder, with a manifest; complete or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from storage.exports import Answers, ExportFilter
+from storage.formats.archive import pack
+from storage.formats.registry import WRITERS, Format, format_named
+from storage.formats.rows import ExportContext, ExportPost, FormatError, Written
+from storage.records import Criterion, EvidenceError, InvalidRecord, Span, Verdict
+from storage.store import Store
+
+SCHEMA = "evidence-annotator/1"
+MANIFEST = "manifest.json"
+PROGRESS_EVERY_POSTS = 500
+
+
+class ExportRefused(EvidenceError):
+    """Nothing was written; the text says why and what to do."""
+
+
+def export_file(
+    store: Store,
+    format_name: str,
+    output: Path,
+    chosen: ExportFilter | None = None,
+    *,
+    license_name: str = "unknown",
+    on_progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Write the export and its manifest; returns the manifest with `output` added.
+
+    A folder format fills the folder `output`, or a zip file if that ends with .zip. Other formats write the file `output` with
+    `<output>.manifest.json` beside it. An existing file is replaced, an existing folder must be empty.
+    Raises FormatError for an unknown format, ExportRefused if the place cannot be written.
+    """
+    chosen = chosen or ExportFilter()
+    kind = format_named(format_name)
+    if kind.writer is None:
+        raise FormatError(f"{kind.title} cannot be written. Formats: {', '.join(WRITERS)}.")
+    if kind.complete and chosen == ExportFilter():
+        chosen = replace(chosen, unreviewed=True)  # the complete format leaves out no post
+    output = output.absolute()
+    _check_place(output, kind)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
+            manifest = _write(store, kind, Path(folder), output, chosen, license_name, on_progress)
+            _move(Path(folder), output, kind)
+    except OSError as error:
+        reason = "the disk is full" if error.errno == 28 else (error.strerror or str(error))
+        raise ExportRefused(f"{output} could not be written: {reason}. Nothing was exported.") from error
+    return manifest | {"output": str(output)}
+
+
+def _check_place(output: Path, kind: Format) -> None:
+    if kind.is_folder and output.suffix != ".zip":
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise ExportRefused(f"{output} is there already. Choose a new folder, or a name that ends with .zip.")
+    elif output.is_dir():
+        raise ExportRefused(f"{output} is a folder. Give the name of a file.")
+
+
+def _write(
+    store: Store,
+    kind: Format,
+    folder: Path,
+    output: Path,
+    chosen: ExportFilter,
+    license_name: str,
+    on_progress: Callable[[int], None] | None,
+) -> dict[str, Any]:
+    """Write data and manifest into the temporary folder, as they will lie beside each other."""
+    counts: Counter[str] = Counter()
+    with store.snapshot():
+        criteria = _chosen_criteria(store.criteria(with_inactive=True), chosen)
+        context = ExportContext(
+            criteria=criteria,
+            title=output.stem.removesuffix(".zip") or "evidence",
+            license=license_name,
+            software=software(),
+            roles={r.name: str(r.role) for r in store.reviewers()},
+            facts=_facts(chosen),
+        )
+        posts = _watched(store.iter_export(chosen, complete=kind.complete), counts, on_progress)
+        with contextlib.closing(posts):
+            target = folder if kind.is_folder else folder / output.name
+            written = kind.write(posts, target, context)
+    manifest = _manifest(kind, folder, chosen, context, written, counts)
+    name = MANIFEST if kind.is_folder else f"{output.name}.{MANIFEST}"
+    (folder / name).write_text(json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
+    return manifest
+
+
+def _watched(
+    posts: Iterable[ExportPost], counts: Counter[str], on_progress: Callable[[int], None] | None
+) -> Iterator[ExportPost]:
+    """The posts, each checked, with the answers counted by criterion and verdict."""
+    for number, item in enumerate(posts, start=1):
+        check_offsets(item)
+        counts.update(f"{a.criterion_id} {a.verdict}" for a in item.answers)
+        counts.update([f"split {item.post.split}"])
+        if on_progress is not None and number % PROGRESS_EVERY_POSTS == 0:
+            on_progress(number)
+        yield item
+
+
+def check_offsets(item: ExportPost) -> None:
+    """Raise InvalidRecord unless every span of the post lies inside its text."""
+    where = f"post {item.post.id}"
+    for annotation in (*item.answers, *item.history):
+        for span in (*(s.span for s in annotation.spans), *annotation.rejected, *annotation.undecided):
+            span.check(item.post.text, where=where)
+    for prediction in item.predictions:
+        for span in prediction.spans:
+            _check_core(span.check(item.post.text, where=where), span)
+
+
+def _check_core(_: None, span: Span) -> None:
+    start, end = span.core_start, span.core_end
+    if start is not None and end is not None and not span.start <= start < end <= span.end:
+        raise InvalidRecord(f"The passage {start}:{end} does not lie inside its span {span.start}:{span.end}.")
+
+
+def _manifest(
+    kind: Format,
+    folder: Path,
+    chosen: ExportFilter,
+    context: ExportContext,
+    written: Written,
+    counts: Counter[str],
+) -> dict[str, Any]:
+    """What was exported, from what, and what the format could not carry. Holds no clock: equal data, equal bytes."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {
+        "schema": SCHEMA,
+        "software": context.software,
+        "format": kind.name,
+        "filter": {k: str(v) if isinstance(v, str) else v for k, v in chosen.to_dict().items()},
+        "posts": written.posts,
+        "annotations": written.answers,
+        "spans": written.spans,
+        "per_criterion": _per_criterion(context.criteria, counts),
+        "splits": {k.removeprefix("split "): n for k, n in sorted(counts.items()) if k.startswith("split ")},
+        "cannot_carry": list(kind.cannot_carry()),
+        "left_out": dict(sorted(written.left_out.items())),
+        "criteria": [
+            {"id": c.id, "name": c.name, "text": c.text, "guideline": c.guideline, "version": c.version}
+            for c in context.criteria
+        ],
+        "files": [
+            {"name": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "sha256": _file_sha256(p)} for p in files
+        ],
+    }
+
+
+def _per_criterion(criteria: Iterable[Criterion], counts: Counter[str]) -> dict[str, dict[str, int]]:
+    return {
+        c.id: {str(v): counts[f"{c.id} {v}"] for v in Verdict if counts[f"{c.id} {v}"]}
+        for c in criteria
+        if any(counts[f"{c.id} {v}"] for v in Verdict)
+    }
+
+
+def _chosen_criteria(criteria: list[Criterion], chosen: ExportFilter) -> list[Criterion]:
+    unknown = sorted(set(chosen.criteria) - {c.id for c in criteria})
+    if unknown:
+        raise ExportRefused(f"There is no criterion {unknown[0]!r}. Criteria: {', '.join(c.id for c in criteria)}.")
+    return [c for c in criteria if not chosen.criteria or c.id in chosen.criteria]
+
+
+def _facts(chosen: ExportFilter) -> list[str]:
+    which = "the settled answer per post and criterion" if chosen.answers is Answers.GOLD else "each reviewer's latest answer"
+    return [
+        f"Answers: {which}.",
+        "A model proposed spans; reviewers accepted, rejected, adjusted or added them.",
+        "Offsets are Unicode code points, end exclusive. A criterion without an answer was not reviewed.",
+    ]
+
+
+def _move(folder: Path, output: Path, kind: Format) -> None:
+    """Put the finished files in their place, each by one rename."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            _sync(file)
+    if kind.is_folder and output.suffix == ".zip":
+        packed = folder.with_suffix(".zip")
+        try:
+            pack(folder, packed)
+            packed.replace(output)
+        finally:
+            packed.unlink(missing_ok=True)
+    elif kind.is_folder:
+        if output.exists():
+            output.rmdir()
+        shutil.copytree(folder, output) if os.name == "nt" else _rename_content(folder, output)
+    else:
+        for file in sorted(folder.iterdir()):
+            file.replace(output.parent / file.name)
+
+
+def _rename_content(folder: Path, output: Path) -> None:
+    """Rename the whole folder at once; its temporary name is made anew for the caller to clean up."""
+    folder.chmod(0o755)
+    folder.rename(output)
+    folder.mkdir()
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def software() -> str:
+    """Name and version of this program."""
+    try:
+        return f"evidence-annotator {metadata.version('evidence-annotator')}"
+    except metadata.PackageNotFoundError:
+        return "evidence-annotator (not installed)"

@@ -1,0 +1,117 @@
+"""What an import is told and what it answers: options, errors, report. Plain data that survives as JSON (jobs, presets)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+from encoder.align import ACCEPT
+from storage.records import EvidenceError, Split
+
+REPORTED_ROWS = 1000
+
+
+class ImportRefused(EvidenceError):
+    """Nothing was imported; the text says why and what to do."""
+
+
+class ImportCancelled(EvidenceError):
+    """Somebody asked the import to stop; nothing was imported."""
+
+
+class LabelsAs(StrEnum):
+    """What becomes of the labels that a file brings."""
+
+    ANSWERS = "annotations"  # each under its annotator's name
+    GOLD = "gold"  # the settled answers, as an adjudicator's
+    PREDICTIONS = "predictions"  # to be accepted or rejected by a reviewer
+    IGNORE = "ignore"
+
+
+class SameText(StrEnum):
+    """What becomes of a post whose text is there already under another id."""
+
+    SKIP = "skip"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a file is to be read.
+
+    columns: column by field where the guess is wrong. criteria: our criterion by the file's label.
+    new_criteria: add criteria that the project does not have. annotator: whose answers they are where the file does not say.
+    region: of phone numbers without a country code. accept: least score of evidence that is placed without asking.
+    """
+
+    format: str = "auto"
+    encoding: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels_as: LabelsAs = LabelsAs.ANSWERS
+    annotator: str = "imported"
+    criteria: Mapping[str, str] = field(default_factory=dict)
+    new_criteria: bool = False
+    same_text: SameText = SameText.SKIP
+    split: Split | None = None
+    source: str | None = None
+    mask: bool = False
+    region: str = "US"
+    accept: float = ACCEPT
+
+    def to_dict(self) -> dict[str, Any]:
+        return {k: dict(v) if isinstance(v, Mapping) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ImportOptions:
+        """Options from JSON; unknown names are refused. Raises ImportRefused."""
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ImportRefused(f"There is no import option {unknown[0]!r}. Options: {', '.join(sorted(known))}.")
+        given = dict(values)
+        for name, kind in (("labels_as", LabelsAs), ("same_text", SameText), ("split", Split)):
+            if given.get(name):
+                try:
+                    given[name] = kind(given[name])
+                except ValueError:
+                    choices = ", ".join(kind)
+                    raise ImportRefused(f"{name} is {given[name]!r}; it may be {choices}.") from None
+        return cls(**given)
+
+
+@dataclass
+class ImportReport:
+    """Counts of an import. `rejected` holds the first REPORTED_ROWS refused rows; all are in the downloadable report.
+
+    imported: new posts. duplicates: rows whose post was there already. annotations, predictions: stored answers.
+    known_annotations: answers that were there already. aligned, uncertain, unaligned: evidence given as words.
+    repaired: offsets in UTF-16 units that were converted. labels_refused: answers that could not be taken.
+    """
+
+    import_id: int | None = None
+    format: str = ""
+    detected: str = ""
+    encoding: str = ""
+    encoding_note: str = ""
+    rows: int = 0
+    imported: int = 0
+    duplicates: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    rejected_count: int = 0
+    annotations: int = 0
+    known_annotations: int = 0
+    predictions: int = 0
+    aligned: int = 0
+    uncertain: int = 0
+    unaligned: int = 0
+    repaired: int = 0
+    labels_refused: int = 0
+    masked: int = 0
+    mojibake_rows: int = 0
+    unknown_criteria: dict[str, int] = field(default_factory=dict)
+    new_criteria: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,257 @@
+// What opens over the page: help and keys, history, search and queue, conflicts, the notice before the first post.
+
+const notice = { open: false };
+
+function openDialog(title, ...content) {
+  const dialog = part("dialog");
+  fill(part("dialog-title"), title);
+  fill(part("dialog-body"), content);
+  if (!dialog.open) dialog.showModal();
+  return dialog;
+}
+
+function closeDialog() {
+  part("dialog").close();
+}
+
+function focusRoot() {
+  part("root").focus({ preventScroll: true });
+}
+
+// --- help and keys
+
+function openHelp() {
+  openDialog(
+    "Keys",
+    h("p", { class: "ev-muted" }, "Choose a key to change it. Digits choose a criterion, Ctrl+Z undoes. A click on a span chooses it; selecting text adds a span; double click takes the word, triple click the sentence; the edges of the chosen span can be dragged."),
+    h("table", { class: "ev-keys" }, h("tbody", {}, ACTIONS.map(keyRow))),
+    h("h3", {}, "In the text"),
+    h("p", {}, "Caret (" + shownKey(keyOf("caret")) + ") and edges (" + shownKey(keyOf("edges")) + "): arrows left and right move by character, with Ctrl or Alt by word, up and down by sentence. In the caret mode Shift selects and Space takes the word, then the sentence; in the edge mode Shift moves the start."),
+    h("p", { class: "ev-row" }, button("Set all keys back", resetKeys), breakChoice()),
+  );
+}
+
+function keyRow([id, , text]) {
+  const change = button(shownKey(keyOf(id)), () => listenForKey(id, change), { class: "ev-key", "aria-label": text + ": key " + keyOf(id) + ". Change" });
+  return h("tr", {}, h("td", {}, change), h("td", {}, text));
+}
+
+function listenForKey(id, node) {
+  node.textContent = "press a key";
+  const take = (event) => {
+    if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    window.removeEventListener("keydown", take, true);
+    if (event.key !== "Escape") setKey(id, keyName(event));
+    openHelp();
+  };
+  window.addEventListener("keydown", take, true);
+}
+
+function setKey(id, name) {
+  const other = ACTIONS.find(([key]) => key !== id && keyOf(key) === name);
+  if (/^[1-9]$/.test(name) || name === "Tab") return say("That key has its own meaning and cannot be given away.");
+  if (other) settings.keys[other[0]] = keyOf(id); // swap, so that no action is left without a key
+  settings.keys[id] = name;
+  saveSettings();
+  drawActions();
+  return refresh();
+}
+
+function resetKeys() {
+  settings.keys = {};
+  saveSettings();
+  drawActions();
+  refresh();
+  openHelp();
+}
+
+function breakChoice() {
+  const choice = h("select", { onchange: (e) => ((settings.breakMinutes = Number(e.target.value)), saveSettings()) },
+    [[0, "never"], [25, "after 25 minutes"], [50, "after 50 minutes"]].map(([v, t]) => h("option", { value: v, selected: settings.breakMinutes === v }, t)));
+  return h("label", {}, "Remind me of a break ", choice);
+}
+
+// --- history
+
+async function openHistory() {
+  openDialog("History of this post", h("p", {}, "Loading…"));
+  await drained();
+  const reply = await call("review_history", { post_id: ed.item.post.id });
+  if (!reply || !reply.ok) return openDialog("History of this post", h("p", {}, (reply && reply.error) || "The server cannot be reached now."));
+  const rows = reply.history.map(historyRow);
+  return openDialog("History of this post", rows.length ? h("ol", { class: "ev-history" }, rows) : h("p", {}, "Nothing has been decided on this post yet."));
+}
+
+function historyRow(entry) {
+  const spans = entry.spans.length ? plural(entry.spans.length, "span") : "";
+  const what = [entry.verdict ? VERDICT_WORD[entry.verdict] : "open", spans, entry.rejected ? entry.rejected + " rejected" : ""].filter(Boolean).join(", ");
+  const how = entry.undoes ? "undo" : entry.restored_from ? "restored" : "";
+  return h("li", {},
+    h("div", {}, h("b", {}, entry.criterion), " ", h("span", {}, what), how && h("em", {}, " (" + how + ")")),
+    h("small", { class: "ev-muted" }, [entry.reviewer, localTime(entry.at), "wording " + entry.criterion_version, entry.model_version && "model " + entry.model_version, entry.seconds !== null && entry.seconds + " s"].filter(Boolean).join(" · ")),
+    entry.note && h("p", {}, entry.note),
+    button("Restore", () => restoreRevision(entry), { "aria-label": "Restore " + entry.criterion + " as of revision " + entry.revision + " by " + entry.reviewer }));
+}
+
+function localTime(at) {
+  return at ? new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "";
+}
+
+async function restoreRevision(entry) {
+  const key = outboxKey(ed.item.post.id, entry.criterion_id);
+  const reply = await call("review_restore", { annotation_id: entry.id, expected_revision: outbox.revisions.get(key) || 0, op_id: makeId() + ".0" });
+  closeDialog();
+  if (!reply || !reply.ok) return say("It could not be restored: " + ((reply && (reply.error || (reply.conflict && reply.conflict.message))) || "no connection."));
+  local.undo.push({ server: true });
+  local.redo = [];
+  await openPost(ed.item.post.id, { fresh: true });
+  activate(Math.max(0, ed.item.criteria.findIndex((c) => c.id === entry.criterion_id)));
+  refresh();
+  return toast("Restored: " + entry.criterion);
+}
+
+// --- search and queue
+
+const FILTER_FIELDS = [
+  ["order", "Order", [["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["disagreement", "Model and baseline disagree"], ["newest", "Newest first"], ["random", "Random"]]],
+  ["state", "State", [["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"], ["any", "All posts"]]],
+  ["criterion", "Criterion", null],
+  ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],
+  ["split", "Split", [["", "Any"], ["train", "train"], ["dev", "dev"], ["test", "test"]]],
+  ["source", "Source", null],
+  ["reviewer", "Reviewed by", null],
+  ["assigned_to", "Assigned to", null],
+];
+
+function filterChoices(name) {
+  const named = FILTER_FIELDS.find((f) => f[0] === name)[2];
+  if (named) return named;
+  if (name === "criterion") return [["", "Any"], ...ed.choices.criteria.map((c) => [c.id, c.name])];
+  if (name === "source") return [["", "Any"], ...ed.choices.sources.map((s) => [s, s])];
+  const people = ed.choices.reviewers.map((r) => [r, r]);
+  return name === "reviewer" ? [["", "Anybody"], ...people] : [["", "Anybody"], ["me", "Me"], ...people];
+}
+
+function openQueue() {
+  const form = h("form", { class: "ev-filter" },
+    h("label", { class: "ev-wide" }, "Words in the text", h("input", { type: "search", name: "query", value: ed.filter.query || "", autocomplete: "off" })),
+    FILTER_FIELDS.map(([name, label]) => h("label", {}, label, h("select", { name }, filterChoices(name).map(([value, text]) => h("option", { value, selected: (ed.filter[name] || "") === value }, text))))),
+    ["min_score", "max_score"].map((name) => h("label", {}, name === "min_score" ? "Score from" : "Score to", h("input", { type: "number", name, min: 0, max: 1, step: 0.05, value: ed.filter[name] ?? "" }))),
+    h("div", { class: "ev-row ev-wide" }, h("button", { type: "submit", class: "ev-primary" }, "Review these"), button("Clear", () => form.reset() || clearForm(form))),
+  );
+  const results = h("div", { class: "ev-results", "aria-live": "polite" });
+  const look = debounce(150, () => showResults(form, results));
+  form.addEventListener("input", look);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    closeDialog();
+    changeFilter(readForm(form));
+  });
+  openDialog("Search and queue", form, results);
+  form.querySelector("input").focus();
+  showResults(form, results);
+}
+
+function clearForm(form) {
+  for (const field of form.elements) if (field.name) field.value = { order: "uncertain", state: "todo" }[field.name] || "";
+  form.dispatchEvent(new Event("input"));
+}
+
+function readForm(form) {
+  const filter = Object.fromEntries(Array.from(new FormData(form)).filter(([, value]) => value !== ""));
+  for (const name of ["min_score", "max_score"]) if (filter[name]) filter[name] = Number(filter[name]);
+  return filter;
+}
+
+async function showResults(form, results) {
+  const turn = (results.turn = (results.turn || 0) + 1);
+  const reply = await call("review_find", { filter: readForm(form), limit: 30 });
+  if (results.turn !== turn) return;
+  if (!reply || !reply.ok) return fill(results, h("p", {}, (reply && reply.error) || "The server cannot be reached now."));
+  const open = (post) => () => {
+    closeDialog();
+    openPost(post.post_id);
+  };
+  fill(results,
+    h("p", { class: "ev-muted" }, plural(reply.total, "post") + (reply.total > reply.posts.length ? ", the first " + reply.posts.length + ":" : ":")),
+    h("ul", {}, reply.posts.map((post) => h("li", {}, button([h("b", {}, post.post_id), h("span", { dir: "auto" }, post.excerpt), h("small", {}, post.state + " · " + post.decided + "/" + post.criteria)], open(post))))));
+}
+
+// --- conflicts and refused decisions
+
+function drawConflicts() {
+  const box = part("conflicts");
+  fill(box, outbox.parked.map((parked) => (parked.conflict ? conflictBox(parked) : refusedBox(parked))));
+}
+
+function criterionName(id) {
+  const found = ed.choices && ed.choices.criteria.find((c) => c.id === id);
+  return found ? found.name : id;
+}
+
+function answerText(wire) {
+  const spans = wire.spans.length ? ", " + plural(wire.spans.length, "span") : "";
+  return (wire.verdict ? VERDICT_WORD[wire.verdict] : "open") + spans;
+}
+
+function conflictBox(parked) {
+  const { message, conflict } = parked;
+  const text = criterionName(message.criterion_id) + " in post " + message.post_id + " was changed in another tab or session" + (conflict.saved_at ? " (" + localTime(conflict.saved_at) + ")" : "") + ": " + answerText(conflict) + ". Yours here: " + answerText(message) + ".";
+  return h("div", { class: "ev-notice ev-warn", role: "alert" }, h("p", {}, text), h("div", { class: "ev-row" },
+    button("Keep mine", () => keepMine(parked), { class: "ev-primary" }),
+    button("Take theirs", () => takeTheirs(parked))));
+}
+
+function refusedBox(parked) {
+  const { message } = parked;
+  return h("div", { class: "ev-notice ev-warn", role: "alert" }, h("p", {}, "A decision on " + criterionName(message.criterion_id) + " in post " + message.post_id + " could not be saved: " + parked.error), h("div", { class: "ev-row" },
+    button("Drop it and load the post again", () => takeTheirs(parked))));
+}
+
+async function takeTheirs(parked) {
+  dropParked(parked);
+  ed.items.delete(parked.message.post_id);
+  if (ed.item && ed.item.post.id === parked.message.post_id) await openPost(parked.message.post_id, { fresh: true });
+}
+
+// --- care for the reader
+
+function showNotice(care) {
+  if (memory.read("notice", false)) return;
+  notice.open = true;
+  const begin = (blurred) => () => {
+    notice.open = false;
+    memory.write("notice", true);
+    part("notice").hidden = true;
+    if (blurred && !ed.shown.blur) toggleShown("blur");
+    focusRoot();
+  };
+  const start = button("Begin", begin(false), { class: "ev-primary" });
+  fill(part("notice"), h("h2", {}, "Before you begin"),
+    h("p", {}, "These posts may speak of despair, self-harm, suicide, violence or substance use. Take breaks, and stop when you need to."),
+    h("p", {}, "What is marked here is evidence in a text, never a diagnosis of a person."),
+    careLine(care),
+    h("div", { class: "ev-row" }, start, button("Begin with the text blurred", begin(true))));
+  part("notice").hidden = false;
+  start.focus();
+}
+
+function careLine(care) {
+  if (!care || !care.text) return null;
+  const safe = /^https?:\/\//.test(care.url || "");
+  return h("p", {}, care.text + " ", safe && h("a", { href: care.url, target: "_blank", rel: "noopener noreferrer" }, "Find help"));
+}
+
+function startBreaks() {
+  let since = Date.now();
+  setInterval(() => {
+    if (document.hidden || performance.now() - clock.last > 5 * 60000) since = Date.now(); // away already
+    if (!settings.breakMinutes || Date.now() - since < settings.breakMinutes * 60000) return;
+    since = Date.now();
+    fill(part("break"), h("p", {}, "You have been reading for " + settings.breakMinutes + " minutes. Everything is saved; a short break does good."),
+      button("Thanks", () => fill(part("break")))); 
+    announce("Time for a break.");
+  }, 15000);
+}

@@ -1,0 +1,294 @@
+"""Training jobs: from a request to a measured version that is in service, or set aside with the reason.
+
+The stages are data, train, measure, promote. Each leaves its result in the job's folder, whole or not at all, so that a job
+whose worker was killed goes on with the stage it was in. The last one is a rename and one transaction: registry row, activation
+and end of the job happen together or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator.job_context import JobContext, Part
+from annotator.serving import model_source
+from annotator.settings import Settings
+from annotator.training_data import NothingToTrain, Snapshot, bundled_replay, take_snapshot, write_json
+from annotator.training_measure import Measured, measure
+from annotator.training_plan import uses_bundled_replay
+from annotator.training_promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
+from annotator.training_registry import (
+    MADE_BY,
+    NotPossible,
+    check_directory,
+    discard,
+    enqueue_prediction,
+    prune,
+    registry_lock,
+    size_of,
+)
+from encoder.config import TrainConfig
+from storage.jobs import Jobs
+from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Split, utc_now
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from encoder.predict import Predictor
+
+CANDIDATE = "candidate"
+MEASURED = "measured.json"
+COMPARISON = "comparison.json"
+ROWS = "training_data.json"
+
+
+def enqueue_training(
+    store: Store,
+    jobs: Jobs,
+    config: TrainConfig,
+    *,
+    base: str | None = None,
+    rule: PromotionRule | None = None,
+    by: str | None = None,
+    note: str = "",
+) -> Job:
+    """Queue a training. base: a version's id, a directory or a Hub id; None for the model in service.
+
+    Several may wait; one runs at a time. Raises InvalidConfig, NothingToTrain, NotFound, NotPossible.
+    """
+    config.validate()
+    chosen = base_version(store, base)
+    if chosen.status is ModelStatus.DELETED:
+        raise NotPossible(f"Model {chosen.id} was deleted and cannot be trained further.")
+    if not store.gold(split=Split.TRAIN):
+        raise NothingToTrain("No reviewed post is in the training split yet. Review some posts first, then train.")
+    payload = {"base": chosen.id, "config": config.to_dict(), "rule": asdict(rule or PromotionRule()), "note": note}
+    return jobs.enqueue(JobKind.TRAIN, payload, by=by)
+
+
+def resume_training(jobs: Jobs, settings: Settings, job_id: int, *, by: str | None) -> Job:
+    """Queue a cancelled or failed training again, from its last checkpoint and with its own data. Raises NotPossible."""
+    job = jobs.get(job_id)
+    if job.kind is not JobKind.TRAIN or job.status not in (JobStatus.CANCELLED, JobStatus.FAILED):
+        raise NotPossible(f"Job {job_id} is {job.status} and cannot be resumed.")
+    work = str(job.payload.get("work") or f"job-{job.id}")
+    waiting = jobs.jobs(kind=JobKind.TRAIN, statuses=(JobStatus.QUEUED, JobStatus.RUNNING))
+    if any(j.payload.get("work") == work for j in waiting):
+        raise NotPossible(f"Job {job_id} was resumed already.")
+    return jobs.enqueue(JobKind.TRAIN, {**job.payload, "work": work, "resumes": job_id}, by=by)
+
+
+def base_version(store: Store, base: str | None) -> ModelVersion:
+    """The registered version of that id, the active one for None, else a record for a directory or Hub id."""
+    if base is None:
+        active = store.active_model()
+        if active is None:
+            raise NotPossible("No model is in service. Name the model to start from.")
+        return active
+    known = {m.id: m for m in store.models(with_deleted=True)}
+    return known[base] if base in known else ModelVersion(id=base, path=base)
+
+
+def run_train_job(context: JobContext) -> None:
+    """Run or continue a training; ends the job itself, together with what it made. Raises what stops it."""
+    payload, store = context.job.payload, context.store
+    config, rule = TrainConfig.from_dict(payload["config"]), PromotionRule(**payload["rule"])
+    base = base_version(store, payload["base"])
+    work = context.work_dir
+    context.monitor.progress(0.0, "data", "Collecting the reviewed posts")
+    replay = bundled_replay if config.replay_ratio > 0 and uses_bundled_replay(store, base) else None
+    snapshot = take_snapshot(store, work, replay=replay)
+    context.monitor.log(f"Data {snapshot.sha256[:12]}: {_counts(snapshot)}")
+    timing = train_candidate(context, snapshot, config, base)
+    measured, decision = measure_candidate(context, snapshot, rule)
+    promote(context, snapshot, config, base, measured, decision, timing)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def train_candidate(
+    context: JobContext, snapshot: Snapshot, config: TrainConfig, base: ModelVersion
+) -> Mapping[str, float]:
+    """Train into the job's folder, from the last checkpoint if there is one. Returns seconds and seconds per step."""
+    candidate, timing = context.work_dir / CANDIDATE, context.work_dir / "timing.json"
+    if candidate.is_dir() and timing.exists():
+        return dict(json.loads(timing.read_text("utf-8")))
+    from encoder.train import train
+
+    began = time.monotonic()
+    context.monitor.progress(0.02, "train", "Loading the model")
+    result = train(
+        snapshot.train,
+        (*snapshot.dev, *snapshot.replay_dev),
+        snapshot.criteria,
+        base=model_source(base, context.settings),
+        output=candidate,
+        config=config,
+        monitor=Part(context.monitor, 0.03, 0.78, "train"),
+        replay=snapshot.replay,
+        resume=True,
+    )
+    seconds = time.monotonic() - began
+    taken = {"seconds": round(seconds, 1), "seconds_per_step": round(seconds / max(1, result.steps), 4)}
+    write_json(timing, taken)
+    return taken
+
+
+def measure_candidate(context: JobContext, snapshot: Snapshot, rule: PromotionRule) -> tuple[Measured, Decision]:
+    """Measure the new model beside the active one and the baselines, and apply the promotion rule.
+
+    What was measured before a crash counts only while the same model is in service.
+    """
+    active = context.store.active_model()
+    path = context.work_dir / MEASURED
+    pooled, judged_on = posts_to_judge_by(dev=len(snapshot.dev), replay_dev=len(snapshot.replay_dev), rule=rule)
+    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    if known and known["active"] == (active and active.id):
+        measured = Measured.from_dict(known)
+    else:
+        measured = measure(
+            snapshot,
+            candidate=load_predictor(context.settings, str(context.work_dir / CANDIDATE), version="candidate"),
+            active=None if active is None else _loader(context.settings, active),
+            pooled=pooled,
+            progress=Part(context.monitor, 0.78, 0.97, "measure"),
+        )
+        write_json(path, {**measured.to_dict(), "active": active and active.id})
+    if "judged" not in measured.sets:
+        return measured, nothing_held_out()
+    judged = measured.sets["judged"]
+    before = Figures.of(judged["active"]) if "active" in judged else None
+    return measured, decide(Figures.of(judged["candidate"]), before, rule=rule, judged_on=judged_on)
+
+
+def promote(
+    context: JobContext,
+    snapshot: Snapshot,
+    config: TrainConfig,
+    base: ModelVersion,
+    measured: Measured,
+    decision: Decision,
+    timing: Mapping[str, float],
+) -> None:
+    """Give the new version its directory, then register it, activate it if it earned that, and end the job, in one transaction.
+
+    A crash before the transaction leaves a directory without a row, which the resumed job takes up again.
+    """
+    store, jobs, settings, job = context.store, context.jobs, context.settings, context.job
+    context.monitor.progress(0.98, "promote", decision.reason)
+    context.monitor.flush()
+    active = store.active_model()
+    with registry_lock(settings):
+        version_id = store.next_model_id()
+        directory = place_directory(context, snapshot, measured, decision, version_id)
+        model = ModelVersion(
+            id=version_id,
+            path=directory.name,
+            status=ModelStatus.READY if decision.promote else ModelStatus.ASIDE,
+            parent=base.id,
+            base=base.base or base.path,
+            metrics=metrics_of(measured, decision, active),
+            config={**config.to_dict(), "data": snapshot.describe(), "rule": job.payload["rule"]},
+            data_sha256=snapshot.sha256,
+            examples=len(snapshot.train),
+            size_bytes=size_of(directory),
+            job_id=job.id,
+            note=str(job.payload.get("note") or ""),
+            created_by=job.created_by,
+            created_at=utc_now(),
+        )
+        result: dict[str, Any] = {
+            "model": version_id,
+            "promoted": decision.promote,
+            "reason": decision.reason,
+            **timing,
+        }
+        result["last_annotation"] = snapshot.last_annotation
+        with store.write():
+            context.still_mine()
+            store.add_model(model)
+            if decision.promote:
+                store.activate_model(version_id, by=None, note=decision.reason)
+                enqueue_prediction(jobs, version_id, by=job.created_by)
+            jobs.finish(job, result)
+    prune(store, jobs, settings)
+
+
+def place_directory(
+    context: JobContext, snapshot: Snapshot, measured: Measured, decision: Decision, version_id: str
+) -> Path:
+    """Move the finished model to `models/<version_id>`, with its measurements and row list. Returns the directory."""
+    settings, candidate = context.settings, context.work_dir / CANDIDATE
+    active = context.store.active_model()
+    target = settings.models_dir / version_id
+    if not candidate.is_dir():  # killed between the rename and the transaction
+        return _directory_left_by(settings, context.job, target)
+    check_directory(candidate)
+    write_json(candidate / ROWS, snapshot.row_list())
+    write_json(
+        candidate / COMPARISON, {"compared_with": active and active.id, "differing": measured.to_dict()["differing"]}
+    )
+    write_json(candidate / "metrics.json", {**measured.sets, "decision": decision.to_dict()})
+    write_json(candidate / MADE_BY, {"job": context.job.id, "work": context.work_dir.name})
+    sync_tree(candidate)
+    if target.exists():
+        discard(settings, target)
+    candidate.rename(target)
+    return target
+
+
+def _directory_left_by(settings: Settings, job: Job, target: Path) -> Path:
+    work = str(job.payload.get("work") or f"job-{job.id}")
+    for marker in settings.models_dir.glob(f"*/{MADE_BY}"):
+        if json.loads(marker.read_text("utf-8")).get("work") == work:
+            if marker.parent != target:
+                marker.parent.rename(target)
+            return target
+    raise NotPossible("The trained model is gone from the job's folder. Start the training anew.")
+
+
+def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | None) -> dict[str, Any]:
+    """What the registry row keeps: the candidate's figures by set, those of the others beside it, and the decision."""
+    own = {name: models["candidate"] for name, models in measured.sets.items()}
+    beside = {
+        model: {name: models[model] for name, models in measured.sets.items() if model in models}
+        for model in ("active", "keywords", "tfidf")
+    }
+    extra = {"changes": measured.changes, "decision": decision.to_dict(), "compared_with": active and active.id}
+    return {**own, "beside": beside, **extra}
+
+
+def load_predictor(settings: Settings, source: str, *, version: str) -> Predictor:
+    from encoder.predict import Predictor
+
+    return Predictor.load(
+        source,
+        version=version,
+        device=settings.device,
+        dtype=settings.dtype,
+        attention=settings.attention,
+        threads=settings.threads or 1,
+    )
+
+
+def _loader(settings: Settings, model: ModelVersion) -> Callable[[], Predictor]:
+    return lambda: load_predictor(settings, model_source(model, settings), version=model.id)
+
+
+def _counts(snapshot: Snapshot) -> str:
+    parts = [f"{count} {name.replace('_', ' ')}" for name, count in snapshot.describe()["posts"].items()]
+    return ", ".join(parts) + " posts"
+
+
+def sync_tree(directory: Path) -> None:
+    """Have every file of the directory on the disk before its name says that it is whole."""
+    for path in [*directory.rglob("*"), directory]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,262 @@
+"""What a training would be about: what was reviewed since the last model, what will be trained on, what is left out and why.
+
+Also the presets and the estimate of time and memory. Reads the store only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from annotator.bootstrap import BUNDLED_PATH
+from annotator.settings import Settings
+from annotator.training_data import by_split, gold_examples, root_of, usable_gold
+from annotator.training_registry import directory_of
+from encoder.config import TrainConfig
+from storage.jobs import Jobs
+from storage.records import Gold, JobKind, JobStatus, ModelVersion, SpanOrigin, Split, Verdict
+from storage.store import Store
+
+FEW_TRAIN_POSTS = 20
+BUNDLED_PARAMETERS = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named starting point for the settings of a training."""
+
+    id: str
+    name: str
+    text: str
+    config: TrainConfig
+
+
+PRESETS = (
+    Preset(
+        "quick",
+        "Quick, on CPU",
+        "A hundred short steps on the corrections and as many replayed old posts. Made for the bundled model.",
+        TrainConfig(
+            max_steps=100, learning_rate=1e-3, head_learning_rate=2e-3, batch_size=8, replay_ratio=1.0,
+            token_masking=0.08, eval_steps=25, save_steps=25, patience=0,
+        ),
+    ),
+    Preset(
+        "gpu",
+        "Standard, on a GPU",
+        "LoRA adapters on a pretrained Gemma, four passes over the corrections, early stopping on dev posts.",
+        TrainConfig(
+            method="lora", epochs=4.0, learning_rate=2e-4, head_learning_rate=1e-3, batch_size=8, accumulation=2,
+            replay_ratio=0.5, gradient_checkpointing=True, patience=3,
+        ),
+    ),
+    Preset(
+        "thorough",
+        "Thorough",
+        "All weights, more passes, more replay. Takes several times as long; stops early when dev posts get no better.",
+        TrainConfig(
+            epochs=10.0, learning_rate=3e-4, head_learning_rate=1e-3, batch_size=8, replay_ratio=2.0,
+            token_masking=0.08, patience=5,
+        ),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionPlan:
+    """Gold of one criterion. new: answers since the active model was trained. agreement: share of the new answers that
+    left the model's highlights as they were, None if none was made over a model's highlights. rejected: hard negatives."""
+
+    id: str
+    name: str
+    evidence: int = 0
+    no_evidence: int = 0
+    new: int = 0
+    rejected: int = 0
+    agreement: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Answers that are not trained on, and why."""
+
+    reason: str
+    answers: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """posts: reviewed posts by split. new_posts: of these, reviewed since the active model was trained.
+    obstacle: why no training can start, or empty. warnings: what to know before it does."""
+
+    active: ModelVersion | None
+    criteria: tuple[CriterionPlan, ...]
+    posts: dict[Split, int]
+    new_posts: int
+    left_out: tuple[LeftOut, ...]
+    replay: str
+    obstacle: str = ""
+    warnings: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def answers(self) -> int:
+        return sum(c.evidence + c.no_evidence for c in self.criteria)
+
+
+def plan_training(store: Store) -> Plan:
+    """The plan for a training on the gold of this moment."""
+    criteria = store.criteria()
+    active = store.active_model()
+    gold = usable_gold(store, criteria)
+    since = trained_up_to(store)
+    new = [g for g in gold if (g.annotation.id or 0) > since]
+    posts = {split: len(found) for split, found in by_split(gold_examples(store, gold)).items()}
+    plans = tuple(_criterion_plan(c.id, c.name, [g for g in gold if g.criterion_id == c.id], since) for c in criteria)
+    return Plan(
+        active=active,
+        criteria=plans,
+        posts=posts,
+        new_posts=len({g.post_id for g in new}),
+        left_out=tuple(left_out(store, len(gold), {c.id for c in criteria})),
+        replay=replay_words(store, active),
+        obstacle=""
+        if posts[Split.TRAIN]
+        else "No reviewed post is in the training split yet. Review some posts first.",
+        warnings=tuple(_warnings(posts, plans)),
+    )
+
+
+def trained_up_to(store: Store) -> int:
+    """The newest annotation that any of the versions in the line of the active model was trained on, 0 for none."""
+    known = {m.id: m for m in store.models(with_deleted=True)}
+    model = store.active_model()
+    newest = 0
+    while model is not None:
+        newest = max(newest, int((model.config.get("data") or {}).get("last_annotation") or 0))
+        model = known.get(model.parent or "")
+    return newest
+
+
+def left_out(store: Store, used: int, criteria: set[str]) -> list[LeftOut]:
+    """Reviewed answers that are not gold, by reason."""
+    counts = store.verdict_counts()
+    unsure = sum(by_verdict.get(str(Verdict.UNSURE), 0) for by_verdict in counts.values())
+    open_pairs = sum(1 for group in store.to_adjudicate() if group[0].criterion_id in criteria)
+    retired = sum(1 for g in store.gold() if g.criterion_id not in criteria)
+    found = [
+        LeftOut("the reviewers disagree and nobody has adjudicated", open_pairs),
+        LeftOut("the verdict is unsure", unsure),
+        LeftOut("the criterion is no longer in use", retired),
+    ]
+    return [row for row in found if row.answers]
+
+
+def replay_words(store: Store, base: ModelVersion | None) -> str:
+    """Where replayed old examples come from, in words."""
+    if base is not None and uses_bundled_replay(store, base):
+        return "posts of the corpus that comes with the bundled model"
+    return "none: all reviewed posts are trained on each time"
+
+
+def uses_bundled_replay(store: Store, base: ModelVersion) -> bool:
+    """True if the version's line begins with the bundled model, whose corpus is at hand."""
+    return root_of(store, base).path == BUNDLED_PATH
+
+
+def agreed_with_model(gold: Gold) -> bool | None:
+    """Whether the reviewer left the model's highlights as they were; None if they saw none."""
+    annotation = gold.annotation
+    if annotation.model_version is None:
+        return None
+    return not annotation.rejected and all(s.origin is SpanOrigin.ACCEPTED for s in annotation.spans)
+
+
+def _criterion_plan(criterion_id: str, name: str, gold: Sequence[Gold], since: int) -> CriterionPlan:
+    verdicts = Counter(g.verdict for g in gold)
+    new = [g for g in gold if (g.annotation.id or 0) > since]
+    judged = [agreed for agreed in map(agreed_with_model, new) if agreed is not None]
+    return CriterionPlan(
+        id=criterion_id,
+        name=name,
+        evidence=verdicts[Verdict.EVIDENCE],
+        no_evidence=verdicts[Verdict.NO_EVIDENCE],
+        new=len(new),
+        rejected=sum(len(g.rejected) for g in gold),
+        agreement=sum(judged) / len(judged) if judged else None,
+    )
+
+
+def _warnings(posts: dict[Split, int], plans: Sequence[CriterionPlan]) -> list[str]:
+    found = []
+    if 0 < posts[Split.TRAIN] < FEW_TRAIN_POSTS:
+        found.append(f"Only {posts[Split.TRAIN]} posts to train on: expect small changes.")
+    if posts[Split.DEV] < FEW_TRAIN_POSTS:
+        found.append(
+            f"Only {posts[Split.DEV]} dev posts are reviewed: the comparison with the model in service is rough."
+        )
+    bare = [p.name for p in plans if not p.evidence and (p.no_evidence or p.new)]
+    if bare:
+        found.append(f"No evidence was found so far for: {', '.join(bare)}. These learn from negatives only.")
+    return found
+
+
+# --- estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """steps of training; seconds and memory for the whole job; `measured`: from an earlier training of this project."""
+
+    steps: int
+    seconds: float
+    memory_mb: float
+    measured: bool
+
+
+FIXED_SECONDS = 25.0  # starting, loading, measuring
+SECONDS_PER_POST_AND_PARAMETER = 5e-9  # forward and backward of a post of 300 words, one CPU thread
+PYTHON_MB = 700.0  # interpreter with torch and transformers
+
+
+def estimate(
+    store: Store, jobs: Jobs, settings: Settings, config: TrainConfig, *, base: ModelVersion | None
+) -> Estimate:
+    """How long a training on the present gold would take and how much memory, roughly."""
+    posts = len({g.post_id for g in store.gold(split=Split.TRAIN)})
+    steps = steps_of(config, posts)
+    past = seconds_per_step(jobs, config)
+    parameters = parameters_of(settings, base)
+    per_step = past or config.batch_size * config.accumulation * parameters * SECONDS_PER_POST_AND_PARAMETER
+    trained = parameters if config.method == "full" else parameters // 50
+    memory = PYTHON_MB + parameters * 4 / 1e6 + trained * 12 / 1e6 + config.batch_size * 40.0
+    return Estimate(steps, FIXED_SECONDS + steps * per_step, memory, past is not None)
+
+
+def steps_of(config: TrainConfig, posts: int) -> int:
+    """Optimizer steps for so many corrected posts; replayed ones come on top."""
+    if config.max_steps is not None:
+        return config.max_steps
+    per_epoch = max(1.0, posts * (1 + config.replay_ratio) / (config.batch_size * config.accumulation))
+    return max(1, round(config.epochs * per_epoch))
+
+
+def seconds_per_step(jobs: Jobs, config: TrainConfig) -> float | None:
+    """As measured in the last training of the same method and batch, None if there was none."""
+    for job in jobs.jobs(kind=JobKind.TRAIN, statuses=[JobStatus.DONE], limit=5):
+        given, result = job.payload.get("config") or {}, job.result or {}
+        same = all(given.get(name) == getattr(config, name) for name in ("method", "batch_size", "accumulation"))
+        if same and result.get("seconds_per_step"):
+            return float(result["seconds_per_step"])
+    return None
+
+
+def parameters_of(settings: Settings, base: ModelVersion | None) -> int:
+    """About how many parameters the model has, from the size of its weights."""
+    if base is None or base.path == BUNDLED_PATH:
+        return BUNDLED_PARAMETERS
+    try:
+        weights = sum(p.stat().st_size for p in directory_of(settings, base).glob("*.safetensors"))
+    except OSError:
+        weights = 0
+    return weights // 4 or BUNDLED_PARAMETERS

@@ -1,0 +1,128 @@
+// Draws the overview. Everything from the server becomes a text node; bars are elements with a width.
+const find = (name) => element.querySelector(name);
+const number = (value, digits = 2) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
+const VERDICTS = [["evidence", "evidence"], ["no_evidence", "no evidence"], ["unsure", "unsure"]];
+const FATES = [["accepted", "accepted"], ["adjusted", "adjusted"], ["rejected", "rejected"]];
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function cell(text, className) { return make("td", className, text); }
+
+function bar(counts, parts) {
+  const total = parts.reduce((sum, [key]) => sum + counts[key], 0);
+  const box = make("div", "ov-bar");
+  const words = parts.map(([key, label]) => counts[key] + " " + label).join(", ");
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", words);
+  box.title = words;
+  for (const [key] of parts) {
+    if (!counts[key]) continue;
+    const piece = make("i", key);
+    piece.style.flexGrow = counts[key];
+    if (counts[key] / total > 0.12) piece.textContent = counts[key];
+    box.append(piece);
+  }
+  return box;
+}
+
+function card(label, value, detail) {
+  const box = make("div");
+  box.append(make("dt", "", label), make("dd", "", value));
+  if (detail) box.append(make("dd", "detail", detail));
+  return box;
+}
+
+function cards(value) {
+  const p = value.progress;
+  const share = p.posts ? Math.round((100 * p.reviewed_by_me) / p.posts) : 0;
+  return [
+    card("Posts", String(p.posts), value.predicted + " read by the model"),
+    card("Reviewed by you", String(p.reviewed_by_me), share + " % of all; " + (p.started_by_me - p.reviewed_by_me) + " more begun"),
+    card("Decisions", String(p.decisions), "by " + p.reviewers + (p.reviewers === 1 ? " person" : " people")),
+    card("To adjudicate", String(p.to_adjudicate), "reviewers disagree"),
+  ];
+}
+
+function criterionRow(row) {
+  const line = make("tr");
+  const name = make("th", "", row.name);
+  name.scope = "row";
+  const verdicts = make("td");
+  verdicts.append(bar(row.verdicts, VERDICTS));
+  const spans = make("td");
+  spans.append(bar(row.spans, FATES));
+  const f1 = row.f1 === null ? "–" : number(row.f1) + (row.interval ? " (" + number(row.interval[0]) + "–" + number(row.interval[1]) + ")" : "");
+  line.append(name, verdicts, spans, cell(String(row.spans.added), "num"), cell(f1, "num"));
+  return line;
+}
+
+function qualityRow(row, index) {
+  const line = make("tr", index === 0 ? "own" : "");
+  const name = make("th", "", row.name);
+  name.scope = "row";
+  const interval = row.interval ? number(row.interval[0]) + "–" + number(row.interval[1]) : "–";
+  line.append(name, cell(number(row.macro_f1), "num"), cell(interval, "num"), cell(number(row.precision), "num"), cell(number(row.recall), "num"),
+    cell(number(row.span_f1), "num"), cell(number(row.no_evidence_accuracy), "num"), cell(number(row.ece, 3), "num"));
+  return line;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+function shape(tag, attributes) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return node;
+}
+
+function reliability(bins) {
+  const picture = shape("svg", { viewBox: "-26 -6 232 228", role: "img", "aria-label": "Reliability diagram" });
+  picture.append(shape("line", { x1: 0, y1: 200, x2: 200, y2: 0, class: "ideal" }), shape("path", { d: "M0 0V200H200", class: "axis" }));
+  for (const mark of [0, 0.5, 1]) {
+    const x = shape("text", { x: mark * 200, y: 216, class: "tick", "text-anchor": "middle" });
+    const y = shape("text", { x: -6, y: 204 - mark * 200, class: "tick", "text-anchor": "end" });
+    x.textContent = y.textContent = mark;
+    picture.append(x, y);
+  }
+  const most = Math.max(1, ...bins.map((bin) => bin.count));
+  for (const bin of bins.filter((b) => b.count)) {
+    const dot = shape("circle", { cx: bin.mean_score * 200, cy: 200 - bin.share_positive * 200, r: 3 + 6 * Math.sqrt(bin.count / most), class: "point" });
+    const title = shape("title", {});
+    title.textContent = bin.count + " sentences, score " + number(bin.mean_score) + ", right " + number(bin.share_positive);
+    dot.append(title);
+    picture.append(dot);
+  }
+  return picture;
+}
+
+function describe(model) {
+  if (!model) return "No model of this project is in service.";
+  const origin = [model.note, model.base ? "Base: " + model.base + "." : ""].filter(Boolean).join(" ");
+  const measured = model.rows.length ? " Measured on " + model.posts + " posts (" + model.pairs + " reviewed pairs, set " + model.set + ") that it was not trained on." : " It has not been measured yet.";
+  return model.id + ". " + origin + measured;
+}
+
+function draw() {
+  const value = props.value;
+  find(".ov").hidden = !value || !value.progress;
+  if (!value || !value.progress) return;
+  find(".ov-cards").replaceChildren(...cards(value));
+  find(".ov-criteria tbody").replaceChildren(...value.criteria.map(criterionRow));
+  const legend = [...VERDICTS, ...FATES].map(([key, label]) => { const item = make("span", ""); item.append(make("i", key), document.createTextNode(label)); return item; });
+  find(".ov-legend").replaceChildren(...legend);
+  find(".ov-model").textContent = describe(value.model);
+  const rows = value.model ? value.model.rows : [];
+  find(".ov-quality").parentElement.hidden = !rows.length;
+  find(".ov-quality tbody").replaceChildren(...rows.map(qualityRow));
+  const figure = find(".ov-reliability");
+  const bins = value.model ? value.model.bins : [];
+  figure.hidden = !bins.some((bin) => bin.count);
+  for (const old of figure.querySelectorAll("svg")) old.remove();
+  if (!figure.hidden) figure.prepend(reliability(bins));
+}
+
+watch("value", draw);
+draw();

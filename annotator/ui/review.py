@@ -1,0 +1,137 @@
+"""The Review page: the span editor, and the functions through which it asks and saves.
+
+The editor keeps what is on the screen; nothing is kept here between calls. Every function takes one JSON object and answers
+with one that holds `ok`: a server function that fails is silent in Gradio, so only an explicit yes is a yes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from annotator import review
+from annotator.span_editor.component import span_editor
+from annotator.ui.context import Context, as_page_error
+from storage.records import EvidenceError, Reviewer
+
+Wire = dict[str, Any]
+Answer = Callable[[Wire, Reviewer], Wire]
+MAX_FOUND = 100
+
+
+def build(context: Context) -> None:
+    """Put the page into the tab that is being built."""
+    span_editor([_server_function(context, name, answer) for name, answer in _answers(context).items()])
+
+
+def _server_function(context: Context, name: str, answer: Answer) -> Callable[[Wire, gr.Request], Wire]:
+    def call(message: Wire, request: gr.Request) -> Wire:
+        try:
+            return {"ok": True, **answer(message or {}, context.user(request))}
+        except EvidenceError as error:
+            return {"ok": False, "error": str(error)}
+        except Exception as error:  # the editor must get an answer; what went wrong is in the log
+            return {"ok": False, "error": as_page_error(error).message}
+
+    call.__name__ = name
+    return call
+
+
+def _answers(context: Context) -> dict[str, Answer]:
+    """What the editor can ask, by the name it uses."""
+    bound = {
+        "review_start": _start,
+        "review_item": _item,
+        "review_opened": _opened,
+        "review_save": _save,
+        "review_skip": _skip,
+        "review_assign": _assign,
+        "review_find": _find,
+        "review_history": _history,
+        "review_restore": _restore,
+        "review_undo": _undo,
+    }
+    return {name: functools.partial(function, context) for name, function in bound.items()}
+
+
+def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
+    """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left."""
+    store, models, settings = context.store, context.models, context.settings
+    wanted = review.read_filter(message.get("filter"), me)
+    error = ""
+    post_id = message.get("post_id")
+    if post_id and not store.known_post_ids([post_id]):
+        error, post_id = f"There is no post {post_id!r}.", None
+    post_id = post_id or review.first_post(store, models, me, wanted)
+    return {
+        "me": {"name": me.name, "role": str(me.role)},
+        "choices": {
+            "criteria": [{"id": c.id, "name": c.name} for c in store.criteria()],
+            "sources": store.sources(),
+            "reviewers": [r.name for r in store.reviewers()],
+        },
+        "care": {"text": settings.crisis_text, "url": settings.crisis_url},
+        "trail": review.trail(store, me),
+        "progress": review.progress(store, models, me, wanted),
+        "item": review.load_item(store, models, post_id, me) if post_id else None,
+        "error": error,
+    }
+
+
+def _item(context: Context, message: Wire, me: Reviewer) -> Wire:
+    """A post by its id, or with `next` the next of the queue that is not among `exclude`."""
+    store, models = context.store, context.models
+    wanted = review.read_filter(message.get("filter"), me)
+    post_id = message.get("post_id")
+    if message.get("next"):
+        post_id = review.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
+    return {
+        "item": review.load_item(store, models, post_id, me) if post_id else None,
+        "progress": review.progress(store, models, me, wanted),
+    }
+
+
+def _opened(context: Context, message: Wire, me: Reviewer) -> Wire:
+    context.store.open_post(message["post_id"], me.name)
+    return {}
+
+
+def _save(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"results": review.save_all(context.store, me, message["decisions"])}
+
+
+def _skip(context: Context, message: Wire, me: Reviewer) -> Wire:
+    context.store.skip_post(message["post_id"], me.name)
+    return {}
+
+
+def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
+    context.store.assign([message["post_id"]], me.name, by=me.name)
+    return {}
+
+
+def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
+    wanted = review.read_filter(message.get("filter"), me)
+    limit = min(int(message.get("limit", 30)), MAX_FOUND)
+    return review.find_posts(context.store, context.models, me, wanted, limit=limit)
+
+
+def _history(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"history": review.history(context.store, message["post_id"], me)}
+
+
+def _restore(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return review.restore(
+        context.store,
+        me,
+        int(message["annotation_id"]),
+        expected_revision=int(message["expected_revision"]),
+        op_id=str(message["op_id"]),
+    )
+
+
+def _undo(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return review.undo(context.store, me, str(message["gesture"]), redo=bool(message.get("redo")))

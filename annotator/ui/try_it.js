@@ -1,0 +1,89 @@
+// Draws the highlighted text and the list of criteria. Everything from the server becomes a text node, never markup.
+const find = (name) => element.querySelector(name);
+const slider = find(".try-slider input");
+const ownButton = find(".try-own");
+const state = { threshold: null, focus: null }; // threshold null: each criterion's own
+const LANE = 4;
+
+const color = (index) => "var(--ev-c" + (index % 12) + ")";
+
+function isShown(criterion, span) {
+  return span.score >= (state.threshold === null ? criterion.threshold : state.threshold);
+}
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function paint(mark, over) {
+  const first = over[0].index;
+  mark.style.setProperty("--c", color(first));
+  mark.style.backgroundImage = over.slice(0, 4).map(({ index }) => "linear-gradient(" + color(index) + "," + color(index) + ")").join(",");
+  mark.style.backgroundPosition = over.slice(0, 4).map((_, lane) => "0 calc(100% - " + lane * LANE + "px)").join(",");
+  mark.style.paddingBottom = Math.min(over.length, 4) * LANE - 2 + "px";
+  mark.title = over.map(({ criterion, span }) => criterion.name + " " + span.score.toFixed(2)).join("\n");
+}
+
+function drawText(value) {
+  const post = find(".try-post");
+  post.replaceChildren();
+  for (const [text, hits] of value.pieces) {
+    const over = [];
+    for (const [index, n] of hits) {
+      const criterion = value.criteria[index];
+      if (isShown(criterion, criterion.spans[n]) && (state.focus === null || state.focus === index)) over.push({ index, criterion, span: criterion.spans[n] });
+    }
+    if (!over.length) {
+      post.append(document.createTextNode(text));
+      continue;
+    }
+    const mark = make("mark", "", text);
+    paint(mark, over);
+    post.append(mark);
+  }
+}
+
+function drawCriterion(criterion, index) {
+  const shown = criterion.spans.filter((span) => isShown(criterion, span));
+  const item = make("li", shown.length ? "found" : "");
+  const button = make("button");
+  button.type = "button";
+  button.setAttribute("aria-pressed", String(state.focus === index));
+  button.style.setProperty("--c", color(index));
+  button.append(make("i", "swatch"), make("span", "name", criterion.name));
+  const meter = make("span", "meter");
+  meter.style.setProperty("--score", criterion.score);
+  if (criterion.known) button.append(meter, make("span", "score", criterion.score.toFixed(2)));
+  else button.append(make("span", "score", "not known to this model"));
+  button.addEventListener("click", () => { state.focus = state.focus === index ? null : index; draw(); });
+  item.append(button);
+  if (state.focus === index) {
+    const quotes = make("ol", "quotes");
+    for (const span of shown) quotes.append(make("li", "", span.score.toFixed(2) + "  " + span.quote.trim()));
+    if (!shown.length) quotes.append(make("li", "", "No passage at this threshold."));
+    item.append(quotes);
+  }
+  return item;
+}
+
+function draw() {
+  const value = props.value;
+  const ready = Boolean(value && value.pieces);
+  find(".try-empty").hidden = ready;
+  for (const name of [".try-bar", ".try-post", ".try-criteria"]) find(name).hidden = !ready;
+  if (!ready) return;
+  find(".try-slider output").textContent = state.threshold === null ? "each its own" : state.threshold.toFixed(2);
+  ownButton.setAttribute("aria-pressed", String(state.threshold === null));
+  const count = value.criteria.reduce((sum, c) => sum + c.spans.filter((s) => isShown(c, s)).length, 0);
+  find(".try-caption").textContent = count + (count === 1 ? " passage" : " passages") + " · " + value.criteria.length + " criteria in one pass · " + value.milliseconds + " ms · model " + value.model;
+  drawText(value);
+  find(".try-criteria").replaceChildren(...value.criteria.map(drawCriterion));
+}
+
+slider.addEventListener("input", () => { state.threshold = Number(slider.value); draw(); });
+ownButton.addEventListener("click", () => { state.threshold = null; draw(); });
+watch("value", () => { state.focus = null; draw(); });
+draw();

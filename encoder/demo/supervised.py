@@ -1,0 +1,163 @@
+"""The supervised stage: sentence, token and post heads of an encoder, on posts composed from the corpus."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from encoder.batching import Batch, Batcher, Row
+from encoder.config import TrainConfig
+from encoder.demo.corpus import Composed, Composer
+from encoder.dropout import set_dropout
+from encoder.model import EvidenceEncoder
+from storage.records import Criterion
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how fast. longest: items per post at the end; the first third of the steps has shorter posts."""
+
+    steps: int = 1200
+    posts: int = 14
+    longest: int = 14
+    backbone_rate: float = 5e-4
+    head_rate: float = 2e-3
+    weight_decay: float = 0.02
+    token_masking: float = 0.06
+    hidden_dropout: float = 0.1
+    average: float = 0.995
+    evaluate_every: int = 200
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is known of each item, all (items, criteria): soft labels in [0, 1], and logits of a table that never saw it."""
+
+    soft: Floats
+    wide: Floats
+
+
+def train_heads(
+    encoder: EvidenceEncoder,
+    composer: Composer,
+    targets: Targets,
+    wordings: Sequence[Sequence[Criterion]],
+    plan: Plan,
+    *,
+    quality: Callable[[EvidenceEncoder], float],
+    say: Callable[[str], None] = print,
+) -> EvidenceEncoder:
+    """Train in place and return the averaged encoder that was best by `quality` (higher is better) on dev.
+
+    wordings: the criteria in several wordings; each step reads one of them, so that the text may be re-worded later.
+    The encoder's own n-gram table is left out meanwhile: `targets.wide` stands in for it.
+    """
+    train_config = TrainConfig(
+        hidden_dropout=plan.hidden_dropout, attention_dropout=0.0, sentence_loss=9.0, token_loss=2.0, post_loss=1.0
+    )
+    encoder.prepare_training(train_config)
+    batchers = [
+        encoder.batcher(w, token_masking=plan.token_masking, seed=plan.seed + n) for n, w in enumerate(wordings)
+    ]
+    optimizer = _optimizer(encoder, plan)
+    averaged = copy.deepcopy(encoder)
+    best, best_quality = copy.deepcopy(encoder.state_dict()), -1.0
+    rng = np.random.default_rng(plan.seed)
+    encoder.train()
+    begun, total = time.monotonic(), 0.0
+    for step in range(1, plan.steps + 1):
+        _set_rate(optimizer, step, plan)
+        longest = 3 if step < plan.steps / 4 else plan.longest
+        composed = [composer.compose(longest=longest) for _ in range(plan.posts if longest > 3 else 3 * plan.posts)]
+        total += _step(encoder, optimizer, batchers[rng.integers(len(batchers))], composed, targets)
+        _average(averaged, encoder, min(plan.average, step / (step + 10)))
+        if step % plan.evaluate_every == 0 or step == plan.steps:
+            averaged.eval()
+            found = quality(averaged)
+            say(
+                f"step {step}: loss {total / plan.evaluate_every:.4f}, dev {found:.4f}, {time.monotonic() - begun:.0f} s"
+            )
+            total = 0.0
+            if found > best_quality:
+                best, best_quality = copy.deepcopy(averaged.state_dict()), found
+    encoder.load_state_dict(best)
+    set_dropout(encoder.backbone, attention=0.0, hidden=0.0)
+    return encoder.eval()
+
+
+def soft_batch(batcher: Batcher, composed: Sequence[Composed], targets: Targets) -> tuple[Batch, Tensor]:
+    """The batch of some composed posts with soft sentence labels, and the table's logits, (R, S, C)."""
+    rows = [
+        row
+        for number, c in enumerate(composed)
+        for row in batcher.rows(batcher.read(c.example.post), number, c.example.labels)
+    ]
+    batch = batcher.batch(rows)
+    assert batch.sentence_labels is not None
+    labels, wide = batch.sentence_labels.clone(), torch.zeros_like(batch.sentence_labels)
+    for r, row in enumerate(rows):
+        for s, item in enumerate(_items_of(row, composed[row.post_number])):
+            labels[r, s] = torch.from_numpy(targets.soft[item])
+            wide[r, s] = torch.from_numpy(targets.wide[item])
+    return replace(batch, sentence_labels=labels), wide
+
+
+def _items_of(row: Row, composed: Composed) -> list[int]:
+    """The item that each sentence of the row lies in (by its middle)."""
+    found = []
+    for sentence in row.read.sentences[row.window.first_sentence : row.window.last_sentence]:
+        middle = (sentence.start + sentence.end) // 2
+        found.append(min(composed.places, key=lambda p: max(p[0] - middle, middle - p[1], 0))[2])
+    return found
+
+
+def _step(
+    encoder: EvidenceEncoder,
+    optimizer: torch.optim.Optimizer,
+    batcher: Batcher,
+    composed: Sequence[Composed],
+    targets: Targets,
+) -> float:
+    batch, wide = soft_batch(batcher, composed, targets)
+    table, encoder.heads.wide = encoder.heads.wide, None
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = encoder.score(batch)
+    encoder.heads.wide = table
+    loss = encoder.loss(scores._replace(sentences=scores.sentences + wide), batch).total
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def _optimizer(encoder: EvidenceEncoder, plan: Plan) -> torch.optim.Optimizer:
+    heads = [p for name, p in encoder.heads.named_parameters() if not name.startswith("wide.")]
+    groups = [
+        {"params": list(encoder.backbone.parameters()), "lr": plan.backbone_rate, "base": plan.backbone_rate},
+        {"params": heads, "lr": plan.head_rate, "base": plan.head_rate},
+    ]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.weight_decay)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, step: int, plan: Plan) -> None:
+    factor = min(1.0, step / 80) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
+    for group in optimizer.param_groups:
+        group["lr"] = group["base"] * factor
+
+
+def _average(averaged: EvidenceEncoder, encoder: EvidenceEncoder, keep: float) -> None:
+    with torch.no_grad():
+        for old, new in zip(averaged.parameters(), encoder.parameters(), strict=True):
+            old.lerp_(new, 1.0 - keep)

@@ -1,0 +1,1 @@
+"""The parts of fine-tuning that `encoder.train` puts together."""

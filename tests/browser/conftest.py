@@ -1,0 +1,151 @@
+"""A real server and a real Chromium for the tests of the pages.
+
+The model of these tests is a row in the store: posts come with predictions that the test itself wrote, so that every
+offset is known. Nothing is downloaded; the browser is Debian's, or whatever Chrome is installed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.criteria import default_criteria
+from storage.records import ModelVersion, Post, Prediction, Span, Split
+from storage.store import Store
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+HOW_TO = "no Chromium or Chrome on the PATH; on Debian or Ubuntu: apt-get install chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    "--force-color-profile=srgb",
+]
+MODEL = "m1"
+
+
+def browser_path() -> str | None:
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running app of the tests, with its store."""
+
+    url: str
+    store: Store
+    reviewer: str
+
+    def add_post(self, text: str, marks: dict[str, list[str | tuple[str, str]]] | None = None, *, id: str = "") -> str:
+        """Store a post with predictions: quotes by criterion id, a pair being (quote, tighter core). Returns its id."""
+        post = Post(id=id or f"post-{next(_numbers)}", text=text, split=Split.TRAIN)
+        self.store.add_posts([post])
+        self.store.add_predictions(
+            Prediction(post.id, c.id, MODEL, spans, no_evidence_score=0.1 if spans else 0.9)
+            for c in self.store.criteria()
+            if (spans := tuple(sorted(_span(text, q) for q in (marks or {}).get(c.id, [])))) is not None
+        )
+        return post.id
+
+    def answer(self, post_id: str, criterion_id: str) -> Any:
+        """The reviewer's latest annotation, None if there is none."""
+        return self.store.annotations_of(post_id, self.reviewer).get(criterion_id)
+
+    def quotes(self, post_id: str, criterion_id: str) -> list[str]:
+        text = self.store.post(post_id).text
+        annotation = self.answer(post_id, criterion_id)
+        return [s.span.quote(text) for s in annotation.spans] if annotation else []
+
+
+_numbers = itertools.count(1)
+
+
+def _span(text: str, quote: str | tuple[str, str]) -> Span:
+    whole, core = quote if isinstance(quote, tuple) else (quote, None)
+    start = text.index(whole)
+    if core is None:
+        return Span(start, start + len(whole), 0.87)
+    core_start = text.index(core, start)
+    return Span(start, start + len(whole), 0.87, core_start, core_start + len(core))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    from annotator.server import App
+    from annotator.settings import Settings
+
+    folder: Path = tmp_path_factory.mktemp("site")
+    app = App(Settings(data_dir=folder, port=0, empty=True, worker=False))
+    store = app.project.store
+    store.save_criteria(default_criteria())
+    store.add_model(ModelVersion(id=MODEL, path="kept-in-the-tests"))
+    store.activate_model(MODEL, by=None)
+    app.start()
+    yield Site(app.url.rstrip("/"), store, app.settings.local_reviewer)
+    app.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    path = browser_path()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(HOW_TO)
+        pytest.skip(HOW_TO)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
+    """Opens pages whose console errors and requests to other machines fail the test."""
+    contexts: list[Any] = []
+    problems: list[str] = []
+
+    def open_page(path: str = "/", *, width: int = 1280, height: int = 860, begun: bool = True, **options: Any) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        if begun:
+            context.add_init_script("localStorage.setItem('evidence.notice', 'true')")
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: problems.append(f"{error}"))
+        page.on("request", lambda r: _foreign(r.url, site.url) and problems.append(f"asked for {r.url}"))
+        page.goto(site.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def _foreign(url: str, own: str) -> bool:
+    return url.startswith("http") and not url.startswith(own)
+
+
+@pytest.fixture
+def open_post(new_page: Callable[..., Any]) -> Callable[..., Any]:
+    """Opens the Review page at a post and waits until its text is there."""
+
+    def opened(post_id: str, **options: Any) -> Any:
+        page = new_page(f"/?post={post_id}", **options)
+        page.wait_for_selector('.ev[data-state="ready"]')
+        return page
+
+    return opened
