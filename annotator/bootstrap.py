@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from annotator.criteria import default_criteria
+from annotator.criteria import default_criteria, read_criteria
 from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import Criterion, ModelVersion, Post, Role, StoreUnavailable
@@ -17,6 +20,7 @@ BUNDLED_ID = "demo"
 BUNDLED_PATH = "bundled"
 STARTED = "project_started"
 DEMO_IMPORT = "demo_import"
+LOCK_NAME = "app.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,8 @@ class Project:
 
 
 def open_project(settings: Settings) -> Project:
-    """Open the project of `settings.data_dir`; on the first start fill it with the default criteria, the demo posts
-    and the bundled model (only the model if `settings.empty`). Raises StoreUnavailable.
+    """Open the project of `settings.data_dir`. On the first start it gets the bundled model, criteria (`settings.criteria`,
+    else the default ones) and, unless `settings.empty`, the demo posts. Raises StoreUnavailable, CriteriaInvalid.
     """
     try:
         for folder in (settings.data_dir, settings.models_dir, settings.backups_dir, settings.uploads_dir):
@@ -44,19 +48,34 @@ def open_project(settings: Settings) -> Project:
     store = open_store(settings.data_dir)
     with store.write():
         if store.setting(STARTED) is None:
-            _first_start(store, empty=settings.empty)
+            _first_start(store, settings)
             store.set_setting(STARTED, True)
         store.ensure_reviewer(settings.local_reviewer, Role.ADMIN)
     return Project(settings, store, Jobs(store))
 
 
+@contextlib.contextmanager
+def serving_alone(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory for the one app that serves it; the lock ends with the process, however that ends.
+
+    Raises StoreUnavailable if another app holds it.
+    """
+    import fcntl
+
+    with (data_dir / LOCK_NAME).open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"Another app is running on {data_dir}. Stop it first, or choose another directory with --data-dir."
+            ) from error
+        yield
+
+
 def demo_posts() -> list[Post]:
     """The synthetic posts that come with the program, in the order of their file."""
     source = resources.files("encoder") / "demo" / "posts.jsonl"
-    if not source.is_file():  # DEV-ONLY: until the file is there
-        texts = ("I cannot sleep. The dog is well.", "Everything feels empty 😞 and I lie awake until four. I am a burden to everyone.")
-        return [_demo_post({"post_id": f"demo-{n}", "text": t}) for n, t in enumerate(texts)]
-    rows = (json.loads(line) for line in source.read_text("utf-8").splitlines() if line.strip())
+    rows = (json.loads(line) for line in source.read_text("utf-8").split("\n") if line.strip())
     return [_demo_post(row) for row in rows]
 
 
@@ -91,9 +110,9 @@ def replace_criteria(store: Store, criteria: list[Criterion], *, by: str | None)
     return saved
 
 
-def _first_start(store: Store, *, empty: bool) -> None:
-    if not empty:
-        store.save_criteria(default_criteria())
+def _first_start(store: Store, settings: Settings) -> None:
+    store.save_criteria(default_criteria() if settings.criteria is None else read_criteria(settings.criteria))
+    if not settings.empty:
         _import_demo_posts(store)
     store.add_model(_bundled_model())
     store.activate_model(BUNDLED_ID, by=None, note="first start")
@@ -109,7 +128,9 @@ def _import_demo_posts(store: Store) -> None:
 
 def _demo_post(row: dict[str, Any]) -> Post:
     meta = {k: v for k, v in row.items() if k not in ("post_id", "id", "text", "author", "split")}
-    return Post(id=row.get("post_id") or row["id"], text=row["text"], author=row.get("author"), source="demo", meta=meta)
+    return Post(
+        id=row.get("post_id") or row["id"], text=row["text"], author=row.get("author"), source="demo", meta=meta
+    )
 
 
 def _bundled_model() -> ModelVersion:

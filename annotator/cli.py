@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("serve",)
+COMMANDS = ("serve", "exchange", "predict", "learn", "upkeep", "people", "criteria", "models")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,10 +37,21 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="evidence", description="Mark, review and learn evidence for criteria in posts."
     )
+    result.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"annotator.commands.{name}").add(commands)
     return result
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when asked: reading the package's metadata takes time."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(version("evidence-annotator") + "\n")
+        parser.exit()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,13 @@ def read_criteria(path: Path) -> list[Criterion]:
         raise CriteriaInvalid(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise CriteriaInvalid(f"{name} is not UTF-8 text. Save it as UTF-8 and try again.") from error
-    parse = {".yaml": _parse_yaml, ".yml": _parse_yaml, ".json": _parse_json, ".jsonl": _parse_jsonl, ".csv": _parse_csv}
+    parse = {
+        ".yaml": _parse_yaml,
+        ".yml": _parse_yaml,
+        ".json": _parse_json,
+        ".jsonl": _parse_jsonl,
+        ".csv": _parse_csv,
+    }
     if path.suffix.lower() not in parse:
         raise CriteriaInvalid(f"{name}: criteria are read from .yaml, .json, .jsonl and .csv files.")
     return _criteria_from(parse[path.suffix.lower()](text, name), name)
@@ -73,7 +79,9 @@ def _criterion(row: Any, position: int, where: str) -> Criterion:
     if not given["id"] or not given["text"]:
         raise CriteriaInvalid(f"{where} lacks its {'text' if given['id'] else 'id'}.")
     try:
-        return Criterion(given["id"], given["name"] or given["id"], given["text"], given["guideline"], position=position)
+        return Criterion(
+            given["id"], given["name"] or given["id"], given["text"], given["guideline"], position=position
+        )
     except InvalidRecord as error:
         raise CriteriaInvalid(f"{where}: {error}") from error
 

@@ -50,7 +50,7 @@ def export_file(
     kind = format_named(format_name)
     if kind.writer is None:
         raise FormatError(f"{kind.title} cannot be written. Formats: {', '.join(WRITERS)}.")
-    if kind.complete and chosen == ExportFilter():
+    if kind.all_posts and chosen == ExportFilter():
         chosen = replace(chosen, unreviewed=True)  # the complete format leaves out no post
     output = output.absolute()
     _check_place(output, kind)
@@ -161,7 +161,8 @@ def _manifest(
             for c in context.criteria
         ],
         "files": [
-            {"name": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "sha256": _file_sha256(p)} for p in files
+            {"name": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "sha256": _file_sha256(p)}
+            for p in files
         ],
     }
 
@@ -182,7 +183,11 @@ def _chosen_criteria(criteria: list[Criterion], chosen: ExportFilter) -> list[Cr
 
 
 def _facts(chosen: ExportFilter) -> list[str]:
-    which = "the settled answer per post and criterion" if chosen.answers is Answers.GOLD else "each reviewer's latest answer"
+    which = (
+        "the settled answer per post and criterion"
+        if chosen.answers is Answers.GOLD
+        else "each reviewer's latest answer"
+    )
     return [
         f"Answers: {which}.",
         "A model proposed spans; reviewers accepted, rejected, adjusted or added them.",

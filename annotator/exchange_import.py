@@ -16,7 +16,15 @@ from pathlib import Path
 
 from annotator.exchange_labels import CriteriaMatcher, LabelTaker, Taken, already_there
 from annotator.exchange_masking import mask, pseudonym
-from annotator.exchange_options import REPORTED_ROWS, ImportCancelled, ImportOptions, ImportRefused, ImportReport, LabelsAs, SameText
+from annotator.exchange_options import (
+    REPORTED_ROWS,
+    ImportCancelled,
+    ImportOptions,
+    ImportRefused,
+    ImportReport,
+    LabelsAs,
+    SameText,
+)
 from storage.formats.archive import unpacked
 from storage.formats.encodings import looks_like_mojibake
 from storage.formats.registry import AUTO, Detected, detect, format_named
@@ -206,7 +214,9 @@ class _Importer:
         text = row.text or ""
         hidden = mask(text, author=row.author, region=self.options.region)
         self.report.masked += hidden.count
-        labels = tuple(replace(la, passages=_masked_passages(la.passages, text, self.options.region)) for la in row.labels)
+        labels = tuple(
+            replace(la, passages=_masked_passages(la.passages, text, self.options.region)) for la in row.labels
+        )
         author = pseudonym(row.author) if row.author else None
         return replace(row, text=hidden.text, author=author, labels=labels)
 
@@ -285,7 +295,9 @@ class _Importer:
             text = self.staging.text(post_id)
             stored = {p.id: p for p in self.store.posts([post_id])} if text is None else {}
             if text is None and post_id not in stored:
-                self._reject(labels[0][0], post_id, f"there is no post {post_id} to which the {len(labels)} labels belong")
+                self._reject(
+                    labels[0][0], post_id, f"there is no post {post_id} to which the {len(labels)} labels belong"
+                )
                 continue
             if text is None:
                 text = stored[post_id].text
@@ -388,7 +400,11 @@ def _masked_passages(passages: Iterable[Passage], text: str, region: str) -> tup
 
 def _wording_beside(path: Path) -> list[Criterion]:
     """The criteria of the manifest that an export left beside (or inside) its file; none if there is no manifest."""
-    for manifest in (path / "manifest.json", path.parent / "manifest.json", path.with_name(path.name + ".manifest.json")):
+    for manifest in (
+        path / "manifest.json",
+        path.parent / "manifest.json",
+        path.with_name(path.name + ".manifest.json"),
+    ):
         if not manifest.is_file():
             continue
         try:

@@ -58,7 +58,9 @@ class Taken:
 class CriteriaMatcher:
     """Finds the project's criterion for a file's label; adds criteria where that is allowed."""
 
-    def __init__(self, criteria: Sequence[Criterion], options: ImportOptions, wording: Sequence[Criterion] = ()) -> None:
+    def __init__(
+        self, criteria: Sequence[Criterion], options: ImportOptions, wording: Sequence[Criterion] = ()
+    ) -> None:
         self._by_name = {_plain(n): c for c in reversed(criteria) for n in (c.name, c.id)}
         self._chosen = {_plain(k): v for k, v in options.criteria.items()}
         self._wording = {_plain(c.id): c for c in wording}
@@ -207,7 +209,9 @@ class _OnePlacing:
             if span is None and passage.quote:
                 span = self._by_words(passage, passage.quote, reviewer, reports_doubt)
             elif span is None:
-                self._unplaced(f"span {passage.start}:{passage.end} does not lie in the post ({len(self.text)} characters)")
+                self._unplaced(
+                    f"span {passage.start}:{passage.end} does not lie in the post ({len(self.text)} characters)"
+                )
             if span is not None:
                 yield passage, span
 

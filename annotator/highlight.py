@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ def pieces(text: str, predictions: Sequence[Prediction]) -> list[list[Any]]:
     edges = {0, len(text)} | {edge for p in predictions for s in p.spans for edge in (s.start, s.end)}
     cuts = sorted(edges)
     result: list[list[Any]] = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         over = [
             [number, n]
             for number, p in enumerate(predictions)

@@ -7,6 +7,7 @@ EvidenceError with one clear line, raised before anybody is served.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -19,12 +20,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 
 from annotator.accounts import Accounts
-from annotator.bootstrap import Project, open_project
+from annotator.bootstrap import Project, open_project, serving_alone
 from annotator.gate import Gate, person_of
 from annotator.routes import session_routes
 from annotator.serving import ModelService
 from annotator.settings import Settings, prepare_process
-from annotator.supervisor import Supervisor
+from annotator.supervisor import Supervisor, standard_chores
 from storage.records import EvidenceError
 
 if TYPE_CHECKING:
@@ -48,10 +49,12 @@ class App:
         prepare_process(settings)
         self.settings = settings
         self.project: Project = open_project(settings)
+        self._alone = contextlib.ExitStack()
+        self._alone.enter_context(serving_alone(settings.data_dir))
         check_sign_in(settings, self.project)
         self.models = ModelService(self.project.store, settings)
         self.accounts = Accounts(self.project.store, session_hours=settings.session_hours)
-        self.supervisor = Supervisor(settings, self.project.jobs) if settings.worker and not settings.demo else None
+        self.supervisor = _supervisor(settings, self.project)
         self._blocks: gr.Blocks | None = None
 
     @property
@@ -78,6 +81,7 @@ class App:
         if self._blocks is not None:
             self._blocks.close(verbose=False)
         self.project.store.close()
+        self._alone.close()
 
     def _app_options(self) -> dict[str, Any]:
         gate = Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=self.settings)
@@ -87,6 +91,7 @@ class App:
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. `announce` is given the address once the page answers."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     app = App(settings)
     finished = threading.Event()
 
@@ -171,6 +176,13 @@ def _blocked_paths(settings: Settings) -> list[str]:
     """Of the data directory only the uploads may be served: it may lie under the working directory, which Gradio serves."""
     names = ("evidence.db", "evidence.db-wal", "evidence.db-shm")
     return [*(str(settings.data_dir / name) for name in names), str(settings.models_dir), str(settings.backups_dir)]
+
+
+def _supervisor(settings: Settings, project: Project) -> Supervisor | None:
+    """The keeper of the worker; the public demo trains nothing and has none."""
+    if not settings.worker or settings.demo:
+        return None
+    return Supervisor(settings, project.jobs, chores=standard_chores(settings, project.jobs))
 
 
 async def _user_name(request: Request) -> str | None:

@@ -305,7 +305,11 @@ def named_model(name: str) -> ModelVersion:
     if name == "demo":
         return ModelVersion(id=BUNDLED_ID, path=BUNDLED_PATH)
     folder = Path(name).expanduser()
-    return ModelVersion(id=folder.resolve().name, path=str(folder)) if folder.is_dir() else ModelVersion(id=name, path=name)
+    return (
+        ModelVersion(id=folder.resolve().name, path=str(folder))
+        if folder.is_dir()
+        else ModelVersion(id=name, path=name)
+    )
 
 
 def model_source(version: ModelVersion, settings: Settings) -> str:

@@ -31,18 +31,21 @@ def _setting(default: Any, help_text: str) -> Any:
 class Settings:
     """What the program was told. Fields are documented by their `help`; see `table()`."""
 
-    data_dir: Path = _setting(Path("data"), "The project: database, models, backups, uploads. On a local disk")
+    data_dir: Path = _setting(Path("data"), "The project: database, models, backups, uploads. On a local disk")  # noqa: RUF009 - a field
     host: str = _setting("127.0.0.1", "Address to listen on; any other than loopback needs accounts")
     port: int = _setting(7860, "Port to listen on")
     local_reviewer: str = _setting("local", "Name of the one reviewer while there are no accounts")
-    model: str = _setting("active", "Model to serve: active (as chosen in Retrain), demo (bundled), a directory or a Hub id")
+    model: str = _setting(
+        "active", "Model to serve: active (as chosen in Retrain), demo (bundled), a directory or a Hub id"
+    )
     device: str = _setting("auto", "Where the model runs: auto, cpu, cuda, cuda:1, mps")
     dtype: str = _setting("auto", "Number type of the model: auto, float32, bfloat16, float16")
     attention: str = _setting("auto", "Attention kernel: auto, sdpa, eager, flash_attention_2")
     threads: int | None = _setting(None, "CPU threads of the served model; unset: chosen from the machine")
     predict_ahead: int = _setting(500, "How many posts are predicted ahead of the reviewers in the background")
     worker: bool = _setting(True, "Start the background worker (training, bulk prediction) together with the app")
-    empty: bool = _setting(False, "First start without demo posts and default criteria")
+    empty: bool = _setting(False, "A new project begins without the demo posts")
+    criteria: Path | None = _setting(None, "Criteria file of a new project; unset: the nine default ones")  # noqa: RUF009
     allow_remote_without_accounts: bool = _setting(
         False, "Listen on other addresses although nobody has to sign in: everyone who reaches it is admin"
     )
@@ -50,10 +53,14 @@ class Settings:
         (), "Further host names under which the app is reached, comma-separated (behind a proxy)"
     )
     secure_cookies: bool = _setting(False, "Cookies over HTTPS only; set it behind a proxy that ends TLS")
-    frame_ancestors: tuple[str, ...] = _setting((), "Origins that may show the app in a frame, comma-separated; empty: none")
+    frame_ancestors: tuple[str, ...] = _setting(
+        (), "Origins that may show the app in a frame, comma-separated; empty: none"
+    )
     session_hours: float = _setting(12.0, "Hours until a person has to sign in again")
     max_upload_mb: int = _setting(200, "Largest file that may be uploaded, in megabytes")
-    demo: bool = _setting(False, "Public demo: Try it first, each visitor reviews for themselves, no import, no training")
+    demo: bool = _setting(
+        False, "Public demo: Try it first, each visitor reviews for themselves, no import, no training"
+    )
     crisis_text: str = _setting(
         "If you or somebody else may be in danger, contact local emergency services or a crisis line now.",
         "Sentence shown in the footer; empty: none",
@@ -79,7 +86,7 @@ class Settings:
 
     def as_environment(self) -> dict[str, str]:
         """The settings as EVIDENCE_ variables: what a child process needs to see the same ones."""
-        return {variable(f.name): _unparse(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {variable(f.name): unparse(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
 
 def from_environment(overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -137,6 +144,11 @@ def prepare_process(settings: Settings) -> None:
         os.environ[name] = ",".join(dict.fromkeys([*known, "127.0.0.1", "localhost"]))
 
 
+def parser_of(kind: str) -> Callable[[str], Any]:
+    """What reads a text as a field of that type; raises ValueError."""
+    return _PARSERS[kind]
+
+
 def variable(name: str) -> str:
     return PREFIX + name.upper()
 
@@ -147,7 +159,7 @@ def table() -> list[dict[str, str]]:
         {
             "variable": variable(f.name),
             "flag": "--" + f.name.replace("_", "-"),
-            "default": _unparse(f.default),
+            "default": unparse(f.default),
             "help": str(f.metadata["help"]),
         }
         for f in dataclasses.fields(Settings)
@@ -188,6 +200,7 @@ def _parse_list(text: str) -> tuple[str, ...]:
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "Path": Path,
+    "Path | None": lambda text: Path(text) if text else None,
     "str": str,
     "int": int,
     "int | None": lambda text: int(text) if text else None,
@@ -197,6 +210,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 }
 _KINDS = {
     "Path": "a path",
+    "Path | None": "a path, or empty",
     "str": "a text",
     "int": "a whole number",
     "int | None": "a whole number, or empty",
@@ -206,7 +220,8 @@ _KINDS = {
 }
 
 
-def _unparse(value: Any) -> str:
+def unparse(value: Any) -> str:
+    """The value as its variable would hold it."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -161,7 +161,7 @@ def measure_candidate(context: JobContext, snapshot: Snapshot, rule: PromotionRu
     if "judged" not in measured.sets:
         return measured, nothing_held_out()
     judged = measured.sets["judged"]
-    before = Figures.of(judged["active"]) if "active" in judged else None
+    before = Figures.of(judged["refitted"]) if "refitted" in judged else None
     return measured, decide(Figures.of(judged["candidate"]), before, rule=rule, judged_on=judged_on)
 
 
@@ -256,7 +256,7 @@ def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | No
     own = {name: models["candidate"] for name, models in measured.sets.items()}
     beside = {
         model: {name: models[model] for name, models in measured.sets.items() if model in models}
-        for model in ("active", "keywords", "tfidf")
+        for model in ("active", "refitted", "keywords", "tfidf")
     }
     extra = {"changes": measured.changes, "decision": decision.to_dict(), "compared_with": active and active.id}
     return {**own, "beside": beside, **extra}

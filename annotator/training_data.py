@@ -21,6 +21,7 @@ from storage.store import Store
 DATA_FILE = "data.jsonl"
 MANIFEST_FILE = "data.json"
 REPLAY_DEV_POSTS = 60
+COMPOSED_POSTS = 400
 
 
 class NothingToTrain(EvidenceError):
@@ -69,7 +70,8 @@ ReplaySource = Callable[[Sequence[Criterion]], tuple[Sequence[Example], Sequence
 def take_snapshot(store: Store, folder: Path, *, replay: ReplaySource | None) -> Snapshot:
     """Freeze the gold of this moment, with replay examples from `replay` (train, dev), into `folder`; once.
 
-    A snapshot that is there already is read instead. Raises NothingToTrain if no gold is in the training split.
+    A snapshot that is there already is read instead. Raises NothingToTrain if no gold is in the training split, or
+    nothing to watch the training by.
     """
     if (folder / MANIFEST_FILE).exists():
         return read_snapshot(folder)
@@ -80,13 +82,15 @@ def take_snapshot(store: Store, folder: Path, *, replay: ReplaySource | None) ->
     if not examples[Split.TRAIN]:
         raise NothingToTrain("No reviewed post is in the training split yet. Review some posts first, then train.")
     old, old_dev = replay(criteria) if replay is not None else ((), ())
-    held_out = {e.post.text_sha256 for split in (Split.DEV, Split.TEST) for e in examples[split]}
+    if not examples[Split.DEV] and not old_dev:
+        raise NothingToTrain("No reviewed post is in the dev split yet, so nothing would tell when to stop. Review one first.")
+    own = {e.post.text_sha256 for some in examples.values() for e in some}  # the reviewers' answer counts, once
     sets = {
         "train": examples[Split.TRAIN],
         "dev": examples[Split.DEV],
         "test": examples[Split.TEST],
-        "replay": [e for e in old if e.post.text_sha256 not in held_out],
-        "replay_dev": list(old_dev)[:REPLAY_DEV_POSTS],
+        "replay": [e for e in old if e.post.text_sha256 not in own],
+        "replay_dev": [e for e in old_dev if e.post.text_sha256 not in own],
     }
     return _write(folder, criteria, sets, sorted(g.annotation.id or 0 for g in gold))
 
@@ -118,10 +122,25 @@ def root_of(store: Store, model: ModelVersion) -> ModelVersion:
 
 
 def bundled_replay(criteria: Sequence[Criterion]) -> tuple[Sequence[Example], Sequence[Example]]:
-    """Examples of the corpus that the bundled model was trained on: its training posts, and held-out ones."""
-    from encoder.demo.corpus import replay_examples
+    """Examples of the corpus that the bundled model was trained on: of its training voices, and of held-out ones.
 
-    return replay_examples(criteria)
+    Labels are kept for criteria of the project only; a project that shares none has nothing to replay.
+    """
+    from encoder.demo.corpus import Composer, read_items, read_posts
+
+    used = {c.id for c in criteria}
+    items, posts = read_items(), read_posts()
+    sets = []
+    for split, composed in ((Split.TRAIN, COMPOSED_POSTS), (Split.DEV, REPLAY_DEV_POSTS // 2)):
+        composer = Composer([i for i in items if i.split is split], seed=composed)
+        found = [e for e in posts if e.post.split is split][: REPLAY_DEV_POSTS // 2 if split is Split.DEV else None]
+        found += [composer.compose().example for _ in range(composed)]
+        sets.append([_only(e, used) for e in found if used & set(e.labels)])
+    return sets[0], sets[1]
+
+
+def _only(example: Example, criteria: set[str]) -> Example:
+    return Example(example.post, {key: label for key, label in example.labels.items() if key in criteria})
 
 
 def read_snapshot(folder: Path) -> Snapshot:

@@ -47,9 +47,10 @@ class Differing:
 
 @dataclass(frozen=True)
 class Measured:
-    """sets: evaluations as dicts by set (`dev`, `test`, `judged`), then by model (`candidate`, `active`, `keywords`, `tfidf`).
+    """sets: evaluations as dicts by set (`dev`, `test`, `judged`), then by model (`candidate`, `active`, `keywords`, `tfidf`; on
+    `judged` also `refitted`, the active model with thresholds from the same posts).
 
-    changes: F1 of the candidate less that of the active model on `judged`, with intervals of paired bootstrap rounds, by
+    changes: F1 of the candidate less that of the refitted active model on `judged`, with intervals of paired bootstrap rounds, by
     criterion id and for `macro` and `micro`; empty without an active model.
     """
 
@@ -101,13 +102,27 @@ def measure(
     answers |= baseline_predictions(snapshot, posts)
     progress.progress((steps - 1) / steps, "", "figures")
     sets = {
-        name: {model: evaluation(found, some, snapshot.criteria) for model, found in answers.items()}
+        name: {
+            model: evaluation(found, some, snapshot.criteria)
+            for model, found in answers.items()
+            if name == "judged" or model != "refitted"
+        }
         for name, some in examples.items()
         if some
     }
     if "active" not in answers:
         return Measured(sets, {}, ())
     return Measured(sets, changes(answers, examples["judged"], snapshot), differing(answers, snapshot))
+
+
+def refit_thresholds(predictor: Predictor, snapshot: Snapshot) -> None:
+    """Give the active model thresholds from the dev posts, as the candidate got its own: else it would be compared unfairly."""
+    from encoder.config import TrainConfig
+    from encoder.training.judge import Judge, with_calibration
+
+    judge = Judge((*snapshot.dev, *snapshot.replay_dev), snapshot.criteria, TrainConfig())
+    encoder = predictor.encoder
+    encoder.config = with_calibration(encoder.config, judge.measure(encoder).calibrated)
 
 
 def steps_of(progress: Progress, step: int, steps: int, message: str) -> Callable[[float], None]:
@@ -155,7 +170,7 @@ def changes(answers: Mapping[str, Predictions], examples: Sequence[Example], sna
         return {}
     from encoder.compare import compare
 
-    sides = answers["active"].values(), answers["candidate"].values()
+    sides = answers["refitted"].values(), answers["candidate"].values()
     found = compare(*sides, examples, snapshot.criteria, bootstrap=BOOTSTRAP_ROUNDS)
     return {key: asdict(d) for key, d in {**found.criteria, "macro": found.macro, "micro": found.micro}.items()}
 

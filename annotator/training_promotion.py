@@ -3,7 +3,8 @@
 A candidate is put in service when its macro F1 on the held-out posts is higher than the active model's, and no criterion
 with enough gold evidence lost more than the margin. It is judged on the project's dev posts; while these are too few, held-out
 posts of the model's own corpus are judged together with them, and where there is no such corpus, the few posts alone:
-the decision then says so.
+the decision then says so. The candidate's thresholds were fitted on these posts; the active model's are fitted on them too
+before the two are compared, so that neither has an advantage. Test posts decide nothing and are reported beside.
 """
 
 from __future__ import annotations

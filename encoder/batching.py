@@ -14,10 +14,11 @@ from torch import Tensor
 
 from encoder.config import EncoderConfig
 from encoder.examples import Example, Label
+from encoder.metrics import sentence_is_evidence
 from encoder.prompts import Prompts
 from encoder.wide import HashedNgrams
 from encoder.windows import ReadPost, Window, windows
-from storage.records import Criterion, Post, Span, Verdict
+from storage.records import Criterion, Post
 
 IGNORED = -100
 
@@ -75,14 +76,6 @@ class Row:
         return len(self.window)
 
 
-@dataclass(frozen=True)
-class Lost:
-    """What training cannot learn from: gold spans without a token, and labels of criteria that are not asked."""
-
-    spans_without_tokens: int = 0
-    labels_of_other_criteria: int = 0
-
-
 class Batcher:
     """Makes rows of posts, and batches of rows, for one encoder and one list of criteria."""
 
@@ -114,7 +107,7 @@ class Batcher:
         cut = windows(read, size=self._size, stride=min(self.config.stride_tokens, self._size // 2))
         if self.config.one_pass:
             return [Row(read, w, number, None, labels) for w in cut]
-        asked = [k for k, c in enumerate(self.criteria) if labels is None or reviewed(labels.get(c.id))]
+        asked = [k for k, c in enumerate(self.criteria) if labels is None or c.id in labels]
         return [Row(read, w, number, k, labels) for w in cut for k in asked]
 
     def examples(self, examples: Iterable[Example]) -> Batch | None:
@@ -122,22 +115,10 @@ class Batcher:
         rows = [
             row
             for number, example in enumerate(examples)
-            if any(reviewed(example.labels.get(c.id)) for c in self.criteria)
+            if any(c.id in example.labels for c in self.criteria)
             for row in self.rows(self.read(example.post), number, example.labels)
         ]
         return self.batch(rows) if rows else None
-
-    def lost(self, examples: Iterable[Example]) -> Lost:
-        """Count what training will not see. Raises nothing: the caller reports it."""
-        spans = others = 0
-        ids = {c.id for c in self.criteria}
-        for example in examples:
-            read = self.read(example.post)
-            others += sum(1 for key, label in example.labels.items() if key not in ids and reviewed(label))
-            for label in example.labels.values():
-                ranges = [read.map.tokens(s.start, s.end) for s in label.spans]
-                spans += sum(1 for token_start, token_end in ranges if token_start >= token_end)
-        return Lost(spans, others)
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """Pad the rows to the longest of them; labels are there if the rows have any."""
@@ -157,7 +138,11 @@ class Batcher:
             for s, (token_start, token_end) in enumerate(sentence_ranges(row)):
                 sentence_index[r, first + token_start : first + token_end] = s
         batch = Batch(
-            *(torch.from_numpy(a) for a in (input_ids, attention, sentence_index, post_mask, sentence_mask)),
+            input_ids=torch.from_numpy(input_ids),
+            attention_mask=torch.from_numpy(attention),
+            sentence_index=torch.from_numpy(sentence_index),
+            post_mask=torch.from_numpy(post_mask),
+            sentence_mask=torch.from_numpy(sentence_mask),
             row_post=torch.tensor([row.post_number for row in rows]),
             criterion_index=torch.tensor([self._columns(row) for row in rows]),
         )
@@ -215,7 +200,7 @@ class Batcher:
             for column in range(columns):
                 criterion = self.criteria[column if row.criterion is None else row.criterion]
                 label = (row.label or {}).get(criterion.id)
-                if label is None or not reviewed(label):
+                if label is None:
                     continue
                 target = targets(row, label)
                 tokens[r, len(self._prefix) : len(self._prefix) + len(row), column] = target.tokens
@@ -240,11 +225,6 @@ class Target:
     span: tuple[int, int] | None
 
 
-def reviewed(label: Label | None) -> bool:
-    """`unsure` is never gold, and a criterion without a label was not looked at."""
-    return label is not None and label.verdict is not Verdict.UNSURE
-
-
 def sentence_ranges(row: Row) -> list[tuple[int, int]]:
     """Token ranges of the row's sentences within its window."""
     w = row.window
@@ -256,8 +236,7 @@ def sentence_ranges(row: Row) -> list[tuple[int, int]]:
 
 
 def targets(row: Row, label: Label) -> Target:
-    """Labels of one window. A sentence counts as evidence when a span covers at least half of it, or lies inside it for the
-    larger part of the span; a start or end that another window holds is not marked here."""
+    """Labels of one window; a start or end that another window holds is not marked here."""
     w, read = row.window, row.read
     tokens = np.zeros((len(row), 3), np.float32)
     first_span: tuple[int, int] | None = None
@@ -273,10 +252,5 @@ def targets(row: Row, label: Label) -> Target:
             tokens[high - 1, 2] = 1
         first_span = first_span or (low, high - 1)
     of_window = read.sentences[w.first_sentence : w.last_sentence]
-    sentences = np.array([float(any(_holds(s, span) for span in label.spans)) for s in of_window], np.float32)
+    sentences = np.array([float(sentence_is_evidence(s, label.spans)) for s in of_window], np.float32)
     return Target(tokens, sentences, float(first_span is not None), first_span)
-
-
-def _holds(sentence: Span, span: Span) -> bool:
-    shared = min(sentence.end, span.end) - max(sentence.start, span.start)
-    return shared > 0 and (2 * shared >= sentence.end - sentence.start or 2 * shared >= span.end - span.start)

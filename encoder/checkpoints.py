@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,13 +94,22 @@ def load_encoder(
     return encoder
 
 
-def save_encoder(encoder: EvidenceEncoder, directory: Path, *, merge_adapter: bool = False) -> None:
+def save_encoder(
+    encoder: EvidenceEncoder,
+    directory: Path,
+    *,
+    merge_adapter: bool = False,
+    documents: Mapping[str, str] | None = None,
+) -> None:
     """Write the complete model at `directory`, replacing what is there in one step.
 
-    An encoder under LoRA is saved as an adapter, or merged into full weights. Raises SaveFailed (disk full, not writable).
+    An encoder under LoRA is saved as an adapter, or merged into full weights. documents: further text files by name, such as
+    what training knows of the model. Raises SaveFailed (disk full, not writable).
     """
     with replacing_directory(directory) as temporary:
         _write(encoder, temporary, merge_adapter)
+        for name, text in (documents or {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -174,7 +183,7 @@ def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> No
         tensors |= _prompt_embeddings(encoder)
     else:
         with _quiet():
-            backbone.save_pretrained(str(directory))
+            backbone.save_pretrained(str(directory), save_original_format=False)
     save_file(tensors, str(directory / HEADS_FILE), metadata={"format": "pt"})
     encoder.tokenizer.save(directory)
     config.changed(adapter=adapted).save(directory)

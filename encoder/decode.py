@@ -31,7 +31,7 @@ def decode(
         return _softmax_prediction(scores, column, criterion, config, version, least)
     chances = sigmoid(scores.sentences[:, column] / config.temperature)
     spans = tuple(
-        _with_core(scores, number, column, float(chances[number]))
+        _with_core(scores, int(number), column, float(chances[number]))
         for number in np.flatnonzero((chances >= least) & np.isfinite(scores.sentences[:, column]))
     )
     return Prediction(post.id, criterion.id, version, spans, 1.0 - post_chance(scores, column, chances, config))
@@ -92,7 +92,11 @@ def _softmax_prediction(
     scores: PostScores, column: int, criterion: Criterion, config: EncoderConfig, version: str, least: float
 ) -> Prediction:
     post = scores.read.post
-    found = best_span(scores.tokens[:, column, 1], scores.tokens[:, column, 2], config.max_span_tokens)
+    visible = np.array(scores.read.map.starts) < np.array(
+        scores.read.map.ends
+    )  # a span neither starts nor ends in a gap
+    start, end = (np.where(visible, scores.tokens[:, column, edge], -np.inf) for edge in (1, 2))
+    found = best_span(start, end, config.max_span_tokens)
     if found is None:
         return Prediction(post.id, criterion.id, version, (), 1.0)
     token_start, token_end, lead = found
@@ -108,6 +112,6 @@ def best_span(start: Floats, end: Floats, longest: int) -> tuple[int, int, float
     for length in range(1, min(longest, len(start)) + 1):
         sums = start[: len(start) - length + 1] + end[length - 1 :]
         at = int(sums.argmax())
-        if best is None or sums[at] > best[2]:
+        if np.isfinite(sums[at]) and (best is None or sums[at] > best[2]):
             best = (at, at + length, float(sums[at]))
     return best

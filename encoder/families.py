@@ -29,7 +29,8 @@ class Family:
     config to the text part's, empty if it is the same. key_mapping: weight names of the checkpoint -> of the text part.
     attention: implementations that compute the family correctly, best first; soft-capping rules out sdpa, heads of more
     than 256 rule out flash attention. masks: one 4-D mask for all layers, or a dict by kind of layer.
-    bidirectional: `config` sets is_causal to False, `always` is an encoder already.
+    bidirectional: `config` sets is_causal to False, `always` is an encoder already. window: whether the config's sliding
+    window reaches that far to each side, or is the width of both sides together.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Family:
     attention: tuple[str, ...] = _EVERYWHERE
     masks: Literal["one", "by_layer"] = "by_layer"
     bidirectional: Literal["config", "always"] = "config"
+    window: Literal["each_side", "both_sides"] = "each_side"
 
 
 _SOFT_CAPPED = ("eager", "flash_attention_2", "flex_attention")
@@ -66,11 +68,11 @@ FAMILIES: dict[str, Family] = {
     ),
     "t5gemma2": Family(
         "T5Gemma 2", "t5gemma2", "T5Gemma2Config", "T5Gemma2TextEncoder", "encoder.text_config",
-        {r"^(model\.)?encoder\.text_model\.": ""}, ("sdpa", "eager"), bidirectional="always",
+        {r"^(model\.)?encoder\.text_model\.": ""}, ("sdpa", "eager"), bidirectional="always", window="both_sides",
     ),
     "t5gemma2_text": Family(
         "T5Gemma 2", "t5gemma2", "T5Gemma2TextConfig", "T5Gemma2TextEncoder", attention=("sdpa", "eager"),
-        bidirectional="always",
+        bidirectional="always", window="both_sides",
     ),
 }  # fmt: skip
 
@@ -115,11 +117,13 @@ def backbone_class(family: Family) -> Any:
     return _class(family, family.backbone_class)
 
 
-def sliding_reach(config: Any) -> int | None:
-    """The farthest distance that a sliding-window layer sees, None if there is no such layer."""
+def sliding_reach(family: Family, config: Any) -> int | None:
+    """The farthest distance that a sliding-window layer sees to either side, None if there is no such layer."""
     window = getattr(config, "sliding_window", None)
     if window is None or "sliding_attention" not in (getattr(config, "layer_types", None) or ()):
         return None
+    if family.window == "both_sides":
+        return int(window) // 2
     exclusive = getattr(config, "use_bidirectional_attention", None) in (True, "all")
     return int(window) - 1 if exclusive else int(window)
 

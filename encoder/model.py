@@ -86,10 +86,9 @@ class EvidenceEncoder(nn.Module):
         self.loss_weights = LossWeights.of(train)
         set_dropout(self.backbone, attention=train.attention_dropout, hidden=train.hidden_dropout)
 
-    def gradient_checkpointing_enable(self, **options: Any) -> None:
+    def activation_checkpointing_enable(self, **options: Any) -> None:
         """Compute activations again in the backward pass instead of keeping them; options as in transformers."""
-        self.backbone.gradient_checkpointing_enable(**options)
-        self.backbone.enable_input_require_grads()  # under LoRA the embeddings are frozen, and nothing would be recomputed
+        self.backbone.activation_checkpointing_enable(**options)
 
     def forward(self, **tensors: Tensor) -> dict[str, Any]:
         """`model(**batch.tensors())`. Returns `scores`, and with labels `loss` (scalar, fp32) and its parts in `losses`."""
@@ -138,7 +137,7 @@ class EvidenceEncoder(nn.Module):
         packed = pack(batch.input_ids, batch.attention_mask, batch.criterion_ids, batch.criterion_mask)
         masks = {
             "full_attention": self._mask_form(packed_mask(packed)),
-            "sliding_attention": self._mask_form(packed_mask(packed, reach=sliding_reach(self.backbone_config))),
+            "sliding_attention": self._mask_form(packed_mask(packed, reach=sliding_reach(self.family, self.backbone_config))),
         }
         mask = masks if self.family.masks == "by_layer" else masks["full_attention"]
         hidden = self._run(packed.input_ids, mask, position_ids=packed.position_ids)

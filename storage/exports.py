@@ -73,7 +73,11 @@ class ExportStore(Connections):
                     db.query(
                         "SELECT * FROM post WHERE number > ? AND (? IS NULL OR split IN (SELECT value FROM json_each(?)))"
                         " ORDER BY number LIMIT ?",
-                        [last, *[json.dumps([str(s) for s in chosen.splits]) if chosen.splits else None] * 2, BATCH_POSTS],
+                        [
+                            last,
+                            *[json.dumps([str(s) for s in chosen.splits]) if chosen.splits else None] * 2,
+                            BATCH_POSTS,
+                        ],
                     )
                 )
             if not rows:

@@ -140,7 +140,9 @@ class Staging:
         return None if row is None else row[0]
 
     def post_with_text(self, text_sha256: str) -> str | None:
-        row = self._db.execute("SELECT id FROM post WHERE text_sha256 = ? ORDER BY seq LIMIT 1", [text_sha256]).fetchone()
+        row = self._db.execute(
+            "SELECT id FROM post WHERE text_sha256 = ? ORDER BY seq LIMIT 1", [text_sha256]
+        ).fetchone()
         return None if row is None else row[0]
 
     def text(self, post_id: str) -> str | None:
@@ -214,7 +216,12 @@ class Staging:
         )
 
     def add_alignment(
-        self, post_id: str, criterion_id: str, reviewer: str, evidence: str, candidates: Sequence[tuple[int, int, float]]
+        self,
+        post_id: str,
+        criterion_id: str,
+        reviewer: str,
+        evidence: str,
+        candidates: Sequence[tuple[int, int, float]],
     ) -> None:
         self._db.execute(
             "INSERT INTO alignment (post_id, criterion_id, reviewer, evidence, candidates) VALUES (?, ?, ?, ?, ?)",
@@ -299,7 +306,8 @@ class StagingStore(Connections):
     def _set_indexed(self, value: int, which: str, values: list[Any]) -> int:
         with self.write() as db:
             cursor = db.conn.execute(
-                f"UPDATE post SET indexed = {value} WHERE number IN (SELECT number FROM post WHERE {which} LIMIT ?)", values
+                f"UPDATE post SET indexed = {value} WHERE number IN (SELECT number FROM post WHERE {which} LIMIT ?)",
+                values,
             )
             return cursor.rowcount
 

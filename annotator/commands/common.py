@@ -1,18 +1,22 @@
-"""What the commands share: settings from arguments, JSON to stdout, words to stderr."""
+"""What the commands share: settings from arguments, JSON to stdout, words and progress to stderr."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from storage.records import EvidenceError
 
 if TYPE_CHECKING:
     from annotator.bootstrap import Project
     from annotator.settings import Settings
+    from storage.records import Criterion
 
 Subparsers = Any  # argparse has no public name for it
 
@@ -23,6 +27,23 @@ class UsageError(EvidenceError):
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the project's directory (default: data)")
+
+
+def add_model(parser: argparse.ArgumentParser, *, default: str = "demo") -> None:
+    """The arguments of a command that loads a model."""
+    parser.add_argument(
+        "--model", default=default, metavar="MODEL", help=f"demo, active, a directory or a Hub id (default: {default})"
+    )
+    parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    parser.add_argument("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 (default: auto)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument(
+        "--criteria",
+        type=Path,
+        metavar="FILE",
+        help="criteria file (default: the project's for active, else the nine default ones)",
+    )
+    add_data_dir(parser)
 
 
 def settings_of(arguments: argparse.Namespace, **more: Any) -> Settings:
@@ -38,13 +59,7 @@ def settings_of(arguments: argparse.Namespace, **more: Any) -> Settings:
     return settings
 
 
-def project_of(arguments: argparse.Namespace, **more: Any) -> Project:
-    from annotator.bootstrap import open_project
-
-    return open_project(settings_of(arguments, **more))
-
-
-def existing_project_of(arguments: argparse.Namespace) -> Project:
+def project_of(arguments: argparse.Namespace) -> Project:
     """The project, which must be there already: a typing error in --data-dir must not make a new one."""
     from annotator.bootstrap import open_project
     from storage.connection import DATABASE_NAME
@@ -53,9 +68,55 @@ def existing_project_of(arguments: argparse.Namespace) -> Project:
     settings = settings_of(arguments)
     if not (settings.data_dir / DATABASE_NAME).is_file():
         raise StoreUnavailable(
-            f"There is no project in {settings.data_dir}. `evidence serve --data-dir DIR` makes one, or `evidence import`."
+            f"There is no project in {settings.data_dir}. `evidence serve` and `evidence import` begin one; name it with --data-dir."
         )
     return open_project(settings)
+
+
+def new_or_known_project_of(arguments: argparse.Namespace) -> Project:
+    """The project; one that is begun here holds no demo posts."""
+    from annotator.bootstrap import open_project
+
+    return open_project(settings_of(arguments, empty=True))
+
+
+def model_of(arguments: argparse.Namespace) -> tuple[str, str]:
+    """(what Predictor.load takes, the version's name) for the --model argument."""
+    from annotator.serving import model_source, named_model
+    from storage.records import NotFound
+
+    if arguments.model != "active":
+        model = named_model(arguments.model)
+        return model_source(model, settings_of(arguments)), model.id
+    project = project_of(arguments)
+    active = project.store.active_model()
+    if active is None:
+        raise NotFound("No model is in service in this project. Name one with --model.")
+    return model_source(active, project.settings), active.id
+
+
+def criteria_of(arguments: argparse.Namespace) -> list[Criterion]:
+    """The criteria of --criteria, else those of the project for `--model active`, else the default ones."""
+    from annotator.criteria import default_criteria, read_criteria
+
+    if arguments.criteria is not None:
+        return read_criteria(arguments.criteria)
+    return project_of(arguments).store.criteria() if arguments.model == "active" else default_criteria()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[str]]:
+    """A text file that gets its name only once it is complete. Raises UsageError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def report(result: Any) -> None:
@@ -68,3 +129,15 @@ def say(*words: object) -> None:
     """A line for people."""
     sys.stderr.write(" ".join(map(str, words)) + "\n")
     sys.stderr.flush()
+
+
+def read_secret(prompt: str, *, from_stdin: bool) -> str:
+    """A password: typed unseen and twice, or the first line of standard input. Raises UsageError if they differ."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    import getpass
+
+    first = getpass.getpass(f"{prompt}: ")
+    if first != getpass.getpass("Again: "):
+        raise UsageError("The two do not match; nothing was changed.")
+    return first

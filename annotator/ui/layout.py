@@ -16,6 +16,12 @@ from annotator.ui.context import QUIET, Context
 from storage.records import Role
 
 TITLE = "Evidence annotator"
+REMEMBER_TAB = """() => {
+  if (!window.evidenceOpened) return; // the first tab reports itself selected before the address has been read
+  const address = new URL(location);
+  address.searchParams.set("tab", "%s");
+  history.replaceState(null, "", address);
+}"""
 CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 
 
@@ -77,7 +83,10 @@ def build_blocks(context: Context) -> gr.Blocks:
             """The tab that the address asks for, and the tabs that this person may use."""
             role = context.user(request).role
             allowed = [page.roles is None or role in page.roles for page in restricted]
-            return [gr.Tabs(selected=page_asked_for(request.query_params, pages)), *(gr.Tab(visible=a) for a in allowed)]
+            return [
+                gr.Tabs(selected=page_asked_for(request.query_params, pages)),
+                *(gr.Tab(visible=a) for a in allowed),
+            ]
 
         opened = blocks.load(open_page, None, [tabs, *(shown[page.id] for page in restricted)], **QUIET)
         opened.then(None, js="() => { window.evidenceOpened = true; }", **QUIET)
@@ -128,9 +137,7 @@ def _tab(context: Context, page: Page) -> gr.Tab:
     hidden = page.roles is not None and (context.settings.demo or context.store.has_accounts())
     with gr.Tab(page.label, id=page.id, visible=not hidden, elem_id=f"page-{page.id}") as tab:
         page.build(context)
-    # the first tab reports itself selected before the address has been read
-    remember = f"() => {{ if (!window.evidenceOpened) return; const u = new URL(location); u.searchParams.set('tab', '{page.id}'); history.replaceState(null, '', u); }}"
-    tab.select(None, js=remember, **QUIET)
+    tab.select(None, js=REMEMBER_TAB % page.id, **QUIET)
     return tab
 
 
@@ -151,6 +158,9 @@ def _footer(context: Context) -> None:
     if crisis and settings.crisis_url:
         link = html.escape(settings.crisis_url, quote=True)
         crisis = f'{crisis} <a href="{link}" target="_blank" rel="noopener noreferrer">{html.escape(settings.crisis_url)}</a>'
-    lines = ["Not a medical device and not a diagnosis: a research tool that marks passages for people to judge.", crisis]
+    lines = [
+        "Not a medical device and not a diagnosis: a research tool that marks passages for people to judge.",
+        crisis,
+    ]
     inside = "".join(f"<p>{line}</p>" for line in lines if line)
     gr.HTML(f"<footer>{inside}</footer>", elem_id="app-footer", padding=False)

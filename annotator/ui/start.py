@@ -38,6 +38,7 @@ def build(context: Context) -> None:
         start_own_project(context, Path(path) if path else None, agreed=agreed, by=person.name)
 
     blocks = gr.context.Context.root_block
+    assert blocks is not None
     blocks.load(show, None, step, **QUIET)
     started = start.click(friendly(begin), [criteria_file, agreed], None, **QUEUED)
     started.success(None, js="() => { location.search = '?tab=data'; }", **QUIET)

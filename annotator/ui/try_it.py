@@ -22,7 +22,8 @@ LOWEST_SCORE = 0.05
 LIMITS = """
 * The model marks **passages of text** that resemble what it was taught as evidence. It knows nothing of the person, and finds
   no disorder: a marked passage is not a symptom, and a text without marks says nothing about how its writer is.
-* It misses evidence and marks what is none: irony, quotations, song lyrics, another person's story. The page *Overview* shows how often, on posts it never saw.
+* It misses evidence and marks what is none: irony, quotations, song lyrics, another person's story.
+  The page *Overview* shows how often, on posts it never saw.
 * The bundled model is small and was trained on synthetic English posts. Other languages and registers are outside what it knows.
 * What you paste is sent to this app's own server only, is not written to disk, and is gone when you leave the page.
 """

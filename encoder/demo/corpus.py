@@ -121,7 +121,7 @@ class Composer:
 
     def __init__(self, items: Sequence[Item], seed: int, *, strangers: Sequence[int] = ()) -> None:
         self.items = items
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311, nothing secret
         self._strangers = list(strangers)
         own = set(range(len(items))) - set(self._strangers)
         self._voices = sorted({items[n].voice for n in own})

@@ -31,13 +31,17 @@ _PROGRESS_FILE = "progress.json"
 
 @dataclass
 class Progress:
-    """Where a run stands. judged_step: the last step whose dev figures are in; losses: mean loss by step."""
+    """Where a run stands. judged_step: the last step whose dev figures are in; losses: mean loss by step.
+
+    adapted: the stage before fine-tuning is done.
+    """
 
     step: int = 0
     judged_step: int = -1
     best_step: int = -1
     best_macro_f1: float = -1.0
     bad_evaluations: int = 0
+    adapted: bool = False
     seconds: float = 0.0
     fingerprint: str = ""
     losses: dict[int, float] = field(default_factory=dict)
@@ -148,4 +152,6 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(str(path)))
     except (SafetensorError, OSError) as error:
-        raise TrainingFailed(f"The training checkpoint {path} cannot be read ({error}); start the training anew.") from error
+        raise TrainingFailed(
+            f"The training checkpoint {path} cannot be read ({error}); start the training anew."
+        ) from error

@@ -20,11 +20,12 @@ _BUCKETED_STEPS = 8
 class Plan:
     """The whole run: `steps[s]` are the indices of the examples of step s, for all processes and micro-batches together.
 
-    Indices below `new` are new examples, the others replayed ones.
+    Indices below `new` are new examples, those from there to `size` replayed ones.
     """
 
     steps: tuple[tuple[int, ...], ...]
     new: int
+    size: int
 
     def micro_batch(self, step: int, micro: int, *, process: int, processes: int, size: int) -> tuple[int, ...]:
         """The part of a step that one process reads at once."""
@@ -56,7 +57,7 @@ def plan_steps(lengths: Sequence[int], new: int, config: TrainConfig, *, process
         by_length = sorted(window, key=lambda index: lengths[index])
         groups = [tuple(by_length[g * per_step : (g + 1) * per_step]) for g in range(count)]
         found.extend(groups[g] for g in rng.permutation(count))
-    return Plan(tuple(found), new)
+    return Plan(tuple(found), new, len(lengths))
 
 
 def _mixed(rng: np.random.Generator, new: int, replayed: int, share: float, length: int) -> list[int]:

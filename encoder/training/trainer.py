@@ -7,21 +7,25 @@ the run. Every step's randomness comes from (seed, step, micro-batch, process).
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from encoder.batching import IGNORED
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
+from encoder.model import EvidenceEncoder
 from encoder.training.checkpoint import (
-    TRAINER_STATE_FILE,
     Checkpoints,
     Progress,
     optimizer_tensors,
@@ -44,6 +48,18 @@ class Inputs:
     def to(self, device: torch.device) -> Inputs:
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.tensors.items()}
         return Inputs(moved, None if self.hard is None else self.hard.to(device), self.extra)
+
+
+class Learner(nn.Module):
+    """The encoder without its `config`, which Trainer would take for one of transformers' and write into."""
+
+    def __init__(self, encoder: EvidenceEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, **tensors: Tensor) -> dict[str, Any]:
+        outputs: dict[str, Any] = self.encoder(**tensors)
+        return outputs
 
 
 class EvidenceTrainer(Trainer):
@@ -69,7 +85,7 @@ class EvidenceTrainer(Trainer):
         self.config, self.plan, self.progress, self.checkpoints = config, plan, progress, checkpoints
         self._make_inputs, self._after_step, self._log_line = make_inputs, after_step, log
         self.at_once = config.batch_size
-        self.learning_rate, self.grad_norm = 0.0, 0.0
+        self.last_rate = 0.0
         self._seen: list[tuple[int, ...]] = []
         self._started = time.monotonic() - progress.seconds
         super().__init__(model=model, args=arguments, callbacks=[_AfterStep(self)])
@@ -81,7 +97,9 @@ class EvidenceTrainer(Trainer):
         process, processes = self.args.process_index, self.args.world_size
         sampler = _MicroBatches(self.plan, self.config, process, processes)
         # accelerate must not divide the batches again: the plan has done so
-        return DataLoader(_Indices(), batch_sampler=sampler, collate_fn=lambda indices: {"indices": tuple(indices)})
+        return DataLoader(
+            _Indices(self.plan.size), batch_sampler=sampler, collate_fn=lambda indices: {"indices": tuple(indices)}
+        )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with learning rates of their own for the backbone, the heads and the n-gram table."""
@@ -173,7 +191,7 @@ class EvidenceTrainer(Trainer):
         if self.checkpoints is None or self.is_fsdp_enabled or not self.is_world_process_zero():
             return
         model, optimizer = self.accelerator.unwrap_model(self.model), self._plain_optimizer()
-        state = _state_json(self.state)
+        state = json.dumps(dataclasses.asdict(self.state))
         self.checkpoints.save_last(trained_weights(model), optimizer_tensors(optimizer, model), state, self.progress)
 
     def _plain_optimizer(self) -> torch.optim.Optimizer:
@@ -206,6 +224,8 @@ class EvidenceTrainer(Trainer):
 
 
 class _AfterStep(TrainerCallback):
+    """Trainer logs every step once it is complete: the one moment at which weights, optimizer and counters fit together."""
+
     def __init__(self, trainer: EvidenceTrainer) -> None:
         self._trainer = trainer
 
@@ -216,11 +236,72 @@ class _AfterStep(TrainerCallback):
         values = logs or {}
         if "loss" in values:
             self._trainer.progress.losses[state.global_step] = float(values["loss"])
-            self._trainer.learning_rate = float(values.get("learning_rate", 0.0))
-            self._trainer.grad_norm = float(values.get("grad_norm", 0.0))
+            self._trainer.last_rate = float(values["learning_rate"])
+            self._trainer.finish_step()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # Trainer logs after this event; the step's figures are wanted now, and once
-        trainer = self._trainer
-        loss = float(trainer._tr_loss.item()) - trainer._loss_at_last_step
-        trainer.progress.losses[state.global_step] = loss
+
+class _Indices(Dataset[int]):
+    """The dataset is its own index: posts are read when their batch is made, and kept."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+class _MicroBatches(Sampler[list[int]]):
+    """The plan's micro-batches for one process, in order."""
+
+    def __init__(self, plan: Plan, config: TrainConfig, process: int, processes: int) -> None:
+        self._plan, self._config, self._process, self._processes = plan, config, process, processes
+
+    def __len__(self) -> int:
+        return len(self._plan.steps) * self._config.accumulation
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(len(self._plan.steps)):
+            for micro in range(self._config.accumulation):
+                yield list(
+                    self._plan.micro_batch(
+                        step, micro, process=self._process, processes=self._processes, size=self._config.batch_size
+                    )
+                )
+
+
+def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """The trained parameters by learning rate and weight decay; norms, biases and single vectors do not decay."""
+    wide_rate = config.head_learning_rate if config.wide_learning_rate is None else config.wide_learning_rate
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = config.learning_rate
+        if "heads." in name:
+            rate = wide_rate if "heads.wide." in name else config.head_learning_rate
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in groups.items()]
+
+
+def hard_negative_loss(sentences: Tensor, inputs: Inputs) -> Tensor:
+    """What rejected sentences add to the loss: their cross entropy over their post's reviewed labels, averaged over posts.
+
+    sentences: logits (R, S, C). It is their part of the sentence loss, so a weight of 1 counts them twice.
+    """
+    assert inputs.hard is not None
+    labels, row_post = inputs.tensors["sentence_labels"], inputs.tensors["row_post"]
+    each = F.softplus(sentences.float()) * inputs.hard
+    posts, row = row_post.unique(return_inverse=True)
+    reviewed = (labels != IGNORED).flatten(1).sum(1).to(each.dtype)
+    sums = each.new_zeros(len(posts)).index_add(0, row, each.flatten(1).sum(1))
+    counts = each.new_zeros(len(posts)).index_add(0, row, reviewed)
+    return (sums / counts.clamp(min=1)).mean()
+
+
+def _seed(*parts: int) -> int:
+    """One seed out of several numbers, well apart for neighboring ones."""
+    return int(np.random.SeedSequence(list(parts)).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -23,7 +23,8 @@ _HERE = "storage.formats."
 class Format:
     """One exchange format.
 
-    suffix: of an exported file; '' for a folder. table: its columns can be mapped. complete: it carries history and predictions.
+    suffix: of an exported file; '' for a folder. table: its columns can be mapped. complete: it is given history and
+    predictions too. all_posts: unless asked otherwise, posts without answers are written too.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Format:
     writer: str | None = "write"
     table: bool = False
     complete: bool = False
+    all_posts: bool = False
     carries: str = "CANNOT_CARRY"
 
     @property
@@ -64,8 +66,16 @@ class Format:
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
-        Format("jsonl", "JSON Lines, complete", "jsonl", ".jsonl", table=True, complete=True),
-        Format("gold", "JSON Lines, gold only", "jsonl", ".jsonl", writer="write_gold", table=True, carries="CANNOT_CARRY_GOLD"),
+        Format("jsonl", "JSON Lines, complete", "jsonl", ".jsonl", table=True, complete=True, all_posts=True),
+        Format(
+            "gold",
+            "JSON Lines, gold only",
+            "jsonl",
+            ".jsonl",
+            writer="write_gold",
+            table=True,
+            carries="CANNOT_CARRY_GOLD",
+        ),
         Format("csv", "CSV", "delimited", ".csv", table=True),
         Format("tsv", "TSV", "delimited", ".tsv", table=True),
         Format("xlsx", "Excel (XLSX)", "xlsx", ".xlsx", table=True),
@@ -73,10 +83,10 @@ FORMATS: dict[str, Format] = {
         Format("parquet", "Parquet", "parquet", ".parquet", table=True),
         Format("squad", "SQuAD v2", "squad", ".json"),
         Format("hf", "Hugging Face dataset folder", "hf_folder", "", table=True),
-        Format("label-studio", "Label Studio", "label_studio", ".json"),
+        Format("label-studio", "Label Studio", "label_studio", ".json", complete=True),
         Format("doccano", "doccano JSONL", "doccano", ".jsonl"),
         Format("prodigy", "Prodigy JSONL", "prodigy", ".jsonl"),
-        Format("argilla", "Argilla records", "argilla", ".jsonl"),
+        Format("argilla", "Argilla records", "argilla", ".jsonl", complete=True),
         Format("brat", "brat standoff", "brat", ""),
         Format("conll", "BIO / CoNLL columns", "conll", ".conll"),
         Format("redsm5", "ReDSM5 layout", "redsm5", ""),

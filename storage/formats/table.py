@@ -16,7 +16,19 @@ Record = Mapping[str, Any]
 # names met in corpora, best first; compared without case, spaces, '_' and '-'
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "post_id": ("postid", "id", "docid", "documentid", "submissionid", "textid", "commentid", "uid", "name", "docname"),
-    "text": ("text", "posttext", "post", "body", "selftext", "content", "comment", "message", "document", "tweet", "sentence"),
+    "text": (
+        "text",
+        "posttext",
+        "post",
+        "body",
+        "selftext",
+        "content",
+        "comment",
+        "message",
+        "document",
+        "tweet",
+        "sentence",
+    ),
     "author": ("author", "user", "username", "userid", "authorid", "subjectid", "subject", "patientid"),
     "source": ("source", "subreddit", "forum", "platform", "dataset"),
     "posted_at": ("postedat", "createdutc", "date", "timestamp", "datetime", "postdate", "time"),
@@ -67,7 +79,9 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict
     return found
 
 
-def checked_mapping(columns: Sequence[str], chosen: Mapping[str, str] | None, sample: Sequence[Record]) -> ColumnMapping:
+def checked_mapping(
+    columns: Sequence[str], chosen: Mapping[str, str] | None, sample: Sequence[Record]
+) -> ColumnMapping:
     """The mapping to read with: the guess, with what was chosen on top ('' takes a field away).
 
     Raises FormatError if a chosen column is not there, or if nothing could be the text or labels of known posts.
@@ -101,10 +115,10 @@ def rows_of_records(records: Iterable[tuple[int, Record | RowError]], mapping: C
 
 
 def _row(number: int, record: Record, mapping: ColumnMapping) -> ImportRow:
-    history = mapping.get(record, "history")
+    history = _decoded(mapping.get(record, "history"))
     settled = labels_from_list(_decoded(mapping.get(record, "annotations")))
     predictions = labels_from_list(_decoded(mapping.get(record, "predictions")), kind=LabelKind.PREDICTION)
-    answers = settled if history is None else labels_from_list(_decoded(history))
+    answers = labels_from_list(history) if history else settled
     return ImportRow(
         number=number,
         post_id=_string(mapping.get(record, "post_id")),
@@ -115,7 +129,7 @@ def _row(number: int, record: Record, mapping: ColumnMapping) -> ImportRow:
         split=_string(mapping.get(record, "split")),
         meta=_meta(record, mapping),
         labels=(*answers, *predictions, *_flat_label(record, mapping)),
-        gold=settled if history is not None else (),
+        gold=settled if history else (),
     )
 
 
@@ -152,10 +166,14 @@ def _flat_passages(record: Record, mapping: ColumnMapping) -> tuple[Passage, ...
     if start is not None and end is not None:
         quote = evidence if isinstance(evidence, str) else None
         return (passage_from({"start": start, "end": end, "text": quote}),)
-    evidence = _decoded(evidence) if isinstance(evidence, str) and evidence.lstrip().startswith(("[", "{")) else evidence
+    evidence = (
+        _decoded(evidence) if isinstance(evidence, str) and evidence.lstrip().startswith(("[", "{")) else evidence
+    )
     if evidence is None:
         return ()
-    return label_from_object({"criterion": "-", "spans": [evidence] if isinstance(evidence, Mapping) else evidence}).passages
+    return label_from_object(
+        {"criterion": "-", "spans": [evidence] if isinstance(evidence, Mapping) else evidence}
+    ).passages
 
 
 def _meta(record: Record, mapping: ColumnMapping) -> dict[str, Any]:

@@ -9,6 +9,11 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +21,11 @@ from typing import Any
 
 import pytest
 
+from annotator.bootstrap import STARTED
 from annotator.criteria import default_criteria
+from annotator.settings import Settings
 from storage.records import ModelVersion, Post, Prediction, Span, Split
-from storage.store import Store
+from storage.store import Store, open_store
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HOW_TO = "no Chromium or Chrome on the PATH; on Debian or Ubuntu: apt-get install chromium"
@@ -33,6 +40,8 @@ FLAGS = [
     "--force-color-profile=srgb",
 ]
 MODEL = "m1"
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
 
 
 def browser_path() -> str | None:
@@ -82,18 +91,49 @@ def _span(text: str, quote: str | tuple[str, str]) -> Span:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    from annotator.server import App
-    from annotator.settings import Settings
-
-    folder: Path = tmp_path_factory.mktemp("site")
-    app = App(Settings(data_dir=folder, port=0, empty=True, worker=False))
-    store = app.project.store
+    """The app as users start it, in a process of its own, on a project with the default criteria."""
+    folder = tmp_path_factory.mktemp("site")
+    store = open_store(folder)
     store.save_criteria(default_criteria())
     store.add_model(ModelVersion(id=MODEL, path="kept-in-the-tests"))
     store.activate_model(MODEL, by=None)
-    app.start()
-    yield Site(app.url.rstrip("/"), store, app.settings.local_reviewer)
-    app.stop()
+    store.set_setting(STARTED, True)
+    port = _free_port()
+    command = [sys.executable, "app.py", "--data-dir", str(folder), "--port", str(port)]
+    environment = {**os.environ, "EVIDENCE_WORKER": "0", "EVIDENCE_LOG_LEVEL": "error"}
+    log = folder / "app.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as app,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_up(url, app, log)
+        yield Site(url, store, Settings().local_reviewer)
+        app.terminate()
+        app.wait(20)
+    store.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_up(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if app.poll() is not None:
+            break
+        try:
+            with opener.open(url, timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    app.kill()
+    pytest.fail(f"The app did not come up: {log.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="session")

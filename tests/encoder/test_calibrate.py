@@ -23,6 +23,12 @@ def test_the_temperature_that_distorted_the_logits_is_found(temperature: float) 
     assert fit_temperature(logits, gold) == pytest.approx(temperature, rel=0.05)
 
 
+def test_few_sentences_that_are_all_right_do_not_make_the_model_sure_of_itself() -> None:
+    logits = np.array([-1.0, -0.8, 0.7, 1.1] * 3)
+
+    assert 0.5 < fit_temperature(logits, logits > 0) < 1.0
+
+
 def test_calibrated_scores_are_right_as_often_as_they_say() -> None:
     logits, gold = drawn(temperature=3.0)
     found = calibrate({"A": logits}, {"A": gold})

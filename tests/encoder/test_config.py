@@ -72,7 +72,9 @@ def test_a_setting_that_does_not_exist_is_named() -> None:
         EncoderConfig.from_dict({"window_size": 3})
 
 
-@pytest.mark.parametrize("text", ["not json", "[]", '{"scoring": "none"}', '{"window_tokens": "many"}', '{"thresholds": 3}'])
+@pytest.mark.parametrize(
+    "text", ["not json", "[]", '{"scoring": "none"}', '{"window_tokens": "many"}', '{"thresholds": 3}']
+)
 def test_a_damaged_config_file_makes_the_model_unusable(tmp_path: Path, text: str) -> None:
     (tmp_path / CONFIG_FILE).write_text(text)
     with pytest.raises(ModelUnusable, match=CONFIG_FILE):

@@ -132,14 +132,33 @@ def _t5gemma() -> Any:
     return T5GemmaForConditionalGeneration(config)
 
 
+def _gemma4_multimodal() -> Any:
+    from transformers import Gemma4Config, Gemma4ForConditionalGeneration
+
+    text = _shape(**_LAYERS, hidden_size_per_layer_input=4, num_kv_shared_layers=0, global_head_dim=16)
+    text |= {"vocab_size_per_layer_input": text["vocab_size"]}
+    vision = {**_VISION, "head_dim": 8, "num_key_value_heads": 1}
+    return Gemma4ForConditionalGeneration(Gemma4Config(text_config=text, vision_config=vision, audio_config=None))
+
+
+def _t5gemma2() -> Any:
+    from transformers import T5Gemma2Config, T5Gemma2ForConditionalGeneration
+
+    part = _shape(**_LAYERS, query_pre_attn_scalar=16)
+    encoder = {"text_config": part, "vision_config": _VISION, "mm_tokens_per_image": 4}
+    return T5Gemma2ForConditionalGeneration(T5Gemma2Config(encoder=encoder, decoder=dict(part)))
+
+
 FAMILIES: dict[str, Callable[[], Any]] = {
     "gemma": _gemma,
     "gemma2": _gemma2,
     "gemma3": _gemma3,
     "gemma3-multimodal": _gemma3_multimodal,
     "gemma4": _gemma4,
+    "gemma4-multimodal": _gemma4_multimodal,
     "embeddinggemma": _embeddinggemma,
     "t5gemma": _t5gemma,
+    "t5gemma2": _t5gemma2,
 }
 
 

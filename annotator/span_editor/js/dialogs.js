@@ -24,7 +24,7 @@ function openHelp() {
   openDialog(
     "Keys",
     h("p", { class: "ev-muted" }, "Choose a key to change it. Digits choose a criterion, Ctrl+Z undoes. A click on a span chooses it; selecting text adds a span; double click takes the word, triple click the sentence; the edges of the chosen span can be dragged."),
-    h("table", { class: "ev-keys" }, h("tbody", {}, ACTIONS.map(keyRow))),
+    h("ul", { class: "ev-keys" }, ACTIONS.map(keyRow)),
     h("h3", {}, "In the text"),
     h("p", {}, "Caret (" + shownKey(keyOf("caret")) + ") and edges (" + shownKey(keyOf("edges")) + "): arrows left and right move by character, with Ctrl or Alt by word, up and down by sentence. In the caret mode Shift selects and Space takes the word, then the sentence; in the edge mode Shift moves the start."),
     h("p", { class: "ev-row" }, button("Set all keys back", resetKeys), breakChoice()),
@@ -33,11 +33,12 @@ function openHelp() {
 
 function keyRow([id, , text]) {
   const change = button(shownKey(keyOf(id)), () => listenForKey(id, change), { class: "ev-key", "aria-label": text + ": key " + keyOf(id) + ". Change" });
-  return h("tr", {}, h("td", {}, change), h("td", {}, text));
+  return h("li", {}, change, h("span", {}, text));
 }
 
 function listenForKey(id, node) {
-  node.textContent = "press a key";
+  node.textContent = "…";
+  announce("Press the new key, or Escape.");
   const take = (event) => {
     if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;
     event.preventDefault();

@@ -10,7 +10,7 @@ function drawActions() {
   const verdicts = [["confirm", "Confirm", "ev-primary"], ["none", "No evidence", ""], ["unsure", "Unsure", ""]];
   fill(part("verdicts"), verdicts.map(([id, label, cls]) => actionButton(id, label, { "data-part": id, class: cls })));
   fill(part("span-actions"), actionButton("tighten", "Tighten", { "data-part": "tighten" }), actionButton("edges", "Move edges", { "data-part": "edges" }), actionButton("caret", "Caret"));
-  fill(part("rest"), actionButton("confirm_rest", "Confirm all open criteria"));
+  fill(part("rest"), actionButton("confirm_rest", "Confirm the rest"));
 }
 
 function wire() {

@@ -57,16 +57,19 @@ function drawBar() {
   drawPosition();
   drawSaved();
   drawMode();
+  for (const name of ["others", "blur"]) {
+    const toggle = part("tools").querySelector('[data-action="' + name + '"]');
+    if (toggle) toggle.setAttribute("aria-pressed", ed.shown[name] ? "true" : "false");
+  }
 }
 
 function drawPosition() {
   const { progress, item } = ed;
-  const left = progress ? plural(progress.left, "post") + " left in this queue" : "";
   const done = progress && progress.posts ? Math.round((100 * progress.reviewed) / progress.posts) : 0;
   fill(
     part("position"),
     h("strong", { class: "ev-post-id", title: item ? item.post.id : "" }, item ? item.post.id : "Review"),
-    progress && h("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + left),
+    progress && h("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + progress.left + " left in the queue"),
     progress && h("span", { class: "ev-progress", "aria-hidden": "true" }, h("i", { style: { width: done + "%" } })),
   );
 }
@@ -164,7 +167,7 @@ function drawDetail() {
   fill(part("detail-head"), h("span", { class: "ev-number" }, criterion.index + 1), h("h2", {}, criterion.name), verdictBadge(criterion));
   fill(part("model-line"), modelLine(criterion));
   fill(part("marks"), criterion.marks.map(markRow));
-  part("guideline-text").textContent = criterion.guideline;
+  part("guideline-text").textContent = unwrapped(criterion.guideline);
   part("guideline").open = settings.guideline;
   part("wording").textContent = wordingLine(criterion);
   if (!typing) part("note").value = criterion.note || "";
@@ -176,6 +179,11 @@ function drawDetail() {
     part(name).setAttribute("aria-pressed", criterion.verdict === wanted ? "true" : "false");
   }
   part("confirm").firstChild.textContent = confirmLabel(criterion);
+}
+
+// Guidelines are often written with lines broken at a fixed width: those breaks go, paragraphs and list items stay.
+function unwrapped(text) {
+  return text.trim().replace(/([^\n.:!?)])\n(?![\n\-*•])/g, "$1 ");
 }
 
 function confirmLabel(criterion) {

@@ -125,9 +125,9 @@ function rank(entry) {
 
 function tagOf(entry) {
   const { mark } = entry;
-  const score = mark.predicted && mark.predicted[2] !== null ? " " + mark.predicted[2].toFixed(2) : "";
-  const sign = { accepted: "✓", adjusted: "✓", added: "+", rejected: "✕", undecided: "?" }[mark.state];
-  return sign + score;
+  const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
+  const sign = { accepted: "✓", adjusted: "✓", added: "+", rejected: "✕", undecided: "" }[mark.state];
+  return (sign + " " + score).trim() || "○";
 }
 
 function paintLanes(piece, over) {

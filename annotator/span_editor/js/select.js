@@ -28,7 +28,8 @@ function snapMode() {
 function startMouse() {
   const text = part("text");
   text.addEventListener("pointerdown", onPointerDown);
-  document.addEventListener("pointerup", onPointerUp);
+  document.addEventListener("pointerup", () => mouse.drag && endDrag());
+  document.addEventListener("mouseup", onMouseUp); // unlike pointerup, it counts clicks
   text.addEventListener("pointermove", onDrag);
   document.addEventListener("selectionchange", () => {
     if (mouse.touch && ed.item) showAddButton(Boolean(selectedSpan()));
@@ -50,8 +51,7 @@ function onPointerDown(event) {
   mouse.y = event.clientY;
 }
 
-function onPointerUp(event) {
-  if (mouse.drag) return endDrag();
+function onMouseUp(event) {
   if (!mouse.down || !ed.item) return undefined;
   mouse.down = false;
   if (mouse.touch) return event.target.closest(".ev-seg") && pickMark(event.target.closest(".ev-seg"));

@@ -1,0 +1,215 @@
+"""`evidence train` and `evidence evaluate`: from a gold file, without a project."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator.commands.common import (
+    Subparsers,
+    UsageError,
+    add_model,
+    criteria_of,
+    model_of,
+    report,
+    say,
+    settings_of,
+    whole_file,
+)
+
+if TYPE_CHECKING:
+    from encoder.config import TrainConfig
+    from encoder.examples import Example
+    from storage.records import Criterion, Prediction
+
+
+def add(commands: Subparsers) -> None:
+    _add_train(commands.add_parser("train", help="fine-tune a model on a gold file"))
+    _add_evaluate(commands.add_parser("evaluate", help="measure a model on a gold file"))
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, type=Path, metavar="GOLD.jsonl", help="examples to learn from")
+    parser.add_argument(
+        "--dev", type=Path, metavar="GOLD.jsonl", help="examples to choose by (default: the dev posts of --data)"
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="where the new model goes")
+    parser.add_argument(
+        "--preset",
+        default="quick",
+        choices=["quick", "gpu", "thorough"],
+        help="settings to start from (default: quick)",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE.json", help="training settings, on top of the preset")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="NAME=VALUE",
+        help="one training setting; repeatable",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output directory")
+    add_model(parser)
+    parser.set_defaults(run=run_train)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, type=Path, metavar="GOLD.jsonl", help="reviewed examples")
+    parser.add_argument(
+        "--baselines", type=Path, metavar="GOLD.jsonl", help="also measure baselines fitted on these examples"
+    )
+    parser.add_argument(
+        "--bootstrap", type=int, default=1000, metavar="N", help="rounds for the intervals (default: 1000)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="also write the result to a file")
+    add_model(parser)
+    parser.set_defaults(run=run_evaluate)
+
+
+def run_train(arguments: argparse.Namespace) -> None:
+    from encoder.examples import check_criteria, read_examples
+
+    config = training_config(arguments)
+    examples = read_examples(arguments.data)
+    train_on, dev = (examples, read_examples(arguments.dev)) if arguments.dev else divided(examples)
+    if not train_on:
+        raise UsageError(f"{arguments.data} holds no examples for training: all of them are dev or test posts.")
+    criteria = criteria_of(arguments)
+    check_criteria([*train_on, *dev], criteria)
+    source, version = model_of(arguments)
+    from encoder.train import train
+
+    say(f"Training {version} on {len(train_on)} posts, choosing by {len(dev)}.")
+    result = train(
+        train_on,
+        dev,
+        criteria,
+        base=source,
+        output=arguments.output,
+        config=config,
+        monitor=StderrMonitor(),
+        resume=arguments.resume,
+    )
+    report({"output": str(arguments.output), "train": len(train_on), "dev": len(dev), **_plain(result)})
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    from encoder.examples import check_criteria, read_examples
+
+    examples = read_examples(arguments.data)
+    criteria = criteria_of(arguments)
+    check_criteria(examples, criteria)
+    source, version = model_of(arguments)
+    settings = settings_of(arguments)
+    from encoder.evaluate import evaluate
+    from encoder.predict import Predictor
+
+    predictor = Predictor.load(
+        source, version=version, device=settings.device, dtype=settings.dtype, threads=arguments.threads
+    )
+    predictions = predictor.predict([e.post for e in examples], criteria, threshold=0.0)
+    thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
+    found = evaluate(predictions, examples, criteria, thresholds=thresholds, bootstrap=arguments.bootstrap)
+    say(found.table())
+    result: dict[str, Any] = {"model": version, "data": str(arguments.data), **found.to_dict()}
+    if arguments.baselines is not None:
+        fitted = baseline_predictions(read_examples(arguments.baselines), examples, criteria)
+        result["baselines"] = {
+            name: evaluate(some, examples, criteria, bootstrap=arguments.bootstrap).to_dict()
+            for name, some in fitted.items()
+        }
+    if arguments.output is not None:
+        with whole_file(arguments.output) as out:
+            out.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+    report(result)
+
+
+def baseline_predictions(
+    train: Sequence[Example], examples: Sequence[Example], criteria: Sequence[Criterion]
+) -> dict[str, list[Prediction]]:
+    """The answers of both baselines, fitted on `train`, for the posts of `examples`."""
+    from encoder.baselines import KeywordBaseline, TfidfBaseline
+
+    posts = [e.post for e in examples]
+    return {
+        "keywords": KeywordBaseline().fit(train, criteria).predict(posts, criteria),
+        "tfidf": TfidfBaseline().fit(train, criteria).predict(posts, criteria),
+    }
+
+
+def divided(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Train and dev examples by their posts' split, else by the hash that imports use. Test posts are in neither."""
+    from storage.records import Split, split_of
+
+    by_split: dict[Split, list[Example]] = {split: [] for split in Split}
+    for example in examples:
+        post = example.post
+        by_split[post.split or split_of(post.author or post.id, test=0.0)].append(example)
+    if by_split[Split.TEST]:
+        say(f"{len(by_split[Split.TEST])} test posts are left out.")
+    return by_split[Split.TRAIN], by_split[Split.DEV]
+
+
+def training_config(arguments: argparse.Namespace) -> TrainConfig:
+    """Preset, then --config, then --set. Raises UsageError, InvalidConfig."""
+    from annotator.training_plan import PRESETS
+    from encoder.config import TrainConfig
+
+    preset = next(p for p in PRESETS if p.id == arguments.preset)
+    values = {**preset.config.to_dict(), **_config_file(arguments.config)}
+    for text in arguments.changes:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise UsageError(f"--set {text!r} is not of the form NAME=VALUE.")
+        values[name.strip()] = _value(value.strip())
+    if arguments.threads is not None:
+        values["threads"] = arguments.threads
+    return TrainConfig.from_dict(values)
+
+
+def _config_file(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} holds no JSON object of training settings.")
+    return values
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _plain(result: Any) -> dict[str, Any]:
+    import dataclasses
+
+    return dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else {}
+
+
+class StderrMonitor:
+    """Training's progress as lines for people; a `Monitor` of `encoder.train`."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def progress(self, fraction: float, stage: str = "", message: str = "") -> None:
+        line = f"{fraction:6.1%} {stage} {message}".rstrip()
+        if line != self._last:
+            say(line)
+        self._last = line
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        say(f"  step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+    def log(self, line: str) -> None:
+        say(f"  {line}")

@@ -1,0 +1,109 @@
+"""`evidence models`: the model versions of a project."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator.commands.common import Subparsers, UsageError, add_data_dir, project_of, report, say
+
+if TYPE_CHECKING:
+    from annotator.bootstrap import Project
+    from storage.records import Reviewer
+
+
+def add(commands: Subparsers) -> None:
+    models = commands.add_parser("models", help="model versions: list, add, use, rollback, delete")
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _finish(actions.add_parser("list", help="all versions, newest first"), run_list)
+    new = actions.add_parser("add", help="register a model directory or Hub id as a version, after loading it once")
+    new.add_argument("model", metavar="DIR|HUB_ID")
+    new.add_argument("--id", metavar="NAME", help="name of the version (default: the next v1, v2, ...)")
+    new.add_argument("--note", default="", metavar="TEXT")
+    _finish(new, run_add)
+    use = actions.add_parser("use", help="put a version in service; a running app follows within seconds")
+    use.add_argument("id", metavar="ID")
+    use.add_argument("--note", default="", metavar="TEXT", help="why; needed for a version that was set aside")
+    _finish(use, run_use)
+    _finish(actions.add_parser("rollback", help="put the version before the current one in service"), run_rollback)
+    delete = actions.add_parser("delete", help="delete a version's files; its record stays")
+    delete.add_argument("id", metavar="ID")
+    _finish(delete, run_delete)
+
+
+def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
+    add_data_dir(parser)
+    parser.set_defaults(run=run)
+
+
+def run_list(arguments: argparse.Namespace) -> None:
+    from annotator.quality import figures, quality_of
+
+    store = project_of(arguments).store
+    active = store.active_model()
+    rows = []
+    for model in store.models():
+        quality = quality_of(model)
+        rows.append(
+            {
+                "id": model.id,
+                "status": model.status,
+                "active": active is not None and active.id == model.id,
+                "path": model.path,
+                "parent": model.parent,
+                "created_at": model.created_at,
+                "figures": figures(quality.own) if quality else None,
+                "note": model.note,
+            }
+        )
+    report(rows)
+
+
+def run_add(arguments: argparse.Namespace) -> None:
+    from annotator.serving import model_source
+    from storage.records import ModelVersion
+
+    project = project_of(arguments)
+    folder = Path(arguments.model).expanduser()
+    if not folder.is_dir() and arguments.model.startswith((".", "/", "~")):
+        raise UsageError(f"There is no directory {arguments.model}.")
+    path = str(folder.resolve()) if folder.is_dir() else arguments.model
+    version = arguments.id or project.store.next_model_id()
+    model = ModelVersion(id=version, path=path, base=arguments.model, note=arguments.note, created_by=_me(project).name)
+    from encoder.predict import Predictor
+
+    Predictor.load(model_source(model, project.settings), version=version, device=project.settings.device)
+    project.store.add_model(model)
+    report({"id": version, "path": path})
+    say(f"Registered as {version}. `evidence models use {version}` puts it in service.")
+
+
+def run_use(arguments: argparse.Namespace) -> None:
+    from annotator.training_registry import put_in_service
+
+    project = project_of(arguments)
+    model = put_in_service(
+        project.store, project.jobs, project.settings, arguments.id, by=_me(project), note=arguments.note
+    )
+    report({"active": model.id})
+
+
+def run_rollback(arguments: argparse.Namespace) -> None:
+    from annotator.training_registry import roll_back
+
+    project = project_of(arguments)
+    model = roll_back(project.store, project.jobs, project.settings, by=_me(project))
+    report({"active": model.id})
+
+
+def run_delete(arguments: argparse.Namespace) -> None:
+    from annotator.training_registry import delete_version
+
+    project = project_of(arguments)
+    delete_version(project.store, project.jobs, project.settings, arguments.id)
+    report({"deleted": arguments.id})
+
+
+def _me(project: Project) -> Reviewer:
+    return project.store.reviewer(project.settings.local_reviewer)

@@ -1,0 +1,22 @@
+"""Data: posts and labels in, the list of imports, uncertain evidence, corrected datasets out, the criteria set."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from annotator.ui import data_confirm, data_export, data_import
+from annotator.ui.context import Context
+
+
+def build(context: Context) -> None:
+    with gr.Tabs(elem_id="data-sections"):
+        with gr.Tab("Import", id="import"):
+            data_import.build(context)
+        with gr.Tab("Past imports", id="imports") as past:
+            data_import.build_past(context, past)
+        with gr.Tab("Uncertain evidence", id="confirm") as confirm:
+            data_confirm.build(context, confirm)
+        with gr.Tab("Export", id="export"):
+            data_export.build(context)
+        with gr.Tab("Criteria", id="criteria"):
+            data_export.build_criteria(context)

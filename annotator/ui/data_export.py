@@ -1,0 +1,177 @@
+"""The export part of the Data page, and the criteria set."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from annotator import exchange
+from annotator.bootstrap import replace_criteria
+from annotator.criteria import read_criteria
+from annotator.export_routes import prepare_export
+from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from storage.exports import Answers, ExportFilter
+from storage.records import EvidenceError, InvalidRecord, Role, Split, Verdict
+
+CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
+EVERYBODY = "(everybody)"
+EXPLANATION = """
+*JSON Lines, complete* carries everything: each revision, verdict, rejected prediction and where a span came from. The other
+formats carry the answers; what each leaves out is said in the manifest that comes with every export.
+"""
+
+
+def build(context: Context) -> None:
+    gr.Markdown(EXPLANATION)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            kind = gr.Dropdown(
+                exchange.format_choices(exchange.WRITERS),
+                value="jsonl",
+                label="Format",
+                interactive=True,
+                elem_id="export-format",
+            )
+            form = _filter_form(context)
+            run = gr.Button("Prepare the download", variant="primary", elem_id="export-run")
+        with gr.Column(scale=3, min_width=320):
+            result = gr.Textbox(label="Result", lines=8, interactive=False, elem_id="export-result")
+            link = gr.HTML("", padding=False, elem_id="export-link")
+
+    def export(
+        format_name: str,
+        answers: str,
+        reviewer: str,
+        criteria: list[str],
+        verdicts: list[str],
+        splits: list[str],
+        since: str,
+        until: str,
+        model_version: str,
+        unreviewed: bool,
+        license_name: str,
+        request: gr.Request,
+    ) -> Iterator[Any]:
+        context.require(request, *CURATORS)
+        chosen = exchange.export_filter(
+            {
+                "answers": answers,
+                "reviewer": None if reviewer == EVERYBODY else reviewer,
+                "criteria": criteria,
+                "verdicts": verdicts,
+                "splits": splits,
+                "since": (since or "").strip(),
+                "until": (until or "").strip(),
+                "model_version": (model_version or "").strip(),
+                "unreviewed": bool(unreviewed),
+            }
+        )
+        yield from _exported(context, format_name, chosen, (license_name or "").strip() or "unknown")
+
+    run.click(friendly(export), [kind, *form], [result, link], concurrency_limit=2, show_progress="hidden", **QUEUED)
+
+
+def _filter_form(context: Context) -> list[Any]:
+    reviewers = [EVERYBODY, *(r.name for r in context.store.reviewers())]
+    criteria = [(c.name, c.id) for c in context.store.criteria(with_inactive=True)]
+    answers = [
+        ("Gold: the settled answer", Answers.GOLD.value),
+        ("Each reviewer's latest answer", Answers.LATEST.value),
+    ]
+    with gr.Accordion("Which answers", open=False):
+        return [
+            gr.Dropdown(answers, value=Answers.GOLD.value, label="Answers", interactive=True),
+            gr.Dropdown(reviewers, value=EVERYBODY, label="Reviewer", interactive=True),
+            gr.Dropdown(criteria, multiselect=True, label="Criteria (none chosen: all)", interactive=True),
+            gr.Dropdown([v.value for v in Verdict], multiselect=True, label="Verdicts", interactive=True),
+            gr.Dropdown([s.value for s in Split], multiselect=True, label="Splits", interactive=True),
+            gr.Textbox(label="Decided from (UTC, such as 2026-11-01)", max_lines=1),
+            gr.Textbox(label="Decided until", max_lines=1),
+            gr.Textbox(label="Shown with model version", max_lines=1),
+            gr.Checkbox(label="Also posts without such an answer", value=False),
+            gr.Textbox(label="Licence, for the dataset card", placeholder="unknown", max_lines=1),
+        ]
+
+
+def _exported(context: Context, format_name: str, chosen: ExportFilter, license_name: str) -> Iterator[Any]:
+    """Progress while the file is written, then what is in it and the link."""
+    messages: queue.Queue[Any] = queue.Queue()
+
+    def work() -> None:
+        try:
+            done = prepare_export(
+                context.settings,
+                context.store,
+                format_name,
+                chosen,
+                license_name=license_name,
+                on_progress=messages.put,
+            )
+            messages.put(done)
+        except Exception as error:
+            messages.put(error)  # raised again where the page hears it
+        finally:
+            context.store.close()
+
+    threading.Thread(target=work, daemon=True, name="export").start()
+    while isinstance(message := messages.get(), int):
+        yield f"{message:,} posts written", ""
+    if isinstance(message, Exception):
+        raise message
+    export_id, manifest = message
+    yield _in_words(manifest), _links(export_id, manifest)
+
+
+def _in_words(manifest: dict[str, Any]) -> str:
+    lines = [f"{manifest['posts']:,} posts, {manifest['annotations']:,} answers, {manifest['spans']:,} spans."]
+    if not manifest["posts"]:
+        lines.append("No post has an answer that fits. Review some posts, or change what is asked for.")
+    lines += [f"Left out: {count} {what}" for what, count in manifest["left_out"].items()]
+    lines += [f"This format cannot carry: {what}" for what in manifest["cannot_carry"]]
+    return "\n".join(lines)
+
+
+def _links(export_id: str, manifest: dict[str, Any]) -> str:
+    if not manifest["posts"]:
+        return ""
+    single = bool(exchange.format_named(manifest["format"]).suffix)
+    more = f' · <a href="export/{export_id}/manifest" download>manifest</a>' if single else ""
+    return f'<a href="export/{export_id}" download id="export-download">Download</a>{more} (kept for an hour)'
+
+
+def build_criteria(context: Context) -> None:
+    gr.Markdown(
+        "A YAML, JSON, JSON Lines or CSV file with `id`, `name`, `text` (what the model reads) and `guideline` (what the reviewer"
+        " reads). It becomes the set in use; a changed wording becomes a new version, and nothing that was decided is lost."
+    )
+    file = gr.File(
+        label="Criteria file", type="filepath", height=120, file_types=[".yaml", ".yml", ".json", ".jsonl", ".csv"]
+    )
+    table = gr.Dataframe(
+        headers=["id", "name", "text"], datatype="str", interactive=False, wrap=True, label="In the file", visible=False
+    )
+    save = gr.Button("Use this set", variant="primary")
+
+    def look(path: str | None, request: gr.Request) -> Any:
+        context.require(request, Role.ADMIN)
+        rows = [[c.id, c.name, c.text] for c in read_criteria(Path(path))] if path else []
+        return gr.Dataframe(value=rows, visible=bool(rows))
+
+    def use(path: str | None, request: gr.Request) -> None:
+        person = context.require(request, Role.ADMIN)
+        if not path:
+            raise InvalidRecord("Choose a file first.")
+        try:
+            saved = replace_criteria(context.store, read_criteria(Path(path)), by=person.name)
+        except EvidenceError as error:
+            raise InvalidRecord(str(error)) from error
+        context.models.reload()
+        gr.Info(f"{len(saved)} criteria are in use now.", title="Criteria")
+
+    file.change(friendly(look), file, table, **QUIET)
+    save.click(friendly(use), file, None, **QUEUED)

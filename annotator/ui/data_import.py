@@ -1,0 +1,398 @@
+"""The import part of the Data page, and the list of past imports."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from annotator import exchange
+from annotator.exchange_labels import mapping_of
+from annotator.exchange_options import ImportOptions, ImportReport, LabelsAs, SameText
+from annotator.import_runs import ImportRuns, Run
+from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from storage.records import InvalidRecord, Role, Split
+
+CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
+NO_COLUMN = "(none)"
+GUESS = "(as guessed)"
+POLL_SECONDS = 0.3
+MAPPED = {
+    "text": "Text",
+    "post_id": "Post id",
+    "author": "Author",
+    "source": "Source",
+    "posted_at": "Date",
+    "split": "Split",
+    "criterion": "Criterion",
+    "verdict": "Verdict",
+    "evidence": "Evidence (words)",
+    "start": "Start",
+    "end": "End",
+    "annotator": "Annotator",
+}
+EXPLANATION = """
+Any table or dataset with one post per row: CSV, TSV, Excel, JSON, JSON Lines, Parquet, SQuAD, Label Studio, doccano, Prodigy,
+Argilla, brat, CoNLL, a Hugging Face dataset folder, the ReDSM5 layout; also zipped. Nothing is stored before you press *Import*,
+and an import can be undone as a whole.
+"""
+LABEL_CHOICES = [
+    ("Annotations, under each annotator's name", LabelsAs.ANSWERS.value),
+    ("Gold: the settled answers", LabelsAs.GOLD.value),
+    ("Predictions, to be reviewed", LabelsAs.PREDICTIONS.value),
+    ("Leave them out", LabelsAs.IGNORE.value),
+]
+
+
+def build(context: Context) -> None:
+    runs = ImportRuns(context.settings, context.store, context.jobs)
+    gr.Markdown(EXPLANATION)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            file = gr.File(label="File", type="filepath", height=130, elem_id="import-file")
+            with gr.Accordion("Or paste", open=False):
+                pasted = gr.Textbox(
+                    label="Rows with a header, or JSON lines", lines=5, max_lines=12, elem_id="import-paste"
+                )
+                use_pasted = gr.Button("Look at what I pasted", size="sm")
+            form = _options_form(context)
+        with gr.Column(scale=3, min_width=320):
+            seen = gr.Textbox(label="What it seems to be", lines=2, interactive=False, elem_id="import-seen")
+            with gr.Accordion("Columns", open=True, visible=False) as columns_box, gr.Row():
+                columns = [
+                    gr.Dropdown([GUESS, NO_COLUMN], value=GUESS, label=label, min_width=150, interactive=True)
+                    for label in MAPPED.values()
+                ]
+            preview = gr.Dataframe(
+                headers=["row", "post_id", "text", "labels"],
+                datatype="str",
+                label="First rows, as they will be read",
+                interactive=False,
+                wrap=True,
+                max_height=300,
+                visible=False,
+            )
+            with gr.Row():
+                check = gr.Button("Check the whole file", min_width=140)
+                run = gr.Button("Import", variant="primary", min_width=140, elem_id="import-run")
+                cancel = gr.Button("Cancel", min_width=90)
+            progress = gr.Textbox(label="Result", lines=8, interactive=False, elem_id="import-result")
+    page = _ImportPage(context, runs, file, pasted, form, columns)
+    everything = {file, pasted, *form, *columns}  # a set: handlers are given one dict, by component
+    shown = [seen, columns_box, preview, *columns]
+    look, again = friendly(page.look), friendly(page.look_again)
+    file.change(look, everything, shown, **QUEUED)
+    use_pasted.click(look, everything, shown, **QUEUED)
+    for control in (*columns, form[0], form[1]):
+        control.input(again, everything, [seen, preview], **QUIET)
+    check.click(friendly(page.check), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
+    run.click(friendly(page.run), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
+    cancel.click(friendly(page.cancel), None, None, **QUIET)
+    gr.context.Context.root_block.load(friendly(page.resume), None, progress, show_progress="hidden", **QUEUED)
+
+
+def _options_form(context: Context) -> list[Any]:
+    """The options, in the order that `options_of` takes them."""
+    formats = [("Find out", exchange.AUTO), *exchange.format_choices(exchange.READERS)]
+    form: list[Any] = [gr.Dropdown(formats, value=exchange.AUTO, label="Format", interactive=True)]
+    with gr.Accordion("Options", open=False):
+        form.append(
+            gr.Textbox(label="Encoding (empty: find out)", placeholder="utf-8, cp1252, mac_roman …", max_lines=1)
+        )
+        form.append(
+            gr.Dropdown(LABEL_CHOICES, value=LABEL_CHOICES[0][1], label="Labels in the file become", interactive=True)
+        )
+        form.append(gr.Textbox(label="Annotator, where the file names none", value="imported", max_lines=1))
+        form.append(gr.Textbox(label="Labels under other names, one `in the file = criterion` a line", lines=2))
+        form.append(gr.Checkbox(label="Add criteria that the project does not have", value=False))
+        form.append(gr.Checkbox(label="Keep posts with the same text under another id", value=False))
+        splits = [("As in the file, else by author or id", ""), *((s.value, s.value) for s in Split)]
+        form.append(gr.Dropdown(splits, value="", label="Split", interactive=True))
+        form.append(gr.Checkbox(label="Mask e-mail addresses, phone numbers, links and user names", value=False))
+    with gr.Accordion("Presets", open=False):
+        names = gr.Dropdown(sorted(exchange.presets(context.store)), label="Saved options", interactive=True)
+        name = gr.Textbox(label="Save the options above as", max_lines=1)
+        with gr.Row():
+            load, save = gr.Button("Use", size="sm"), gr.Button("Save", size="sm")
+    load.click(friendly(_preset_loader(context)), names, form, **QUIET)
+    save.click(friendly(_preset_saver(context, name, form)), {name, *form}, names, **QUIET)
+    return form
+
+
+def _preset_loader(context: Context) -> Any:
+    def load(name: str | None, request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        saved = exchange.presets(context.store).get(name or "")
+        if saved is None:
+            raise InvalidRecord("Choose a preset first.")
+        options = ImportOptions.from_dict(saved)
+        lines = "\n".join(f"{k} = {v}" for k, v in options.criteria.items())
+        keep = options.same_text is SameText.KEEP
+        values = [
+            options.format,
+            options.encoding or "",
+            options.labels_as,
+            options.annotator,
+            lines,
+            options.new_criteria,
+        ]
+        return [*values, keep, options.split or "", options.mask]
+
+    return load
+
+
+def _preset_saver(context: Context, name: gr.Textbox, form: list[Any]) -> Any:
+    def save(values: dict[Any, Any], request: gr.Request) -> Any:
+        context.require(request, *CURATORS)
+        exchange.save_preset(context.store, values[name], options_of([values[c] for c in form], {}))
+        return gr.Dropdown(choices=sorted(exchange.presets(context.store)), value=values[name].strip())
+
+    return save
+
+
+def options_of(form: list[Any], columns: Mapping[str, str]) -> ImportOptions:
+    """Import options from the values of the form. Raises InvalidRecord for a mapping that cannot be read."""
+    kind, encoding, labels_as, annotator, criteria, new, keep, split, mask = form
+    return ImportOptions(
+        format=kind or exchange.AUTO,
+        encoding=(encoding or "").strip() or None,
+        columns=dict(columns),
+        labels_as=LabelsAs(labels_as),
+        annotator=(annotator or "").strip() or "imported",
+        criteria=dict(mapping_of(criteria or "")),
+        new_criteria=bool(new),
+        same_text=SameText.KEEP if keep else SameText.SKIP,
+        split=Split(split) if split else None,
+        mask=bool(mask),
+    )
+
+
+class _ImportPage:
+    """The handlers of the import part; `values` is what the components hold."""
+
+    def __init__(
+        self,
+        context: Context,
+        runs: ImportRuns,
+        file: gr.File,
+        pasted: gr.Textbox,
+        form: list[Any],
+        columns: list[gr.Dropdown],
+    ) -> None:
+        self._context, self._runs = context, runs
+        self._file, self._pasted, self._form, self._columns = file, pasted, form, columns
+
+    def look(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
+        """A new file: what it is, its columns as choices, its first rows."""
+        self._context.require(request, *CURATORS)
+        path = self._path(values)
+        if path is None:
+            return ["", gr.Accordion(visible=False), gr.Dataframe(visible=False), *[gr.Dropdown()] * len(MAPPED)]
+        plan = self._plan(path, self._options(values, mapped=False))
+        choices = [GUESS, NO_COLUMN, *plan.columns]
+        dropdowns = [gr.Dropdown(choices=choices, value=plan.mapping.get(name, NO_COLUMN)) for name in MAPPED]
+        boxed = gr.Accordion(visible=bool(plan.columns))
+        return [_in_words(plan), boxed, _table(plan), *(dropdowns if plan.columns else [gr.Dropdown()] * len(MAPPED))]
+
+    def look_again(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
+        """Another mapping, format or encoding for the same file."""
+        self._context.require(request, *CURATORS)
+        path = self._path(values)
+        if path is None:
+            return ["Choose a file first.", gr.Dataframe(visible=False)]
+        plan = self._plan(path, self._options(values))
+        return [_in_words(plan), _table(plan)]
+
+    def check(self, values: dict[Any, Any], request: gr.Request) -> Iterator[str]:
+        yield from self._start(values, request, dry_run=True)
+
+    def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[str]:
+        yield from self._start(values, request, dry_run=False)
+
+    def cancel(self, request: gr.Request) -> None:
+        self._runs.cancel(self._context.require(request, *CURATORS).name)
+
+    def resume(self, request: gr.Request) -> Iterator[str]:
+        """After a reload: the import that is still running."""
+        person = self._context.user(request)
+        run = self._runs.current(person.name)
+        if run is not None and not run.finished.is_set():
+            yield from _followed(run)
+
+    def _start(self, values: dict[Any, Any], request: gr.Request, *, dry_run: bool) -> Iterator[str]:
+        person = self._context.require(request, *CURATORS)
+        path = self._path(values)
+        if path is None:
+            raise InvalidRecord("Choose a file, or paste some rows, first.")
+        run = self._runs.start(path, self._options(values), by=person.name, file_name=path.name, dry_run=dry_run)
+        yield from _followed(run)
+
+    def _options(self, values: dict[Any, Any], *, mapped: bool = True) -> ImportOptions:
+        chosen = {name: values[c] for name, c in zip(MAPPED, self._columns, strict=True) if mapped}
+        columns = {n: "" if c == NO_COLUMN else c for n, c in chosen.items() if c and c != GUESS}
+        return options_of([values[c] for c in self._form], columns)
+
+    def _path(self, values: dict[Any, Any]) -> Path | None:
+        return Path(values[self._file]) if values[self._file] else self._pasted_file(values[self._pasted])
+
+    def _pasted_file(self, pasted: str | None) -> Path | None:
+        if not pasted or not pasted.strip():
+            return None
+        folder = self._context.settings.uploads_dir / "pasted"
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            if time.time() - old.stat().st_mtime > 3600:
+                old.unlink(missing_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=folder, suffix=".txt", delete=False, encoding="utf-8", newline=""
+        ) as file:
+            file.write(pasted)
+        return Path(file.name)
+
+    def _plan(self, path: Path, options: ImportOptions) -> exchange.Plan:
+        folder = Path(tempfile.mkdtemp(prefix="look-", dir=self._context.settings.uploads_dir))
+        try:
+            return exchange.plan_import(path, options, folder=folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _followed(run: Run) -> Iterator[str]:
+    last = ""
+    while not run.finished.wait(POLL_SECONDS):
+        now = f"{'Checking' if run.dry_run else 'Importing'}: {run.fraction:.0%}, {run.message}"
+        if now != last:
+            yield now
+        last = now
+    yield run.error if run.error else report_in_words(run.report, dry_run=run.dry_run)
+
+
+def _in_words(plan: exchange.Plan) -> str:
+    words = f"{plan.title} ({plan.reason}), {plan.encoding}"
+    words += f"; {plan.encoding_note}" if plan.encoding_note else ""
+    return words + (f"\n{plan.problem}" if plan.problem else "")
+
+
+def _table(plan: exchange.Plan) -> Any:
+    rows = [[str(r["row"]), r["post_id"], r["text"], r["labels"]] for r in plan.preview]
+    return gr.Dataframe(value=rows, visible=bool(rows))
+
+
+def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
+    """The counts of a report, one per line; only those that say something."""
+    if report is None:
+        return "Done."
+    new = "would be imported" if dry_run else "imported"
+    counts = [
+        (report.imported, f"posts {new}"),
+        (report.duplicates, "rows whose post is there already"),
+        (report.rejected_count, "rows refused"),
+        (report.annotations, "annotations"),
+        (report.known_annotations, "annotations that were there already"),
+        (report.predictions, "predictions"),
+        (report.aligned, "pieces of evidence found in their post by their words"),
+        (report.uncertain, "pieces of evidence for you to confirm (Uncertain evidence)"),
+        (report.unaligned, "pieces of evidence not found"),
+        (report.repaired, "offsets in UTF-16 units converted"),
+        (report.labels_refused, "labels not taken"),
+        (report.masked, "passages masked"),
+        (report.mojibake_rows, "texts that look wrongly decoded (such as â€™ for ’); try another encoding"),
+    ]
+    lines = [f"{count:,} {words}" for n, (count, words) in enumerate(counts) if count or n == 0]
+    lines += [f"Unknown label {name!r} ({count})" for name, count in list(report.unknown_criteria.items())[:10]]
+    lines += [f"New criterion {name}" for name in report.new_criteria[:20]]
+    lines += [f"Row {item['row']}: {item['reason']}" for item in report.rejected[:10]]
+    if dry_run:
+        lines.append("Nothing has been stored yet.")
+    return "\n".join(lines)
+
+
+# --- past imports
+
+
+def build_past(context: Context, tab: gr.Tab) -> None:
+    table = gr.Dataframe(
+        headers=["Number", "File", "Format", "When", "By", "Posts", "Annotations", "Refused", "State"],
+        datatype="str",
+        interactive=False,
+        max_height=360,
+        label="Imports, newest first",
+    )
+    empty = gr.Markdown("Nothing has been imported yet.", visible=False)
+    with gr.Row():
+        chosen = gr.Dropdown([], label="Import", interactive=True, elem_id="past-import")
+        report = gr.HTML("", padding=False)
+    undo = gr.Button("Undo this import", variant="stop", size="sm", elem_id="past-undo")
+    with gr.Group(visible=False) as sure:
+        warning = gr.Textbox(label="Undo as a whole?", interactive=False)
+        with gr.Row():
+            yes = gr.Button("Yes, remove it", variant="stop", elem_id="past-undo-yes")
+            no = gr.Button("Keep it")
+    shown = [table, empty, chosen, report, sure]
+
+    def refresh(request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        imports = context.store.imports()
+        choices = [(f"{i['id']}: {i['file_name']}", i["id"]) for i in imports if i["undone_at"] is None]
+        rows = [_import_row(i) for i in imports]
+        hidden = gr.Group(visible=False)
+        return [
+            gr.Dataframe(value=rows, visible=bool(rows)),
+            gr.Markdown(visible=not rows),
+            gr.Dropdown(choices=choices, value=None),
+            "",
+            hidden,
+        ]
+
+    def choose(number: int | None, request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        return [_report_link(number), gr.Group(visible=False)]
+
+    def ask(number: int | None, request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        found = _import_numbered(context, number)
+        counts = found["report"]
+        words = (
+            f"Import {found['id']} of {found['file_name']}: {counts.get('imported', 0)} posts go, with everything that was"
+            " annotated on them since, and the annotations that it brought for other posts."
+        )
+        return [gr.Group(visible=True), words]
+
+    def remove(number: int | None, request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        removed = exchange.undo_import(context.store, _import_numbered(context, number)["id"])
+        gr.Info(f"Removed {removed['posts']} posts and {removed['annotations']} annotations.", title="Import undone")
+        return refresh(request)
+
+    tab.select(friendly(refresh), None, shown, **QUIET)
+    chosen.input(friendly(choose), chosen, [report, sure], **QUIET)
+    undo.click(friendly(ask), chosen, [sure, warning], **QUIET)
+    no.click(lambda: gr.Group(visible=False), None, sure, **QUIET)
+    yes.click(friendly(remove), chosen, shown, **QUEUED)
+
+
+def _import_row(record: Mapping[str, Any]) -> list[str]:
+    report = record["report"]
+    refused = report.get("rejected_count", len(report.get("rejected", [])))
+    state = "undone" if record["undone_at"] else "in use"
+    head = [record["id"], record["file_name"], record["format"], record["created_at"][:16].replace("T", " ")]
+    counts = [report.get("imported", 0), report.get("annotations", 0), refused]
+    return [str(cell) for cell in (*head, record["created_by"] or "", *counts, state)]
+
+
+def _import_numbered(context: Context, number: int | None) -> dict[str, Any]:
+    found = next((i for i in context.store.imports() if i["id"] == number), None)
+    if found is None:
+        raise InvalidRecord("Choose an import from the list first.")
+    return found
+
+
+def _report_link(number: int | None) -> str:
+    if number is None:
+        return ""
+    return f'<a href="imports/{int(number)}/report" download>Download the report: every row not taken, and why</a>'

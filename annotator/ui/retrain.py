@@ -1,0 +1,326 @@
+"""Retrain: what a training would be about, one that runs, what it brought, and the registry of model versions.
+
+The views are drawn in the browser from JSON values; nothing is kept in the page, so it survives a reload and is the same in every
+tab. A timer asks for news only while a job waits or runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from annotator import training_auto, training_registry
+from annotator.training import enqueue_training, resume_training
+from annotator.training_exchange import import_version
+from annotator.training_jobs import enqueue_evaluation
+from annotator.training_plan import PRESETS, Plan, estimate, plan_training
+from annotator.training_promotion import PromotionRule
+from annotator.ui import retrain_form, retrain_views
+from annotator.ui.assets import asset
+from annotator.ui.context import QUIET, Context, friendly
+from storage.records import JobKind, JobStatus, Role
+
+POLL_SECONDS = 1.0
+UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
+CURATOR, ADMIN = Role.ADJUDICATOR, Role.ADMIN
+
+
+def build(context: Context) -> None:
+    RetrainPage(context).build()
+
+
+def view(name: str) -> gr.HTML:
+    """A view that draws itself from its value; its template is constant."""
+    return gr.HTML(
+        html_template='<section class="rt" aria-live="off"></section>',
+        css_template=asset("retrain.css"),
+        js_on_load=asset("retrain_common.js") + asset(f"retrain_{name}.js"),
+        elem_id=f"retrain-{name}",
+        apply_default_css=False,
+    )
+
+
+class RetrainPage:
+    """The page of one project."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.store, self.jobs, self.settings = context.store, context.jobs, context.settings
+        self._plan_of = functools.lru_cache(maxsize=1)(lambda *_: plan_training(self.store))
+
+    # --- layout
+
+    def build(self) -> None:
+        self.plan_view = view("plan")
+        with gr.Row(equal_height=False, elem_classes="rt-row"):
+            with gr.Column(scale=2, min_width=320):
+                self._build_start()
+            with gr.Column(scale=3, min_width=360):
+                self._build_job()
+        self._build_result()
+        self._build_registry()
+        self._build_automatic()
+        self._connect()
+
+    def _build_start(self) -> None:
+        gr.Markdown("### Train", elem_classes="rt-title")
+        self.preset = gr.Radio([(p.name, p.id) for p in PRESETS], value="quick", label="Preset")
+        self.base = gr.Dropdown(
+            [], label="Start from", info="The model whose weights are trained further", interactive=True
+        )
+        self.note = gr.Textbox(label="Note", placeholder="What is this training for? (optional)", max_length=500)
+        with gr.Accordion("All settings", open=False, elem_id="retrain-settings"):
+            self.fields = retrain_form.build(PRESETS[0].config)
+            self.rule = retrain_form.build_rule(PromotionRule())
+        self.estimate_view = view("estimate")
+        self.start = gr.Button("Start training", variant="primary", elem_id="retrain-start")
+
+    def _build_job(self) -> None:
+        gr.Markdown("### Progress", elem_classes="rt-title")
+        self.job_view = view("job")
+        with gr.Row():
+            self.cancel = gr.Button("Cancel", interactive=False, min_width=90, elem_id="retrain-cancel")
+            self.resume = gr.Button("Resume", interactive=False, min_width=90, elem_id="retrain-resume")
+        self.timer = gr.Timer(POLL_SECONDS, active=False)
+
+    def _build_result(self) -> None:
+        gr.Markdown("### Models", elem_classes="rt-title")
+        with gr.Row(equal_height=False):
+            self.version = gr.Dropdown(
+                [], label="Version", scale=2, min_width=200, interactive=True, elem_id="retrain-version"
+            )
+            self.service_note = gr.Textbox(
+                label="Note", placeholder="Needed to put a model in service against the rule", scale=3, max_length=500
+            )
+        with gr.Row():
+            self.serve = gr.Button("Put in service", variant="primary", min_width=120)
+            self.back = gr.Button("Roll back", min_width=120, elem_id="retrain-back")
+            self.again = gr.Button("Measure again", min_width=120)
+            self.delete = gr.Button("Delete", variant="stop", min_width=90)
+        self.result_view = view("result")
+
+    def _build_registry(self) -> None:
+        self.models_view = view("models")
+        self.upload = gr.UploadButton("Import a model (zip)", file_types=[".zip"], size="sm", elem_id="retrain-import")
+
+    def _build_automatic(self) -> None:
+        schedule = training_auto.schedule_of(self.store)
+        with gr.Accordion("Automatic retraining and clearing up", open=False, elem_id="retrain-automatic"):
+            with gr.Row():
+                self.auto = gr.Checkbox(schedule.enabled, label="Train by itself when enough posts have been reviewed")
+                self.auto_posts = gr.Number(schedule.posts, label="Newly reviewed posts", precision=0, minimum=1)
+                self.auto_hours = gr.Number(schedule.hours, label="At most once in … hours", minimum=0.1)
+                self.auto_preset = gr.Radio([(p.name, p.id) for p in PRESETS], value=schedule.preset, label="Preset")
+                self.keep = gr.Number(
+                    self.store.setting(training_registry.KEEP_SETTING),
+                    label="Keep the newest … versions",
+                    info="Older ones are deleted after a training, never the active, the previous or the best one. Empty: keep all",
+                    precision=0,
+                )
+            self.save_auto = gr.Button("Save these settings", size="sm", elem_id="retrain-save-automatic")
+
+    # --- wiring
+
+    def _connect(self) -> None:
+        live = [self.job_view, self.cancel, self.resume, self.start, self.timer]
+        rest = [
+            self.plan_view,
+            self.base,
+            self.version,
+            self.back,
+            self.result_view,
+            self.models_view,
+            self.estimate_view,
+        ]
+        settings = [self.preset, self.base, *self.fields.values()]
+        everything = [*live, *rest]
+        tab = gr.context.Context.block
+        assert isinstance(tab, gr.Tab)
+        tab.select(friendly(self.show), [self.version, *settings], everything, **QUIET)
+        self.timer.tick(friendly(self.poll), [self.version, *settings], everything, **QUIET)
+        self.version.input(friendly(self.show_version), self.version, self.result_view, **QUIET)
+        self.preset.input(friendly(self.use_preset), self.preset, [*self.fields.values()], **QUIET).then(
+            friendly(self.show_estimate), settings, self.estimate_view, **QUIET
+        )
+        for field in (self.base, *self.fields.values()):
+            field.change(friendly(self.show_estimate), settings, self.estimate_view, **QUIET)
+        acts = [
+            (self.start, self.start_training, [self.note, *self.rule, *settings]),
+            (self.cancel, self.cancel_job, []),
+            (self.resume, self.resume_job, []),
+            (self.serve, self.put_in_service, [self.version, self.service_note]),
+            (self.back, self.roll_back, []),
+            (self.again, self.measure_again, [self.version]),
+            (self.delete, self.delete_version, [self.version]),
+        ]
+        for button, handler, inputs in acts:
+            button.click(friendly(handler), inputs, None, **QUIET).then(
+                friendly(self.show), [self.version, *settings], everything, **QUIET
+            )
+        self.upload.upload(friendly(self.import_model), self.upload, None, api_visibility="private").then(
+            friendly(self.show), [self.version, *settings], everything, **QUIET
+        )
+        schedule = [self.auto, self.auto_posts, self.auto_hours, self.auto_preset, self.keep]
+        self.save_auto.click(friendly(self.save_automatic), schedule, None, **QUIET)
+
+    # --- looking
+
+    def show(self, version: str | None, *settings: Any, request: gr.Request) -> list[Any]:
+        """Everything that the page shows."""
+        self.context.require(request, CURATOR)
+        return [*self._live(), *self._rest(version, settings)]
+
+    def poll(self, version: str | None, *settings: Any, request: gr.Request) -> list[Any]:
+        """What changes while a job runs; everything once none does any more."""
+        self.context.require(request, CURATOR)
+        live = self._live()
+        if self._busy():
+            return [*live, *([gr.skip()] * 7)]
+        return [*live, *self._rest(version, settings)]
+
+    def _live(self) -> list[Any]:
+        job = retrain_views.shown_job(self.jobs)
+        running = job is not None and job.status in UNFINISHED
+        resumable = (
+            job is not None and job.kind is JobKind.TRAIN and job.status in (JobStatus.CANCELLED, JobStatus.FAILED)
+        )
+        asked = job is not None and job.cancel_requested and running
+        training = self.jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED, limit=1)
+        return [
+            retrain_views.job_value(self.jobs, job),
+            gr.Button("Stopping …" if asked else "Cancel", interactive=running and not asked),
+            gr.Button(interactive=resumable),
+            gr.Button("Queue another training" if training else "Start training"),
+            gr.Timer(POLL_SECONDS, active=self._busy()),
+        ]
+
+    def _busy(self) -> bool:
+        return bool(self.jobs.jobs(statuses=UNFINISHED, limit=1))
+
+    def _rest(self, version: str | None, settings: tuple[Any, ...]) -> list[Any]:
+        models, active = self.store.models(), self.store.active_model()
+        ids = [m.id for m in models]
+        chosen = version if version in ids else next(iter(ids), None)
+        before = training_registry.rollback_target(self.store)
+        base = settings[1] if len(settings) > 1 and settings[1] in ids else active and active.id
+        return [
+            retrain_views.plan_value(self._plan(), self.store),
+            gr.Dropdown(choices=[(retrain_views.model_label(m, active), m.id) for m in models], value=base),
+            gr.Dropdown(choices=[(retrain_views.model_label(m, active), m.id) for m in models], value=chosen),
+            gr.Button(f"Roll back to {before.id}" if before else "Roll back", interactive=before is not None),
+            retrain_views.result_value(self.store, self.settings, chosen),
+            retrain_views.models_value(self.store, self.jobs),
+            self._estimate(base, settings),
+        ]
+
+    def _plan(self) -> Plan:
+        """The plan, made anew when something was reviewed, the criteria changed or another model came into service."""
+        store = self.store
+        people = [(r.name, str(r.role)) for r in store.reviewers()]
+        key = (store.last_annotation_id(), len(store.activations()), tuple(store.criteria()), tuple(people))
+        return self._plan_of(*key)
+
+    def show_version(self, version: str | None, request: gr.Request) -> Any:
+        self.context.require(request, CURATOR)
+        return retrain_views.result_value(self.store, self.settings, version)
+
+    def use_preset(self, preset: str, request: gr.Request) -> list[Any]:
+        self.context.require(request, CURATOR)
+        return retrain_form.values_of(next(p.config for p in PRESETS if p.id == preset))
+
+    def show_estimate(self, *settings: Any, request: gr.Request) -> Any:
+        self.context.require(request, CURATOR)
+        return self._estimate(settings[1], settings)
+
+    def _estimate(self, base: str | None, settings: tuple[Any, ...]) -> dict[str, Any]:
+        models = {m.id: m for m in self.store.models()}
+        try:
+            config = retrain_form.config_from(settings[2:])
+        except retrain_form.InvalidConfig as error:
+            return {"error": str(error)}
+        found = estimate(self.store, self.jobs, self.settings, config, base=models.get(base or ""))
+        text = next((p.text for p in PRESETS if p.id == settings[0]), "")
+        return retrain_views.estimate_value(found, text, self.settings, PRESETS_CHANGED[config != _preset(settings[0])])
+
+    # --- acting
+
+    def start_training(
+        self, note: str, margin: Any, support: Any, posts: Any, *settings: Any, request: gr.Request
+    ) -> None:
+        person = self.context.require(request, ADMIN)
+        config = retrain_form.config_from(settings[2:])
+        rule = retrain_form.rule_from(margin, support, posts)
+        job = enqueue_training(
+            self.store, self.jobs, config, base=settings[1], rule=rule, by=person.name, note=(note or "").strip()
+        )
+        gr.Info(f"Training {job.id} is queued.", duration=4)
+
+    def cancel_job(self, request: gr.Request) -> None:
+        self.context.require(request, ADMIN)
+        job = retrain_views.shown_job(self.jobs)
+        if job is not None:
+            self.jobs.request_cancel(job.id)
+
+    def resume_job(self, request: gr.Request) -> None:
+        person = self.context.require(request, ADMIN)
+        job = retrain_views.shown_job(self.jobs)
+        if job is not None:
+            resume_training(self.jobs, self.settings, job.id, by=person.name)
+
+    def put_in_service(self, version: str | None, note: str, request: gr.Request) -> None:
+        person = self.context.require(request, ADMIN)
+        model = training_registry.put_in_service(
+            self.store, self.jobs, self.settings, chosen_version(version), by=person, note=note or ""
+        )
+        self.context.models.reload()
+        gr.Info(f"{model.id} is put in service.", duration=4)
+
+    def roll_back(self, request: gr.Request) -> None:
+        person = self.context.require(request, ADMIN)
+        model = training_registry.roll_back(self.store, self.jobs, self.settings, by=person)
+        self.context.models.reload()
+        gr.Info(f"{model.id} is back in service.", duration=4)
+
+    def measure_again(self, version: str | None, request: gr.Request) -> None:
+        person = self.context.require(request, ADMIN)
+        enqueue_evaluation(self.jobs, self.store, chosen_version(version), by=person.name)
+
+    def delete_version(self, version: str | None, request: gr.Request) -> None:
+        self.context.require(request, ADMIN)
+        training_registry.delete_version(self.store, self.jobs, self.settings, chosen_version(version))
+        gr.Info(f"{version} is deleted.", duration=4)
+
+    def import_model(self, path: str, request: gr.Request) -> None:
+        person = self.context.require(request, ADMIN)
+        try:
+            model = import_version(self.store, self.settings, Path(path), by=person)
+        finally:
+            Path(path).unlink(missing_ok=True)
+        gr.Info(f"Imported as {model.id}; it is not in service yet.", duration=6)
+
+    def save_automatic(
+        self, enabled: bool, posts: Any, hours: Any, preset: str, keep: Any, request: gr.Request
+    ) -> None:
+        self.context.require(request, ADMIN)
+        training_auto.set_schedule(
+            self.store, training_auto.Schedule(bool(enabled), int(posts or 0), float(hours or 0), preset)
+        )
+        self.store.set_setting(training_registry.KEEP_SETTING, max(1, int(keep)) if keep else None)
+        gr.Info("Saved.", duration=3)
+
+
+PRESETS_CHANGED = {False: "", True: "Some settings differ from the preset."}
+
+
+def _preset(preset_id: str) -> Any:
+    return next((p.config for p in PRESETS if p.id == preset_id), None)
+
+
+def chosen_version(version: str | None) -> str:
+    """The version chosen in the page. Raises NotPossible if none is."""
+    if not version:
+        raise training_registry.NotPossible("Choose a version first.")
+    return version

@@ -1,0 +1,356 @@
+"""What the views of the Retrain page draw, as JSON values. No gradio; texts of posts only as values, never as HTML."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import itertools
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from annotator.bootstrap import BUNDLED_PATH
+from annotator.quality import NAMES, figures, interval_of
+from annotator.settings import Settings
+from annotator.training import COMPARISON
+from annotator.training_measure import Differing, differing_from
+from annotator.training_plan import Estimate, Plan, trained_up_to
+from annotator.training_registry import NotPossible, directory_of, protection_of, rollback_target
+from encoder.sentences import sentences
+from storage.jobs import ABANDONED_AFTER_SECONDS, Jobs
+from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Span, Split
+from storage.store import Store
+
+SHOWN_DIFFERENCES = 40
+LOG_LINES = 12
+CURVES = (
+    ("loss", "Loss"),
+    ("dev_macro_f1", "Dev macro F1"),
+    ("learning_rate", "Learning rate"),
+    ("memory_mb", "Memory, MB"),
+)
+KINDS = {
+    JobKind.TRAIN: "Training",
+    JobKind.PREDICT: "Prediction of unreviewed posts",
+    JobKind.EVALUATE: "Measurement",
+    JobKind.IMPORT: "Import",
+}
+
+
+# --- plan
+
+
+def plan_value(plan: Plan, store: Store) -> dict[str, Any]:
+    active = plan.active
+    activation = next(iter(store.activations()), None)
+    return {
+        "active": active and {"id": active.id, "since": activation and activation["activated_at"]},
+        "new_posts": plan.new_posts,
+        "posts": {str(split): plan.posts[split] for split in Split},
+        "answers": plan.answers,
+        "criteria": [dataclasses.asdict(c) for c in plan.criteria],
+        "left_out": [dataclasses.asdict(row) for row in plan.left_out],
+        "replay": plan.replay,
+        "obstacle": plan.obstacle,
+        "warnings": list(plan.warnings),
+        "ever_trained": trained_up_to(store) > 0,
+    }
+
+
+def estimate_value(found: Estimate, preset: str, settings: Settings, changed: str) -> dict[str, Any]:
+    device = {"auto": "the best device of this machine", "cpu": "the CPU"}.get(settings.device, settings.device)
+    return {
+        "preset": preset,
+        "changed": changed,
+        "steps": found.steps,
+        "seconds": round(found.seconds),
+        "memory_mb": round(found.memory_mb),
+        "measured": found.measured,
+        "device": device,
+    }
+
+
+# --- job
+
+
+def shown_job(jobs: Jobs) -> Job | None:
+    """The job to show: the one that runs, else the one that waits longest, else the newest training, else None."""
+    running = jobs.jobs(statuses=[JobStatus.RUNNING], limit=10)
+    waiting = jobs.jobs(statuses=[JobStatus.QUEUED], limit=100)
+    trainings = jobs.jobs(kind=JobKind.TRAIN, limit=1)
+    first = sorted(running, key=lambda j: j.kind is not JobKind.TRAIN)[:1] or waiting[-1:] or trainings
+    return next(iter(first), None)
+
+
+def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
+    """The job with its curves, log, and what waits behind it."""
+    if job is None:
+        return {"job": None}
+    metrics = jobs.metrics(job.id)
+    waiting = [j for j in reversed(jobs.jobs(statuses=[JobStatus.QUEUED])) if j.id != job.id]
+    return {
+        "job": {
+            "id": job.id,
+            "title": f"{KINDS[job.kind]} {job.id}",
+            "status": str(job.status),
+            "stage": job.stage,
+            "message": job.message,
+            "progress": job.progress,
+            "error": job.error,
+            "result": (job.result or {}).get("reason", ""),
+            "model": (job.result or {}).get("model"),
+            "by": job.created_by,
+            "attempt": job.attempt,
+            "stalled": _stalled(job),
+            "cancelling": job.cancel_requested and job.status is JobStatus.RUNNING,
+            "eta_seconds": eta_seconds(job),
+            "ended": job.finished_at,
+        },
+        "curves": curves(metrics),
+        "log": jobs.log_tail(job.id, lines=LOG_LINES),
+        "waiting": [f"{KINDS[j.kind]} {j.id}" for j in waiting],
+    }
+
+
+def eta_seconds(job: Job, *, now: float | None = None) -> float | None:
+    """About how long the job still takes, from how fast it has been; None while that says nothing."""
+    if job.status is not JobStatus.RUNNING or job.claimed_at is None or job.progress < 0.03:
+        return None
+    spent = (now if now is not None else time.time()) - dt.datetime.fromisoformat(job.claimed_at).timestamp()
+    return max(0.0, spent * (1.0 - job.progress) / job.progress)
+
+
+def curves(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The curves that have points, at most 200 points each."""
+    found = []
+    for name, title in CURVES:
+        points = [[row["step"], row["value"]] for row in metrics if row["name"] == name]
+        if points:
+            step = max(1, len(points) // 200)
+            found.append({"name": name, "title": title, "points": [*points[:-1:step], points[-1]]})
+    return found
+
+
+def _stalled(job: Job) -> bool:
+    beat = job.heartbeat_at
+    return job.status is JobStatus.RUNNING and beat is not None and time.time() - beat > ABANDONED_AFTER_SECONDS / 2
+
+
+# --- result of a version
+
+
+def result_value(store: Store, settings: Settings, version_id: str | None) -> dict[str, Any]:
+    """A version beside the model before it and the baselines on the same posts, and the posts where the two differ."""
+    model = next((m for m in store.models() if m.id == version_id), None)
+    if model is None:
+        return {"model": None}
+    names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+    metrics = model.metrics
+    return {
+        "model": model.id,
+        "status": str(model.status),
+        "note": model.note,
+        "decision": (metrics.get("decision") or {}).get("reason", ""),
+        "compared_with": metrics.get("compared_with"),
+        "sets": [_set_value(metrics, name, names) for name in ("judged", "dev", "test") if _measured(metrics, name)],
+        "latest": _latest(metrics),
+        "data": _data_value(model),
+        "settings": {k: v for k, v in model.config.items() if k not in ("data", "rule")},
+        "differing": differing_value(store, settings, model, names),
+    }
+
+
+SET_TITLES = {
+    "judged": "The posts that the rule looked at",
+    "dev": "Dev posts of this project",
+    "test": "Test posts of this project",
+}
+
+
+def _measured(metrics: Mapping[str, Any], name: str) -> bool:
+    if name == "judged" and (metrics.get("judged") or {}).get("posts") == (metrics.get("dev") or {}).get("posts"):
+        return False  # the dev posts alone decided: shown as such
+    return bool((metrics.get(name) or {}).get("macro"))
+
+
+def _set_value(metrics: Mapping[str, Any], name: str, names: Mapping[str, str]) -> dict[str, Any]:
+    own = metrics[name]
+    beside = {model: sets[name] for model, sets in (metrics.get("beside") or {}).items() if sets.get(name)}
+    beside.pop("refitted", None)
+    active = beside.get("active")
+    rows = [{"name": "This version", "own": True, **_summary(own)}]
+    rows += [{"name": NAMES.get(model, model), "own": False, **_summary(found)} for model, found in beside.items()]
+    return {
+        "title": SET_TITLES[name],
+        "posts": own["posts"],
+        "rows": rows,
+        "criteria": [_criterion_row(cid, names, scores, active) for cid, scores in own["criteria"].items()],
+    }
+
+
+def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    return {**figures(evaluation), "interval": interval_of(evaluation.get("macro"))}
+
+
+def _criterion_row(
+    criterion_id: str, names: Mapping[str, str], scores: Mapping[str, Any], active: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    before = ((active or {}).get("criteria") or {}).get(criterion_id) or {}
+    return {
+        "name": names.get(criterion_id, criterion_id),
+        "support": scores["support"],
+        "precision": scores["precision"],
+        "recall": scores["recall"],
+        "f1": scores["f1"],
+        "interval": interval_of(scores),
+        "before": before.get("f1"),
+    }
+
+
+def _latest(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    latest = metrics.get("latest")
+    if not latest:
+        return None
+    return {
+        "at": latest["at"],
+        "sets": {s: _summary(latest[s]) | {"posts": latest[s]["posts"]} for s in latest if s != "at"},
+    }
+
+
+def _data_value(model: ModelVersion) -> dict[str, Any]:
+    data = model.config.get("data") or {}
+    return {"sha256": model.data_sha256, "posts": data.get("posts") or {}, "parent": model.parent, "base": model.base}
+
+
+def differing_value(store: Store, settings: Settings, model: ModelVersion, names: Mapping[str, str]) -> dict[str, Any]:
+    """The posts on which this version and the one before it differ, as pieces of text to draw."""
+    rows = _differing_rows(settings, model)
+    posts = {post.id: post for post in store.posts(sorted({d.post_id for d in rows}))}
+    shown = [d for d in rows if d.post_id in posts][:SHOWN_DIFFERENCES]
+    return {
+        "total": len(rows),
+        "better": sum(d.gain > 0 for d in rows),
+        "worse": sum(d.gain < 0 for d in rows),
+        "pairs": [
+            {
+                "post": d.post_id,
+                "criterion": names.get(d.criterion_id, d.criterion_id),
+                "gain": d.gain,
+                "gold": bool(d.gold),
+                "pieces": pieces(posts[d.post_id].text, d),
+            }
+            for d in shown
+        ],
+    }
+
+
+def _differing_rows(settings: Settings, model: ModelVersion) -> tuple[Differing, ...]:
+    try:
+        path = directory_of(settings, model) / COMPARISON
+        return differing_from(json.loads(path.read_text("utf-8"))["differing"])
+    except (NotPossible, OSError):
+        return ()
+
+
+def pieces(text: str, pair: Differing) -> list[dict[str, Any]]:
+    """The sentences that gold or either model marks, with one sentence around, cut where the marks begin and end.
+
+    A piece without text stands for what is left out.
+    """
+    marks = {"gold": pair.gold, "active": pair.active, "candidate": pair.candidate}
+    marked = [Span(a, b) for spans in marks.values() for a, b in spans if b <= len(text)]
+    found = sentences(text)
+    hit = {i for i, s in enumerate(found) if any(s.overlaps(m) for m in marked)}
+    near = sorted({j for i in hit for j in (i - 1, i, i + 1) if 0 <= j < len(found)})
+    result: list[dict[str, Any]] = []
+    last_end = 0
+    for index in near:
+        start = found[index].start
+        if start > last_end and text[last_end:start].strip():
+            result.append({"text": ""})
+        result += _cut(text, max(start, last_end), found[index].end, marks)
+        result.append({"text": " "})
+        last_end = found[index].end
+    if text[last_end:].strip():
+        result.append({"text": ""})
+    return result
+
+
+def _cut(text: str, start: int, end: int, marks: Mapping[str, Sequence[tuple[int, int]]]) -> list[dict[str, Any]]:
+    edges = {start, end}
+    for spans in marks.values():
+        edges |= {min(max(x, start), end) for span in spans for x in span}
+    cuts = sorted(edges)
+    return [
+        {"text": text[a:b], **{name: any(s <= a and b <= e for s, e in spans) for name, spans in marks.items()}}
+        for a, b in itertools.pairwise(cuts)
+    ]
+
+
+# --- registry
+
+
+def model_label(model: ModelVersion, active: ModelVersion | None) -> str:
+    name = f"{model.id} (bundled)" if model.path == BUNDLED_PATH and model.id != "bundled" else model.id
+    if active is not None and model.id == active.id:
+        return f"{name} · in service"
+    return f"{name} · set aside" if model.status is ModelStatus.ASIDE else name
+
+
+def models_value(store: Store, jobs: Jobs) -> dict[str, Any]:
+    """The registry as rows, and the learning curve over all versions that were measured on the project's posts."""
+    active, before = store.active_model(), rollback_target(store)
+    models = store.models()
+    return {
+        "rows": [_model_row(store, jobs, m, active, before) for m in models],
+        "curve": learning_curve(store, models),
+    }
+
+
+def _model_row(
+    store: Store, jobs: Jobs, model: ModelVersion, active: ModelVersion | None, before: ModelVersion | None
+) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "active": active is not None and active.id == model.id,
+        "previous": before is not None and before.id == model.id,
+        "aside": model.status is ModelStatus.ASIDE,
+        "bundled": model.path == BUNDLED_PATH,
+        "parent": model.parent,
+        "examples": model.examples,
+        "dev": _f1(model, "dev"),
+        "test": _f1(model, "test"),
+        "size": model.size_bytes,
+        "data": (model.data_sha256 or "")[:8],
+        "by": model.created_by,
+        "at": model.created_at,
+        "note": model.note,
+        "protected": protection_of(store, jobs, model),
+    }
+
+
+def _f1(model: ModelVersion, name: str) -> float | None:
+    return ((model.metrics.get(name) or {}).get("macro") or {}).get("f1")
+
+
+def learning_curve(store: Store, models: Sequence[ModelVersion]) -> dict[str, Any]:
+    """F1 by number of corrected posts, as measured when each version was made: macro, and per criterion.
+
+    On test posts, as dev posts chose among the steps; on dev posts as long as there are no test posts.
+    """
+    trained = [m for m in sorted(models, key=lambda m: m.examples or 0) if m.examples]
+    name = "test" if sum(_f1(m, "test") is not None for m in trained) >= 2 else "dev"
+    if sum(_f1(m, name) is not None for m in trained) < 2:
+        name = "judged"
+    lines = [
+        {"name": "Macro F1", "points": [[m.examples, _f1(m, name), m.id] for m in trained if _f1(m, name) is not None]}
+    ]
+    for criterion in store.criteria():
+        points = []
+        for m in trained:
+            scores = ((m.metrics.get(name) or {}).get("criteria") or {}).get(criterion.id) or {}
+            if scores.get("f1") is not None:
+                points.append([m.examples, scores["f1"], m.id])
+        lines.append({"name": criterion.name, "points": points})
+    return {"set": SET_TITLES[name].lower(), "lines": [line for line in lines if line["points"]]}

@@ -1,0 +1,244 @@
+"""Makes the bundled model: `python -m encoder.demo.build`. Seeded; on two CPU cores in under an hour.
+
+1. a tokenizer is trained; 2. a public sentence encoder (the teacher) is fine-tuned on the corpus and reads it and general text;
+3. a small bidirectional Gemma, from random weights, learns the teacher's view of those texts; 4. the n-gram table is fitted, and
+the heads are trained on posts composed from the corpus; 5. temperature and thresholds are fitted on the dev voices.
+Test voices and test posts are not read here; `benchmarks/demo_model.py` measures on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from encoder.checkpoints import save_encoder
+from encoder.config import EncoderConfig
+from encoder.demo import corpus, linear, measure, supervised, teacher, warmup
+from encoder.demo.corpus import CRITERIA, Composer, Item
+from encoder.demo.general import DEFAULT_TEXT, read_general
+from encoder.demo.teacher import Floats, TeacherView
+from encoder.demo.tokenizer import train_tokenizer
+from encoder.families import FAMILIES
+from encoder.hub import BUNDLED_DIRECTORY
+from encoder.model import EvidenceEncoder
+from encoder.tokens import TextTokenizer
+from storage.records import Criterion, Split
+
+BUCKETS = 2**18
+_STRANGERS = 20_000
+_STRANGER_AT_MOST = 0.15
+_KEPT_FILES = ("README.md", "metrics.json")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of the backbone and its vocabulary."""
+
+    vocabulary: int = 12_000
+    hidden: int = 256
+    layers: int = 3
+    heads: int = 4
+    feed_forward: int = 704
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from. own: items of the training voices; general: other text; texts: both, own first."""
+
+    own: list[Item]
+    general: list[str]
+
+    @property
+    def texts(self) -> list[str]:
+        return [item.text for item in self.own] + self.general
+
+    @property
+    def labels(self) -> Floats:
+        """(own, criteria) of 0 and 1."""
+        return np.array([[float(c in item.labels) for c in CRITERIA] for item in self.own], np.float32)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    encoder = build(options)
+    _save(encoder, options.output)
+    _say(f"saved at {options.output}")
+
+
+def build(options: argparse.Namespace) -> EvidenceEncoder:
+    """The trained and calibrated encoder."""
+    items = corpus.read_items()
+    material = Material([i for i in items if i.split is Split.TRAIN], read_general(options.general_text))
+    dev = [i for i in items if i.split is Split.DEV]
+    dev_posts = [p for p in corpus.read_posts() if p.post.split is Split.DEV]
+    wordings = read_wordings()
+    tokenizer = train_tokenizer([i.text for i in material.own] * 3 + material.general, options.shape.vocabulary)
+    backbone = new_backbone(options.shape, tokenizer)
+    _say(f"{len(material.own)} items, {len(material.general)} general texts, {tokenizer.size} tokens")
+    seen = _warm_up(backbone, tokenizer, material, options)
+    encoder = _encoder(backbone, tokenizer)
+    _supervise(encoder, material, seen, dev, wordings, options)
+    encoder.config, found = measure.calibrated_config(encoder, measure.calibration_posts(dev, dev_posts), wordings[0])
+    _say(f"temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}")
+    return encoder
+
+
+def read_wordings(path: Path = corpus.DIRECTORY / "criteria.json") -> list[list[Criterion]]:
+    """The criteria in each of their wordings; the first is the default one."""
+    rows = json.loads(path.read_text("utf-8"))
+    count = len(rows[0]["wordings"])
+    return [
+        [Criterion(r["id"], r["name"], r["wordings"][n], position=p) for p, r in enumerate(rows)] for n in range(count)
+    ]
+
+
+def new_backbone(shape: Shape, tokenizer: TextTokenizer) -> Any:
+    """A Gemma 3 with random weights that attends in both directions."""
+    from transformers import Gemma3TextConfig, Gemma3TextModel
+
+    config = Gemma3TextConfig(
+        vocab_size=tokenizer.size,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.feed_forward,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        head_dim=shape.hidden // shape.heads,
+        query_pre_attn_scalar=shape.hidden // shape.heads,
+        max_position_embeddings=2048,
+        layer_types=["full_attention"] * shape.layers,
+        pad_token_id=tokenizer.special("pad"),
+        bos_token_id=tokenizer.special("bos"),
+        eos_token_id=tokenizer.special("eos"),
+    )
+    config.is_causal = False
+    return Gemma3TextModel(config)
+
+
+def _warm_up(
+    backbone: Any, tokenizer: TextTokenizer, material: Material, options: argparse.Namespace
+) -> TeacherView | None:
+    """Train the backbone on all texts; returns the teacher's view of them, or None without a teacher."""
+    read = warmup.ReadTexts.of(material.texts, tokenizer)
+    plan = warmup.WarmUp(steps=options.warmup_steps, seed=options.seed)
+    own = len(material.own)
+    if options.teacher == "none":
+        mask = tokenizer.special("mask")
+        assert mask is not None
+        warmup.masked_language_model(backbone, read, own, plan, mask, say=_say)
+        return None
+    model = teacher.Teacher(options.teacher, len(CRITERIA), options.device)
+    warmup.start_from_words(backbone, tokenizer, lambda words: teacher.word_vectors(model, words))
+    teacher.fine_tune(
+        model, material.texts[:own], material.labels, epochs=options.teacher_epochs, seed=options.seed, say=_say
+    )
+    seen = teacher.view(model, material.texts, say=_say)
+    backbone.to(options.device)
+    warmup.distill(backbone, read, seen, _soft(material, seen), own, plan, say=_say)
+    backbone.to("cpu")
+    return seen
+
+
+def _supervise(
+    encoder: EvidenceEncoder,
+    material: Material,
+    seen: TeacherView | None,
+    dev: Sequence[Item],
+    wordings: Sequence[Sequence[Criterion]],
+    options: argparse.Namespace,
+) -> None:
+    """Fit the table, train the heads, in place."""
+    own = [item.text for item in material.own]
+    voices = [item.voice for item in material.own]
+    table = linear.fit_table(own, material.labels, BUCKETS)
+    held_out = linear.out_of_fold_logits(own, material.labels, voices, BUCKETS)
+    strangers, soft = _strangers(material, seen, options.seed)
+    items = [*material.own, *strangers]
+    wide = np.concatenate([held_out, table.logits([s.text for s in strangers])]) if strangers else held_out
+    assert encoder.heads.wide is not None
+    table.put_into(encoder.heads.wide)
+    supervised.train_heads(
+        encoder,
+        Composer(items, options.seed, strangers=range(len(material.own), len(items))),
+        supervised.Targets(np.concatenate([_soft(material, seen)[: len(own)], soft]), wide),
+        wordings,
+        supervised.Plan(steps=options.steps, seed=options.seed),
+        quality=lambda model: measure.score_items(model, dev, wordings[0]).best_micro_f1(),
+        say=_say,
+    )
+
+
+def _soft(material: Material, seen: TeacherView | None) -> Floats:
+    """Wanted answers for the own texts (half label, half teacher) and, with a teacher, for the general ones."""
+    if seen is None:
+        return material.labels
+    chances = 1.0 / (1.0 + np.exp(-seen.logits))
+    chances[: len(material.own)] = (chances[: len(material.own)] + material.labels) / 2
+    return np.asarray(chances, np.float32)
+
+
+def _strangers(material: Material, seen: TeacherView | None, seed: int) -> tuple[list[Item], Floats]:
+    """General texts in which the teacher sees no evidence, as items that may stand in any post, and its answers for them."""
+    if seen is None:
+        return [], np.zeros((0, len(CRITERIA)), np.float32)
+    chances = _soft(material, seen)[len(material.own) :]
+    quiet = [n for n, text in enumerate(material.general) if chances[n].max() < _STRANGER_AT_MOST and len(text) > 15]
+    chosen = np.random.default_rng(seed).permutation(quiet)[:_STRANGERS]
+    items = [Item(material.general[n], (), "neutral", False, (), "general", Split.TRAIN) for n in chosen]
+    return items, chances[chosen]
+
+
+def _encoder(backbone: Any, tokenizer: TextTokenizer) -> EvidenceEncoder:
+    config = EncoderConfig(scoring="post-once", known_criteria=CRITERIA, wide_buckets=BUCKETS, version="demo")
+    encoder = EvidenceEncoder(backbone, FAMILIES["gemma3_text"], tokenizer, config)
+    assert encoder.heads.criterion_id is not None
+    torch.nn.init.normal_(encoder.heads.criterion_id.weight, std=0.5)
+    return encoder
+
+
+def _save(encoder: EvidenceEncoder, output: Path) -> None:
+    """Write the model directory; its card and figures stay."""
+    kept = {name: (output / name).read_bytes() for name in _KEPT_FILES if (output / name).exists()}
+    encoder.backbone.to(torch.bfloat16)
+    save_encoder(encoder, output)
+    for name, content in kept.items():
+        (output / name).write_bytes(content)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m encoder.demo.build", description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=BUNDLED_DIRECTORY)
+    parser.add_argument(
+        "--general-text", nargs="+", default=[DEFAULT_TEXT], help="text files (.txt, .gz), or datasets of the Hub"
+    )
+    parser.add_argument(
+        "--teacher", default=teacher.DEFAULT_TEACHER, help="Hub id or directory; none for a warm-up without one"
+    )
+    parser.add_argument("--teacher-epochs", type=int, default=3)
+    parser.add_argument("--warmup-steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--device", default="cpu", help="where teacher and warm-up compute")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    options.shape = Shape()
+    return options
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

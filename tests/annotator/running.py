@@ -1,0 +1,26 @@
+"""A running app for tests: real server, real gate, on a free port of the loopback address."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from annotator.server import App
+from annotator.settings import Settings, checked
+
+
+@contextlib.contextmanager
+def running_app(data_dir: Path, **changes: Any) -> Iterator[App]:
+    """The app on an empty project; without its worker unless asked for."""
+    chosen: dict[str, Any] = {"data_dir": data_dir, "port": 0, "worker": False, "empty": True, **changes}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of gradio's own, at import and launch
+        app = App(checked(Settings(**chosen)))
+        try:
+            app.start()
+            yield app
+        finally:
+            app.stop()
