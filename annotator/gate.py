@@ -58,7 +58,8 @@ class Gate:
             return
         person = self._person(scope, answer)
         scope[PERSON] = person
-        if person is None and not self._is_open(scope):
+        is_open = self._is_open(scope)
+        if person is None and not is_open:
             await self._turn_away(scope, answer)
             return
         await self._app(scope, receive, answer.send)
@@ -91,12 +92,12 @@ class Gate:
         return Reviewer(self._settings.local_reviewer, Role.ADMIN)
 
     def _is_open(self, scope: Scope) -> bool:
-        if scope["path"].rstrip("/") in OPEN_PATHS:
-            return True
-        if scope["path"].rstrip("/") == STARTUP_PATH and not self._started:
-            self._started = True  # Gradio calls it once by itself, without a cookie, before it serves anybody
-            return True
-        return False
+        """Whether strangers may ask for the path. Gradio calls one itself, without a cookie, before it serves anybody."""
+        path = scope["path"].rstrip("/")
+        if path == STARTUP_PATH:
+            first, self._started = not self._started, True
+            return first
+        return path in OPEN_PATHS
 
     async def _turn_away(self, scope: Scope, answer: _Answer) -> None:
         wants_page = scope["method"] in ("GET", "HEAD") and "text/html" in _headers_of(scope).get("accept", "*/*")

@@ -104,9 +104,7 @@ class Part:
 
     def progress(self, fraction: float, stage: str = "", message: str = "") -> None:
         fraction = min(1.0, max(0.0, fraction))
-        # the inner stage ("epoch 2 of 5") is the detail of ours
-        detail = " · ".join(part for part in (stage, message) if part and part != self._stage)
-        self._monitor.progress(self._low + (self._high - self._low) * fraction, self._stage, detail)
+        self._monitor.progress(self._low + (self._high - self._low) * fraction, self._stage, message or stage)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         self._monitor.metrics(step, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 
@@ -23,9 +24,9 @@ def model_routes(settings: Settings, store: Store) -> list[Route]:
     """The archive is written for each request, outside every folder that is served, and goes when it has been sent."""
 
     def archive(model_id: str) -> Path:
-        handle = tempfile.NamedTemporaryFile(prefix=".download-", suffix=".zip", dir=settings.models_dir, delete=False)
-        handle.close()
-        path = Path(handle.name)
+        handle, name = tempfile.mkstemp(prefix=".download-", suffix=".zip", dir=settings.models_dir)
+        os.close(handle)
+        path = Path(name)
         try:
             return export_version(store, settings, model_id, path)
         except BaseException:

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from annotator.accounts import Accounts
 from annotator.bootstrap import Project, open_project, serving_alone
 from annotator.gate import Gate, person_of
+from annotator.model_routes import model_routes
 from annotator.routes import session_routes
 from annotator.serving import ModelService
 from annotator.settings import Settings, prepare_process
@@ -86,6 +87,7 @@ class App:
     def _app_options(self) -> dict[str, Any]:
         gate = Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=self.settings)
         routes = session_routes(self.accounts, self.settings, self.project.store, self.models)
+        routes += model_routes(self.settings, self.project.store)
         return {"middleware": [gate], "routes": routes, "docs_url": None, "redoc_url": None, "openapi_url": None}
 
 

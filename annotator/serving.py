@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 AHEAD_BATCH = 4
+STOP_SECONDS = 5.0
 CRITERIA_SEEN = "criteria_predicted"
 
 
@@ -84,11 +85,11 @@ class ModelService:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread; a prediction that is being made is finished first."""
+        """Stop the thread; a prediction that is being made is finished first, loading is not waited for."""
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=STOP_SECONDS)
 
     def reload(self) -> None:
         """Look now whether another version should be in service, instead of at the next poll."""
@@ -119,9 +120,13 @@ class ModelService:
 
     def wait_until_settled(self, timeout: float) -> Serving:
         """Wait until the model is ready or has failed, at most `timeout` seconds; returns how things stand."""
+        self.wait_for(lambda: self._serving.state is not ServingState.LOADING, timeout)
+        return self._serving
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until the condition holds, looked at after every step of the service; False if it did not in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._serving.state is not ServingState.LOADING, timeout)
-            return self._serving
+            return self._changed.wait_for(condition, timeout)
 
     # --- predictions
 
@@ -135,13 +140,15 @@ class ModelService:
         they are missing. Raises ModelUnusable while no model is loaded and something is missing.
         """
         criteria = self._store.criteria()
-        stored = self.predictions(post)
+        predictor = self._predictor
+        version = self.version if predictor is None else predictor.version
+        stored = {} if version is None else self._store.predictions(post.id, version)
         missing = [c for c in criteria if c.id not in stored]
         if missing:
-            made = self.predict([post], missing)
+            made = self._predict_first(predictor or self.predictor(), [post], missing)
             self._store.add_predictions(made)
-            stored |= {p.criterion_id: p for p in made}
-        return {c.id: stored[c.id] for c in criteria}
+            stored = self._store.predictions(post.id, made[0].model_version)
+        return {c.id: stored[c.id] for c in criteria if c.id in stored}
 
     def predict(
         self, posts: Sequence[Post], criteria: Sequence[Criterion], *, threshold: float | None = None
@@ -150,7 +157,12 @@ class ModelService:
 
         Raises ModelUnusable, EncoderError.
         """
-        predictor = self.predictor()
+        return self._predict_first(self.predictor(), posts, criteria, threshold)
+
+    def _predict_first(
+        self, predictor: Predictor, posts: Sequence[Post], criteria: Sequence[Criterion], threshold: float | None = None
+    ) -> list[Prediction]:
+        """Predict while the background thread holds still."""
         with self._lock:
             self._interactive += 1
         try:
@@ -177,6 +189,8 @@ class ModelService:
                 log.exception("The model service met an unexpected error")
                 self._set(dataclasses.replace(self._serving, reason=f"{type(error).__name__} (see the log)"))
                 busy = False
+            with self._changed:
+                self._changed.notify_all()
             if not busy:
                 self._wake.wait(self._poll_seconds)
                 self._wake.clear()

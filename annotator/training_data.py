@@ -83,7 +83,9 @@ def take_snapshot(store: Store, folder: Path, *, replay: ReplaySource | None) ->
         raise NothingToTrain("No reviewed post is in the training split yet. Review some posts first, then train.")
     old, old_dev = replay(criteria) if replay is not None else ((), ())
     if not examples[Split.DEV] and not old_dev:
-        raise NothingToTrain("No reviewed post is in the dev split yet, so nothing would tell when to stop. Review one first.")
+        raise NothingToTrain(
+            "No reviewed post is in the dev split yet, so nothing would tell when to stop. Review one first."
+        )
     own = {e.post.text_sha256 for some in examples.values() for e in some}  # the reviewers' answer counts, once
     sets = {
         "train": examples[Split.TRAIN],
@@ -92,7 +94,8 @@ def take_snapshot(store: Store, folder: Path, *, replay: ReplaySource | None) ->
         "replay": [e for e in old if e.post.text_sha256 not in own],
         "replay_dev": [e for e in old_dev if e.post.text_sha256 not in own],
     }
-    return _write(folder, criteria, sets, sorted(g.annotation.id or 0 for g in gold))
+    _write(folder, criteria, sets, sorted(g.annotation.id or 0 for g in gold))
+    return read_snapshot(folder)  # the first attempt sees exactly what a resumed one will see
 
 
 def usable_gold(store: Store, criteria: Sequence[Criterion]) -> list[Gold]:
@@ -159,14 +162,13 @@ def read_snapshot(folder: Path) -> Snapshot:
 
 def _write(
     folder: Path, criteria: Sequence[Criterion], sets: Mapping[str, Sequence[Example]], annotations: Sequence[int]
-) -> Snapshot:
+) -> None:
     """The manifest is written last and renamed into place: a snapshot is whole, or not there."""
     lines = [json.dumps(_row(name, e), ensure_ascii=False, sort_keys=True) for name in SETS for e in sets[name]]
     content = "".join(line + "\n" for line in lines).encode()
     snapshot = _snapshot(criteria, sets, annotations, _sha256(content, criteria))
     (folder / DATA_FILE).write_bytes(content)
     write_json(folder / MANIFEST_FILE, snapshot.row_list())
-    return snapshot
 
 
 def _snapshot(

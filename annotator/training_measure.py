@@ -95,9 +95,13 @@ def measure(
     answers: dict[str, Predictions] = {}
     answers["candidate"] = predict_all(candidate, posts, snapshot.criteria, steps_of(progress, 0, steps, "new model"))
     if active is not None:
+        in_service = active()
         answers["active"] = predict_all(
-            active(), posts, snapshot.criteria, steps_of(progress, 1, steps, "model in service")
+            in_service, posts, snapshot.criteria, steps_of(progress, 1, steps, "model in service")
         )
+        refit_thresholds(in_service, snapshot)
+        judged = [e.post for e in examples["judged"]]
+        answers["refitted"] = predict_all(in_service, judged, snapshot.criteria, lambda _: None)
     progress.progress((steps - 2) / steps, "", "baselines")
     answers |= baseline_predictions(snapshot, posts)
     progress.progress((steps - 1) / steps, "", "figures")

@@ -33,13 +33,12 @@ class DirectoryBroken(EvidenceError):
 
 
 def directory_of(settings: Settings, model: ModelVersion) -> Path:
-    """Where the version's files are. Raises NotPossible for the bundled one, whose files belong to the program."""
+    """Where the version's files are. Raises NotPossible if they do not belong to the project."""
     if model.path == BUNDLED_PATH:
         raise NotPossible("The bundled model belongs to the program and is not a file of the project.")
-    directory = (settings.models_dir / model.path).resolve()
-    if directory.parent != settings.models_dir.resolve():
-        raise NotPossible(f"Model {model.id} does not lie in the project's models directory.")
-    return directory
+    if not is_own(settings, model):
+        raise NotPossible(f"The files of model {model.id} lie outside the project, in {model.path}.")
+    return settings.models_dir / model.path
 
 
 @contextlib.contextmanager
@@ -53,6 +52,8 @@ def registry_lock(settings: Settings) -> Iterator[None]:
 
 def check_directory(directory: Path) -> None:
     """Raise DirectoryBroken unless the directory holds a readable configuration and whole safetensors weights."""
+    if not directory.is_dir():
+        raise DirectoryBroken(f"The files of model {directory.name} are gone.")
     from encoder.config import EncoderConfig
 
     EncoderConfig.load(directory)
@@ -81,6 +82,22 @@ def check_safetensors(path: Path) -> None:
         raise DirectoryBroken(f"{path.name} is cut off: {size} bytes are there.")
 
 
+def check_files(settings: Settings, model: ModelVersion) -> None:
+    """Raise DirectoryBroken if the files of a version that lies in the project are gone or not whole.
+
+    What the bundled model, other directories and the Hub hold shows when the model is loaded.
+    """
+    if is_own(settings, model):
+        check_directory(directory_of(settings, model))
+    elif model.path != BUNDLED_PATH and Path(model.path).is_absolute() and not Path(model.path).is_dir():
+        raise DirectoryBroken(f"The directory {model.path} of model {model.id} is gone.")
+
+
+def is_own(settings: Settings, model: ModelVersion) -> bool:
+    """True if the version's files belong to the project, not to the program, another directory or the Hub."""
+    return model.path != BUNDLED_PATH and (settings.models_dir / model.path).parent == settings.models_dir
+
+
 def size_of(directory: Path) -> int:
     return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())
 
@@ -105,10 +122,7 @@ def put_in_service(
         raise NotPossible(
             f"Model {model_id} was set aside by the promotion rule. Say in a note why to use it all the same."
         )
-    if model.path != BUNDLED_PATH and (settings.models_dir / model.path).is_dir():
-        check_directory(directory_of(settings, model))
-    elif model.path != BUNDLED_PATH and "/" not in model.path:
-        raise DirectoryBroken(f"The files of model {model_id} are gone.")
+    check_files(settings, model)
     with store.write():
         if model.status is ModelStatus.ASIDE:
             line = f"Put in service against the rule by {by.name}: {note.strip()}"
@@ -168,7 +182,10 @@ def protection_of(store: Store, jobs: Jobs, model: ModelVersion) -> str | None:
 
 
 def delete_version(store: Store, jobs: Jobs, settings: Settings, model_id: str) -> None:
-    """Delete the version's files and predictions; its row stays as deleted. Raises NotPossible with the reason if it may not."""
+    """Delete the version's files and predictions; its row stays as deleted. Raises NotPossible with the reason if it may not.
+
+    Files outside the project are left where they are.
+    """
     with store.write():
         model = store.model(model_id)
         reason = protection_of(store, jobs, model)
@@ -176,7 +193,8 @@ def delete_version(store: Store, jobs: Jobs, settings: Settings, model_id: str) 
             raise NotPossible(reason)
         store.update_model(model_id, status=ModelStatus.DELETED)
         store.forget_model_predictions(model_id)
-    discard(settings, directory_of(settings, model))
+    if is_own(settings, model):
+        discard(settings, directory_of(settings, model))
 
 
 def discard(settings: Settings, directory: Path) -> None:

@@ -11,18 +11,15 @@ A LoRA adapter has adapter_config.json and adapter_model.safetensors instead of 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoder.config import CONFIG_FILE, EncoderConfig
-from encoder.errors import EncoderError, ModelUnusable
+from encoder.directories import SaveFailed, check_output, replacing_directory
+from encoder.errors import ModelUnusable
 from encoder.families import (
     Family,
     backbone_class,
@@ -38,13 +35,11 @@ from encoder.tokens import TextTokenizer
 if TYPE_CHECKING:
     from encoder.model import EvidenceEncoder
 
+__all__ = ["LoadOptions", "SaveFailed", "check_output", "load_encoder", "replacing_directory", "save_encoder"]
+
 HEADS_FILE = "heads.safetensors"
 ADAPTER_FILE = "adapter_config.json"
 _MARKS = "prompt_embeddings"
-
-
-class SaveFailed(EncoderError):
-    """The model could not be written; what stood in its place before is untouched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,67 +99,13 @@ def save_encoder(
     """Write the complete model at `directory`, replacing what is there in one step.
 
     An encoder under LoRA is saved as an adapter, or merged into full weights. documents: further text files by name, such as
-    what training knows of the model. Raises SaveFailed (disk full, not writable).
+    what training knows of the model. Raises SaveFailed (disk full, not writable, something else stands there).
     """
+    check_output(directory)
     with replacing_directory(directory) as temporary:
         _write(encoder, temporary, merge_adapter)
         for name, text in (documents or {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def replacing_directory(directory: Path) -> Iterator[Path]:
-    """A temporary directory beside `directory` that takes its place when the block ends well, else is removed."""
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    except OSError as error:
-        raise SaveFailed(f"Nothing can be written beside {directory}: {error.strerror}.") from error
-    try:
-        try:
-            yield temporary
-            _flush(temporary)
-            _swap(temporary, directory)
-        except Exception as error:
-            raise _explained(error, directory) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _swap(temporary: Path, directory: Path) -> None:
-    temporary.chmod(0o755)  # mkdtemp makes directories for the owner only
-    if not directory.exists():
-        temporary.rename(directory)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-old-", dir=directory.parent))
-    directory.rename(aside / "model")
-    try:
-        temporary.rename(directory)
-    except OSError:
-        (aside / "model").rename(directory)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _flush(directory: Path) -> None:
-    """Put every file on the disk before the rename, so that a power cut cannot leave names without contents."""
-    for path in directory.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def _explained(error: Exception, directory: Path) -> Exception:
-    """SaveFailed for what a disk can do; anything else as it is. safetensors wraps the system's error in its text."""
-    from safetensors import SafetensorError
-
-    full = (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or "os error 28" in str(error)
-    if full:
-        return SaveFailed(f"The disk is full: the model was not saved at {directory}; what was there is untouched.")
-    if isinstance(error, OSError | SafetensorError):
-        return SaveFailed(f"The model was not saved at {directory} ({error}); what was there is untouched.")
-    return error
 
 
 def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> None:

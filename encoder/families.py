@@ -68,7 +68,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "t5gemma2": Family(
         "T5Gemma 2", "t5gemma2", "T5Gemma2Config", "T5Gemma2TextEncoder", "encoder.text_config",
-        {r"^(model\.)?encoder\.text_model\.": ""}, ("sdpa", "eager"), bidirectional="always", window="both_sides",
+        {r"^(model\.)?encoder\.(text_model\.)?": ""}, ("sdpa", "eager"), bidirectional="always", window="both_sides",
     ),
     "t5gemma2_text": Family(
         "T5Gemma 2", "t5gemma2", "T5Gemma2TextConfig", "T5Gemma2TextEncoder", attention=("sdpa", "eager"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encoder.config import EncoderConfig, TrainConfig
+from encoder.directories import check_output
 from encoder.errors import BadExamples, TrainingFailed
 from encoder.evaluate import Evaluation, evaluate
 from encoder.examples import Example, check_criteria, count_labels, snapshot
@@ -79,7 +80,8 @@ def train(
     resume: go on from the last checkpoint of the same run, if there is one; the result is that of an uninterrupted run.
 
     Raises BadExamples (nothing usable, labels for unknown criteria), ModelUnusable (the base), TrainingFailed (a loss that is
-    not a number, out of memory, disk full, a package that is missing), and whatever the monitor raises.
+    not a number, out of memory, disk full, a package that is missing), SaveFailed (`output` holds
+    something else), and whatever the monitor raises.
     """
     # torch and transformers load here, so that importing the API stays cheap
     from encoder.training.checkpoint import Checkpoints
@@ -88,6 +90,7 @@ def train(
     started = time.monotonic()
     listener: Monitor = monitor or SilentMonitor()
     _check(train, dev, replay, criteria, config)
+    check_output(output)
     task = Task(train, dev, replay, criteria, base, output, config, encoder_config, device)
     run = Run.prepare(task, listener, Checkpoints(checkpoint_directory(output)), resume=resume)
     run.train()
@@ -189,3 +192,9 @@ def _record(run: Run, task: Task, result: TrainResult) -> dict[str, object]:
         "versions": {name: version(name) for name in ("torch", "transformers", "accelerate")},
         "log": list(result.log),
     }
+
+
+if __name__ == "__main__":
+    from encoder.training.command import main
+
+    raise SystemExit(main())

@@ -39,6 +39,7 @@ def view(name: str) -> gr.HTML:
         css_template=asset("retrain.css"),
         js_on_load=asset("retrain_common.js") + asset(f"retrain_{name}.js"),
         elem_id=f"retrain-{name}",
+        padding=False,
         apply_default_css=False,
     )
 
@@ -60,8 +61,7 @@ class RetrainPage:
                 self._build_start()
             with gr.Column(scale=3, min_width=360):
                 self._build_job()
-        self._build_result()
-        self._build_registry()
+        self._build_models()
         self._build_automatic()
         self._connect()
 
@@ -86,8 +86,9 @@ class RetrainPage:
             self.resume = gr.Button("Resume", interactive=False, min_width=90, elem_id="retrain-resume")
         self.timer = gr.Timer(POLL_SECONDS, active=False)
 
-    def _build_result(self) -> None:
+    def _build_models(self) -> None:
         gr.Markdown("### Models", elem_classes="rt-title")
+        self.models_view = view("models")
         with gr.Row(equal_height=False):
             self.version = gr.Dropdown(
                 [], label="Version", scale=2, min_width=200, interactive=True, elem_id="retrain-version"
@@ -96,15 +97,12 @@ class RetrainPage:
                 label="Note", placeholder="Needed to put a model in service against the rule", scale=3, max_length=500
             )
         with gr.Row():
-            self.serve = gr.Button("Put in service", variant="primary", min_width=120)
+            self.serve = gr.Button("Put in service", variant="primary", min_width=120, elem_id="retrain-serve")
             self.back = gr.Button("Roll back", min_width=120, elem_id="retrain-back")
-            self.again = gr.Button("Measure again", min_width=120)
-            self.delete = gr.Button("Delete", variant="stop", min_width=90)
+            self.again = gr.Button("Measure again", min_width=120, elem_id="retrain-again")
+            self.delete = gr.Button("Delete", variant="stop", min_width=90, elem_id="retrain-delete")
+            self.upload = gr.UploadButton("Import (zip)", file_types=[".zip"], min_width=90, elem_id="retrain-import")
         self.result_view = view("result")
-
-    def _build_registry(self) -> None:
-        self.models_view = view("models")
-        self.upload = gr.UploadButton("Import a model (zip)", file_types=[".zip"], size="sm", elem_id="retrain-import")
 
     def _build_automatic(self) -> None:
         schedule = training_auto.schedule_of(self.store)
@@ -168,12 +166,12 @@ class RetrainPage:
 
     # --- looking
 
-    def show(self, version: str | None, *settings: Any, request: gr.Request) -> list[Any]:
+    def show(self, request: gr.Request, version: str | None, *settings: Any) -> list[Any]:
         """Everything that the page shows."""
         self.context.require(request, CURATOR)
         return [*self._live(), *self._rest(version, settings)]
 
-    def poll(self, version: str | None, *settings: Any, request: gr.Request) -> list[Any]:
+    def poll(self, request: gr.Request, version: str | None, *settings: Any) -> list[Any]:
         """What changes while a job runs; everything once none does any more."""
         self.context.require(request, CURATOR)
         live = self._live()
@@ -231,7 +229,7 @@ class RetrainPage:
         self.context.require(request, CURATOR)
         return retrain_form.values_of(next(p.config for p in PRESETS if p.id == preset))
 
-    def show_estimate(self, *settings: Any, request: gr.Request) -> Any:
+    def show_estimate(self, request: gr.Request, *settings: Any) -> Any:
         self.context.require(request, CURATOR)
         return self._estimate(settings[1], settings)
 
@@ -248,7 +246,7 @@ class RetrainPage:
     # --- acting
 
     def start_training(
-        self, note: str, margin: Any, support: Any, posts: Any, *settings: Any, request: gr.Request
+        self, request: gr.Request, note: str, margin: Any, support: Any, posts: Any, *settings: Any
     ) -> None:
         person = self.context.require(request, ADMIN)
         config = retrain_form.config_from(settings[2:])

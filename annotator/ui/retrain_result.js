@@ -5,7 +5,7 @@ function delta(now, before) {
   return make("span", change > 0.0005 ? "up" : change < -0.0005 ? "down" : "", text);
 }
 
-function setTables(set) {
+function setTables(set, index) {
   const box = make("div", "rt-set");
   box.append(make("h4", "", set.title + " (" + set.posts + ")"));
   box.append(table(
@@ -22,7 +22,7 @@ function setTables(set) {
   details.append(table(
     [["Criterion", ""], ["Gold", "num"], ["Precision", "num"], ["Recall", "num"], ["F1", "num"], ["95 %", "num"], ["F1 before", "num"], ["Change", "num"]],
     rows, "Per criterion"));
-  details.open = true;
+  details.open = index === 0;
   box.append(details);
   return box;
 }
@@ -69,7 +69,7 @@ function view(value) {
   if (value.decision) parts.push(make("p", "rt-note" + (value.status === "aside" ? " warn" : ""), (value.status === "aside" ? "Set aside. " : "") + value.decision));
   if (value.note) parts.push(make("p", "rt-soft rt-lines", value.note));
   if (!value.sets.length) parts.push(make("p", "rt-soft", "This version was not measured on posts of this project yet. “Measure again” does that."));
-  parts.push(...value.sets.map(setTables));
+  parts.push(...value.sets.map((set, index) => setTables(set, index)));
   if (value.latest) {
     const text = Object.entries(value.latest.sets).map(([name, s]) => `${name}: macro F1 ${number(s.macro_f1)} on ${s.posts} posts`).join(", ");
     parts.push(make("p", "rt-soft", `Measured again ${when(value.latest.at)} on all posts reviewed by then. ${text}.`));

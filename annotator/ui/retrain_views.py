@@ -28,7 +28,7 @@ CURVES = (
     ("loss", "Loss"),
     ("dev_macro_f1", "Dev macro F1"),
     ("learning_rate", "Learning rate"),
-    ("memory_mb", "Memory, MB"),
+    ("memory_bytes", "Memory, GB"),
 )
 KINDS = {
     JobKind.TRAIN: "Training",
@@ -115,7 +115,7 @@ def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
 
 def eta_seconds(job: Job, *, now: float | None = None) -> float | None:
     """About how long the job still takes, from how fast it has been; None while that says nothing."""
-    if job.status is not JobStatus.RUNNING or job.claimed_at is None or job.progress < 0.03:
+    if job.status is not JobStatus.RUNNING or job.claimed_at is None or job.progress < 0.08:
         return None
     spent = (now if now is not None else time.time()) - dt.datetime.fromisoformat(job.claimed_at).timestamp()
     return max(0.0, spent * (1.0 - job.progress) / job.progress)
@@ -125,7 +125,8 @@ def curves(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The curves that have points, at most 200 points each."""
     found = []
     for name, title in CURVES:
-        points = [[row["step"], row["value"]] for row in metrics if row["name"] == name]
+        scale = 1e-9 if name == "memory_bytes" else 1.0
+        points = [[row["step"], row["value"] * scale] for row in metrics if row["name"] == name]
         if points:
             step = max(1, len(points) // 200)
             found.append({"name": name, "title": title, "points": [*points[:-1:step], points[-1]]})
@@ -161,6 +162,7 @@ def result_value(store: Store, settings: Settings, version_id: str | None) -> di
     }
 
 
+REFITTED = {"refitted": "Model before, its thresholds fitted on these posts (what the rule compares)"}
 SET_TITLES = {
     "judged": "The posts that the rule looked at",
     "dev": "Dev posts of this project",
@@ -177,15 +179,17 @@ def _measured(metrics: Mapping[str, Any], name: str) -> bool:
 def _set_value(metrics: Mapping[str, Any], name: str, names: Mapping[str, str]) -> dict[str, Any]:
     own = metrics[name]
     beside = {model: sets[name] for model, sets in (metrics.get("beside") or {}).items() if sets.get(name)}
-    beside.pop("refitted", None)
-    active = beside.get("active")
+    before = beside.get("refitted") or beside.get("active")
     rows = [{"name": "This version", "own": True, **_summary(own)}]
-    rows += [{"name": NAMES.get(model, model), "own": False, **_summary(found)} for model, found in beside.items()]
+    rows += [
+        {"name": {**NAMES, **REFITTED}.get(model, model), "own": False, **_summary(found)}
+        for model, found in beside.items()
+    ]
     return {
         "title": SET_TITLES[name],
         "posts": own["posts"],
         "rows": rows,
-        "criteria": [_criterion_row(cid, names, scores, active) for cid, scores in own["criteria"].items()],
+        "criteria": [_criterion_row(cid, names, scores, before) for cid, scores in own["criteria"].items()],
     }
 
 
@@ -194,9 +198,9 @@ def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _criterion_row(
-    criterion_id: str, names: Mapping[str, str], scores: Mapping[str, Any], active: Mapping[str, Any] | None
+    criterion_id: str, names: Mapping[str, str], scores: Mapping[str, Any], beside: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    before = ((active or {}).get("criteria") or {}).get(criterion_id) or {}
+    before = ((beside or {}).get("criteria") or {}).get(criterion_id) or {}
     return {
         "name": names.get(criterion_id, criterion_id),
         "support": scores["support"],

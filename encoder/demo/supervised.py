@@ -25,11 +25,12 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how fast. longest: items per post at the end; the first third of the steps has shorter posts."""
+    """How long and how fast. items: passages per step. lengths: passages per post, one of them for each step, so that little
+    is computed on padding; the first quarter of the steps has the first half of them only."""
 
     steps: int = 1200
-    posts: int = 14
-    longest: int = 14
+    items: int = 56
+    lengths: tuple[int, ...] = (1, 2, 3, 1, 4, 7, 14)
     backbone_rate: float = 5e-4
     head_rate: float = 2e-3
     weight_decay: float = 0.02
@@ -78,8 +79,9 @@ def train_heads(
     begun, total = time.monotonic(), 0.0
     for step in range(1, plan.steps + 1):
         _set_rate(optimizer, step, plan)
-        longest = 3 if step < plan.steps / 4 else plan.longest
-        composed = [composer.compose(longest=longest) for _ in range(plan.posts if longest > 3 else 3 * plan.posts)]
+        lengths = plan.lengths[: len(plan.lengths) // 2] if step < plan.steps / 4 else plan.lengths
+        length = int(rng.choice(lengths))
+        composed = [composer.compose(count=length) for _ in range(plan.items // length)]
         total += _step(encoder, optimizer, batchers[rng.integers(len(batchers))], composed, targets)
         _average(averaged, encoder, min(plan.average, step / (step + 10)))
         if step % plan.evaluate_every == 0 or step == plan.steps:

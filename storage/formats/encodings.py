@@ -59,12 +59,12 @@ def detect_encoding(path: Path) -> Encoding:
 
 def looks_like_mojibake(text: str) -> bool:
     """True if the text seems to have been decoded wrongly before it was saved."""
-    return _MOJIBAKE.search(text) is not None
+    return not text.isascii() and _MOJIBAKE.search(text) is not None
 
 
 def has_broken_bytes(text: str) -> bool:
     """True if `text` was decoded with surrogateescape from bytes that do not fit the encoding."""
-    return _BROKEN.search(text) is not None
+    return not text.isascii() and _BROKEN.search(text) is not None
 
 
 @contextmanager

@@ -173,6 +173,8 @@ def _detect_text(path: Path, encoding: Encoding) -> Detected:
         raise FormatError(f"{path.name} is empty.")
     if start[0] in "{[":
         return _detect_json(path, encoding, start)
+    if start.startswith("# columns = ["):
+        return Detected(FORMATS["conll"], "BIO columns with a head per post", encoding)
     lines = [line for line in head.splitlines()[:-1] or head.splitlines() if line.strip() and not line.startswith("#")]
     tagged = sum(1 for line in lines if len(line.split()) >= 2 and _BIO.match(line.split()[-1]))
     if lines and tagged >= 0.9 * len(lines):

@@ -75,22 +75,28 @@ def _row(number: int, article: Mapping[str, Any], place: int | None, paragraph: 
     try:
         questions = paragraph.get("qas") or []
         ids = [str(q["id"]) for q in questions]
-        own = {i.split(SEPARATOR)[0] for i in ids if SEPARATOR in i}
         title = str(article.get("title") or "") or None
+        own = {i.rsplit(SEPARATOR, 1)[0] for i in ids if SEPARATOR in i}
+        if title is not None and all(i.startswith(title + SEPARATOR) for i in ids):
+            own = {title}
         post_id = own.pop() if len(own) == 1 else (title if place is None or title is None else f"{title}-{place}")
-        labels = tuple(_label(q, name) for q, name in zip(questions, ids, strict=True))
+        labels = tuple(
+            _label(q, name.removeprefix(f"{post_id}{SEPARATOR}")) for q, name in zip(questions, ids, strict=True)
+        )
         return ImportRow(number=number, post_id=post_id, text=paragraph["context"], labels=labels)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return RowError(number, f"is no paragraph of SQuAD ({error!r})")
 
 
 def _label(question: Mapping[str, Any], name: str) -> Label:
-    parts = name.split(SEPARATOR)
+    """name: the question's id without the post's; our own is the criterion, then the reviewer if there are several."""
+    criterion, _, reviewer = name.partition(SEPARATOR)
+    ours = name != str(question["id"])
     answers = question.get("answers") or []
     passages = {(int(a["answer_start"]), str(a["text"])) for a in answers}
     return Label(
-        criterion=parts[1] if len(parts) > 1 else str(question["question"]).strip(),
+        criterion=criterion if ours else str(question["question"]).strip(),
         verdict=Verdict.EVIDENCE if passages else Verdict.NO_EVIDENCE,
         passages=tuple(Passage(start=s, end=s + len(t), quote=t) for s, t in sorted(passages) if t),
-        annotator=parts[2] if len(parts) > 2 else None,
+        annotator=reviewer or None if ours else None,
     )

@@ -33,14 +33,29 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
     from openpyxl import Workbook
 
-    written = Written()
     book = Workbook(write_only=True)
     sheet = book.create_sheet(SHEET)
+    try:
+        written = _fill(sheet, posts)
+    except BaseException:
+        sheet.close()  # ends its stream into a temporary file
+        raise
+    raw = path.with_name(path.name + ".raw")
+    try:
+        book.save(raw)
+        _without_clock(raw, path)
+    finally:
+        raw.unlink(missing_ok=True)
+    return written
+
+
+def _fill(sheet: Any, posts: Iterable[ExportPost]) -> Written:
+    written = Written()
     sheet.append(COLUMNS)
     rows = 1
     for item in posts:
-        cells = [[_escaped(guard(cell)) for cell in row] for row in table_rows(item)]
-        if any(len(cell) > MAX_CELL_CHARACTERS for row in cells for cell in row):
+        cells = [[_escaped(guard(cell)) if cell else None for cell in row] for row in table_rows(item)]
+        if any(cell and len(cell) > MAX_CELL_CHARACTERS for row in cells for cell in row):
             written.leave_out(TOO_LONG)
         elif rows + len(cells) > MAX_ROWS:
             written.leave_out(TOO_MANY)
@@ -49,12 +64,6 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
             rows += len(cells)
             for row in cells:
                 sheet.append(row)
-    raw = path.with_name(path.name + ".raw")
-    try:
-        book.save(raw)
-        _without_clock(raw, path)
-    finally:
-        raw.unlink(missing_ok=True)
     return written
 
 

@@ -17,7 +17,7 @@ from storage.formats.registry import FORMATS, Format, detect
 from storage.formats.rows import ExportContext, ExportPost, ImportRow
 from storage.records import AnnotatedSpan, Annotation, InvalidRecord, Post, Prediction, Span, SpanOrigin, Split, Verdict
 from storage.store import Store, open_store
-from tests.builders import MOOD, SLEEP, accepted, a_post, a_span, an_annotation
+from tests.builders import MOOD, SLEEP, a_post, a_span, accepted, an_annotation
 
 CRITERIA = (SLEEP, MOOD)
 PIECES = [
@@ -91,7 +91,21 @@ def reread(kind: Format, items: Sequence[ExportPost], folder: Path) -> dict[str,
     return result
 
 
-EXACT = ["jsonl", "gold", "csv", "tsv", "xlsx", "parquet", "squad", "hf", "label-studio", "doccano", "prodigy", "argilla", "brat"]
+EXACT = [
+    "jsonl",
+    "gold",
+    "csv",
+    "tsv",
+    "xlsx",
+    "parquet",
+    "squad",
+    "hf",
+    "label-studio",
+    "doccano",
+    "prodigy",
+    "argilla",
+    "brat",
+]
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -100,3 +114,151 @@ EXACT = ["jsonl", "gold", "csv", "tsv", "xlsx", "parquet", "squad", "hf", "label
 def test_every_text_and_span_comes_back_from(name: str, items: list[ExportPost]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         assert reread(FORMATS[name], items, Path(folder)) == answers_of(items)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(items=export_posts())
+def test_bio_columns_bring_back_every_span_that_they_can_carry(items: list[ExportPost]) -> None:
+    carried = [ExportPost(i.post, tuple(filter(None, map(_flat, [i.post] * 2, i.answers)))) for i in items]
+    with tempfile.TemporaryDirectory() as folder:
+        assert reread(FORMATS["conll"], carried, Path(folder)) == answers_of(carried)
+
+
+def _flat(post: Post, answer: Annotation) -> Annotation | None:
+    """The answer with only those spans that tags can say: no white edges, no overlap."""
+    kept: list[AnnotatedSpan] = []
+    for span in answer.spans:
+        words = post.text[span.start : span.end]
+        if words == words.strip() and (not kept or span.start >= kept[-1].end):
+            kept.append(span)
+    if answer.verdict is Verdict.EVIDENCE and not kept:
+        return None
+    return Annotation(post.id, answer.criterion_id, "ana", answer.verdict, tuple(kept))
+
+
+# --- through the store
+
+
+def a_store(path: Path) -> Store:
+    store = open_store(path)
+    store.save_criteria(CRITERIA)
+    return store
+
+
+@pytest.fixture
+def reviewed(tmp_path: Path) -> Store:
+    """A store with two reviewers' answers, a revision taken back, an adjusted and a rejected prediction, and predictions."""
+    store = a_store(tmp_path / "reviewed")
+    for name in ("ana", "ben"):
+        store.ensure_reviewer(name)
+    one = a_post("I cannot sleep 😀. I lie awake.\r\nThe dog is well.", id="one")
+    two = a_post("=SUM(1) “quoted”, and\u2028more", id="two")
+    store.add_posts([one, two, a_post("Nobody read this.", id="three")])
+    awake, sleepless = a_span(one, "I lie awake.", score=0.75), a_span(one, "I cannot sleep", score=0.5)
+    store.add_predictions(
+        [Prediction("one", SLEEP.id, "v7", (sleepless, awake), 0.25, created_at="2026-01-01T00:00:00Z")]
+    )
+    wider = AnnotatedSpan(sleepless.start, sleepless.end + 2, SpanOrigin.ADJUSTED, sleepless)
+    decided = Annotation(
+        "one",
+        SLEEP.id,
+        "ana",
+        Verdict.EVIDENCE,
+        (wider, accepted(awake)),
+        model_version="v7",
+        note="hm\n=1",
+        seconds=2.5,
+    )
+    store.add_annotation(decided, expected_revision=0)
+    rejected = Annotation("one", MOOD.id, "ana", Verdict.NO_EVIDENCE, rejected=(Span(0, 3, 0.5),), model_version="v7")
+    store.add_annotation(rejected, expected_revision=0)
+    store.add_annotation(an_annotation(two, "=SUM(1)"), expected_revision=0)
+    store.add_annotation(an_annotation(two, "“quoted”"), expected_revision=1)
+    store.add_annotation(an_annotation(two, "“quoted”", reviewer="ben"), expected_revision=0)
+    return store
+
+
+def gold_of(store: Store) -> dict[str, tuple[str, dict[str, object]]]:
+    items = [i for i in store.iter_export(exchange.ExportFilter()) if i.answers]
+    return answers_of(items)
+
+
+@pytest.mark.parametrize("name", [n for n in exchange.WRITERS if n != "redsm5"])
+def test_gold_survives_the_way_out_and_into_an_empty_project(name: str, reviewed: Store, tmp_path: Path) -> None:
+    path = tmp_path / f"out{FORMATS[name].suffix}"
+    manifest = exchange.export_file(reviewed, name, path)
+    empty = a_store(tmp_path / "empty")
+    report = exchange.import_file(empty, path, format=name if name in ("gold", "tsv") else "auto")
+    assert (report["rejected"], report["labels_refused"], report["unaligned"]) == ([], 0, 0)
+    assert report["imported"] == manifest["posts"]
+    assert gold_of(empty) == gold_of(reviewed)
+
+
+@pytest.mark.parametrize("name", [n for n in exchange.WRITERS if FORMATS[n].is_folder])
+def test_a_folder_format_also_travels_as_a_zip_file(name: str, reviewed: Store, tmp_path: Path) -> None:
+    exchange.export_file(reviewed, name, tmp_path / "out.zip")
+    empty = a_store(tmp_path / "empty")
+    assert exchange.import_file(empty, tmp_path / "out.zip")["format"] == name
+    evidence = {
+        (p, c) for p, (_, found) in gold_of(reviewed).items() for c, (v, _) in found.items() if v is Verdict.EVIDENCE
+    }  # type: ignore[misc]
+    assert {(g.post_id, g.criterion_id) for g in empty.gold() if g.verdict is Verdict.EVIDENCE} == evidence
+
+
+def test_the_complete_format_brings_back_every_revision_and_prediction(reviewed: Store, tmp_path: Path) -> None:
+    exchange.export_file(reviewed, "jsonl", tmp_path / "all.jsonl")
+    empty = a_store(tmp_path / "empty")
+    exchange.import_file(empty, tmp_path / "all.jsonl")
+    chosen = exchange.ExportFilter(unreviewed=True)
+    for before, after in zip(
+        reviewed.iter_export(chosen, complete=True), empty.iter_export(chosen, complete=True), strict=True
+    ):
+        assert (before.post.id, before.post.text, before.post.split) == (
+            after.post.id,
+            after.post.text,
+            after.post.split,
+        )
+        assert list(map(_told, before.history)) == list(map(_told, after.history))
+        assert before.predictions == after.predictions
+
+
+def _told(revision: Annotation) -> tuple[object, ...]:
+    """Everything of a revision but its number in the database."""
+    r = revision
+    who = (r.post_id, r.criterion_id, r.reviewer, r.revision, r.verdict, r.created_at)
+    return (*who, r.spans, r.rejected, r.undecided, r.note, r.seconds, r.model_version, r.criterion_version)
+
+
+@pytest.mark.parametrize("name", exchange.WRITERS)
+def test_the_same_data_gives_the_same_bytes(name: str, reviewed: Store, tmp_path: Path) -> None:
+    suffix = FORMATS[name].suffix or ".zip"
+    for folder in ("first", "second"):
+        exchange.export_file(reviewed, name, tmp_path / folder / f"out{suffix}")
+    first, second = (sorted((tmp_path / f).iterdir()) for f in ("first", "second"))
+    assert [p.name for p in first] == [p.name for p in second]
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+@pytest.mark.parametrize("name", exchange.WRITERS)
+def test_a_shifted_offset_is_never_written(name: str, reviewed: Store, tmp_path: Path) -> None:
+    class Shifted(Store):
+        def iter_export(self, chosen, *, complete=False):  # type: ignore[no-untyped-def]
+            for item in super().iter_export(chosen, complete=complete):
+                length = len(item.post.text)
+                moved = tuple(
+                    Annotation(
+                        a.post_id,
+                        a.criterion_id,
+                        a.reviewer,
+                        Verdict.EVIDENCE,
+                        (AnnotatedSpan(length - 1, length + 3),),
+                    )
+                    for a in item.answers
+                )
+                yield ExportPost(item.post, moved)
+
+    path = tmp_path / f"out{FORMATS[name].suffix}"
+    with pytest.raises(InvalidRecord, match="runs past"):
+        exchange.export_file(Shifted(reviewed.path), name, path)
+    assert not path.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["reviewed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from tests.annotator.running import running_app
 PASSWORD = "correct horse battery"
 PAGE = {"accept": "text/html"}
 
-pytestmark = pytest.mark.slow
+# on a busy machine uvicorn leaves its closing sockets to the garbage collector
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +48,11 @@ def stranger(closed_app: App) -> Iterator[httpx.Client]:
         yield client
 
 
-def signed_in(app: App, name: str) -> httpx.Client:
-    client = httpx.Client(base_url=app.url)
-    answer = client.post("login", data={"name": name, "password": PASSWORD})
-    assert answer.status_code == 303
-    return client
+@contextlib.contextmanager
+def signed_in(app: App, name: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=app.url) as client:
+        assert client.post("login", data={"name": name, "password": PASSWORD}).status_code == 303
+        yield client
 
 
 def routes_of(app: App) -> list[tuple[str, str]]:

@@ -42,6 +42,7 @@ FLAGS = [
 MODEL = "m1"
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
+PATIENCE_MS = 20_000
 
 
 def browser_path() -> str | None:
@@ -151,37 +152,45 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def new_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
-    """Opens pages whose console errors and requests to other machines fail the test."""
-    contexts: list[Any] = []
-    problems: list[str] = []
+class Pages:
+    """Opens pages, and remembers what must never happen on one: a script error, a request to another machine."""
 
-    def open_page(path: str = "/", *, width: int = 1280, height: int = 860, begun: bool = True, **options: Any) -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
+    def __init__(self, chromium: Any, site: Site) -> None:
+        self._chromium = chromium
+        self._site = site
+        self._contexts: list[Any] = []
+        self.problems: list[str] = []
+
+    def open(self, path: str = "/", *, width: int = 1280, height: int = 860, begun: bool = True, **options: Any) -> Any:
+        """A page in a context of its own. `begun`: the notice before the first post was read already."""
+        context = self._chromium.new_context(viewport={"width": width, "height": height}, **options)
+        self._contexts.append(context)
         if begun:
             context.add_init_script("localStorage.setItem('evidence.notice', 'true')")
         page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: problems.append(f"{error}"))
-        page.on("request", lambda r: _foreign(r.url, site.url) and problems.append(f"asked for {r.url}"))
-        page.goto(site.url + path)
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: self.problems.append(f"{error}"))
+        page.on("request", lambda r: _foreign(r.url, self._site.url) and self.problems.append(f"asked for {r.url}"))
+        page.goto(self._site.url + path)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def _foreign(url: str, own: str) -> bool:
-    return url.startswith("http") and not url.startswith(own)
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
 
 
 @pytest.fixture
-def open_post(new_page: Callable[..., Any]) -> Callable[..., Any]:
-    """Opens the Review page at a post and waits until its text is there."""
+def new_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
+    """Opens pages that share nothing with those of other tests."""
+    pages = Pages(chromium, site)
+    yield pages.open
+    pages.close()
+    assert pages.problems == []
+
+
+@pytest.fixture
+def open_alone(new_page: Callable[..., Any]) -> Callable[..., Any]:
+    """Opens the Review page at a post in a browser of its own."""
 
     def opened(post_id: str, **options: Any) -> Any:
         page = new_page(f"/?post={post_id}", **options)
@@ -189,3 +198,30 @@ def open_post(new_page: Callable[..., Any]) -> Callable[..., Any]:
         return page
 
     return opened
+
+
+@pytest.fixture(scope="session")
+def _shared(chromium: Any, site: Site) -> Iterator[tuple[Pages, Any]]:
+    pages = Pages(chromium, site)
+    yield pages, pages.open(f"/?post={site.add_post('The first post.')}")
+    pages.close()
+
+
+@pytest.fixture
+def open_post(_shared: tuple[Pages, Any]) -> Iterator[Callable[..., Any]]:
+    """Opens a post on the Review page that the tests share: loading the app anew for each would take a second each."""
+    pages, page = _shared
+
+    def opened(post_id: str) -> Any:
+        page.wait_for_selector('.ev[data-state="ready"]')
+        page.evaluate("id => dispatchEvent(new CustomEvent('evidence:open-post', {detail: {post_id: id}}))", post_id)
+        page.wait_for_function(f"document.querySelector('.ev-post-id').textContent === '{post_id}'")
+        page.evaluate("document.querySelector('.ev').focus()")
+        return page
+
+    yield opened
+    assert pages.problems == []
+
+
+def _foreign(url: str, own: str) -> bool:
+    return url.startswith("http") and not url.startswith(own)

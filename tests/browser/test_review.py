@@ -88,6 +88,12 @@ def press(page: Any, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def reload_at(page: Any, criterion: str) -> None:
+    page.reload()
+    page.wait_for_selector('.ev[data-state="ready"]')
+    press(page, criterion)
+
+
 def wait_saved(page: Any) -> None:
     page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'saved'")
 
@@ -208,22 +214,20 @@ def test_a_selection_is_stored_with_exact_code_points(name: str, site: Site, ope
     page.wait_for_selector(".ev-mark.ev-added")
     saved = answer(site, page, post, "DEPRESSED_MOOD")
     assert [(s.start, s.end, s.origin) for s in saved.spans] == [(start, start + len(quote), SpanOrigin.ADDED)]
-    page.reload()
-    page.wait_for_selector(".ev-seg.ev-added")
+    press(open_post(post), "1")  # from the server again
     assert "".join(page.locator(".ev-seg.ev-added").all_text_contents()) == quote
     assert page.title() == "Evidence annotator"
 
 
-def test_selecting_words_with_the_mouse_across_an_emoji_survives_a_reload(site: Site, open_post: Opener) -> None:
+def test_selecting_words_with_the_mouse_across_an_emoji_survives_a_reload(site: Site, open_alone: Opener) -> None:
     text = "Since May 😞 I lie awake, and 😞 nobody knows why."
     post = site.add_post(text)
-    page = open_post(post)
+    page = open_alone(post)
     snapping(page, "off")
     drag_over(page, site, post, "awake, and 😞 nobody")
     assert answer(site, page, post, "DEPRESSED_MOOD").verdict is Verdict.EVIDENCE
     assert site.quotes(post, "DEPRESSED_MOOD") == ["awake, and 😞 nobody"]
-    page.reload()
-    page.wait_for_selector(".ev-seg.ev-added")
+    reload_at(page, "1")
     assert "".join(page.locator(".ev-seg.ev-added").all_text_contents()) == "awake, and 😞 nobody"
 
 
@@ -381,9 +385,9 @@ def test_overlapping_spans_of_two_criteria_are_drawn_as_stacked_lines(site: Site
     press(page, "a", "o")
 
 
-def test_keys_can_be_seen_and_changed_and_two_actions_never_share_one(site: Site, open_post: Opener) -> None:
+def test_keys_can_be_seen_and_changed_and_two_actions_never_share_one(site: Site, open_alone: Opener) -> None:
     post = site.add_post(PLAIN, MODEL_SAYS)
-    page = open_post(post)
+    page = open_alone(post)
     press(page, "?")
     page.click('.ev-key[aria-label^="Accept the span"]')
     press(page, "x")
@@ -413,12 +417,14 @@ def test_history_says_who_decided_what_and_restores_an_earlier_answer_as_a_new_r
     assert restored.restored_from == next(a.id for a in site.store.history(post) if a.revision == 1)
 
 
-def test_undo_reaches_into_an_earlier_session_and_another_post(site: Site, open_post: Opener) -> None:
+def test_undo_reaches_into_an_earlier_session_and_another_post(
+    site: Site, open_post: Opener, open_alone: Opener
+) -> None:
     first, second = site.add_post(PLAIN, MODEL_SAYS), site.add_post("Another post. " + PLAIN, MODEL_SAYS)
     page = open_post(first)
     press(page, "4", "a")
     wait_saved(page)
-    page = open_post(second)
+    page = open_alone(second)
     press(page, "z")
     page.wait_for_function(f"document.querySelector('.ev-post-id').textContent === '{first}'")
     taken_back = site.answer(first, "SLEEP_ISSUES")

@@ -300,6 +300,27 @@ def test_saving_again_replaces_the_model_and_leaves_nothing_beside_it(saved: Pat
     assert [p.name for p in saved.parent.iterdir()] == ["model"]
 
 
+def test_a_directory_that_holds_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "to-ana.txt").write_text("dear")
+    (tmp_path / "note").write_text("x")
+    with pytest.raises(SaveFailed, match="holds other files"):
+        save_encoder(tiny_encoder(), tmp_path / "letters")
+    with pytest.raises(SaveFailed, match="is a file"):
+        save_encoder(tiny_encoder(), tmp_path / "note")
+    assert (tmp_path / "letters" / "to-ana.txt").read_text() == "dear"
+
+
+def test_a_place_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("x")
+    with pytest.raises(SaveFailed, match="Nothing can be written"):
+        save_encoder(tiny_encoder(), tmp_path / "note" / "model")
+
+
+def test_saved_files_can_be_read_by_others(saved: Path) -> None:
+    assert {p.stat().st_mode & 0o777 for p in saved.iterdir()} == {0o644}
+
+
 def test_other_errors_while_saving_pass_through_and_clean_up(saved: Path) -> None:
     with pytest.raises(KeyError), replacing_directory(saved):
         raise KeyError("x")

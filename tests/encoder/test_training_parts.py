@@ -67,14 +67,14 @@ def test_posts_of_similar_length_share_a_step() -> None:
 
 def test_a_rejected_sentence_adds_its_own_part_of_the_loss_once_more() -> None:
     encoder = tiny_encoder()
-    example = an_example(1, "p")
+    example = an_example(2, "p")
     rejected = example.labels[SLEEP].rejected
     assert rejected
     inputs = Reader(encoder, CRITERIA, [example], QUICK)([0], 1)
     assert inputs is not None
     scores = encoder(**inputs.tensors)["scores"].sentences
 
-    added = hard_negative_loss(scores, inputs)
+    added = hard_negative_loss(scores, inputs).item()
 
     reviewed = 3
     assert added == pytest.approx(torch.nn.functional.softplus(scores[0, 0, 0]).item() / reviewed, rel=1e-5)
@@ -153,7 +153,7 @@ def test_out_of_memory_with_a_single_post_says_what_to_do(tmp_path: Path) -> Non
     run = prepared(tmp_path, "none")
     refuse_more_than(run, 0)
 
-    with pytest.raises(TrainingFailed, match="even with one post at a time. Use gradient_checkpointing, LoRA"):
+    with pytest.raises(TrainingFailed, match=r"even with one post at a time. Use gradient_checkpointing, LoRA"):
         run.train()
 
 

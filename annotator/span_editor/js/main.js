@@ -32,6 +32,7 @@ function wire() {
     clearSelection();
   });
   document.addEventListener("keydown", onKeyDown);
+  window.addEventListener("evidence:open-post", (event) => openPost(event.detail.post_id, { fresh: true }));
   window.addEventListener("resize", debounce(100, fitHeight));
   window.addEventListener("pagehide", () => ed.mode === "edges" && ed.draft && keepEdges());
   startMouse();

@@ -1,0 +1,157 @@
+"""About how long a training will take and how much memory it needs, before anything is loaded. No torch.
+
+Time: 6 operations per parameter and token (4 where the weights are frozen), a third more under gradient checkpointing, at a
+share of the device's speed; plus starting up and measuring on dev. Memory: weights, gradients, optimizer and activations.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
+from encoder.errors import ModelUnusable
+from encoder.examples import Example
+from encoder.hub import resolve
+
+CHARACTERS_PER_TOKEN = 4.0
+START_SECONDS = 15.0
+# operations per second that training reaches: measured for one CPU thread, a third of the bf16 peak elsewhere
+_CPU_SPEED = 1.6e10
+_GPU_SPEEDS = {
+    "H200": 3.3e14,
+    "H100": 3.3e14,
+    "A100": 1.0e14,
+    "4090": 5.5e13,
+    "L40": 6.0e13,
+    "L4": 4.0e13,
+    "A10": 4.2e13,
+}
+_OTHER_GPU = 2.0e13
+_PROCESS_BYTES = 6.0e8
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """seconds and memory_bytes are estimates: right within a factor of two on an idle device. steps is exact."""
+
+    seconds: float
+    memory_bytes: int
+    steps: int
+    parameters: int
+
+    def __str__(self) -> str:
+        minutes = self.seconds / 60
+        time = f"{self.seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min"
+        return f"about {time}, {self.memory_bytes / 1e9:.1f} GB of memory (estimates), {self.steps} steps"
+
+
+def estimate(
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    config: TrainConfig,
+    *,
+    base: str | Path,
+    device: str = "cpu",
+    criteria: int = 9,
+    replay: int = 0,
+    encoder_config: EncoderConfig | None = None,
+) -> Estimate:
+    """Estimate a training of `base` on these examples. device: `cpu`, or the GPU's name as torch gives it.
+
+    Raises ModelUnusable if the base is not on this machine.
+    """
+    directory = resolve(base)
+    shape, parameters = _shape(directory), count_parameters(directory)
+    encoder = _encoder_config(directory, encoder_config)
+    backbone = max(1, parameters - shape["vocabulary"] * shape["hidden"])
+    steps = config.max_steps or _steps(len(train), replay, config)
+    posts = steps * config.batch_size * config.accumulation
+    tokens = _tokens(train, encoder, criteria)
+    per_token = (6.0 if config.method == "full" else 4.0) * (4 / 3 if config.gradient_checkpointing else 1.0) * backbone
+    evaluations = min(6, steps) + 2
+    work = posts * tokens * per_token + evaluations * len(dev) * _tokens(dev, encoder, criteria) * 2 * backbone
+    work += config.adaptation_steps * config.batch_size * config.accumulation * tokens * per_token
+    speed = _speed(device, config.threads)
+    return Estimate(
+        START_SECONDS + work / speed,
+        _memory(parameters, shape, tokens * config.batch_size, config, device),
+        steps,
+        parameters,
+    )
+
+
+def count_parameters(directory: Path) -> int:
+    """How many numbers the weights hold, from the headers of the safetensors files."""
+    total = 0
+    for path in sorted(directory.glob("*.safetensors")):
+        header = _header(path)
+        total += sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    if not total:
+        raise ModelUnusable(f"{directory} has no weights: there is no .safetensors file.")
+    return total
+
+
+def _header(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            (size,) = struct.unpack("<Q", file.read(8))
+            header: dict[str, Any] = json.loads(file.read(min(size, 100_000_000)))
+            return header
+    except (OSError, ValueError, struct.error) as error:
+        raise ModelUnusable(f"{path} is damaged: {error}") from error
+
+
+def _shape(directory: Path) -> dict[str, int]:
+    try:
+        values = json.loads((directory / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelUnusable(f"{directory / 'config.json'} cannot be read: {error}") from error
+    text = values.get("text_config") or values.get("encoder") or values
+    return {
+        "hidden": int(text.get("hidden_size", 0)),
+        "layers": int(text.get("num_hidden_layers", 0)),
+        "vocabulary": int(text.get("vocab_size", values.get("vocab_size", 0))),
+    }
+
+
+def _encoder_config(directory: Path, given: EncoderConfig | None) -> EncoderConfig:
+    if (directory / CONFIG_FILE).exists():
+        return EncoderConfig.load(directory)
+    return given or EncoderConfig(scoring="per-criterion")
+
+
+def _steps(new: int, replay: int, config: TrainConfig) -> int:
+    share = config.replay_ratio / (1 + config.replay_ratio) if replay else 0.0
+    return max(1, math.ceil(config.epochs * new / (config.batch_size * config.accumulation * (1 - share))))
+
+
+def _tokens(examples: Sequence[Example], encoder: EncoderConfig, criteria: int) -> float:
+    """Tokens that one post costs on average, over all of its prompts."""
+    if not examples:
+        return 0.0
+    post = sum(len(e.post.text) for e in examples) / len(examples) / CHARACTERS_PER_TOKEN
+    if encoder.one_pass:
+        return post + (20 * criteria if encoder.scoring == "packed" else 0)
+    reviewed = sum(len(e.labels) for e in examples) / len(examples)
+    return (post + 40) * reviewed
+
+
+def _speed(device: str, threads: int | None) -> float:
+    if device == "cpu":
+        return _CPU_SPEED * min(threads or 1, 16)
+    return next((speed for name, speed in _GPU_SPEEDS.items() if name in device), _OTHER_GPU)
+
+
+def _memory(parameters: int, shape: Mapping[str, int], tokens: float, config: TrainConfig, device: str) -> int:
+    weight = {"full": 4.0, "lora": 4.0 if device == "cpu" else 2.0, "qlora": 0.6}[config.method]
+    trained = parameters if config.method == "full" else parameters * 0.02
+    # what a layer keeps for the backward pass, in numbers per token and hidden unit: one under checkpointing
+    kept = 2.0 if config.gradient_checkpointing else 34.0
+    activations = tokens * shape["hidden"] * shape["layers"] * kept * (4.0 if device == "cpu" else 2.0)
+    return int(parameters * weight + trained * 12.0 + activations + _PROCESS_BYTES)

@@ -1,0 +1,159 @@
+"""Nothing is lost: saves that fail, closed tabs, two tabs on one post. And how fast it all is."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from storage.records import Verdict
+from tests.browser.conftest import Site
+from tests.browser.test_review import MODEL_SAYS, PLAIN, SLEEP_SENTENCE, press, wait_saved
+
+pytestmark = pytest.mark.browser
+Opener = Callable[..., Any]
+
+SAVES = "**/component_server*"
+
+
+def cut_saves(page: Any, *, after_the_server: bool = False) -> None:
+    """From now on no save is answered; `after_the_server`: it is stored, and only the answer is lost."""
+
+    def handle(route: Any) -> None:
+        if "review_save" not in (route.request.post_data or ""):
+            route.fallback()
+            return
+        if after_the_server:
+            route.fetch()
+        route.abort()
+
+    page.route(SAVES, handle)
+
+
+def saved_text(page: Any) -> str:
+    return str(page.inner_text("[data-part=saved]"))
+
+
+def test_saves_that_fail_are_kept_said_and_sent_again_in_order(site: Site, open_alone: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_alone(post)
+    cut_saves(page)
+    press(page, "4", "a", "4", "x", "4", "0")
+    page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'offline'")
+    assert "3 waiting" in saved_text(page)
+    assert site.answer(post, "SLEEP_ISSUES") is None
+    page.unroute(SAVES)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    wait_saved(page)
+    verdicts = [a.verdict for a in site.store.history(post, criterion_id="SLEEP_ISSUES")]
+    assert verdicts == [Verdict.NO_EVIDENCE, Verdict.NO_EVIDENCE, Verdict.EVIDENCE]
+
+
+def test_a_save_whose_answer_is_lost_is_stored_once(site: Site, open_alone: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_alone(post)
+    cut_saves(page, after_the_server=True)
+    press(page, "4", "a")
+    page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'offline'")
+    page.unroute(SAVES)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    wait_saved(page)
+    assert [a.revision for a in site.store.history(post, criterion_id="SLEEP_ISSUES")] == [1]
+
+
+def test_decisions_of_a_closed_tab_are_saved_by_the_next_one_and_hold_no_post_text(
+    site: Site, open_alone: Opener
+) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_alone(post)
+    cut_saves(page)
+    press(page, "4", "a")
+    page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'offline'")
+    kept = page.evaluate("JSON.stringify(Object.entries(localStorage))")
+    assert "SLEEP_ISSUES" in kept
+    assert "cannot sleep" not in kept
+    context = page.context
+    page.close()
+    again = context.new_page()
+    again.goto(f"{site.url}/?post={post}")
+    again.wait_for_selector('.ev[data-state="ready"]')
+    again.wait_for_function("Object.keys(localStorage).every(key => !key.startsWith('evidence.outbox'))")
+    assert site.quotes(post, "SLEEP_ISSUES") == [SLEEP_SENTENCE]
+    press(again, "4")
+    assert again.locator(".ev-mark.ev-accepted").count() == 1
+
+
+@pytest.mark.parametrize(("choice", "verdict"), [("Keep mine", Verdict.NO_EVIDENCE), ("Take theirs", Verdict.EVIDENCE)])
+def test_two_tabs_on_one_criterion_get_a_choice_and_nobody_loses_an_update(
+    choice: str, verdict: Verdict, site: Site, open_alone: Opener
+) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    one, two = open_alone(post), open_alone(post)
+    press(one, "4", "a")
+    wait_saved(one)
+    press(two, "4", "0")
+    two.wait_for_selector("[data-part=conflicts] [role=alert]")
+    assert "Theirs" not in two.inner_text("[data-part=conflicts]")
+    assert "evidence, 1 span" in two.inner_text("[data-part=conflicts]")
+    assert site.answer(post, "SLEEP_ISSUES").verdict is Verdict.EVIDENCE
+    two.click(f"text={choice}")
+    two.wait_for_selector("[data-part=conflicts] [role=alert]", state="detached")
+    wait_saved(two)
+    assert site.answer(post, "SLEEP_ISSUES").verdict is verdict
+
+
+def test_twenty_posts_are_reviewed_by_keyboard_alone_with_few_presses_and_quick_answers(
+    site: Site, open_alone: Opener
+) -> None:
+    posts = [site.add_post(f"{PLAIN} Number {n}.", MODEL_SAYS, id=f"keys-{n:02}") for n in range(20)]
+    page = open_alone(posts[0])
+    presses = 0
+    for _ in posts:
+        shown = page.inner_text(".ev-post-id")
+        while page.evaluate("document.querySelectorAll('[data-verdict=blank], li[data-verdict=open]').length"):
+            press(page, "Enter")
+            presses += 1
+        press(page, "Enter")
+        presses += 1
+        page.wait_for_function(f"document.querySelector('.ev-post-id').textContent !== '{shown}'")
+    wait_saved(page)
+    decisions = sum(len(site.store.annotations_of(p, site.reviewer)) for p in posts)
+    reviewed = sum(1 for p in posts if len(site.store.annotations_of(p, site.reviewer)) == 9)
+    timings = measured(page)
+    print(json.dumps({"presses_per_decision": round(presses / 180, 3), "reviewed": reviewed, "decisions": decisions, **timings}))
+    assert presses / 180 <= 1.2
+
+
+def measured(page: Any) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile in milliseconds of what the page measured of itself, by name."""
+    entries = page.evaluate("performance.getEntriesByType('measure').map(e => [e.name, e.duration])")
+    found: dict[str, list[float]] = {}
+    for name, duration in entries:
+        if name.startswith("evidence:"):
+            found.setdefault(name.removeprefix("evidence:"), []).append(duration)
+    return {
+        name: {"n": len(v), "p50": round(statistics.median(v), 1), "p95": round(sorted(v)[int(0.95 * (len(v) - 1))], 1)}
+        for name, v in found.items()
+    }
+
+
+def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(site: Site, open_alone: Opener) -> None:
+    sentences = [f"Night number {n} was awake and grey 😞, and the day after it hardly began at all for me." for n in range(460)]
+    text = " ".join(sentences)
+    assert len(text) >= 39_000
+    post = site.add_post(text, {"SLEEP_ISSUES": list(sentences[:400:2])})
+    page = open_alone(post)
+    press(page, "4")
+    page.evaluate("performance.clearMeasures()")
+    for _ in range(10):
+        press(page, "a")
+        press(page, "x")
+        press(page, "j")
+    wait_saved(page)
+    timings = measured(page)
+    print(json.dumps(timings))
+    assert site.quotes(post, "SLEEP_ISSUES")[0] == sentences[0]
+    assert timings["gesture"]["p50"] < 100
