@@ -111,27 +111,6 @@ def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter
     return {"posts": counts["posts"], "reviewed": counts["reviewed_by_me"], "left": left}
 
 
-def find_posts(
-    store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter, *, limit: int = 30, offset: int = 0
-) -> Wire:
-    """A page of the posts that fit: {"total", "posts": [{"post_id", "excerpt", ...}]}."""
-    items = store.queue(wanted, me=reviewer.name, model_version=model.version, limit=limit, offset=offset)
-    total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
-    posts = [
-        {**dataclasses.asdict(item), "split": str(item.split), "assigned": list(item.assigned), "state": _state(item)}
-        for item in items
-    ]
-    return {"total": total, "posts": posts}
-
-
-def _state(item: Any) -> str:
-    if item.decided >= item.criteria:
-        return "reviewed"
-    if item.skipped:
-        return "skipped"
-    return "started" if item.decided else "open"
-
-
 def _is_skipped(store: Store, post_id: str, reviewer: Reviewer) -> bool:
     skipped = QueueFilter(state=ReviewState.SKIPPED)
     return post_id in store.queue_ids(skipped, me=reviewer.name, model_version=None, limit=1000)

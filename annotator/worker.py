@@ -35,7 +35,7 @@ Handler = Callable[[JobContext], Mapping[str, Any] | None]
 
 NICENESS = 15
 POLL_SECONDS = 0.5
-STOP_GRACE_SECONDS = 20.0  # between being told to stop and being ended by force: time to write a checkpoint
+STOP_GRACE_SECONDS = 30.0  # between being told to stop and being ended by force: time to write a checkpoint
 STALLED_AFTER_SECONDS = 900.0  # without a word from the job's own thread; loading a large model takes minutes
 EXIT_FORCED = 75
 
@@ -46,12 +46,13 @@ class Busy(EvidenceError):
 
 def handlers() -> dict[JobKind, Handler]:
     """What runs each kind of job."""
-    from annotator import training, training_jobs
+    from annotator import exchange, training, training_jobs
 
     return {
         JobKind.TRAIN: training.run_train_job,
         JobKind.PREDICT: training_jobs.run_predict_job,
         JobKind.EVALUATE: training_jobs.run_evaluate_job,
+        JobKind.IMPORT: exchange.run_import_job,
     }
 
 

@@ -24,10 +24,13 @@ from encoder.sentences import sentences
 from storage.records import Span
 
 SYNONYMS = {
-    "can't": "cannot", "cannot": "can not", "i'm": "i am", "don't": "do not", "it's": "it is", "sad": "unhappy", "tired": "exhausted",
-    "really": "very", "very": "really", "feel": "feeling", "think": "believe", "want": "would like", "like": "as if", "people": "others",
+    "can't": "cannot", "cannot": "can not", "i'm": "i am", "don't": "do not", "it's": "it is", "sad": "unhappy", 
+    "tired": "exhausted",
+    "really": "very", "very": "really", "feel": "feeling", "think": "believe", "want": "would like",
+    "like": "as if", "people": "others",
     "always": "constantly", "never": "not ever", "good": "decent", "bad": "awful", "get": "become", "just": "only", "life": "existence",
-    "nothing": "not a thing", "everything": "it all", "because": "since", "but": "though", "so": "thus", "thing": "matter", "night": "evening",
+    "nothing": "not a thing", "everything": "it all", "because": "since", "but": "though", "so": "thus", "thing": "matter", 
+    "night": "evening",
     "day": "daytime", "work": "job", "friends": "mates", "sleep": "rest", "been": "was", "have": "had", "was": "were", "is": "was",
 }  # fmt: skip
 Change = Callable[[str, random.Random], str]

@@ -21,54 +21,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-WORDS = [
-    "i",
-    "the",
-    "and",
-    "to",
-    "a",
-    "of",
-    "my",
-    "it",
-    "me",
-    "that",
-    "was",
-    "not",
-    "so",
-    "have",
-    "in",
-    "but",
-    "for",
-    "is",
-    "just",
-    "all",
-    "day",
-    "sleep",
-    "tired",
-    "feel",
-    "work",
-    "friends",
-    "nothing",
-    "eat",
-    "home",
-    "anymore",
-    "night",
-    "again",
-    "really",
-    "think",
-    "never",
-    "always",
-    "cannot",
-    "because",
-    "people",
-    "life",
-    "weeks",
-    "happy",
-    "sad",
-    "alone",
-    "phone",
-    "bed",
-]
+WORDS = """
+i the and to a of my it me that was not so have in but for is just all day sleep tired feel work friends nothing eat
+home anymore night again really think never always cannot because people life weeks happy sad alone phone bed
+""".split()
 
 
 def a_text(rng: random.Random, words: int) -> str:

@@ -21,6 +21,7 @@ DOUBT = 0.50
 MARGIN = 0.08
 MAX_CANDIDATES = 5
 MIN_FUZZY_WORDS = 3
+MIN_PART_CHARACTERS = 3  # of words that were only found inside other words
 MAX_JOINED_SENTENCES = 3
 MAX_FUZZY_UNITS = 400
 
@@ -104,7 +105,8 @@ def align(text: str, evidence: str, *, near: int | None = None, accept: float = 
 def _settled(text: str, found: Sequence[Candidate], near: int | None) -> Alignment:
     """The answer among certain finds: whole words before parts of words, then the nearest, then the first."""
     whole = [c for c in found if _is_whole(text, c.span)]
-    places = whole or [Candidate(c.span, min(c.score, DOUBT), c.how) for c in found]
+    inside = [Candidate(c.span, DOUBT, c.how) for c in found if c.span.end - c.span.start >= MIN_PART_CHARACTERS]
+    places = whole or inside
     places = sorted(places, key=lambda c: (abs(c.span.start - near) if near is not None else 0, c.span.start))
     return Alignment(tuple(places[:MAX_CANDIDATES]), places[0] if whole else None)
 

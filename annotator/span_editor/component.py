@@ -26,17 +26,19 @@ SCRIPTS = (
     "dialogs.js",
     "main.js",
 )
+SHARED = "dom.js"
+"""Building the page from text nodes: also what the other pages' own components begin with."""
 
 
-def script() -> str:
-    """The body of the component's function; `element` and `server` are its arguments.
+def script(names: Sequence[str] = SCRIPTS, more: str = "") -> str:
+    """The body of a component's function, from files of this folder, then `more`; `element` and `server` are its arguments.
 
     The style sheet is carried along as a string: Gradio's own `css_template` would run it as a template.
     """
     css = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in STYLES)
     parts = ["'use strict';", f"const STYLE = {json.dumps(css)};", _ADD_STYLE]
-    parts += [(FOLDER / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    return "\n".join(parts)
+    parts += [(FOLDER / "js" / name).read_text(encoding="utf-8") for name in names]
+    return "\n".join([*parts, more])
 
 
 _ADD_STYLE = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.ui import overview, start, try_it
+from annotator.ui import data, guidelines, overview, posts, retrain, review, start, try_it
 from annotator.ui.assets import asset
 from annotator.ui.context import QUIET, Context
 from storage.records import Role
@@ -36,28 +36,14 @@ class Page:
     in_demo: bool = True
 
 
-def _optional(name: str) -> Callable[[Context], None]:  # DEV-ONLY
-    def build(context: Context) -> None:
-        import importlib
-
-        try:
-            module = importlib.import_module(f"annotator.ui.{name}")
-        except ImportError as error:
-            gr.Markdown(f"`annotator.ui.{name}` is not there yet: {error}")
-            return
-        module.build(context)
-
-    return build
-
-
 PAGES = (
-    Page("review", "Review", _optional("review")),
-    Page("posts", "Posts", _optional("posts")),
+    Page("review", "Review", review.build),
+    Page("posts", "Posts", posts.build),
     Page("try", "Try it", try_it.build),
-    Page("data", "Data", _optional("data"), roles=CURATORS, in_demo=False),
-    Page("retrain", "Retrain", _optional("retrain"), roles=CURATORS, in_demo=False),
+    Page("data", "Data", data.build, roles=CURATORS, in_demo=False),
+    Page("retrain", "Retrain", retrain.build, roles=CURATORS, in_demo=False),
     Page("overview", "Overview", overview.build),
-    Page("guidelines", "Guidelines", _optional("guidelines")),
+    Page("guidelines", "Guidelines", guidelines.build),
 )
 
 
@@ -130,7 +116,7 @@ def theme() -> gr.themes.Base:
 
 
 def style() -> str:
-    return asset("style.css")
+    return asset("style.css") + asset("retrain.css")
 
 
 def _tab(context: Context, page: Page) -> gr.Tab:

@@ -36,9 +36,9 @@ def view(name: str) -> gr.HTML:
     """A view that draws itself from its value; its template is constant."""
     return gr.HTML(
         html_template='<section class="rt" aria-live="off"></section>',
-        css_template=asset("retrain.css"),
         js_on_load=asset("retrain_common.js") + asset(f"retrain_{name}.js"),
         elem_id=f"retrain-{name}",
+        elem_classes="rt-view",
         padding=False,
         apply_default_css=False,
     )

@@ -6,55 +6,18 @@ with one that holds `ok`: a server function that fails is silent in Gradio, so o
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
-import gradio as gr
-
-from annotator import review
+from annotator import post_list, review
 from annotator.span_editor.component import span_editor
-from annotator.ui.context import Context, as_page_error
-from storage.records import EvidenceError, Reviewer
+from annotator.ui.answers import Answer, Wire, server_functions
+from annotator.ui.context import Context
+from storage.records import Reviewer
 
-Wire = dict[str, Any]
-Answer = Callable[[Wire, Reviewer], Wire]
 MAX_FOUND = 100
 
 
 def build(context: Context) -> None:
     """Put the page into the tab that is being built."""
-    span_editor([_server_function(context, name, answer) for name, answer in _answers(context).items()])
-
-
-def _server_function(context: Context, name: str, answer: Answer) -> Callable[[Wire, gr.Request], Wire]:
-    def call(message: Wire, request: gr.Request) -> Wire:
-        try:
-            return {"ok": True, **answer(message or {}, context.user(request))}
-        except EvidenceError as error:
-            return {"ok": False, "error": str(error)}
-        except Exception as error:  # the editor must get an answer; what went wrong is in the log
-            return {"ok": False, "error": as_page_error(error).message}
-
-    call.__name__ = name
-    return call
-
-
-def _answers(context: Context) -> dict[str, Answer]:
-    """What the editor can ask, by the name it uses."""
-    bound = {
-        "review_start": _start,
-        "review_item": _item,
-        "review_opened": _opened,
-        "review_save": _save,
-        "review_skip": _skip,
-        "review_assign": _assign,
-        "review_find": _find,
-        "review_history": _history,
-        "review_restore": _restore,
-        "review_undo": _undo,
-    }
-    return {name: functools.partial(function, context) for name, function in bound.items()}
+    span_editor(server_functions(context, ANSWERS))
 
 
 def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
@@ -68,11 +31,7 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
     post_id = post_id or review.first_post(store, models, me, wanted)
     return {
         "me": {"name": me.name, "role": str(me.role)},
-        "choices": {
-            "criteria": [{"id": c.id, "name": c.name} for c in store.criteria()],
-            "sources": store.sources(),
-            "reviewers": [r.name for r in store.reviewers()],
-        },
+        "choices": post_list.choices(store),
         "care": {"text": settings.crisis_text, "url": settings.crisis_url},
         "trail": review.trail(store, me),
         "progress": review.progress(store, models, me, wanted),
@@ -116,7 +75,7 @@ def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
 def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
     wanted = review.read_filter(message.get("filter"), me)
     limit = min(int(message.get("limit", 30)), MAX_FOUND)
-    return review.find_posts(context.store, context.models, me, wanted, limit=limit)
+    return post_list.find_posts(context.store, context.models, me, wanted, limit=limit)
 
 
 def _history(context: Context, message: Wire, me: Reviewer) -> Wire:
@@ -135,3 +94,18 @@ def _restore(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 def _undo(context: Context, message: Wire, me: Reviewer) -> Wire:
     return review.undo(context.store, me, str(message["gesture"]), redo=bool(message.get("redo")))
+
+
+ANSWERS: dict[str, Answer] = {
+    "review_start": _start,
+    "review_item": _item,
+    "review_opened": _opened,
+    "review_save": _save,
+    "review_skip": _skip,
+    "review_assign": _assign,
+    "review_find": _find,
+    "review_history": _history,
+    "review_restore": _restore,
+    "review_undo": _undo,
+}
+"""What the editor can ask, by the name it uses."""

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from annotator.training_data import DATA_FILE, MANIFEST_FILE, NothingToTrain, bundled_replay, read_snapshot, take_snapshot
+from annotator.training_data import (
+    DATA_FILE,
+    MANIFEST_FILE,
+    NothingToTrain,
+    bundled_replay,
+    read_snapshot,
+    take_snapshot,
+)
 from annotator.training_plan import LeftOut, plan_training
 from encoder.examples import Example, Label
 from storage.records import Criterion, EvidenceError, ModelVersion, Role, Split, Verdict

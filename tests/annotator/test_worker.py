@@ -67,7 +67,11 @@ def test_an_error_of_ours_becomes_the_reason_of_the_failure(
     ],
 )
 def test_any_other_error_fails_the_job_with_a_readable_reason(
-    jobs: Jobs, worker_with: Callable[[Handler], Worker], error: Exception, words: str, capsys: pytest.CaptureFixture[str]
+    jobs: Jobs,
+    worker_with: Callable[[Handler], Worker],
+    error: Exception,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fail(context: JobContext) -> Mapping[str, Any]:
         raise error
@@ -138,16 +142,17 @@ def test_a_job_that_was_given_to_another_worker_is_left_alone(
 
 
 def test_a_folder_is_held_by_one_worker_at_a_time(tmp_path: Path) -> None:
-    with folder_lock(tmp_path / "job-1"):
-        with pytest.raises(Busy, match="job-1"), folder_lock(tmp_path / "job-1", wait_seconds=0.0):
-            raise AssertionError("two held it")
+    with (
+        folder_lock(tmp_path / "job-1"),
+        pytest.raises(Busy, match="job-1"),
+        folder_lock(tmp_path / "job-1", wait_seconds=0.0),
+    ):
+        raise AssertionError("two held it")
     with folder_lock(tmp_path / "job-1", wait_seconds=0.0):
         pass
 
 
-def test_the_worker_leaves_after_a_training_when_asked_to(
-    jobs: Jobs, worker_with: Callable[[Handler], Worker]
-) -> None:
+def test_the_worker_leaves_after_a_training_when_asked_to(jobs: Jobs, worker_with: Callable[[Handler], Worker]) -> None:
     jobs.enqueue(JobKind.TRAIN, {})
     later = jobs.enqueue(JobKind.PREDICT, {})
     worker_with(lambda context: {}).run(exit_after_training=True)

@@ -60,7 +60,9 @@ def test_the_notice_comes_once_and_offers_to_blur_the_text(site: Site, new_page:
     page.wait_for_selector("text=Before you begin")
     assert not page.is_visible("[data-part=text]")
     page.click("text=Begin with the text blurred")
-    assert "blur" in page.evaluate("getComputedStyle(document.querySelector('.ev-block')).filter + document.querySelector('.ev').className")
+    assert "blur" in page.evaluate(
+        "getComputedStyle(document.querySelector('.ev-block')).filter + document.querySelector('.ev').className"
+    )
     page.reload()
     page.wait_for_selector('.ev[data-state="ready"]')
     assert not page.is_visible("text=Before you begin")

@@ -123,7 +123,11 @@ def test_twenty_posts_are_reviewed_by_keyboard_alone_with_few_presses_and_quick_
     decisions = sum(len(site.store.annotations_of(p, site.reviewer)) for p in posts)
     reviewed = sum(1 for p in posts if len(site.store.annotations_of(p, site.reviewer)) == 9)
     timings = measured(page)
-    print(json.dumps({"presses_per_decision": round(presses / 180, 3), "reviewed": reviewed, "decisions": decisions, **timings}))
+    print(
+        json.dumps(
+            {"presses_per_decision": round(presses / 180, 3), "reviewed": reviewed, "decisions": decisions, **timings}
+        )
+    )
     assert presses / 180 <= 1.2
 
 
@@ -141,7 +145,9 @@ def measured(page: Any) -> dict[str, dict[str, float]]:
 
 
 def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(site: Site, open_alone: Opener) -> None:
-    sentences = [f"Night number {n} was awake and grey 😞, and the day after it hardly began at all for me." for n in range(460)]
+    sentences = [
+        f"Night number {n} was awake and grey 😞, and the day after it hardly began at all for me." for n in range(460)
+    ]
     text = " ".join(sentences)
     assert len(text) >= 39_000
     post = site.add_post(text, {"SLEEP_ISSUES": list(sentences[:400:2])})

@@ -30,7 +30,7 @@ def found(evidence: str) -> tuple[str, How] | None:
         ("I don't enjoy painting anymore", "I dont enjoy   painting anymore", How.PUNCTUATION),
         ("Everything feels pointless and I cry most nights", "Everything feels pointless, and I cry most nights", How.PUNCTUATION),
         ("since March. My boss yelled at me again", "since March 😀.\r\nMy boss yelled at me again", How.PUNCTUATION),
-        ("I do not enjoy paintng any more.", "I dont enjoy   painting anymore.", How.FUZZY),
+        ("I dont enjyo paintng much anymore.", "I dont enjoy   painting anymore.", How.FUZZY),
     ],
 )  # fmt: skip
 def test_changed_words_are_found_at_their_place(evidence: str, words: str, how: How) -> None:
@@ -63,13 +63,16 @@ def test_two_passages_that_fit_as_well_are_left_to_a_person() -> None:
 
 
 def test_a_long_post_is_searched_in_reasonable_time() -> None:
-    text = " ".join(f"Sentence number {n} says nothing of note today." for n in range(5000)) + " I lie awake until dawn, always."
+    text = (
+        " ".join(f"Sentence number {n} says nothing of note today." for n in range(5000))
+        + " I lie awake until dawn, always."
+    )
     best = align(text, "I lay awake til dawn always").best
     assert best is not None
     assert best.span.quote(text) == "I lie awake until dawn, always."
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     before=st.text(max_size=30),
     words=st.text(min_size=1, max_size=30).filter(lambda t: t.strip() != ""),

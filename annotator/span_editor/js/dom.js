@@ -42,6 +42,11 @@ function plural(count, word) {
   return count + " " + word + (count === 1 ? "" : "s");
 }
 
+// Guidelines are often written with lines broken at a fixed width: those breaks go, paragraphs and list items stay.
+function unwrapped(text) {
+  return text.trim().replace(/([^\n.:!?)])\n(?![\n\-*•])/g, "$1 ");
+}
+
 function sleep(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -181,11 +181,6 @@ function drawDetail() {
   part("confirm").firstChild.textContent = confirmLabel(criterion);
 }
 
-// Guidelines are often written with lines broken at a fixed width: those breaks go, paragraphs and list items stay.
-function unwrapped(text) {
-  return text.trim().replace(/([^\n.:!?)])\n(?![\n\-*•])/g, "$1 ");
-}
-
 function confirmLabel(criterion) {
   if (!isOpen(criterion)) return openCount(ed.item) ? "Next open criterion" : "Next post";
   const open = criterion.marks.filter((m) => m.state === "undecided").length;

@@ -65,7 +65,7 @@ function onClicks(event) {
   const moved = Math.abs(event.clientX - mouse.x) + Math.abs(event.clientY - mouse.y) > 4;
   const span = selectedSpan();
   if (moved || event.detail <= 1) {
-    if (span) {
+    if (span && (moved || event.shiftKey)) {
       addSpan(span[0], span[1], snapMode());
       clearSelection();
     } else if (event.target.closest && event.target.closest(".ev-seg")) {

@@ -1,0 +1,78 @@
+// The guidelines: reading, and for an admin changing them. A change of wording is a new version.
+
+let mayEdit = false;
+
+async function ask(name, message) {
+  try {
+    const reply = await server[name](message || {});
+    if (reply && reply.ok) return reply;
+    tell((reply && reply.error) || "The server cannot be reached now.");
+  } catch (error) {
+    tell("The server cannot be reached now.");
+  }
+  return null;
+}
+
+function tell(text) {
+  const box = part("toast");
+  clearTimeout(box.timer);
+  fill(box, text);
+  box.hidden = false;
+  box.timer = setTimeout(() => (box.hidden = true), 5000);
+}
+
+async function load() {
+  const reply = await ask("guidelines_read");
+  if (!reply) return;
+  mayEdit = reply.may_edit;
+  const used = reply.criteria.filter((c) => c.active).length;
+  part("intro").textContent = plural(used, "criterion").replace("criterions", "criteria") + " in use. A decision stays tied to the wording that was shown when it was made." +
+    (mayEdit ? " If you change what the model reads, it reads the posts again." : "");
+  fill(part("list"), reply.criteria.map(card));
+  fill(part("more"), mayEdit && button("Add a criterion", () => fill(part("more"), form({ id: "", name: "", text: "", guideline: "", active: true, version: null }, load))));
+}
+
+function card(criterion, index) {
+  const box = h("article", { class: "ev-card" + (criterion.active ? "" : " ev-retired"), style: { "--c": "var(--ev-c" + (index % 12) + ")" } });
+  const show = () => fill(box, heading(criterion, index), reading(criterion), mayEdit && button("Edit", () => fill(box, heading(criterion, index), form(criterion, show))));
+  show();
+  return box;
+}
+
+function heading(criterion, index) {
+  return h("div", { class: "ev-detail-head" }, criterion.active && h("span", { class: "ev-number" }, index + 1), h("h2", {}, criterion.name),
+    h("span", { class: "ev-muted" }, criterion.id + " · wording " + criterion.version + (criterion.active ? "" : " · out of use")));
+}
+
+function reading(criterion) {
+  return [
+    h("p", {}, h("b", {}, "The model reads: "), criterion.text),
+    h("p", { class: "ev-guideline" }, unwrapped(criterion.guideline)),
+    criterion.earlier.length > 0 && h("details", {}, h("summary", {}, plural(criterion.earlier.length, "earlier wording")),
+      criterion.earlier.map((v) => h("div", { class: "ev-earlier" }, h("b", {}, "Wording " + v.version + ": " + v.name), h("p", {}, v.text), h("p", { class: "ev-guideline" }, unwrapped(v.guideline))))),
+  ];
+}
+
+function form(criterion, done) {
+  const field = (name, label, rows) => {
+    const input = rows ? h("textarea", { name, rows, value: criterion[name] }) : h("input", { name, value: criterion[name], type: "text" });
+    return h("label", { class: "ev-wide" }, label, input);
+  };
+  const active = h("input", { type: "checkbox", name: "active", checked: criterion.active });
+  const node = h("form", { class: "ev-filter" },
+    criterion.version === null && field("id", "Id: letters, digits, _ - and . only; it never changes"),
+    field("name", "Name"), field("text", "What the model reads", 2), field("guideline", "Guideline for the reviewers", 8),
+    criterion.version !== null && h("label", { class: "ev-check ev-wide" }, active, " in use"),
+    h("div", { class: "ev-row ev-wide" }, h("button", { type: "submit", class: "ev-primary" }, "Save"), button("Cancel", done === load ? load : done)));
+  node.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const given = Object.fromEntries(new FormData(node));
+    const reply = await ask("guidelines_save", { id: criterion.id, ...given, active: criterion.version === null || active.checked, version: criterion.version });
+    if (!reply) return;
+    tell(reply.version === criterion.version ? "Saved." : "Saved as wording " + reply.version + ".");
+    load();
+  });
+  return node;
+}
+
+load();

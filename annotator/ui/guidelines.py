@@ -1,0 +1,37 @@
+"""The Guidelines page: what each criterion means, for everybody to read; an admin changes it here, versions kept."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from annotator import guidelines
+from annotator.span_editor.component import SHARED, script
+from annotator.ui.answers import Answer, Wire, server_functions
+from annotator.ui.assets import asset
+from annotator.ui.context import Context
+from storage.records import Reviewer, Role
+
+
+def build(context: Context) -> None:
+    """Put the page into the tab that is being built."""
+    gr.HTML(
+        html_template=asset("guidelines.html"),
+        js_on_load=script([SHARED], asset("guidelines.js")),
+        apply_default_css=False,
+        server_functions=server_functions(context, ANSWERS),
+        elem_id="guidelines",
+    )
+
+
+def _read(context: Context, message: Wire, me: Reviewer) -> Wire:
+    may_edit = me.role is Role.ADMIN and not context.settings.demo
+    return {"criteria": guidelines.criteria_with_versions(context.store), "may_edit": may_edit}
+
+
+def _save(context: Context, message: Wire, me: Reviewer) -> Wire:
+    saved = guidelines.save_criterion(context.store, message, by=me)
+    context.models.reload()
+    return {"version": saved.version}
+
+
+ANSWERS: dict[str, Answer] = {"guidelines_read": _read, "guidelines_save": _save}

@@ -1,0 +1,137 @@
+// The list of posts: filters, a table, and what can be done to the chosen ones.
+
+const PAGE_SIZE = 50;
+const list = { offset: 0, total: 0, posts: [], chosen: new Set(), me: null, choices: null, turn: 0 };
+
+const FIELDS = [
+  ["order", "Order", [["newest", "Newest first"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["disagreement", "Model and baseline disagree"], ["random", "Random"]]],
+  ["state", "State", [["any", "All"], ["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"]]],
+  ["criterion", "Criterion", () => [["", "Any"], ...list.choices.criteria.map((c) => [c.id, c.name])]],
+  ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],
+  ["split", "Split", [["", "Any"], ["train", "train"], ["dev", "dev"], ["test", "test"]]],
+  ["source", "Source", () => [["", "Any"], ...list.choices.sources.map((s) => [s, s])]],
+  ["reviewer", "Reviewed by", () => [["", "Anybody"], ...list.choices.reviewers.map((r) => [r, r])]],
+  ["assigned_to", "Assigned to", () => [["", "Anybody"], ["me", "Me"], ...list.choices.reviewers.map((r) => [r, r])]],
+];
+
+async function ask(name, message) {
+  try {
+    const reply = await server[name](message || {});
+    if (reply && reply.ok) return reply;
+    tell((reply && reply.error) || "The server cannot be reached now.");
+  } catch (error) {
+    tell("The server cannot be reached now.");
+  }
+  return null;
+}
+
+function tell(text) {
+  const box = part("toast");
+  clearTimeout(box.timer);
+  fill(box, text);
+  box.hidden = false;
+  box.timer = setTimeout(() => (box.hidden = true), 5000);
+}
+
+function choice(name, options, props) {
+  return h("select", { name, ...props }, options.map(([value, text]) => h("option", { value }, text)));
+}
+
+function drawFilter() {
+  const form = part("filter");
+  fill(form,
+    h("label", { class: "ev-wide" }, "Words in the text", h("input", { type: "search", name: "query", autocomplete: "off" })),
+    FIELDS.map(([name, label, options]) => h("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
+    [["min_score", "Score from"], ["max_score", "Score to"]].map(([name, label]) => h("label", {}, label, h("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))));
+  const look = debounce(200, () => ((list.offset = 0), find()));
+  form.addEventListener("input", look);
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+
+function filter() {
+  const given = Object.fromEntries(Array.from(new FormData(part("filter"))).filter(([, value]) => value !== ""));
+  for (const name of ["min_score", "max_score"]) if (given[name]) given[name] = Number(given[name]);
+  return given;
+}
+
+async function find() {
+  const turn = (list.turn += 1);
+  const reply = await ask("posts_find", { filter: filter(), limit: PAGE_SIZE, offset: list.offset });
+  if (!reply || turn !== list.turn) return;
+  Object.assign(list, { total: reply.total, posts: reply.posts });
+  drawTable();
+  drawBulk();
+}
+
+function score(value) {
+  return value === null ? "–" : value.toFixed(2);
+}
+
+function drawTable() {
+  const heads = ["", "Post", "Text", "Reviewed", "Evidence", "Uncertainty", "Split", "Source", "Assigned to"];
+  const all = h("input", { type: "checkbox", "aria-label": "Choose all on this page", checked: list.posts.length > 0 && list.posts.every((p) => list.chosen.has(p.post_id)) });
+  all.addEventListener("change", () => {
+    for (const post of list.posts) list.chosen[all.checked ? "add" : "delete"](post.post_id);
+    drawTable();
+    drawBulk();
+  });
+  fill(part("table"), list.posts.length ? h("table", {}, h("thead", {}, h("tr", {}, heads.map((text, i) => h("th", { scope: "col" }, i ? text : all)))), h("tbody", {}, list.posts.map(rowOf))) : h("p", { class: "ev-empty-list" }, "No post fits these filters."));
+  const from = list.total ? list.offset + 1 : 0;
+  fill(part("count"), plural(list.total, "post") + (list.total > PAGE_SIZE ? ", showing " + from + " to " + Math.min(list.total, list.offset + PAGE_SIZE) : ""));
+  const turnTo = (offset) => () => ((list.offset = offset), find());
+  fill(part("pager"), list.total > PAGE_SIZE && [
+    button("‹ Before", turnTo(Math.max(0, list.offset - PAGE_SIZE)), { disabled: list.offset === 0 }),
+    button("After ›", turnTo(list.offset + PAGE_SIZE), { disabled: list.offset + PAGE_SIZE >= list.total })]);
+}
+
+function rowOf(post) {
+  const box = h("input", { type: "checkbox", checked: list.chosen.has(post.post_id), "aria-label": "Choose post " + post.post_id });
+  box.addEventListener("change", () => {
+    list.chosen[box.checked ? "add" : "delete"](post.post_id);
+    drawBulk();
+  });
+  const link = h("a", { href: "?post=" + encodeURIComponent(post.post_id), title: "Review this post" }, post.post_id);
+  return h("tr", {},
+    h("td", {}, box), h("td", { class: "ev-id" }, link), h("td", { class: "ev-excerpt", dir: "auto" }, post.excerpt),
+    h("td", {}, post.decided + "/" + post.criteria, h("small", {}, " " + post.state)), h("td", {}, score(post.evidence)), h("td", {}, score(post.uncertainty)),
+    h("td", {}, post.split), h("td", {}, post.source || "–"), h("td", {}, post.assigned.join(", ") || "–"));
+}
+
+function drawBulk() {
+  const count = list.chosen.size;
+  const people = h("select", { "aria-label": "Assign to" }, list.choices.reviewers.filter((r) => list.curator || r === list.me.name).map((r) => h("option", { value: r, selected: r === list.me.name }, r)));
+  const splits = choice("split", [["train", "train"], ["dev", "dev"], ["test", "test"]], { "aria-label": "Split" });
+  const none = { disabled: count === 0 };
+  fill(part("bulk"),
+    h("span", { class: "ev-chosen" }, count ? plural(count, "post") + " chosen" : "Choose posts to"),
+    h("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people),
+    list.me.role === "admin" && h("span", { class: "ev-row" }, button("Move to split", () => act("posts_split", { split: splits.value }, "moved"), none), splits),
+    button("Predict next", () => act("posts_predict", {}, "queued for prediction"), { ...none, title: "Ask the model to read these posts before all others" }),
+    button("Choose all that fit", chooseAll),
+    count > 0 && button("Choose none", () => (list.chosen.clear(), drawTable(), drawBulk())));
+}
+
+async function chooseAll() {
+  const reply = await ask("posts_ids", { filter: filter() });
+  if (!reply) return;
+  list.chosen = new Set(reply.ids);
+  drawTable();
+  drawBulk();
+}
+
+async function act(name, message, word) {
+  const reply = await ask(name, { ...message, post_ids: Array.from(list.chosen) });
+  if (!reply) return;
+  tell(plural(reply.count, "post") + " " + word + ".");
+  find();
+}
+
+async function begin() {
+  const reply = await ask("posts_start");
+  if (!reply) return;
+  Object.assign(list, { me: reply.me, choices: reply.choices, curator: reply.me.role !== "reviewer" });
+  drawFilter();
+  await find();
+}
+
+begin();

@@ -1,0 +1,65 @@
+"""The Posts page: every post by the queue's filters, bulk actions, and a link to review each."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from annotator import post_list, review
+from annotator.span_editor.component import SHARED, script
+from annotator.ui.answers import Answer, Wire, server_functions
+from annotator.ui.assets import asset
+from annotator.ui.context import Context
+from storage.records import Reviewer
+
+MAX_FOUND = 100
+
+
+def build(context: Context) -> None:
+    """Put the page into the tab that is being built."""
+    gr.HTML(
+        html_template=asset("posts.html"),
+        js_on_load=script([SHARED], asset("posts.js")),
+        apply_default_css=False,
+        server_functions=server_functions(context, ANSWERS),
+        elem_id="posts-list",
+    )
+
+
+def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"me": {"name": me.name, "role": str(me.role)}, "choices": post_list.choices(context.store)}
+
+
+def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
+    wanted = review.read_filter(message.get("filter"), me)
+    limit, offset = min(int(message["limit"]), MAX_FOUND), max(0, int(message["offset"]))
+    return post_list.find_posts(context.store, context.models, me, wanted, limit=limit, offset=offset)
+
+
+def _ids(context: Context, message: Wire, me: Reviewer) -> Wire:
+    wanted = review.read_filter(message.get("filter"), me)
+    return {"ids": post_list.all_ids(context.store, context.models, me, wanted)}
+
+
+def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"count": post_list.assign(context.store, message["post_ids"], message["to"], by=me)}
+
+
+def _split(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"count": post_list.change_split(context.store, message["post_ids"], message["split"], by=me)}
+
+
+def _predict(context: Context, message: Wire, me: Reviewer) -> Wire:
+    known = context.store.known_post_ids(message["post_ids"])
+    wanted = [post_id for post_id in message["post_ids"] if post_id in known][:MAX_FOUND]
+    context.models.prefetch(wanted)
+    return {"count": len(wanted)}
+
+
+ANSWERS: dict[str, Answer] = {
+    "posts_start": _start,
+    "posts_find": _find,
+    "posts_ids": _ids,
+    "posts_assign": _assign,
+    "posts_split": _split,
+    "posts_predict": _predict,
+}

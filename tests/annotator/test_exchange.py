@@ -1,0 +1,579 @@
+"""Imports and exports through the store: what is taken, what is refused and why, and that nothing is half-done."""
+
+from __future__ import annotations
+
+import errno
+import json
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator import exchange, exchange_import
+from annotator.exchange_confirm import confirm, waiting
+from annotator.exchange_labels import GOLD_REVIEWER
+from annotator.exchange_options import ImportOptions
+from storage.formats import archive
+from storage.records import Conflict, InvalidRecord, Post, Role, Split, Verdict
+from storage.store import Store
+from tests.builders import SLEEP, a_post, a_span, an_annotation
+
+
+def jsonl(path: Path, *rows: Any) -> Path:
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def gold(post_id: str, text: str, *annotations: dict[str, Any]) -> dict[str, Any]:
+    return {"post_id": post_id, "text": text, "annotations": list(annotations)}
+
+
+def evidence(start: int, end: int, criterion: str = "SLEEP_ISSUES") -> dict[str, Any]:
+    return {"criterion": criterion, "verdict": "evidence", "spans": [{"start": start, "end": end}]}
+
+
+def post_ids(store: Store) -> list[str]:
+    return [p.id for p in store.iter_posts()]
+
+
+# --- tables
+
+
+def test_a_table_with_other_names_is_understood(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(
+        "submission_id;selftext;subreddit;upvotes\n17;I cannot sleep. 😀;r/sleep;3\n18;Hello;r/x;\n", "utf-8"
+    )
+    report = exchange.import_file(store, file)
+    assert (report["imported"], report["format"], report["rejected"]) == (2, "csv", [])
+    post = store.post("17")
+    assert (post.text, post.source, dict(post.meta)) == ("I cannot sleep. 😀", "r/sleep", {"upvotes": "3"})
+
+
+def test_columns_can_be_chosen_and_taken_away(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text("id,title,said\n1,First title,I lie awake\n", "utf-8")
+    exchange.import_file(store, file, columns={"text": "said", "post_id": ""})
+    assert [(p.id[:2], p.text, dict(p.meta)) for p in store.iter_posts()] == [
+        ("t-", "I lie awake", {"id": "1", "title": "First title"})
+    ]
+
+
+def test_the_plan_shows_format_columns_and_first_rows_and_stores_nothing(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "posts.txt"
+    file.write_text("id\tbody\n1\tHello there\n2\tSecond\n", "utf-8")
+    plan = exchange.plan_import(file, ImportOptions(), folder=tmp_path / "look")
+    assert (plan.format, plan.columns, plan.mapping) == ("tsv", ("id", "body"), {"post_id": "id", "text": "body"})
+    assert [(r["post_id"], r["text"]) for r in plan.preview] == [("1", "Hello there"), ("2", "Second")]
+    assert store.count_posts() == 0
+
+
+def test_the_plan_says_what_is_wrong_with_the_columns(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.csv"
+    file.write_text("a,b\n1,2\n", "utf-8")
+    plan = exchange.plan_import(file, ImportOptions(), folder=tmp_path / "look")
+    assert plan.problem == "No column looks like the text of a post. The file has: a, b. Say which one is the text."
+    assert plan.columns == ("a", "b")
+
+
+def test_labels_in_several_rows_become_one_annotation(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "long.csv"
+    text = "I cannot sleep. I lie awake. Fine."
+    rows = [f'1,"{text}",Sleep problems,I lie awake.,ben', f'1,"{text}",SLEEP_ISSUES,i CANNOT sleep,ben']
+    file.write_text("id,text,label,evidence,annotator\n" + "\n".join(rows) + "\n", "utf-8")
+    report = exchange.import_file(store, file)
+    assert (report["imported"], report["duplicates"], report["aligned"], report["unaligned"]) == (1, 0, 2, 0)
+    assert {a.criterion_id for a in store.history("1")} == {"SLEEP_ISSUES"}
+    found = store.annotations_of("1", "ben")["SLEEP_ISSUES"]
+    quotes = [s.span.quote(text) for s in found.spans]
+    assert quotes in (["I lie awake."], ["I cannot sleep", "I lie awake."])
+
+
+def test_spreadsheet_formulas_are_defused_on_the_way_out_and_come_back(store: Store, tmp_path: Path) -> None:
+    store.add_posts([a_post("=HYPERLINK(1)", id="f"), a_post("'=quoted", id="g")])
+    chosen = exchange.ExportFilter(unreviewed=True)
+    exchange.export_file(store, "csv", tmp_path / "out.csv", chosen)
+    lines = (tmp_path / "out.csv").read_text("utf-8")
+    assert "f,'=HYPERLINK(1)," in lines
+    assert "g,''=quoted," in lines
+
+
+# --- gold lines
+
+
+def test_gold_lines_become_annotations(store: Store, tmp_path: Path) -> None:
+    none = {"criterion": "DEPRESSED_MOOD", "verdict": "no_evidence", "spans": []}
+    file = jsonl(tmp_path / "gold.jsonl", gold("g", "😀 I lie awake. Fine.", evidence(2, 14), none))
+    report = exchange.import_file(store, file)
+    assert (report["imported"], report["annotations"]) == (1, 2)
+    answers = {g.criterion_id: (g.verdict, [s.quote("😀 I lie awake. Fine.") for s in g.spans]) for g in store.gold()}
+    assert answers == {
+        "SLEEP_ISSUES": (Verdict.EVIDENCE, ["I lie awake."]),
+        "DEPRESSED_MOOD": (Verdict.NO_EVIDENCE, []),
+    }
+
+
+def test_labels_can_become_gold_or_predictions_or_nothing(store: Store, tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "gold.jsonl", gold("g", "I lie awake. Fine.", evidence(0, 12)))
+    exchange.import_file(store, file, labels_as="ignore")
+    assert store.history("g") == []
+    exchange.import_file(store, file, labels_as="predictions")
+    assert [s.quote("I lie awake. Fine.") for s in store.predictions("g", "import-2")["SLEEP_ISSUES"].spans] == [
+        "I lie awake."
+    ]
+    exchange.import_file(store, file, labels_as="gold")
+    assert [(g.reviewers, g.verdict) for g in store.gold()] == [((GOLD_REVIEWER,), Verdict.EVIDENCE)]
+    assert store.reviewer(GOLD_REVIEWER).role is Role.ADJUDICATOR
+
+
+def test_an_unknown_criterion_is_reported_mapped_or_added(store: Store, tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "gold.jsonl", gold("g", "I lie awake.", evidence(0, 12, "Insomnia!")))
+    report = exchange.import_file(store, file, dry_run=True)
+    assert (report["unknown_criteria"], report["labels_refused"], report["annotations"]) == ({"Insomnia!": 1}, 1, 0)
+    assert exchange.import_file(store, file, dry_run=True, criteria={"insomnia": "SLEEP_ISSUES"})["annotations"] == 1
+    assert exchange.import_file(store, file, new_criteria=True)["new_criteria"] == ["Insomnia"]
+    assert {c.id for c in store.criteria()} == {"SLEEP_ISSUES", "DEPRESSED_MOOD", "Insomnia"}
+
+
+def test_a_span_outside_its_post_is_refused_alone(store: Store, tmp_path: Path) -> None:
+    rows = [gold("a", "Short.", evidence(2, 99)), gold("b", "I lie awake.", evidence(0, 12))]
+    report = exchange.import_file(store, jsonl(tmp_path / "gold.jsonl", *rows))
+    assert (report["imported"], report["annotations"], report["unaligned"]) == (2, 1, 1)
+    assert [(i.row, i.kind, i.reason) for i in store.import_issues(report["import_id"])] == [
+        (1, "unaligned", "SLEEP_ISSUES: span 2:99 does not lie in the post (6 characters)")
+    ]
+
+
+def test_offsets_from_doccanos_pages_are_repaired(store: Store, tmp_path: Path) -> None:
+    text = "😀😀 I cannot sleep at all. Fine."
+    start = text.index("I cannot")
+    shifted = [start + 2, start + 2 + len("I cannot sleep"), "SLEEP_ISSUES"]
+    report = exchange.import_file(store, jsonl(tmp_path / "doccano.jsonl", {"id": 5, "text": text, "label": [shifted]}))
+    assert (report["format"], report["repaired"]) == ("doccano", 1)
+    assert [s.span.quote(text) for s in store.history("5")[0].spans] == ["I cannot sleep"]
+
+
+# --- duplicates
+
+
+def test_a_second_import_of_the_same_file_adds_nothing(store: Store, tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "gold.jsonl", gold("g", "I lie awake.", evidence(0, 12)), gold("h", "Fine today."))
+    exchange.import_file(store, file)
+    report = exchange.import_file(store, file)
+    assert (report["imported"], report["duplicates"], report["annotations"], report["known_annotations"]) == (
+        0,
+        2,
+        0,
+        1,
+    )
+    assert len(store.history("g")) == 1
+
+
+def test_an_id_with_another_text_is_refused_and_a_text_with_another_id_is_a_duplicate(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add_posts([a_post("The first text.", id="a")])
+    rows = [{"id": "a", "text": "Another text."}, {"id": "b", "text": "The first text."}, {"id": "c", "text": "New."}]
+    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *rows, {"id": "c", "text": "New."}))
+    assert (report["imported"], report["duplicates"]) == (1, 2)
+    assert report["rejected"] == [{"row": 1, "reason": "the id a belongs to another text already"}]
+    assert post_ids(store) == ["a", "c"]
+    assert exchange.import_file(store, tmp_path / "x.jsonl", same_text="keep")["imported"] == 1
+
+
+# --- authors, splits, masking
+
+
+def test_an_authors_posts_fall_into_one_split(store: Store, tmp_path: Path) -> None:
+    rows = [{"id": str(n), "text": f"Post number {n}.", "author": f"writer{n % 3}"} for n in range(30)]
+    exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
+    splits: dict[str, set[Split]] = {}
+    for post in store.iter_posts():
+        splits.setdefault(post.author or "", set()).add(post.split or Split.TRAIN)
+    assert all(len(found) == 1 for found in splits.values())
+
+
+def test_masking_hides_what_names_people_and_keeps_offsets(store: Store, tmp_path: Path) -> None:
+    text = "Write to jo.doe+x@mail.example.org or u/some_body or +1 212 555 0123, see https://example.org/x?y=1. I lie awake."
+    start = text.index("I lie awake.")
+    row = {**gold("m", text, evidence(start, start + 12)), "author": "some_body"}
+    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", row), mask=True)
+    post = store.post("m")
+    assert report["masked"] == 4
+    assert post.text.startswith("Write to [MAIL]_")
+    assert not any(secret in post.text for secret in ("jo.doe", "some_body", "555", "example.org"))
+    assert post.author is not None
+    assert post.author.startswith("author-")
+    assert [s.span.quote(post.text) for s in store.history("m")[0].spans] == ["I lie awake."]
+
+
+# --- uncertain evidence
+
+
+def test_uncertain_evidence_waits_for_a_person(store: Store, tmp_path: Path) -> None:
+    text = "I feel so very tired every single day. Also I feel so very tired every single night."
+    words = "feeling so very tired every single week"
+    rows = {"id": "1", "text": text, "criterion": "SLEEP_ISSUES", "evidence": words, "annotator": "ben"}
+    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", rows))
+    assert (report["uncertain"], report["annotations"]) == (1, 0)
+    item = waiting(store)[0]
+    assert (item.post_id, item.evidence, item.reviewer, len(item.places)) == ("1", words, "ben", 2)
+    saved = confirm(store, item.id, 1, by="ana")
+    assert saved is not None
+    assert [s.span.quote(text) for s in store.annotations_of("1", "ben")["SLEEP_ISSUES"].spans] == [
+        item.places[1].quote
+    ]
+    assert waiting(store) == []
+    with pytest.raises(LookupError):
+        confirm(store, item.id, 0, by="ana")
+
+
+def test_a_confirmed_place_joins_the_answer_that_is_there(store: Store, tmp_path: Path) -> None:
+    text = "I lie awake. I feel so tired every single day. Also I feel so tired every single night."
+    spans = ["I lie awake.", "feeling so tired every single week"]
+    row = {"id": "1", "text": text, "annotations": [{"criterion": "SLEEP_ISSUES", "spans": spans, "reviewer": "ben"}]}
+    exchange.import_file(store, jsonl(tmp_path / "x.jsonl", row))
+    confirm(store, waiting(store)[0].id, 0, by="ana")
+    latest = store.annotations_of("1", "ben")["SLEEP_ISSUES"]
+    assert (latest.revision, len(latest.spans)) == (2, 2)
+
+
+def test_refusing_every_place_changes_no_answer(store: Store, tmp_path: Path) -> None:
+    text = "I feel so very tired every single day. Also I feel so very tired every single night."
+    row = {"id": "1", "text": text, "criterion": "SLEEP_ISSUES", "evidence": "feeling so very tired every single week"}
+    exchange.import_file(store, jsonl(tmp_path / "x.jsonl", row))
+    assert confirm(store, waiting(store)[0].id, None, by="ana") is None
+    assert (waiting(store), store.history("1")) == ([], [])
+
+
+# --- undo, dry run, cancel
+
+
+def test_an_import_is_undone_as_a_whole(store: Store, tmp_path: Path) -> None:
+    store.add_posts([a_post("I lie awake.", id="old")])
+    store.add_annotation(an_annotation(store.post("old"), "awake", reviewer="ben"), expected_revision=0)
+    rows = [gold("old", "I lie awake.", evidence(0, 12)), gold("new", "Fine today.", evidence(0, 4))]
+    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *rows), annotator="ben")
+    assert len(store.history("old")) == 2
+    assert exchange.undo_import(store, report["import_id"]) == {"posts": 1, "annotations": 2}
+    assert post_ids(store) == ["old"]
+    assert [a.spans[0].span.quote("I lie awake.") for a in store.annotations_of("old", "ben").values()] == ["awake"]
+    with pytest.raises(InvalidRecord, match="undone before"):
+        exchange.undo_import(store, report["import_id"])
+
+
+def test_a_dry_run_counts_the_same_and_stores_nothing(store: Store, tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "x.jsonl", gold("g", "I lie awake.", evidence(0, 12)), "{broken")
+    before = exchange.import_file(store, file, dry_run=True)
+    assert (store.count_posts(), store.imports()) == (0, [])
+    after = exchange.import_file(store, file)
+    assert after["import_id"] == 1
+    assert before | {"import_id": 1} == after
+
+
+def test_imported_posts_are_found_by_their_words(store: Store, tmp_path: Path) -> None:
+    exchange.import_file(
+        store, jsonl(tmp_path / "x.jsonl", *({"id": str(n), "text": f"word{n} here"} for n in range(250)))
+    )
+    with store.read() as db:
+        assert [r["rowid"] for r in db.query("SELECT rowid FROM post_fts WHERE post_fts MATCH 'word249'")] == [250]
+        db.execute("INSERT INTO post_fts (post_fts) VALUES ('integrity-check')")
+    exchange.undo_import(store, 1)
+    with store.read() as db:
+        assert list(db.query("SELECT rowid FROM post_fts WHERE post_fts MATCH 'word249'")) == []
+
+
+def test_a_cancelled_import_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "x.jsonl", *({"id": str(n), "text": f"Post {n}."} for n in range(2000)))
+    stop = threading.Event()
+
+    def tell(fraction: float, message: str) -> None:
+        stop.set()
+
+    with pytest.raises(exchange.ImportCancelled):
+        exchange.import_file(store, file, on_progress=tell, should_cancel=stop.is_set)
+    assert (store.count_posts(), store.imports()) == (0, [])
+    assert [p.name for p in store.path.parent.iterdir() if p.name.startswith(".import")] == []
+
+
+def test_a_post_that_somebody_else_stores_meanwhile_stops_the_import(store: Store, tmp_path: Path) -> None:
+    def meanwhile(fraction: float, message: str) -> None:
+        if message == "storing":
+            store.add_posts([a_post("Another text.", id="g")])
+
+    with pytest.raises(Conflict, match="Nothing was imported"):
+        exchange.import_file(store, jsonl(tmp_path / "x.jsonl", gold("g", "I lie awake.")), on_progress=meanwhile)
+    assert store.post("g").text == "Another text."
+    assert store.imports() == []
+
+
+# --- bad input
+
+
+def refused(store: Store, path: Path, **options: Any) -> str:
+    """The message of an import that must be refused whole, with nothing stored."""
+    with pytest.raises((exchange.FormatError, exchange.ImportRefused)) as caught:
+        exchange.import_file(store, path, **options)
+    assert (store.count_posts(), store.imports()) == (0, [])
+    return str(caught.value)
+
+
+def test_an_empty_file_is_refused(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"")
+    (tmp_path / "b.csv").write_bytes(b"\xef\xbb\xbf \n\n")
+    (tmp_path / "c.csv").write_bytes(b"id,text\n")
+    assert refused(store, tmp_path / "a.csv") == "a.csv is empty."
+    assert refused(store, tmp_path / "b.csv") == "b.csv is empty."
+    assert refused(store, tmp_path / "c.csv") == "c.csv holds no rows."
+
+
+def test_missing_columns_files_and_formats_are_named(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n", "utf-8")
+    assert "The file has: x, y" in refused(store, tmp_path / "a.csv")
+    assert "There is no column 'z'" in refused(store, tmp_path / "a.csv", columns={"text": "z"})
+    assert "There is no format 'docx'" in refused(store, tmp_path / "a.csv", format="docx")
+    assert "There is no file" in refused(store, tmp_path / "missing.csv")
+    assert "labels_as is 'x'" in refused(store, tmp_path / "a.csv", labels_as="x")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"%PDF-1.7 ...", "a PDF"), (b"\x1f\x8b\x08", "gzip"), (b"\xd0\xcf\x11\xe0xx", "old Excel")]
+)
+def test_files_of_other_programs_are_named(content: bytes, what: str, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_bytes(content)
+    assert what in refused(store, tmp_path / "posts.csv")
+
+
+def test_a_wrong_extension_does_not_matter(store: Store, tmp_path: Path) -> None:
+    jsonl(tmp_path / "posts.xlsx", {"id": "1", "text": "Really JSON lines."})
+    assert exchange.import_file(store, tmp_path / "posts.xlsx")["format"] == "jsonl"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "mac_roman"])
+def test_the_encoding_is_found_out(encoding: str, store: Store, tmp_path: Path) -> None:
+    words = "Ich schlafe nicht, das Mädchen “müde” – ça va très mal, je suis fatigué à l’école depuis février déjà."
+    (tmp_path / "posts.csv").write_bytes(
+        f'id,text\n1,"{words}"\n2,"Über Öl und Käse, façade naïve; él está cansado."\n'.encode(encoding)
+    )
+    report = exchange.import_file(store, tmp_path / "posts.csv")
+    assert (store.post("1").text, report["imported"]) == (words, 2)
+
+
+def test_wrongly_decoded_text_is_pointed_out(store: Store, tmp_path: Path) -> None:
+    row = {"id": "1", "text": "I donâ€™t sleep"}
+    assert exchange.import_file(store, jsonl(tmp_path / "x.jsonl", row))["mojibake_rows"] == 1
+
+
+def test_bad_rows_are_refused_alone_each_with_its_reason(store: Store, tmp_path: Path) -> None:
+    rows = [
+        {"id": "nul", "text": "a\x00b"},
+        {"id": "half", "text": "x \ud83d y"},
+        {"id": "blank", "text": "  \n"},
+        {"id": "number", "text": 17},
+        {"id": "split", "text": "Fine.", "split": "holdout"},
+        {"id": "good", "text": "Fine & well."},
+        "[1, 2]",
+        {"id": "list", "text": "Fine!", "annotations": 3},
+    ]
+    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
+    assert post_ids(store) == ["good"]
+    assert [(r["row"], r["reason"]) for r in report["rejected"]] == [
+        (7, "is a list, not an object with named fields"),
+        (1, "Post 'nul' holds a NUL character; remove it and try again."),
+        (2, "Post 'half' holds half of a UTF-16 pair and cannot be stored as Unicode text."),
+        (3, "Post blank has no text."),
+        (4, "the text is int, not words"),
+        (5, "'holdout' is no split; use train, dev or test"),
+        (8, "the annotations are int, not a list"),
+    ] or sorted(r["row"] for r in report["rejected"]) == [1, 2, 3, 4, 5, 7, 8]
+
+
+def test_one_broken_row_among_many_costs_only_itself(store: Store, tmp_path: Path) -> None:
+    lines = ["id,text"] + [f'{n},"Post {n}, fine"' for n in range(1, 3001)]
+    lines[1500] = '1500,"This quote never closes'
+    lines[1600] = "1600,too,many,cells"
+    (tmp_path / "x.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    report = exchange.import_file(store, tmp_path / "x.csv")
+    assert report["imported"] == 2998
+    assert {r["row"] for r in report["rejected"]} <= {1501, 1502, 1601}
+    assert report["rejected_count"] == 2
+
+
+def test_broken_bytes_in_one_row_do_not_change_the_others(store: Store, tmp_path: Path) -> None:
+    good = "".join(f"{n},schläft schlecht müde {n}\n" for n in range(50)).encode()
+    (tmp_path / "x.csv").write_bytes(b"id,text\n" + good + b"bad,sch\xe4fchen\n")
+    report = exchange.import_file(store, tmp_path / "x.csv")
+    assert (report["imported"], report["encoding"]) == (50, "utf-8")
+    assert report["rejected"] == [{"row": 52, "reason": "holds bytes that do not fit the file's encoding"}]
+
+
+def test_a_very_long_post_is_kept_whole(store: Store, tmp_path: Path) -> None:
+    text = "word " * 100_000 + "end"
+    (tmp_path / "x.csv").write_text(f'id,text\n1,"{text}"\n', "utf-8")
+    exchange.import_file(store, tmp_path / "x.csv")
+    assert store.post("1").text == text
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(store: Store, tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "x.jsonl", *({"id": str(n), "text": f"Post {n}."} for n in range(600)))
+
+    def meddle(fraction: float, message: str) -> None:
+        with file.open("a") as more:
+            more.write("\n")
+
+    assert "changed while it was read" in refused(store, file, on_progress=meddle)
+
+
+def test_a_full_disk_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exchange_import.Staging, "add_post", full)
+    assert "The disk is full" in refused(store, jsonl(tmp_path / "x.jsonl", {"id": "1", "text": "Fine."}))
+    monkeypatch.undo()
+    store.add_posts([a_post()])
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(exchange.ExportRefused, match="the disk is full"):
+        exchange.export_file(store, "jsonl", tmp_path / "out" / "x.jsonl")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_zip_bomb_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "RATIO_FREE_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("posts.csv", b"id,text\n" + b"0" * (16 << 20))
+    assert "refused as a zip bomb" in refused(store, tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("name", ["../evil.csv", "/tmp/evil.csv", "a\\..\\..\\evil.csv"])
+def test_a_zip_file_cannot_write_outside_its_folder(name: str, store: Store, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
+        packed.writestr(name, "id,text\n1,x\n")
+    assert "outside its folder" in refused(store, tmp_path / "x.zip")
+
+
+def test_a_dataset_that_needs_its_own_code_is_refused(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "set.py").write_text("raise SystemExit('run')")
+    assert "never run" in refused(store, tmp_path / "set", format="hf")
+
+
+def test_workbook_formulas_count_as_their_saved_values(store: Store, tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["id", "text"], [1, "Typed text"], [2, '=CONCAT("a","b")']):
+        book.active.append(row)  # type: ignore[union-attr]
+    book.save(tmp_path / "x.xlsx")
+    report = exchange.import_file(store, tmp_path / "x.xlsx")
+    assert (post_ids(store), report["rejected_count"]) == (["1"], 1)
+
+
+def test_the_report_lists_every_row_that_was_not_taken(store: Store, tmp_path: Path) -> None:
+    rows = [{"id": "=1", "text": ""}, {"id": "a", "text": "Fine."}, {"id": "a", "text": "Fine."}]
+    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
+    lines = "".join(exchange.report_lines(store, report["import_id"])).splitlines()
+    assert lines[0] == "row,post_id,kind,reason,evidence"
+    assert {line.split(",")[2] for line in lines[1:]} == {"rejected", "duplicate"}
+    assert any(line.startswith("1,'=1,rejected") for line in lines)
+
+
+# --- export
+
+
+def test_filters_choose_what_is_exported(store: Store, tmp_path: Path) -> None:
+    one, two = a_post("I lie awake.", id="one"), a_post("The dog sleeps.", id="two", split=Split.TEST)
+    store.add_posts([one, two])
+    store.add_annotation(an_annotation(one, "awake", created_at="2026-01-05T10:00:00Z"), expected_revision=0)
+    store.add_annotation(an_annotation(two, reviewer="ben", created_at="2026-02-01T10:00:00Z"), expected_revision=0)
+
+    def exported(**values: Any) -> list[str]:
+        chosen = exchange.export_filter(values)
+        exchange.export_file(store, "gold", tmp_path / "out.jsonl", chosen)
+        return [json.loads(line)["post_id"] for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+
+    assert exported() == ["one", "two"]
+    assert exported(reviewer="ben") == ["two"]
+    assert exported(verdicts="evidence") == ["one"]
+    assert exported(splits=["test"]) == ["two"]
+    assert exported(until="2026-01-05") == ["one"]
+    assert exported(since="2026-01-06") == ["two"]
+    assert exported(criteria="DEPRESSED_MOOD") == []
+    assert exported(model_version="v9") == []
+    for wrong in ({"verdicts": "maybe"}, {"color": "red"}):
+        with pytest.raises(exchange.ExportRefused):
+            exchange.export_filter(wrong)
+
+
+def test_an_export_tells_what_it_is_and_what_it_cannot_carry(store: Store, tmp_path: Path) -> None:
+    post = a_post("I lie awake.")
+    store.add_posts([post, a_post("Unread post.", id="p2")])
+    store.add_annotation(an_annotation(post, "awake"), expected_revision=0)
+    manifest = exchange.export_file(store, "squad", tmp_path / "out.json")
+    written = json.loads((tmp_path / "out.json.manifest.json").read_text("utf-8"))
+    assert {k: v for k, v in manifest.items() if k != "output"} == written
+    assert (written["posts"], written["annotations"], written["spans"]) == (1, 1, 1)
+    assert written["per_criterion"] == {"SLEEP_ISSUES": {"evidence": 1}}
+    assert written["criteria"][0]["text"] == SLEEP.text
+    assert written["files"][0]["name"] == "out.json"
+    assert "predictions" in written["cannot_carry"]
+
+
+def test_unanswered_is_not_the_same_as_reviewed_without_evidence(store: Store, tmp_path: Path) -> None:
+    post = a_post("I lie awake.")
+    store.add_posts([post])
+    store.add_annotation(an_annotation(post), expected_revision=0)
+    exchange.export_file(store, "gold", tmp_path / "out.jsonl")
+    line = json.loads((tmp_path / "out.jsonl").read_text("utf-8"))
+    assert line["annotations"] == [{"criterion": "SLEEP_ISSUES", "verdict": "no_evidence", "spans": []}]
+
+
+def test_an_export_never_overwrites_a_folder(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    with pytest.raises(exchange.ExportRefused, match="is there already"):
+        exchange.export_file(store, "brat", tmp_path / "out")
+    with pytest.raises(exchange.ExportRefused, match="is a folder"):
+        exchange.export_file(store, "csv", tmp_path / "out")
+
+
+def test_presets_keep_the_options(store: Store) -> None:
+    options = ImportOptions(format="csv", columns={"text": "said"}, labels_as=exchange_import.LabelsAs.GOLD, mask=True)
+    exchange.save_preset(store, "forum", options)
+    assert ImportOptions.from_dict(exchange.presets(store)["forum"]) == options
+    exchange.delete_preset(store, "forum")
+    assert exchange.presets(store) == {}
+
+
+def test_the_redsm5_layout_is_read_with_its_two_kinds_of_status(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "redsm5"
+    folder.mkdir()
+    (folder / "redsm5_posts.csv").write_text(
+        'post_id,text\ns1,"I cannot sleep. My dog died, so I am sad."\ns2,Fine.\n', "utf-8"
+    )
+    rows = [
+        "s1,s1_1,I can not sleep,SLEEP_ISSUES,1,awake",
+        's1,s1_2,"my dog died so i am sad",DEPRESSED_MOOD,0,grief',
+        "s1,s1_3,whatever,SPECIAL_CASE,1,",
+        "s9,s9_1,nothing,SLEEP_ISSUES,1,",
+    ]
+    header = "post_id,sentence_id,sentence_text,DSM5_symptom,status,explanation\n"
+    (folder / "redsm5_annotations.csv").write_text(header + "\n".join(rows) + "\n", "utf-8")
+    report = exchange.import_file(store, folder)
+    assert (report["format"], report["imported"], report["aligned"], report["annotations"]) == ("redsm5", 2, 2, 2)
+    assert report["rejected"] == [{"row": 5, "reason": "there is no post s9 to which the 1 labels belong"}]
+    answers = {a.criterion_id: a for a in store.history("s1")}
+    text = store.post("s1").text
+    assert [s.span.quote(text) for s in answers["SLEEP_ISSUES"].spans] == ["I cannot sleep"]
+    assert answers["DEPRESSED_MOOD"].verdict is Verdict.NO_EVIDENCE
+    assert [s.quote(text) for s in answers["DEPRESSED_MOOD"].rejected] == ["My dog died, so I am sad"]
+
+
+def test_a_thousand_posts_import_in_seconds(store: Store, tmp_path: Path) -> None:
+    rows = [{"id": str(n), "text": f"{n} " + "I lie awake again and again. " * 50} for n in range(1000)]
+    file = jsonl(tmp_path / "x.jsonl", *rows)
+    assert exchange.import_file(store, file)["imported"] == 1000
+    assert a_span(Post("x", "abc"), "b").start == 1
