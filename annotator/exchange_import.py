@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import pickle
 import sqlite3
 import tempfile
@@ -232,6 +231,8 @@ class _Importer:
         if row.post_id is None:
             raise InvalidRecord("has neither an id nor a text")
         if row.text is None:
+            if not row.labels:
+                raise InvalidRecord("has no text")
             self._keep_labels(row, row.post_id)
             return
         here = batch.hashes.get(row.number, "")
@@ -342,6 +343,7 @@ class _Importer:
 
     def _count(self) -> None:
         report = self.report
+        report.rejected.sort(key=lambda item: item["row"])
         report.annotations = self.staging.count("annotation")
         report.predictions = self.staging.count("prediction")
         report.labels_refused = self.staging.issue_counts().get("label", 0)
@@ -437,12 +439,3 @@ def _storable(text: str | None) -> str | None:
 def _unpickled(payload: bytes) -> Label:
     label: Label = pickle.loads(payload)  # noqa: S301 (written by this very process into its own private file)
     return label
-
-
-def fsync_folder(path: Path) -> None:
-    """Make a rename in the folder survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -62,6 +62,7 @@ class CriteriaMatcher:
         self, criteria: Sequence[Criterion], options: ImportOptions, wording: Sequence[Criterion] = ()
     ) -> None:
         self._by_name = {_plain(n): c for c in reversed(criteria) for n in (c.name, c.id)}
+        self._by_id = {c.id: c for c in criteria}
         self._chosen = {_plain(k): v for k, v in options.criteria.items()}
         self._wording = {_plain(c.id): c for c in wording}
         self._may_add = options.new_criteria
@@ -79,6 +80,10 @@ class CriteriaMatcher:
             self.unknown[label] = self.unknown.get(label, 0) + 1
         return found
 
+    def criterion(self, criterion_id: str) -> Criterion:
+        """The criterion of an id that `find` has given."""
+        return self._by_id[criterion_id]
+
     def _add(self, name: str, label: str) -> Criterion | None:
         criterion_id = re.sub(r"[^\w.-]+", "_", label.strip())[:80].strip("_")
         if not criterion_id:
@@ -87,7 +92,7 @@ class CriteriaMatcher:
         criterion = known or Criterion(criterion_id, label.strip(), label.strip())
         criterion = replace(criterion, position=self._next_position, version=1)
         self._next_position += 1
-        self._by_name[name] = self.added[criterion.id] = criterion
+        self._by_name[name] = self._by_id[criterion.id] = self.added[criterion.id] = criterion
         return criterion
 
 
@@ -102,11 +107,15 @@ class LabelTaker:
         taken = Taken()
         if self._options.labels_as is LabelsAs.IGNORE:
             return taken
-        for row, label in _merged(labels):
+        known: list[tuple[int, Label]] = []
+        for row, label in labels:
             criterion = self._matcher.find(label.criterion)
             if criterion is None:
                 taken.issues.append(Issue(row, post_id, "label", f"the project has no criterion {label.criterion!r}"))
-                continue
+            else:
+                known.append((row, replace(label, criterion=criterion.id)))
+        for row, label in _merged(known):
+            criterion = self._matcher.criterion(label.criterion)
             try:
                 _OnePlacing(post_id, text, row, criterion, self._options, taken).take(label)
             except InvalidRecord as error:
@@ -125,10 +134,9 @@ def _merged(labels: Iterable[tuple[int, Label]]) -> list[tuple[int, Label]]:
 
 
 def _joined(one: Label, other: Label) -> Label:
-    verdict = one.verdict if one.verdict is Verdict.EVIDENCE else other.verdict
     return replace(
         one,
-        verdict=verdict if verdict is Verdict.EVIDENCE else one.verdict,
+        verdict=Verdict.EVIDENCE if Verdict.EVIDENCE in (one.verdict, other.verdict) else one.verdict,
         passages=one.passages + other.passages,
         rejected=one.rejected + other.rejected,
         created_at=max(filter(None, (one.created_at, other.created_at)), default=None),

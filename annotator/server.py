@@ -21,6 +21,7 @@ from starlette.requests import Request
 
 from annotator.accounts import Accounts
 from annotator.bootstrap import Project, open_project, serving_alone
+from annotator.export_routes import export_routes
 from annotator.gate import Gate, person_of
 from annotator.model_routes import model_routes
 from annotator.routes import session_routes
@@ -88,6 +89,7 @@ class App:
         gate = Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=self.settings)
         routes = session_routes(self.accounts, self.settings, self.project.store, self.models)
         routes += model_routes(self.settings, self.project.store)
+        routes += export_routes(self.settings, self.project.store)
         return {"middleware": [gate], "routes": routes, "docs_url": None, "redoc_url": None, "openapi_url": None}
 
 
@@ -177,7 +179,8 @@ def free_port(host: str) -> int:
 def _blocked_paths(settings: Settings) -> list[str]:
     """Of the data directory only the uploads may be served: it may lie under the working directory, which Gradio serves."""
     names = ("evidence.db", "evidence.db-wal", "evidence.db-shm")
-    return [*(str(settings.data_dir / name) for name in names), str(settings.models_dir), str(settings.backups_dir)]
+    folders = (settings.models_dir, settings.backups_dir, settings.data_dir / "exports")
+    return [*(str(settings.data_dir / name) for name in names), *map(str, folders)]
 
 
 def _supervisor(settings: Settings, project: Project) -> Supervisor | None:

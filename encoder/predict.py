@@ -193,3 +193,9 @@ def _groups(posts: Iterable[Post], batcher: Batcher, rows_at_most: int) -> Itera
             group, count = [], 0
     if group:
         yield group
+
+
+if __name__ == "__main__":
+    from encoder.bulk import main
+
+    raise SystemExit(main())

@@ -34,7 +34,7 @@ FORBIDDEN = {
     "pickled weights": r"\btorch\.load\(",
     "a package registry's host": r"files\.pythonhosted\.org|pypi\.org/simple|registry\.npmjs\.org|deb\.debian\.org",
     "a bare except": r"^\s*except\s*:\s*$",
-    "unfinished work": r"\bTODO\b|\bFIXME\b|\bXXX\b",
+    "unfinished work": r"(?:#|//|<!--|/\*)\s*(?:TODO|FIXME|XXX)\b",
     "a private key or token": r"hf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY",
 }
 

@@ -9,10 +9,11 @@ Test voices and test posts are not read here; `benchmarks/demo_model.py` measure
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import torch
 
 from encoder.checkpoints import save_encoder
 from encoder.config import EncoderConfig
-from encoder.demo import corpus, linear, measure, supervised, teacher, warmup
+from encoder.demo import augment, corpus, linear, measure, supervised, teacher, warmup
 from encoder.demo.corpus import CRITERIA, Composer, Item
 from encoder.demo.general import DEFAULT_TEXT, read_general
 from encoder.demo.teacher import Floats, TeacherView
@@ -51,14 +52,22 @@ class Shape:
 
 @dataclass(frozen=True)
 class Material:
-    """What is learned from. own: items of the training voices; general: other text; texts: both, own first."""
+    """What is learned from. own: items of the training voices; variants: of them, for the teacher; general: other text."""
 
     own: list[Item]
     general: list[str]
+    variants: list[str] = field(default_factory=list)
 
     @property
     def texts(self) -> list[str]:
-        return [item.text for item in self.own] + self.general
+        """Own, variants, general."""
+        return [*(item.text for item in self.own), *self.variants, *self.general]
+
+    @property
+    def groups(self) -> list[range]:
+        """The places of the three in `texts`."""
+        ends = np.cumsum([0, len(self.own), len(self.variants), len(self.general)]).tolist()
+        return [range(start, end) for start, end in itertools.pairwise(ends)]
 
     @property
     def labels(self) -> Floats:
@@ -86,7 +95,7 @@ def build(options: argparse.Namespace) -> EvidenceEncoder:
     tokenizer = train_tokenizer([i.text for i in material.own] * 3 + material.general, options.shape.vocabulary)
     backbone = new_backbone(options.shape, tokenizer)
     _say(f"{len(material.own)} items, {len(material.general)} general texts, {tokenizer.size} tokens")
-    seen = _warm_up(backbone, tokenizer, material, options)
+    material, seen = _warm_up(backbone, tokenizer, material, options)
     encoder = _encoder(backbone, tokenizer)
     _supervise(encoder, material, seen, dev, wordings, options)
     encoder.config, found = measure.calibrated_config(encoder, measure.calibration_posts(dev, dev_posts), wordings[0])
@@ -128,26 +137,28 @@ def new_backbone(shape: Shape, tokenizer: TextTokenizer) -> Any:
 
 def _warm_up(
     backbone: Any, tokenizer: TextTokenizer, material: Material, options: argparse.Namespace
-) -> TeacherView | None:
-    """Train the backbone on all texts; returns the teacher's view of them, or None without a teacher."""
-    read = warmup.ReadTexts.of(material.texts, tokenizer)
+) -> tuple[Material, TeacherView | None]:
+    """Train the backbone on all texts; returns them, now with variants, and the teacher's view of them, None without one."""
     plan = warmup.WarmUp(steps=options.warmup_steps, seed=options.seed)
-    own = len(material.own)
     if options.teacher == "none":
         mask = tokenizer.special("mask")
         assert mask is not None
-        warmup.masked_language_model(backbone, read, own, plan, mask, say=_say)
-        return None
+        read = warmup.ReadTexts.of(material.texts, tokenizer)
+        warmup.masked_language_model(backbone, read, material.groups, plan, mask, say=_say)
+        return material, None
     model = teacher.Teacher(options.teacher, len(CRITERIA), options.device)
     warmup.start_from_words(backbone, tokenizer, lambda words: teacher.word_vectors(model, words))
-    teacher.fine_tune(
-        model, material.texts[:own], material.labels, epochs=options.teacher_epochs, seed=options.seed, say=_say
-    )
+    near = augment.neighbors_of_words(tokenizer, lambda words: teacher.word_vectors(model, words))
+    own = [item.text for item in material.own]
+    evidence = [item.text for item in material.own if item.labels]
+    material = replace(material, variants=augment.variants(own, evidence, near, seed=options.seed))
+    teacher.fine_tune(model, own, material.labels, epochs=options.teacher_epochs, seed=options.seed, say=_say)
     seen = teacher.view(model, material.texts, say=_say)
+    read = warmup.ReadTexts.of(material.texts, tokenizer)
     backbone.to(options.device)
-    warmup.distill(backbone, read, seen, _soft(material, seen), own, plan, say=_say)
+    warmup.distill(backbone, read, seen, _soft(material, seen), material.groups, plan, say=_say)
     backbone.to("cpu")
-    return seen
+    return material, seen
 
 
 def _supervise(
@@ -180,7 +191,7 @@ def _supervise(
 
 
 def _soft(material: Material, seen: TeacherView | None) -> Floats:
-    """Wanted answers for the own texts (half label, half teacher) and, with a teacher, for the general ones."""
+    """Wanted answers for the own texts (half label, half teacher) and, with a teacher, for all others."""
     if seen is None:
         return material.labels
     chances = 1.0 / (1.0 + np.exp(-seen.logits))
@@ -192,7 +203,7 @@ def _strangers(material: Material, seen: TeacherView | None, seed: int) -> tuple
     """General texts in which the teacher sees no evidence, as items that may stand in any post, and its answers for them."""
     if seen is None:
         return [], np.zeros((0, len(CRITERIA)), np.float32)
-    chances = _soft(material, seen)[len(material.own) :]
+    chances = _soft(material, seen)[material.groups[2].start :]
     quiet = [n for n, text in enumerate(material.general) if chances[n].max() < _STRANGER_AT_MOST and len(text) > 15]
     chosen = np.random.default_rng(seed).permutation(quiet)[:_STRANGERS]
     items = [Item(material.general[n], (), "neutral", False, (), "general", Split.TRAIN) for n in chosen]
@@ -227,7 +238,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--teacher-epochs", type=int, default=3)
     parser.add_argument("--warmup-steps", type=int, default=4000)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--device", default="cpu", help="where teacher and warm-up compute")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)

@@ -28,7 +28,7 @@ class Plan:
     """How long and how fast. items: passages per step. lengths: passages per post, one of them for each step, so that little
     is computed on padding; the first quarter of the steps has the first half of them only."""
 
-    steps: int = 1200
+    steps: int = 300
     items: int = 56
     lengths: tuple[int, ...] = (1, 2, 3, 1, 4, 7, 14)
     backbone_rate: float = 5e-4
@@ -36,8 +36,8 @@ class Plan:
     weight_decay: float = 0.02
     token_masking: float = 0.06
     hidden_dropout: float = 0.1
-    average: float = 0.995
-    evaluate_every: int = 200
+    average: float = 0.98
+    evaluate_every: int = 50
     seed: int = 0
 
 

@@ -24,7 +24,6 @@ from encoder.tokens import TextTokenizer
 
 _ROW = 80
 _FULL = 56
-_OWN_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +107,15 @@ def distill(
     read: ReadTexts,
     seen: TeacherView,
     soft: Floats,
-    own: int,
+    groups: Sequence[range],
     plan: WarmUp,
     *,
     say: Callable[[str], None] = print,
 ) -> None:
     """Train the backbone, in place, on the teacher's word vectors, text vectors and answers.
 
-    soft: wanted answers in [0, 1], (texts, criteria). own: the first `own` texts are the corpus, the others general text; a
-    third of what is read is the corpus.
+    soft: wanted answers in [0, 1], (texts, criteria). groups: which texts are read in equal shares: the corpus, its variants,
+    general text.
     """
     student = Student(backbone, seen.texts.shape[1], soft.shape[1]).to(backbone.device)
     word_scale, text_scale = _Scale.of(np.concatenate(seen.words[:20000])), _Scale.of(seen.texts)
@@ -134,11 +133,17 @@ def distill(
         answer_loss = soft.shape[1] * F.binary_cross_entropy_with_logits(student.answer(texts), answers)
         return word_loss + F.mse_loss(student.text(texts), wanted_texts) + answer_loss
 
-    _train(student, read, own, plan, loss_of, say)
+    _train(student, read, groups, plan, loss_of, say)
 
 
 def masked_language_model(
-    backbone: Any, read: ReadTexts, own: int, plan: WarmUp, mask_id: int, *, say: Callable[[str], None] = print
+    backbone: Any,
+    read: ReadTexts,
+    groups: Sequence[range],
+    plan: WarmUp,
+    mask_id: int,
+    *,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Train the backbone, in place, to tell hidden tokens from the others (15 %), with tied embeddings."""
     table = backbone.get_input_embeddings().weight
@@ -155,7 +160,7 @@ def masked_language_model(
             logits = transform(hidden[hide]) @ table.T
         return F.cross_entropy(logits.float(), rows.input_ids[hide])
 
-    _train(model, read, own, plan, loss_of, say)
+    _train(model, read, groups, plan, loss_of, say)
 
 
 @dataclass(frozen=True)
@@ -177,13 +182,14 @@ class _Scale:
 def _train(
     model: nn.Module,
     read: ReadTexts,
-    own: int,
+    groups: Sequence[range],
     plan: WarmUp,
     loss_of: Callable[[Rows], Tensor],
     say: Callable[[str], None],
 ) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay)
+    filled = [group for group in groups if len(group)]
     rng = np.random.default_rng(plan.seed)
     device = next(model.parameters()).device
     begun, total = time.monotonic(), 0.0
@@ -192,7 +198,9 @@ def _train(
         factor = min(1.0, step / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
         for group in optimizer.param_groups:
             group["lr"] = plan.rate * factor
-        loss = loss_of(_rows(read, [_fill(read, own, rng) for _ in range(plan.rows)], plan.token_masking, rng, device))
+        loss = loss_of(
+            _rows(read, [_fill(read, filled, rng) for _ in range(plan.rows)], plan.token_masking, rng, device)
+        )
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -206,13 +214,13 @@ def _train(
     model.eval()
 
 
-def _fill(read: ReadTexts, own: int, rng: np.random.Generator) -> list[int]:
+def _fill(read: ReadTexts, groups: Sequence[range], rng: np.random.Generator) -> list[int]:
     """Texts for one row: as many as fit."""
     chosen: list[int] = []
     length = 0
     while length < _FULL:
-        corpus = own == len(read.ids) or (own and rng.random() < _OWN_SHARE)
-        number = int(rng.integers(0, own) if corpus else rng.integers(own, len(read.ids)))
+        group = groups[rng.integers(len(groups))]
+        number = int(rng.integers(group.start, group.stop))
         tokens = len(read.ids[number])
         if tokens and length + tokens <= _ROW:
             chosen.append(number)

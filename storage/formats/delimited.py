@@ -48,6 +48,8 @@ _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?\Z")
 _INSIDE = re.compile(r'(?:[^"]|"")*+"')
 
+csv.field_size_limit(MAX_RECORD_CHARACTERS)  # for the whole process; the default, 131,072, is less than a long post
+
 
 def guard(cell: str) -> str:
     """The cell as a spreadsheet will show it, never run it; `unguard` gives the cell back."""
@@ -143,7 +145,7 @@ def _header(file: TextIO, name: str) -> tuple[list[str], str]:
 
 def _records(file: TextIO, header: list[str], delimiter: str) -> Iterator[tuple[int, Record | RowError]]:
     own = is_own_table(header)
-    for number, record in enumerate(_split_records(file, delimiter), start=2):
+    for number, record in enumerate(_split_records(file, delimiter, len(header)), start=2):
         if isinstance(record, RowError):
             yield number, RowError(number, record.reason)
             continue
@@ -162,37 +164,43 @@ def _record(number: int, line: str, header: list[str], delimiter: str, own: bool
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    csv.field_size_limit(MAX_RECORD_CHARACTERS)  # the module's default, 131,072, is less than a long post
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
-def _split_records(file: TextIO, delimiter: str) -> Iterator[str | RowError]:
+def _split_records(file: TextIO, delimiter: str, width: int) -> Iterator[str | RowError]:
     """Records as text: lines, joined while a quote is open.
 
-    A quote that does not close before the file ends, or within MAX_RECORD_CHARACTERS, costs its own line only.
+    A quote that does not close before the file ends or within MAX_RECORD_CHARACTERS, or closes in the wrong place, costs its own
+    line only: the lines that it swallowed are read again. width: number of columns.
     """
     waiting: deque[str] = deque()
-    while True:
-        line = waiting.popleft() if waiting else file.readline(MAX_RECORD_CHARACTERS)
-        if not line:
-            return
-        if '"' not in line:
+    while line := _next_line(file, waiting):
+        if '"' not in line or not _ends_inside_quotes(line, False, delimiter):
             yield line
             continue
-        inside = _ends_inside_quotes(line, False, delimiter)
-        taken, length = [line], len(line)
-        while inside and length < MAX_RECORD_CHARACTERS:
-            more = waiting.popleft() if waiting else file.readline(MAX_RECORD_CHARACTERS)
-            if not more:
-                break
+        taken, length, inside = [line], len(line), True
+        while inside and length < MAX_RECORD_CHARACTERS and (more := _next_line(file, waiting)):
             taken.append(more)
             length += len(more)
             inside = _ends_inside_quotes(more, True, delimiter)
-        if inside:
+        record = "".join(taken)
+        if inside or not _is_sound(record, delimiter, width):
             waiting.extendleft(reversed(taken[1:]))
-            yield RowError(0, "opens a quote that never closes")
+            yield RowError(0, "opens a quote that never closes, or closes in the wrong place")
         else:
-            yield "".join(taken)
+            yield record
+
+
+def _next_line(file: TextIO, waiting: deque[str]) -> str:
+    return waiting.popleft() if waiting else file.readline(MAX_RECORD_CHARACTERS)
+
+
+def _is_sound(record: str, delimiter: str, width: int) -> bool:
+    """True if a record of several lines is what its quotes say: nothing follows a closing quote, and the cells are as many."""
+    try:
+        return len(next(csv.reader([record], delimiter=delimiter, strict=True))) == width
+    except csv.Error:
+        return False
 
 
 def _ends_inside_quotes(line: str, inside: bool, delimiter: str) -> bool:

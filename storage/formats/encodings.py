@@ -104,9 +104,14 @@ def _guess(path: Path) -> Encoding:
     from charset_normalizer import from_bytes
 
     sample = _sample_with_high_bytes(path)
-    best = from_bytes(sample, cp_isolation=_CANDIDATES).best()
-    if best is None:
+    matches = list(from_bytes(sample, cp_isolation=_CANDIDATES))
+    if not matches:
         return Encoding("cp1252", "not UTF-8; read as Windows Western (cp1252) for want of a better match")
+    best = matches[0]
+    western = next((m for m in matches if m.encoding == "cp1252"), None)
+    # the Windows code pages for the west and for central Europe share most letters: in doubt it is the common one
+    if western is not None and best.encoding in ("cp1250", "iso8859_15") and western.chaos <= best.chaos + 0.05:
+        return Encoding("cp1252", f"not UTF-8; looks like cp1252, perhaps {best.encoding}")
     return Encoding(best.encoding, f"not UTF-8; looks like {best.encoding}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from annotator.bootstrap import STARTED
 from annotator.settings import Settings
 from encoder.config import TrainConfig
 from storage.jobs import Jobs
@@ -39,6 +40,7 @@ def a_reviewed_project(data_dir: Path, *, unreviewed: int = 3) -> Settings:
     base = a_base(data_dir / "models")
     store.add_model(ModelVersion("base", base.name))
     store.activate_model("base", by=None)
+    store.set_setting(STARTED, True)  # opening it must not fill it with the demo
     store.close()
     return Settings(data_dir=data_dir, device="cpu", threads=1, predict_ahead=0)
 

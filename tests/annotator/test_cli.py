@@ -76,7 +76,13 @@ def test_a_setting_that_makes_no_sense_ends_with_2(run: Run, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     "argv",
-    [("export", "--format", "csv", "--output", "x.csv"), ("backup",), ("check",), ("users", "list"), ("models", "list")],
+    [
+        ("export", "--format", "csv", "--output", "x.csv"),
+        ("backup",),
+        ("check",),
+        ("users", "list"),
+        ("models", "list"),
+    ],
 )
 def test_a_project_that_is_not_there_is_not_made_by_looking(run: Run, data_dir: Path, argv: tuple[str, ...]) -> None:
     code, report, words = run(*argv)
@@ -220,9 +226,13 @@ def test_predictions_are_written_one_line_per_post_and_criterion(run: Run, tmp_p
 
     save_encoder(tiny_encoder(known_criteria=("SLEEP_ISSUES",), default_threshold=0.0), tmp_path / "tiny")
     posts, own, out = tmp_path / "posts.jsonl", tmp_path / "own.yaml", tmp_path / "out.jsonl"
-    posts.write_text('{"post_id": "p1", "text": "I cannot sleep 😞. The dog is well."}\n{"post_id": "p2", "text": " "}\n')
+    posts.write_text(
+        '{"post_id": "p1", "text": "I cannot sleep 😞. The dog is well."}\n{"post_id": "p2", "text": " "}\n'
+    )
     own.write_text("- {id: SLEEP_ISSUES, text: The writer cannot sleep.}\n- {id: HOPE, text: The writer hopes.}\n")
-    code, report, _ = run("predict", str(posts), "--output", str(out), "--model", str(tmp_path / "tiny"), "--criteria", str(own))
+    code, report, _ = run(
+        "predict", str(posts), "--output", str(out), "--model", str(tmp_path / "tiny"), "--criteria", str(own)
+    )
     assert (code, report["posts"], report["unknown_criteria"]) == (0, 1, ["HOPE"])
     assert len(report["rejected"]) == 1
     lines = [json.loads(line) for line in out.read_text().splitlines()]
@@ -250,7 +260,9 @@ def test_a_model_is_measured_on_a_gold_file(run: Run, tmp_path: Path) -> None:
     gold, own = tmp_path / "gold.jsonl", tmp_path / "own.yaml"
     own.write_text("- {id: SLEEP_ISSUES, text: The writer cannot sleep.}\n")
     answer = {"criterion": "SLEEP_ISSUES", "verdict": "evidence", "spans": [{"start": 0, "end": 15}]}
-    gold.write_text(json.dumps({"post_id": "p1", "text": "I cannot sleep. The dog is well.", "annotations": [answer]}) + "\n")
+    gold.write_text(
+        json.dumps({"post_id": "p1", "text": "I cannot sleep. The dog is well.", "annotations": [answer]}) + "\n"
+    )
     code, report, words = run(
         "evaluate", "--data", str(gold), "--model", str(tmp_path / "tiny"), "--criteria", str(own), "--bootstrap", "0"
     )

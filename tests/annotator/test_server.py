@@ -95,19 +95,22 @@ def test_no_route_but_login_and_health_answers_a_stranger(closed_app: App, stran
         (method, path)
         for method, path in routes
         if path.rstrip("/") not in ("/login", "/healthz")
-        and stranger.request(method, path, headers={"accept": "application/json"}).status_code
-        not in (401, 405, 303)
+        and stranger.request(method, path, headers={"accept": "application/json"}).status_code not in (401, 405, 303)
     ]
     assert answered == []
 
 
-@pytest.mark.parametrize("path", ["/", "/?tab=data", "/config", "/gradio_api/info", "/gradio_api/mcp/sse", "/theme.css"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?tab=data", "/config", "/gradio_api/info", "/gradio_api/mcp/sse", "/theme.css"]
+)
 def test_a_stranger_with_a_browser_is_sent_to_sign_in(stranger: httpx.Client, path: str) -> None:
     answer = stranger.get(path, headers=PAGE)
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
 
 
-def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_cannot_use(closed_app: App, stranger: httpx.Client) -> None:
+def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_cannot_use(
+    closed_app: App, stranger: httpx.Client
+) -> None:
     answer = stranger.post("/login", data={"name": "eva", "password": PASSWORD})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     parts = {part.strip() for part in answer.headers["set-cookie"].split(";")}

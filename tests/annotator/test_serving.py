@@ -75,7 +75,9 @@ def test_a_post_is_predicted_once_and_stored(store: Store, service: ModelService
 
 
 @pytest.mark.slow
-def test_posts_are_read_before_anybody_opens_them_and_reviewed_ones_are_left(store: Store, service: ModelService) -> None:
+def test_posts_are_read_before_anybody_opens_them_and_reviewed_ones_are_left(
+    store: Store, service: ModelService
+) -> None:
     posts = [a_post(f"Post number {n} cannot sleep.", id=f"p{n}") for n in range(6)]
     store.add_posts(posts)
     store.add_annotation(an_annotation(posts[0]), expected_revision=0)
@@ -107,7 +109,9 @@ def test_another_model_put_in_service_is_swapped_in_without_a_restart(store: Sto
 
 
 @pytest.mark.slow
-def test_a_version_that_cannot_be_loaded_leaves_the_one_before_it_in_service(store: Store, service: ModelService) -> None:
+def test_a_version_that_cannot_be_loaded_leaves_the_one_before_it_in_service(
+    store: Store, service: ModelService
+) -> None:
     service.start()
     service.wait_until_settled(PATIENCE)
     store.add_model(ModelVersion(id="gone", path="gone"))

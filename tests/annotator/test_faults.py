@@ -1,0 +1,250 @@
+"""SIGKILL on real processes: of the worker at every stage of a training, of the app, and in the middle of saves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from annotator.settings import Settings
+from annotator.supervisor import Supervisor, is_worker_process
+from annotator.training import enqueue_training
+from annotator.training_promotion import PromotionRule
+from annotator.training_registry import check_directory
+from storage.jobs import Jobs
+from storage.records import Job, JobKind, JobStatus
+from storage.store import Store
+from tests.annotator.reviewed_project import QUICK, a_reviewed_project, opened
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+RULE = PromotionRule(margin=1.0, min_posts=1)
+LONG = QUICK.changed(max_steps=30, eval_steps=10, save_steps=5)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[tuple[Settings, Store, Jobs]]:
+    settings = a_reviewed_project(tmp_path / "data")
+    store, jobs = opened(settings)
+    yield settings, store, jobs
+    store.close()
+
+
+@pytest.fixture
+def supervisor(project: tuple[Settings, Store, Jobs]) -> Iterator[Supervisor]:
+    settings, _, jobs = project
+    supervisor = Supervisor(settings, jobs, poll_seconds=0.1)
+    supervisor.start()
+    yield supervisor
+    supervisor.stop()
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 240.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def assert_whole(settings: Settings, store: Store, job: Job) -> None:
+    """The job is done or says why not; every ready version has whole files; the database is sound."""
+    assert job.status is JobStatus.DONE or job.error, job
+    for model in store.models():
+        check_directory(settings.models_dir / model.path)
+    with sqlite3.connect(store.path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert connection.execute("PRAGMA foreign_key_check").fetchone() is None
+    active = store.active_model()
+    assert active is not None
+    assert (settings.models_dir / active.path).is_dir()
+
+
+def reached(settings: Settings, jobs: Jobs, job: Job, stage: str) -> bool:
+    """Whether the job has come to the stage: by what lies in its folder, and what it says."""
+    work = settings.models_dir / ".work" / f"job-{job.id}"
+    now = jobs.get(job.id)
+    if stage == "claim":
+        return now.status is JobStatus.RUNNING
+    if stage == "data":
+        return (work / "data.jsonl").exists()
+    if stage in ("checkpoint", "second checkpoint"):
+        steps = [row["step"] for row in jobs.metrics(job.id)]
+        return bool(steps) and max(steps) >= (6 if stage == "checkpoint" else 16)
+    if stage == "saving":
+        return (work / "candidate").exists() or "saving" in now.message
+    if stage == "measure":
+        return now.stage == "measure"
+    return now.stage == "promote" or now.status is JobStatus.DONE
+
+
+@pytest.mark.parametrize("stage", ["claim", "data", "checkpoint", "second checkpoint", "saving", "measure", "promote"])
+def test_a_worker_killed_at_any_stage_is_replaced_and_the_training_ends_whole(
+    project: tuple[Settings, Store, Jobs], supervisor: Supervisor, stage: str
+) -> None:
+    settings, store, jobs = project
+    job = enqueue_training(store, jobs, LONG, rule=RULE, by="ana")
+    wait_for(lambda: reached(settings, jobs, job, stage))
+    running = jobs.jobs(kind=JobKind.TRAIN, statuses=[JobStatus.RUNNING])
+    assert len(running) <= 1
+    pid = supervisor.state.pid
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: jobs.get(job.id).status in (JobStatus.DONE, JobStatus.FAILED))
+    assert jobs.get(job.id).status is JobStatus.DONE, jobs.get(job.id).error
+    assert [m.id for m in store.models()] == ["v1", "base"]
+    assert_whole(settings, store, jobs.get(job.id))
+
+
+_APP = """
+import sys, threading
+from pathlib import Path
+from annotator.settings import Settings
+from annotator.supervisor import Supervisor
+from storage.jobs import Jobs
+from storage.store import open_store
+
+data_dir = Path(sys.argv[1])
+settings = Settings(data_dir=data_dir, device="cpu", threads=1, predict_ahead=0)
+Supervisor(settings, Jobs(open_store(data_dir)), poll_seconds=0.1).start()
+print("started", flush=True)
+threading.Event().wait()
+"""
+
+
+def an_app(settings: Settings) -> subprocess.Popen[str]:
+    app = subprocess.Popen(
+        [sys.executable, "-c", _APP, str(settings.data_dir)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    assert app.stdout is not None
+    assert app.stdout.readline() == "started\n"
+    return app
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["the app", "the app and the worker"])
+def test_after_a_kill_no_process_stays_and_the_next_start_goes_on(
+    project: tuple[Settings, Store, Jobs], both: bool
+) -> None:
+    settings, store, jobs = project
+    app = an_app(settings)
+    job = enqueue_training(store, jobs, LONG, rule=RULE, by="ana")
+    wait_for(lambda: reached(settings, jobs, job, "checkpoint"))
+    worker_pid = int((jobs.get(job.id).worker or "").split(":")[1])
+    app.kill()
+    if both:
+        os.kill(worker_pid, signal.SIGKILL)
+    app.communicate()
+    wait_for(lambda: not is_worker_process(worker_pid), seconds=60)
+    second = an_app(settings)
+    try:
+        wait_for(lambda: jobs.get(job.id).status in (JobStatus.DONE, JobStatus.FAILED))
+        assert jobs.get(job.id).status is JobStatus.DONE, jobs.get(job.id).error
+        assert_whole(settings, store, jobs.get(job.id))
+    finally:
+        second.terminate()
+        second.communicate()
+    wait_for(lambda: not workers_of(settings), seconds=60)
+
+
+def workers_of(settings: Settings) -> list[int]:
+    """Processes of workers on the data directory that are still there."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"annotator.worker" in words and str(settings.data_dir).encode() in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_a_cancel_stops_the_real_worker_within_seconds_and_keeps_the_checkpoint(
+    project: tuple[Settings, Store, Jobs], supervisor: Supervisor
+) -> None:
+    settings, store, jobs = project
+    job = enqueue_training(store, jobs, LONG.changed(max_steps=100_000, eval_steps=50_000), rule=RULE, by="ana")
+    wait_for(lambda: reached(settings, jobs, job, "checkpoint"))
+    began = time.monotonic()
+    jobs.request_cancel(job.id)
+    wait_for(lambda: jobs.get(job.id).status is JobStatus.CANCELLED)
+    assert time.monotonic() - began < 10
+    assert jobs.get(job.id).result == {"work": f"job-{job.id}", "resumable": True}
+    assert supervisor.state.failures == 0
+    assert (settings.models_dir / ".work" / f"job-{job.id}" / "data.jsonl").exists()
+
+
+_SAVER = """
+import sys
+from pathlib import Path
+from storage.records import Annotation, Verdict
+from storage.store import open_store
+
+store = open_store(Path(sys.argv[1]))
+for number in range(1_000_000):
+    revision = store.annotations_of("open0", "ana").get("SLEEP_ISSUES")
+    seen = revision.revision if revision else 0
+    saved = store.add_annotation(
+        Annotation("open0", "SLEEP_ISSUES", "ana", Verdict.NO_EVIDENCE, op_id=f"{sys.argv[2]}-{number}"), expected_revision=seen
+    )
+    print(saved.revision, flush=True)
+"""
+
+
+def test_no_acknowledged_save_is_lost_when_the_process_is_killed_200_times(
+    project: tuple[Settings, Store, Jobs],
+) -> None:
+    settings, store, _ = project
+    acknowledged = 0
+    for round_number in range(200):
+        saver = subprocess.Popen(
+            [sys.executable, "-c", _SAVER, str(settings.data_dir), str(round_number)],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+        )
+        assert saver.stdout is not None
+        for _ in range(1 + round_number % 5):
+            acknowledged = int(saver.stdout.readline())
+        saver.kill()
+        rest, _ = saver.communicate()
+        acknowledged = max([acknowledged, *(int(line) for line in rest.split("\n")[:-1] if line)])
+        assert store.annotations_of("open0", "ana")["SLEEP_ISSUES"].revision >= acknowledged
+    with sqlite3.connect(store.path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert len(store.history("open0")) >= acknowledged
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small file system needs root")
+def test_a_full_disk_fails_the_training_with_its_reason_and_harms_nothing(
+    project: tuple[Settings, Store, Jobs], tmp_path: Path
+) -> None:
+    settings, store, jobs = project
+    small = settings.models_dir / ".work"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        job = enqueue_training(store, jobs, QUICK, rule=RULE, by="ana")
+        command = [sys.executable, "-m", "annotator.worker", "--data-dir", str(settings.data_dir), "--device", "cpu"]
+        subprocess.run(
+            [*command, "--exit-after-training", "--idle-seconds", "0"], cwd=ROOT, check=True, capture_output=True
+        )
+        failed = jobs.get(job.id)
+        assert failed.status is JobStatus.FAILED
+        assert "space" in (failed.error or "").lower() or "full" in (failed.error or "").lower()
+        active = store.active_model()
+        assert active is not None
+        assert active.id == "base"
+        assert [m.id for m in store.models()] == ["base"]
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

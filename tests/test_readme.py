@@ -1,0 +1,55 @@
+"""The README says what is so: its settings and commands are those of the program, its files exist, its example runs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from annotator.cli import parser
+from annotator.settings import table
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def section(name: str) -> str:
+    """What stands between the marks `<!-- name -->` and `<!-- /name -->`."""
+    return README.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0].strip()
+
+
+def settings_table() -> str:
+    rows = [f"| `{row['variable']}` | `{row['flag']}` | {code(row['default'])} | {row['help']} |" for row in table()]
+    return "\n".join(["| variable | flag | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def commands_table() -> str:
+    top = parser()
+    actions = next(a for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    helps = {choice.dest: choice.help for choice in actions._choices_actions}
+    rows = [f"| `evidence {name}` | {helps[name]} |" for name in actions.choices]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows])
+
+
+def test_the_settings_table_lists_every_setting_as_the_program_knows_it() -> None:
+    assert section("settings") == settings_table()
+
+
+def test_the_command_table_lists_every_command() -> None:
+    assert section("commands") == commands_table()
+
+
+def test_every_command_line_in_the_readme_is_understood() -> None:
+    lines = [m.strip() for m in re.findall(r"^(?:\$ )?evidence (.+)$", README, re.MULTILINE)]
+    assert lines
+    for line in lines:
+        parser().parse_args(line.split("  #")[0].split(" | ")[0].split())
+
+
+def test_files_that_the_readme_links_to_exist() -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
