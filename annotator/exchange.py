@@ -47,6 +47,8 @@ __all__ = [
     "check_import",
     "export_file",
     "export_filter",
+    "format_choices",
+    "format_named",
     "import_file",
     "plan_import",
     "report_lines",
@@ -104,13 +106,8 @@ def plan_import(path: Path, options: ImportOptions, *, folder: Path) -> Plan:
     """
     with unpacked(path, folder) as data:
         found = detected_of(data, options)
-        shape = {
-            "format": found.format.name,
-            "title": found.format.title,
-            "reason": found.reason,
-            "encoding": found.encoding.name,
-            "encoding_note": found.encoding.note,
-        }
+        encoding = found.encoding
+        plan = Plan(found.format.name, found.format.title, found.reason, encoding.name, encoding.note)
         columns: list[str] = []
         mapping: dict[str, str] = {}
         if found.format.table:
@@ -121,8 +118,8 @@ def plan_import(path: Path, options: ImportOptions, *, folder: Path) -> Plan:
             rows = found.format.read(data, encoding=found.encoding.name, columns=options.columns)
             preview = tuple(map(_preview_row, itertools.islice(rows, PREVIEW_ROWS)))
         except EvidenceError as error:
-            return Plan(**shape, columns=tuple(columns), mapping=mapping, problem=str(error))
-    return Plan(**shape, columns=tuple(columns), mapping=mapping, preview=preview)
+            return dataclasses.replace(plan, columns=tuple(columns), mapping=mapping, problem=str(error))
+    return dataclasses.replace(plan, columns=tuple(columns), mapping=mapping, preview=preview)
 
 
 def _preview_row(row: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -106,7 +106,7 @@ def _write(
 
 def _watched(
     posts: Iterable[ExportPost], counts: Counter[str], on_progress: Callable[[int], None] | None
-) -> Iterator[ExportPost]:
+) -> Generator[ExportPost, None, None]:
     """The posts, each checked, with the answers counted by criterion and verdict."""
     for number, item in enumerate(posts, start=1):
         check_offsets(item)
@@ -125,10 +125,11 @@ def check_offsets(item: ExportPost) -> None:
             span.check(item.post.text, where=where)
     for prediction in item.predictions:
         for span in prediction.spans:
-            _check_core(span.check(item.post.text, where=where), span)
+            span.check(item.post.text, where=where)
+            _check_core(span)
 
 
-def _check_core(_: None, span: Span) -> None:
+def _check_core(span: Span) -> None:
     start, end = span.core_start, span.core_end
     if start is not None and end is not None and not span.start <= start < end <= span.end:
         raise InvalidRecord(f"The passage {start}:{end} does not lie inside its span {span.start}:{span.end}.")

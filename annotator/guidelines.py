@@ -41,7 +41,9 @@ def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:
                 f"{before.id} was changed by somebody else meanwhile (version {before.version}). Load the page again.",
                 current_revision=before.version,
             )
-        changed = dataclasses.replace(before, **_wording(wire), active=bool(wire.get("active", True)))
+        name, text, guideline = _wording(wire)
+        active = bool(wire.get("active", True))
+        changed = dataclasses.replace(before, name=name, text=text, guideline=guideline, active=active)
         return store.save_criteria([changed], by=by.name)[0]
 
 
@@ -49,11 +51,12 @@ def _add(store: Store, wire: Wire, known: dict[str, Criterion], by: Reviewer) ->
     if wire["id"] in known:
         raise Conflict(f"There is a criterion {wire['id']!r} already.", current_revision=known[wire["id"]].version)
     position = 1 + max((c.position for c in known.values()), default=-1)
-    return store.save_criteria([Criterion(str(wire["id"]), **_wording(wire), position=position)], by=by.name)[0]
+    return store.save_criteria([Criterion(str(wire["id"]), *_wording(wire), position=position)], by=by.name)[0]
 
 
-def _wording(wire: Wire) -> dict[str, str]:
-    return {key: str(wire.get(key) or "").strip() for key in ("name", "text", "guideline")}
+def _wording(wire: Wire) -> tuple[str, str, str]:
+    name, text, guideline = (str(wire.get(key) or "").strip() for key in ("name", "text", "guideline"))
+    return name, text, guideline
 
 
 def _earlier(store: Store, criterion: Criterion) -> list[Criterion]:

@@ -135,6 +135,9 @@ def launch(blocks: gr.Blocks, settings: Settings, app_options: dict[str, Any], p
             pwa=False,
             **page,
         )
+    except ValueError as error:  # Gradio asks for its own page and gives up after 3 s, which a busy machine exceeds
+        if not blocks.is_running:
+            raise CannotStart(f"The app could not be started: {error}") from error
     except OSError as error:
         raise CannotStart(
             f"Port {settings.port} on {settings.host} cannot be used (taken by another program?). Choose another with --port."

@@ -45,10 +45,11 @@ def fine_tuning(criteria: Sequence[Criterion]) -> dict[str, Any]:
     old = [i for i in items if i.split is Split.DEV]
     kept = _posts(old, _OLD, seed=3)
     replay = _posts([i for i in items if i.split is Split.TRAIN], 400, seed=4)
+    chosen_by = _posts(old, 20, seed=5)
     before = Predictor.load("demo")
     found: dict[str, Any] = {"0": {"rest": _micro(before, rest, criteria), "old": _micro(before, kept, criteria)}}
     for count in (20, 50, 100):
-        found[str(count)] = _after(corrected[:count], rest, kept, replay, criteria)
+        found[str(count)] = _after(corrected[:count], rest, kept, replay, chosen_by, criteria)
     return found
 
 
@@ -57,12 +58,13 @@ def _after(
     rest: Sequence[Example],
     kept: Sequence[Example],
     replay: Sequence[Example],
+    chosen_by: Sequence[Example],
     criteria: Sequence[Criterion],
 ) -> dict[str, float]:
     config = TrainConfig(max_steps=100, batch_size=16, learning_rate=3e-4, head_learning_rate=1e-3, calibrate=False)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        train(corrected, [], criteria, base="demo", output=Path(folder) / "tuned", config=config, replay=replay)
+        train(corrected, chosen_by, criteria, base="demo", output=Path(folder) / "tuned", config=config, replay=replay)
         seconds = time.perf_counter() - begun
         tuned = Predictor.load(Path(folder) / "tuned")
         scores = {"rest": _micro(tuned, rest, criteria), "old": _micro(tuned, kept, criteria)}

@@ -68,6 +68,7 @@ def predict_posts(
     share: Share = Share(),
     batch_size: int = 16,
     threshold: float | None = None,
+    part_posts: int = PART_POSTS,
     on_part: Callable[[int], None] = lambda posts: None,
 ) -> BulkResult:
     """Write one line per post and criterion to `output`; every process reads all `posts` and predicts its own share.
@@ -77,10 +78,10 @@ def predict_posts(
     Raises EncoderError if the output cannot be written, or an earlier run beside it was another one.
     """
     started = time.monotonic()
-    parts = _Parts(output, _job(criteria, predictor, threshold))
+    parts = _Parts(output, _job(criteria, predictor, threshold, part_posts))
     rejected: list[RejectedRow] = []
     resumed = done = number = 0
-    for number, part in enumerate(_cut(posts, rejected), start=1):
+    for number, part in enumerate(_cut(posts, rejected, part_posts), start=1):
         if (number - 1) % share.processes != share.process:
             continue
         if parts.has(number, part):
@@ -213,7 +214,7 @@ class _Parts:
             temporary.unlink(missing_ok=True)
 
 
-def _cut(posts: Iterable[Post | RejectedRow], rejected: list[RejectedRow]) -> Iterator[list[Post]]:
+def _cut(posts: Iterable[Post | RejectedRow], rejected: list[RejectedRow], size: int) -> Iterator[list[Post]]:
     def kept() -> Iterator[Post]:
         for post in posts:
             if isinstance(post, RejectedRow):
@@ -222,7 +223,7 @@ def _cut(posts: Iterable[Post | RejectedRow], rejected: list[RejectedRow]) -> It
                 yield post
 
     stream = kept()
-    while part := list(islice(stream, PART_POSTS)):
+    while part := list(islice(stream, size)):
         yield part
 
 
@@ -233,13 +234,15 @@ def _mark(posts: Sequence[Post]) -> str:
     return f"{len(posts)} {digest.hexdigest()}"
 
 
-def _job(criteria: Sequence[Criterion], predictor: Predictor, threshold: float | None) -> dict[str, Any]:
+def _job(
+    criteria: Sequence[Criterion], predictor: Predictor, threshold: float | None, part_posts: int
+) -> dict[str, Any]:
     return {
         "model": predictor.version,
         "encoder": predictor.config.to_dict(),
         "criteria": [[c.id, c.text] for c in criteria],
         "threshold": threshold,
-        "part_posts": PART_POSTS,
+        "part_posts": part_posts,
     }
 
 

@@ -35,7 +35,6 @@ def decide(app: App, post_id: str) -> dict[str, bool]:
     text = item["post"]["text"]
     found = {}
     for criterion in item["criteria"]:
-        answer = criterion["answer"]
         nights = [s for s in item["sentences"] if "sleep" in text[s[0] : s[1]] or "Awake" in text[s[0] : s[1]]]
         wanted = nights if criterion["id"] == "SLEEP_ISSUES" else []
         saved = review.save(
@@ -47,10 +46,10 @@ def decide(app: App, post_id: str) -> dict[str, bool]:
                 "criterion_version": criterion["version"],
                 "verdict": "evidence" if wanted else "no_evidence",
                 "spans": [[start, end, "added", None] for start, end in wanted],
-                "rejected": [s for s in answer["undecided"] if s[:2] not in wanted],
+                "rejected": [s for s in criterion["undecided"] if s[:2] not in wanted],
                 "undecided": [],
-                "model_version": answer["model_version"],
-                "expected_revision": answer["revision"],
+                "model_version": criterion["model_version"],
+                "expected_revision": criterion["revision"],
                 "op_id": f"{post_id}-{criterion['id']}",
             },
         )
@@ -60,6 +59,7 @@ def decide(app: App, post_id: str) -> dict[str, bool]:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gradio leaves sockets behind
 def test_corrections_become_a_better_served_model_and_a_dataset(tmp_path: Path) -> None:
     a_reviewed_project(tmp_path / "data", unreviewed=3)
     with running_app(tmp_path / "data", worker=True, device="cpu", threads=1, empty=False) as app:

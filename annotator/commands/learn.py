@@ -71,6 +71,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train(arguments: argparse.Namespace) -> None:
+    from annotator.quality import figures
     from encoder.examples import check_criteria, read_examples
 
     config = training_config(arguments)
@@ -93,8 +94,20 @@ def run_train(arguments: argparse.Namespace) -> None:
         config=config,
         monitor=StderrMonitor(),
         resume=arguments.resume,
+        device=settings_of(arguments).device,
     )
-    report({"output": str(arguments.output), "train": len(train_on), "dev": len(dev), **_plain(result)})
+    report(
+        {
+            "output": str(result.output),
+            "base": version,
+            "posts": {"train": len(train_on), "dev": len(dev)},
+            "steps": result.steps,
+            "best_step": result.best_step,
+            "dev": figures(result.dev.to_dict()) if dev else None,
+            "lost": dict(result.lost),
+            "data_sha256": result.data_sha256,
+        }
+    )
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -190,19 +203,13 @@ def _value(text: str) -> Any:
         return text
 
 
-def _plain(result: Any) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(result) if dataclasses.is_dataclass(result) and not isinstance(result, type) else {}
-
-
 class StderrMonitor:
     """Training's progress as lines for people; a `Monitor` of `encoder.train`."""
 
     def __init__(self) -> None:
         self._last = ""
 
-    def progress(self, fraction: float, stage: str = "", message: str = "") -> None:
+    def progress(self, fraction: float, stage: str, message: str) -> None:
         line = f"{fraction:6.1%} {stage} {message}".rstrip()
         if line != self._last:
             say(line)

@@ -74,6 +74,7 @@ def build(context: Context) -> None:
                 label="First rows, as they will be read",
                 interactive=False,
                 wrap=True,
+                column_widths=["4rem", "9rem", "26rem", "14rem"],
                 max_height=300,
                 visible=False,
             )
@@ -93,7 +94,9 @@ def build(context: Context) -> None:
     check.click(friendly(page.check), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
     run.click(friendly(page.run), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
     cancel.click(friendly(page.cancel), None, None, **QUIET)
-    gr.context.Context.root_block.load(friendly(page.resume), None, progress, show_progress="hidden", **QUEUED)
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    blocks.load(friendly(page.resume), None, progress, show_progress="hidden", **QUEUED)
 
 
 def _options_form(context: Context) -> list[Any]:
@@ -340,12 +343,13 @@ def build_past(context: Context, tab: gr.Tab) -> None:
         imports = context.store.imports()
         choices = [(f"{i['id']}: {i['file_name']}", i["id"]) for i in imports if i["undone_at"] is None]
         rows = [_import_row(i) for i in imports]
+        newest = choices[0][1] if choices else None
         hidden = gr.Group(visible=False)
         return [
             gr.Dataframe(value=rows, visible=bool(rows)),
             gr.Markdown(visible=not rows),
-            gr.Dropdown(choices=choices, value=None),
-            "",
+            gr.Dropdown(choices=choices, value=newest),
+            _report_link(newest),
             hidden,
         ]
 

@@ -25,7 +25,7 @@ def build(context: Context) -> None:
     with gr.Accordion("Demo project: start with your own posts", open=False, visible=False, elem_id="start") as step:
         gr.Markdown(EXPLANATION)
         criteria_file = gr.File(
-            label="Your criteria (optional)", file_types=[".yaml", ".yml", ".json", ".jsonl", ".csv"], height=110
+            label="Your criteria (optional)", file_types=[".yaml", ".yml", ".json", ".jsonl", ".csv"], height=140
         )
         agreed = gr.Checkbox(label="Remove the demo posts and everything marked on them", value=False)
         start = gr.Button("Start an empty project", variant="primary")

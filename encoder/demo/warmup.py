@@ -219,7 +219,7 @@ def _fill(read: ReadTexts, groups: Sequence[range], rng: np.random.Generator) ->
     chosen: list[int] = []
     length = 0
     while length < _FULL:
-        group = groups[rng.integers(len(groups))]
+        group = groups[int(rng.integers(len(groups)))]
         number = int(rng.integers(group.start, group.stop))
         tokens = len(read.ids[number])
         if tokens and length + tokens <= _ROW:

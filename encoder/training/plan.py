@@ -41,8 +41,8 @@ class Plan:
 def plan_steps(lengths: Sequence[int], new: int, config: TrainConfig, *, processes: int = 1) -> Plan:
     """The plan for `new` examples followed by replayed ones; `lengths` are their sizes in characters or tokens.
 
-    Replayed examples are mixed in evenly. Posts of similar length share a step, so that little is computed on padding; the
-    order of the steps stays random.
+    Replayed examples are mixed in evenly. Posts of similar length share a step and lie side by side in it, so that little is
+    computed on padding; the order of the steps stays random.
     """
     replayed = len(lengths) - new
     share = config.replay_ratio / (1 + config.replay_ratio) if replayed else 0.0
@@ -53,11 +53,19 @@ def plan_steps(lengths: Sequence[int], new: int, config: TrainConfig, *, process
     found: list[tuple[int, ...]] = []
     for first in range(0, steps, _BUCKETED_STEPS):
         count = min(_BUCKETED_STEPS, steps - first)
-        window = stream[first * per_step : (first + count) * per_step]
-        by_length = sorted(window, key=lambda index: lengths[index])
-        groups = [tuple(by_length[g * per_step : (g + 1) * per_step]) for g in range(count)]
-        found.extend(groups[g] for g in rng.permutation(count))
+        window = [stream[(first + s) * per_step : (first + s + 1) * per_step] for s in range(count)]
+        bucketed = _bucketed(window, lengths, new)
+        found.extend(bucketed[s] for s in rng.permutation(count))
     return Plan(tuple(found), new, len(lengths))
+
+
+def _bucketed(window: Sequence[Sequence[int]], lengths: Sequence[int], new: int) -> list[tuple[int, ...]]:
+    """The same examples dealt out again by length, each step with as many new and replayed ones as before, shortest first."""
+    by_length = sorted((index for step in window for index in step), key=lambda index: lengths[index])
+    fresh = iter([index for index in by_length if index < new])
+    old = iter([index for index in by_length if index >= new])
+    dealt = [[next(fresh) if index < new else next(old) for index in step] for step in window]
+    return [tuple(sorted(step, key=lambda index: lengths[index])) for step in dealt]
 
 
 def _mixed(rng: np.random.Generator, new: int, replayed: int, share: float, length: int) -> list[int]:

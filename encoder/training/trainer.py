@@ -35,6 +35,8 @@ from encoder.training.checkpoint import (
 )
 from encoder.training.plan import Plan
 
+_CPU_POSTS = 4
+
 MakeInputs = Callable[[Sequence[int], int], "Inputs | None"]
 Notify = Callable[["EvidenceTrainer"], None]
 
@@ -84,7 +86,8 @@ class EvidenceTrainer(Trainer):
     ) -> None:
         self.config, self.plan, self.progress, self.checkpoints = config, plan, progress, checkpoints
         self._make_inputs, self._after_step, self._log_line = make_inputs, after_step, log
-        self.at_once = config.batch_size
+        # a CPU gains nothing from large batches, and two smaller ones of similar length have less padding
+        self.at_once = max(_CPU_POSTS, config.batch_size // 2) if arguments.device.type == "cpu" else config.batch_size
         self.last_rate = 0.0
         self._seen: list[tuple[int, ...]] = []
         self._started = time.monotonic() - progress.seconds
@@ -104,7 +107,7 @@ class EvidenceTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with learning rates of their own for the backbone, the heads and the n-gram table."""
         if self.optimizer is None:
-            groups = parameter_groups(model or self.model, self.config)
+            groups = parameter_groups(self._module(model), self.config)
             betas = (0.9, self.config.adam_beta2)
             self.optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=betas, eps=1e-8)
         return self.optimizer
@@ -194,6 +197,11 @@ class EvidenceTrainer(Trainer):
         state = json.dumps(dataclasses.asdict(self.state))
         self.checkpoints.save_last(trained_weights(model), optimizer_tensors(optimizer, model), state, self.progress)
 
+    def _module(self, given: nn.Module | None) -> nn.Module:
+        module = self.model if given is None else given
+        assert module is not None
+        return module
+
     def _plain_optimizer(self) -> torch.optim.Optimizer:
         optimizer: Any = self.optimizer
         return optimizer.optimizer if hasattr(optimizer, "optimizer") else optimizer
@@ -201,7 +209,7 @@ class EvidenceTrainer(Trainer):
     # Trainer's hooks for resuming, without its pickle files
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        read_weights(Path(resume_from_checkpoint), model or self.model)
+        read_weights(Path(resume_from_checkpoint), self._module(model))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:

@@ -116,7 +116,7 @@ def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None)
 def _row(number: int, block: list[str]) -> Row:
     if any(map(has_broken_bytes, block)):
         return RowError(number, "holds bytes that do not fit the file's encoding")
-    comments = dict(m.groups() for line in block if (m := _COMMENT.match(line)))
+    comments = {m[1]: m[2] for line in block if (m := _COMMENT.match(line))}
     lines = [line for line in block if not _COMMENT.match(line) and not line.startswith(("-DOCSTART-", "# "))]
     try:
         if {"columns", "text"} <= comments.keys():

@@ -82,7 +82,11 @@ def open_text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
         try:
             yield file
         except UnicodeError as error:
-            raise FormatError(f"{path.name} is not {encoding} text ({error.reason}). Choose its encoding.") from None
+            raise FormatError(f"{path.name} is not {encoding} text ({_reason(error)}). Choose its encoding.") from None
+
+
+def _reason(error: UnicodeError) -> str:
+    return str(getattr(error, "reason", error))
 
 
 def _count_utf8(path: Path) -> tuple[int, int]:

@@ -15,7 +15,19 @@ Record = Mapping[str, Any]
 
 # names met in corpora, best first; compared without case, spaces, '_' and '-'
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    "post_id": ("postid", "id", "docid", "documentid", "submissionid", "textid", "commentid", "uid", "name", "docname"),
+    "post_id": (
+        "postid",
+        "id",
+        "docid",
+        "documentid",
+        "submissionid",
+        "submission",
+        "textid",
+        "commentid",
+        "uid",
+        "name",
+        "docname",
+    ),
     "text": (
         "text",
         "posttext",

@@ -251,21 +251,57 @@ def test_a_model_that_is_not_one_leaves_no_output(run: Run, tmp_path: Path) -> N
     assert not out.exists()
 
 
-@pytest.mark.slow
-def test_a_model_is_measured_on_a_gold_file(run: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def gold(tmp_path: Path) -> tuple[str, ...]:
+    """Arguments for learning: a tiny model, a gold file of four posts (the last for dev), their criterion."""
     from encoder.checkpoints import save_encoder
     from tests.encoder.tiny import tiny_encoder
 
     save_encoder(tiny_encoder(known_criteria=("SLEEP_ISSUES",), default_threshold=0.0), tmp_path / "tiny")
-    gold, own = tmp_path / "gold.jsonl", tmp_path / "own.yaml"
-    own.write_text("- {id: SLEEP_ISSUES, text: The writer cannot sleep.}\n")
     answer = {"criterion": "SLEEP_ISSUES", "verdict": "evidence", "spans": [{"start": 0, "end": 15}]}
-    gold.write_text(
-        json.dumps({"post_id": "p1", "text": "I cannot sleep. The dog is well.", "annotations": [answer]}) + "\n"
-    )
-    code, report, words = run(
-        "evaluate", "--data", str(gold), "--model", str(tmp_path / "tiny"), "--criteria", str(own), "--bootstrap", "0"
-    )
+    lines = [
+        {"post_id": f"p{n}", "text": "I cannot sleep. The dog is well.", "split": split, "annotations": [answer]}
+        for n, split in enumerate(["train", "train", "train", "dev"])
+    ]
+    (tmp_path / "gold.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "own.yaml").write_text("- {id: SLEEP_ISSUES, text: The writer cannot sleep.}\n")
+    files = ("--data", str(tmp_path / "gold.jsonl"), "--criteria", str(tmp_path / "own.yaml"))
+    return (*files, "--model", str(tmp_path / "tiny"), "--threads", "1")
+
+
+@pytest.mark.slow
+def test_a_model_is_measured_on_a_gold_file(run: Run, gold: tuple[str, ...], tmp_path: Path) -> None:
+    out = tmp_path / "measured.json"
+    code, report, words = run("evaluate", *gold, "--bootstrap", "0", "--output", str(out))
     assert code == 0
-    assert (report["posts"], report["pairs"], report["criteria"]["SLEEP_ISSUES"]["recall"]) == (1, 1, 1.0)
+    assert (report["posts"], report["pairs"], report["criteria"]["SLEEP_ISSUES"]["recall"]) == (4, 4, 1.0)
     assert "SLEEP_ISSUES" in words
+    assert json.loads(out.read_text()) == report
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_on_a_gold_file_and_predicts_afterwards(
+    run: Run, gold: tuple[str, ...], tmp_path: Path
+) -> None:
+    steps = ("--set", "max_steps=2", "--set", "batch_size=1", "--set", "eval_steps=1", "--set", "save_steps=1")
+    code, report, words = run("train", *gold, "--output", str(tmp_path / "new"), *steps)
+    assert code == 0, words
+    assert (report["steps"], report["posts"]) == (2, {"train": 3, "dev": 1})
+    assert (tmp_path / "new" / "model.safetensors").is_file()
+    assert run("evaluate", *gold, "--model", str(tmp_path / "new"), "--bootstrap", "0")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "words"),
+    [
+        (("--set", "max_steps"), 2, "NAME=VALUE"),
+        (("--set", "nonsense=1"), 1, "has no setting nonsense"),
+        (("--config", "none.json"), 2, "cannot be read as JSON"),
+    ],
+)
+def test_training_settings_that_make_no_sense_are_named(
+    run: Run, tmp_path: Path, extra: tuple[str, ...], code: int, words: str
+) -> None:
+    found, report, said = run("train", "--data", "gold.jsonl", "--output", str(tmp_path / "new"), *extra)
+    assert (found, report) == (code, None)
+    assert words in said

@@ -19,15 +19,19 @@ def a_file(tmp_path: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
+HOPE = '{"id": "HOPE", "name": "Hope", "text": "The writer hopes.", "guideline": "Mark hope."}'
+FEAR = '{"id": "FEAR", "text": "The writer fears."}'
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("c.yaml", "- {id: HOPE, name: Hope, text: The writer hopes., guideline: Mark hope.}\n- {id: FEAR, text: The writer fears.}\n"),
-        ("c.json", '{"criteria": [{"id": "HOPE", "name": "Hope", "text": "The writer hopes.", "guideline": "Mark hope."}, {"id": "FEAR", "text": "The writer fears."}]}'),
-        ("c.jsonl", '{"id": "HOPE", "name": "Hope", "text": "The writer hopes.", "guideline": "Mark hope."}\n\n{"id": "FEAR", "text": "The writer fears."}\n'),
+        ("c.yaml", f"- {HOPE}\n- {FEAR}\n"),
+        ("c.json", f'{{"criteria": [{HOPE}, {FEAR}]}}'),
+        ("c.jsonl", f"{HOPE}\n\n{FEAR}\n"),
         ("c.csv", "\ufeffid,name,text,guideline\nHOPE,Hope,The writer hopes.,Mark hope.\nFEAR,,The writer fears.,\n"),
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_file_gives_the_same_criteria(tmp_path: Path, name: str, content: str) -> None:
     assert read_criteria(a_file(tmp_path, name, content)) == TWO
 

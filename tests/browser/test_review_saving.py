@@ -150,7 +150,7 @@ def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(
     site: Site, open_alone: Opener, record_property: Callable[[str, object], None]
 ) -> None:
     sentences = [
-        f"Night number {n} was awake and grey 😞, and the day after it hardly began at all for me." for n in range(460)
+        f"Night number {n} was awake and grey 😞, and the day after it hardly began for me." for n in range(500)
     ]
     text = " ".join(sentences)
     assert len(text) >= 39_000

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from encoder.bulk import PART_POSTS, RejectedRow, Share, predict_posts, read_posts
+from encoder.bulk import BulkResult, RejectedRow, Share, predict_posts, read_posts
 from encoder.errors import EncoderError
 from encoder.predict import Predictor
-from storage.records import Post
+from storage.records import Criterion, Post
 from tests.encoder.tiny import CRITERIA, tiny_encoder
 from tests.encoder.training_data import SENTENCES, Stop
 
-COUNT = 2 * PART_POSTS + 5
+PART = 4
+COUNT = 2 * PART + 3
+
+
+def predict(posts: Iterable[Post], criteria: Sequence[Criterion], *rest: Any, **options: Any) -> BulkResult:
+    return predict_posts(posts, criteria, *rest, part_posts=PART, **options)
 
 
 def posts() -> Iterator[Post]:
@@ -31,7 +37,7 @@ def predictor() -> Predictor:
 @pytest.fixture(scope="module")
 def whole(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> str:
     output = tmp_path_factory.mktemp("whole") / "out.jsonl"
-    predict_posts(posts(), CRITERIA, predictor, output)
+    predict(posts(), CRITERIA, predictor, output)
     return output.read_text()
 
 
@@ -55,12 +61,12 @@ def test_a_stopped_run_goes_on_without_repeating_or_losing_a_post(
 
     for _ in range(2):
         with pytest.raises(Stop):
-            predict_posts(posts(), CRITERIA, predictor, output, on_part=lambda n: stop(n) if n > PART_POSTS else None)
+            predict(posts(), CRITERIA, predictor, output, on_part=lambda n: stop(n) if n > PART else None)
         assert not output.exists()
-    result = predict_posts(posts(), CRITERIA, predictor, output)
+    result = predict(posts(), CRITERIA, predictor, output)
 
     assert output.read_text() == whole
-    assert (result.posts, result.resumed) == (COUNT, 2 * PART_POSTS)
+    assert (result.posts, result.resumed) == (COUNT, 2 * PART)
     assert [p.name for p in tmp_path.iterdir()] == ["out.jsonl"]
 
 
@@ -68,25 +74,25 @@ def test_three_processes_write_what_one_does(predictor: Predictor, whole: str, t
     output = tmp_path / "out.jsonl"
 
     for process in (2, 1, 0):  # the first one joins the parts, so here it comes last
-        predict_posts(posts(), CRITERIA, predictor, output, share=Share(process, 3))
+        predict(posts(), CRITERIA, predictor, output, share=Share(process, 3))
 
     assert output.read_text() == whole
 
 
 def test_parts_of_another_run_are_not_mixed_in(predictor: Predictor, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    predict_posts(posts(), CRITERIA, predictor, output, share=Share(1, 2))
+    predict(posts(), CRITERIA, predictor, output, share=Share(1, 2))
 
     with pytest.raises(EncoderError, match="another model, other criteria or another threshold"):
-        predict_posts(posts(), CRITERIA[:1], predictor, output)
+        predict(posts(), CRITERIA[:1], predictor, output)
 
 
 def test_posts_that_changed_since_are_predicted_anew(predictor: Predictor, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    predict_posts(posts(), CRITERIA, predictor, output, share=Share(1, 3))
+    predict(posts(), CRITERIA, predictor, output, share=Share(1, 3))
 
     changed = (Post(p.id, p.text + " New.") for p in posts())
-    result = predict_posts(changed, CRITERIA, predictor, output)
+    result = predict(changed, CRITERIA, predictor, output)
 
     assert result.resumed == 0
 

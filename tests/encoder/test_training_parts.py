@@ -65,6 +65,14 @@ def test_posts_of_similar_length_share_a_step() -> None:
     assert mixed <= 2
 
 
+def test_a_step_keeps_its_share_of_replayed_posts_also_when_they_are_shorter() -> None:
+    lengths = [500] * 20 + [50] * 80
+    plan = plan_steps(lengths, 20, CONFIG.changed(max_steps=16))
+
+    assert {sum(index >= 20 for index in step) for step in plan.steps} == {4}
+    assert all([lengths[i] for i in step] == sorted(lengths[i] for i in step) for step in plan.steps)
+
+
 def test_a_rejected_sentence_adds_its_own_part_of_the_loss_once_more() -> None:
     encoder = tiny_encoder()
     example = an_example(2, "p")

@@ -166,7 +166,7 @@ function drawDetail() {
   box.criterion = criterion;
   fill(part("detail-head"), h("span", { class: "ev-number" }, criterion.index + 1), h("h2", {}, criterion.name), verdictBadge(criterion));
   fill(part("model-line"), modelLine(criterion));
-  fill(part("marks"), criterion.marks.map(markRow));
+  drawMarks(criterion);
   part("guideline-text").textContent = unwrapped(criterion.guideline);
   part("guideline").open = settings.guideline;
   part("wording").textContent = wordingLine(criterion);
@@ -211,6 +211,23 @@ function wordingLine(criterion) {
   const decided = criterion.decidedOn;
   if (decided && decided !== criterion.version) return "You decided on wording " + decided + "; the wording is now " + criterion.version + ".";
   return "Wording " + criterion.version;
+}
+
+// Rows that have not changed stay: a criterion may have hundreds of spans.
+function drawMarks(criterion) {
+  const list = part("marks");
+  const before = list.rows || new Map();
+  list.rows = new Map();
+  criterion.marks.forEach((mark, i) => {
+    const key = [mark.state, mark.start, mark.end, mark.id === ed.mark].join();
+    const old = before.get(mark.id);
+    const row = old && old.key === key ? old : { key, node: markRow(mark) };
+    list.rows.set(mark.id, row);
+    if (list.children[i] !== row.node) list.insertBefore(row.node, list.children[i] || null);
+  });
+  while (list.children.length > criterion.marks.length) list.lastChild.remove();
+  const chosen = list.rows.get(ed.mark);
+  if (chosen && list.scrollHeight > list.clientHeight) list.scrollTop = chosen.node.offsetTop - list.clientHeight / 3;
 }
 
 function markRow(mark) {

@@ -96,6 +96,7 @@ async function assignToMe() {
 }
 
 function show(item) {
+  if (!item.criteria.length) return nothingToShow("There are no criteria yet. Add them on the Guidelines or the Data page.");
   ed.item = item;
   ed.draft = null;
   if (ed.mode !== "review") setMode("review");
@@ -110,7 +111,7 @@ function show(item) {
   announce("Post " + item.post.id + ". " + plural(openCount(item), "criterion").replace("criterions", "criteria") + " open.");
   call("review_opened", { post_id: item.post.id });
   if (ed.at === ed.trail.length - 1) prefetch();
-  watchModel(item);
+  return watchModel(item);
 }
 
 // While the model loads, the post can be read and reviewed; its spans come in as soon as they are there.
@@ -138,10 +139,15 @@ function takePrediction(item, wire) {
 function nothingLeft() {
   ed.next = null;
   if (ed.item && openCount(ed.item)) return say("This is the last post of the queue.");
+  return nothingToShow("Nothing is left in this queue. Choose another with Queue, or import more posts on the Data page.");
+}
+
+function nothingToShow(text) {
   ed.item = null;
   part("root").dataset.state = "empty";
+  part("empty").textContent = text;
   drawBar();
-  return announce("Nothing is left in this queue.");
+  announce(text);
 }
 
 async function changeFilter(filter) {

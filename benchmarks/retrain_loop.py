@@ -1,0 +1,192 @@
+"""The loop with a simulated reviewer: rounds of corrections, retraining after each, uncertain posts first against random order.
+
+`python benchmarks/retrain_loop.py --output DIR [--rounds 5] [--per-round 20] [--seed 0]`
+
+The pool is composed of sentences by voices of the corpus' test split: wording that the bundled model has not seen. Each round the
+simulated reviewer answers the next posts of the queue as the corpus does, the model is trained further by a real training job,
+and the new version is measured on posts of these voices that are never in the pool. Every round's version goes on, as the rule
+would decide on few dev posts. Results: `retrain_loop.json` and, with matplotlib, `retrain_loop.png` in the output folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from annotator.bootstrap import open_project
+from annotator.serving import model_source
+from annotator.settings import Settings
+from annotator.training import enqueue_training, load_predictor
+from annotator.training_plan import PRESETS
+from annotator.training_promotion import PromotionRule
+from annotator.training_registry import put_in_service
+from annotator.worker import Worker
+from encoder.demo.corpus import Composer, read_items
+from encoder.evaluate import evaluate
+from encoder.examples import Example
+from storage.jobs import Jobs
+from storage.queue import QueueFilter, QueueOrder
+from storage.records import AnnotatedSpan, Annotation, JobKind, Post, Reviewer, Role, Split
+from storage.store import Store
+
+ME = Reviewer("simulated", Role.ADMIN)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    given = arguments(argv)
+    given.output.mkdir(parents=True, exist_ok=True)
+    pool, held_out = worlds(given.pool, given.test, given.seed)
+    results: dict[str, Any] = {"rounds": given.rounds, "per_round": given.per_round, "seed": given.seed, "orders": {}}
+    for order in (QueueOrder.UNCERTAIN, QueueOrder.RANDOM):
+        data_dir = given.output / f"{order}"
+        results["orders"][str(order)] = run(data_dir, order, pool, held_out, given)
+        (given.output / "retrain_loop.json").write_text(json.dumps(results, indent=1), "utf-8")
+    print(table(results))
+    plot(results, given.output / "retrain_loop.png")
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--per-round", type=int, default=20)
+    parser.add_argument("--pool", type=int, default=300, help="unreviewed posts to choose from")
+    parser.add_argument("--test", type=int, default=120, help="posts that are only measured on")
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def worlds(pool: int, test: int, seed: int) -> tuple[list[Example], list[Example]]:
+    """Posts to review and posts to measure on, from the same unseen voices but of different sentences."""
+    items = [i for i in read_items() if i.split is Split.TEST]
+    even, odd = items[::2], items[1::2]
+    compose = [Composer(part, seed).compose for part in (even, odd)]
+    return [compose[0]().example for _ in range(pool)], [compose[1]().example for _ in range(test)]
+
+
+def run(
+    data_dir: Path, order: QueueOrder, pool: Sequence[Example], held_out: Sequence[Example], given: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """One project reviewed in one order. Returns a row per round, beginning with the untouched bundled model."""
+    settings = Settings(data_dir=data_dir, device="cpu", threads=given.threads, predict_ahead=0)
+    project = open_project(settings)
+    store, jobs = project.store, project.jobs
+    store.ensure_reviewer(ME.name, ME.role)
+    answers = {e.post.id: e for e in pool}
+    # every sixth post is a dev post; the order of review does not know which
+    store.add_posts(
+        Post(e.post.id, e.post.text, split=Split.DEV if n % 6 == 5 else Split.TRAIN, source="loop")
+        for n, e in enumerate(pool)
+    )
+    rows = [{"round": 0, "corrections": 0, "seconds": 0.0, **measured(store, settings, held_out)}]
+    for number in range(1, given.rounds + 1):
+        predict_pool(store, jobs, settings)
+        for post_id in next_posts(store, order, given.per_round):
+            answer(store, answers[post_id])
+        began = time.monotonic()
+        train(store, jobs, settings, given)
+        seconds = time.monotonic() - began
+        rows.append(
+            {
+                "round": number,
+                "corrections": number * given.per_round,
+                "seconds": round(seconds, 1),
+                **measured(store, settings, held_out),
+            }
+        )
+        print(f"{order} round {number}: macro F1 {rows[-1]['macro_f1']:.3f} ({seconds:.0f} s)", flush=True)
+    return rows
+
+
+def predict_pool(store: Store, jobs: Jobs, settings: Settings) -> None:
+    active = store.active_model()
+    assert active is not None
+    if not jobs.jobs(kind=JobKind.PREDICT, statuses=["queued"]):  # type: ignore[list-item]
+        jobs.enqueue(JobKind.PREDICT, {"model": active.id})
+    worker = Worker(settings)
+    while worker.run_one() is not None:
+        pass
+
+
+def next_posts(store: Store, order: QueueOrder, count: int) -> list[str]:
+    active = store.active_model()
+    assert active is not None
+    wanted = QueueFilter(order=order, source="loop")
+    return store.queue_ids(wanted, me=ME.name, model_version=active.id, limit=count)
+
+
+def answer(store: Store, example: Example) -> None:
+    """Store the corpus' own answer to every criterion, as a reviewer who never errs would."""
+    for criterion in store.criteria():
+        label = example.labels[criterion.id]
+        spans = tuple(AnnotatedSpan(s.start, s.end) for s in label.spans)
+        store.add_annotation(
+            Annotation(example.post.id, criterion.id, ME.name, label.verdict, spans), expected_revision=0
+        )
+
+
+def train(store: Store, jobs: Jobs, settings: Settings, given: argparse.Namespace) -> None:
+    """Train further from the version in service and put the result in service, whatever the rule says."""
+    config = PRESETS[0].config.changed(max_steps=given.steps, seed=given.seed, threads=given.threads)
+    job = enqueue_training(store, jobs, config, rule=PromotionRule(), by=ME.name)
+    worker = Worker(settings)
+    while worker.run_one() is not JobKind.TRAIN:
+        pass
+    result = jobs.get(job.id).result
+    if result is None:
+        raise SystemExit(f"The training failed: {jobs.get(job.id).error}")
+    if not result["promoted"]:
+        put_in_service(store, jobs, settings, result["model"], by=ME, note="the loop measures every round")
+
+
+def measured(store: Store, settings: Settings, held_out: Sequence[Example]) -> dict[str, Any]:
+    """Macro and micro F1 of the version in service on the held-out posts."""
+    active = store.active_model()
+    assert active is not None
+    predictor = load_predictor(settings, model_source(active, settings), version=active.id)
+    criteria = store.criteria()
+    found = evaluate(predictor.predict([e.post for e in held_out], criteria), held_out, criteria, bootstrap=500)
+    interval = found.macro.f1_interval
+    return {
+        "macro_f1": found.macro_f1,
+        "micro_f1": found.micro_f1,
+        "interval": interval and [interval.low, interval.high],
+        "model": active.id,
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    lines = ["| corrections | uncertain first: macro F1 | random: macro F1 |", "|---|---|---|"]
+    uncertain, random = (results["orders"][str(o)] for o in (QueueOrder.UNCERTAIN, QueueOrder.RANDOM))
+    for a, b in zip(uncertain, random, strict=True):
+        lines.append(f"| {a['corrections']} | {a['macro_f1']:.3f} | {b['macro_f1']:.3f} |")
+    return "\n".join(lines)
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    try:
+        import matplotlib
+    except ImportError:
+        print("matplotlib is not installed: no plot.")
+        return
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for order, style in (("uncertain", "o-"), ("random", "s--")):
+        rows = results["orders"][order]
+        axes.plot([r["corrections"] for r in rows], [r["macro_f1"] for r in rows], style, label=f"{order} first")
+    axes.set(xlabel="corrected posts", ylabel="macro F1 on unseen voices", title="Simulated reviewer")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
