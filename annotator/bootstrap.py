@@ -51,6 +51,8 @@ def open_project(settings: Settings) -> Project:
             _first_start(store, settings)
             store.set_setting(STARTED, True)
         store.ensure_reviewer(settings.local_reviewer, Role.ADMIN)
+    while store.index_posts():  # what a crash in an import left out of the full-text index
+        pass
     return Project(settings, store, Jobs(store))
 
 

@@ -1,11 +1,12 @@
 """Imports and exports as use cases: what the page, the command line and the worker call.
 
 Formats read rows, `align` finds the spans, the store keeps them; the parts are in `exchange_import`, `exchange_export`,
-`exchange_labels` (labels to annotations), `exchange_confirm` (uncertain evidence) and `exchange_masking`.
+`exchange_labels` (labels to annotations), `exchange_confirm` (uncertain evidence), `exchange_masking` and `exchange_hub`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annotator import exchange_hub
 from annotator.exchange_export import ExportRefused, export_file
 from annotator.exchange_import import check_import, detected_of, run_import
 from annotator.exchange_options import ImportCancelled, ImportOptions, ImportRefused, ImportReport
@@ -81,21 +83,32 @@ class Plan:
     problem: str | None = None
 
 
-def import_file(project: Project | Store, path: Path, format: str = AUTO, **options: Any) -> dict[str, Any]:
-    """Import a file in one transaction; returns {"imported", "duplicates", "rejected": [{"row", "reason"}], "aligned",
-    "unaligned", ...} as in `ImportReport`.
+def import_file(project: Project | Store, path: Path | str, format: str = AUTO, **options: Any) -> dict[str, Any]:
+    """Import a file, a folder, or a dataset of the Hub (`hub:owner/name`) in one transaction.
 
+    Returns {"imported", "duplicates", "rejected": [{"row", "reason"}], "aligned", "unaligned", ...} as in `ImportReport`.
     options: fields of `ImportOptions`, and `by`, `on_progress`, `should_cancel`, `dry_run`.
-    Raises FormatError, ImportRefused or ImportCancelled; nothing is imported then.
+    Raises FormatError, ImportRefused, ImportCancelled or HubRefused; nothing is imported then.
     """
     store = project if isinstance(project, Store) else project.store
     dry_run = bool(options.pop("dry_run", False))
     running = {name: options.pop(name, None) for name in ("on_progress", "should_cancel")}
     by = options.pop("by", None)
     chosen = ImportOptions.from_dict({"format": format, **options})
-    if dry_run:
-        return check_import(store, Path(path), chosen, **running).to_dict()
-    return run_import(store, Path(path), chosen, by=by, **running).to_dict()
+    with _source(path, store) as (source, name):
+        if dry_run:
+            return check_import(store, source, chosen, **running).to_dict()
+        return run_import(store, source, chosen, by=by, file_name=name, **running).to_dict()
+
+
+@contextlib.contextmanager
+def _source(path: Path | str, store: Store) -> Iterator[tuple[Path, str]]:
+    """(file or folder, its name in the list of imports); `hub:owner/name` is fetched first."""
+    if not str(path).startswith(exchange_hub.PREFIX):
+        yield Path(path), Path(path).name
+        return
+    with exchange_hub.fetched(str(path).removeprefix(exchange_hub.PREFIX), store.path.parent) as folder:
+        yield folder, str(path)
 
 
 def plan_import(path: Path, options: ImportOptions, *, folder: Path) -> Plan:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -96,7 +95,7 @@ def base_version(store: Store, base: str | None) -> ModelVersion:
 
 def run_train_job(context: JobContext) -> None:
     """Run or continue a training; ends the job itself, together with what it made. Raises what stops it."""
-    payload, store = context.job.payload, context.store
+    payload, store, settings = context.job.payload, context.store, context.settings
     config, rule = TrainConfig.from_dict(payload["config"]), PromotionRule(**payload["rule"])
     base = base_version(store, payload["base"])
     work = context.work_dir
@@ -104,38 +103,50 @@ def run_train_job(context: JobContext) -> None:
     replay = bundled_replay if config.replay_ratio > 0 and uses_bundled_replay(store, base) else None
     snapshot = take_snapshot(store, work, replay=replay)
     context.monitor.log(f"Data {snapshot.sha256[:12]}: {_counts(snapshot)}")
+    take_back(store, settings, work)
     timing = train_candidate(context, snapshot, config, base)
     measured, decision = measure_candidate(context, snapshot, rule)
     promote(context, snapshot, config, base, measured, decision, timing)
     shutil.rmtree(work, ignore_errors=True)
 
 
+def take_back(store: Store, settings: Settings, work: Path) -> None:
+    """Return a model to the job's folder that was given its place, but not its row, before the worker was killed."""
+    known = {m.path for m in store.models(with_deleted=True)}
+    for marker in settings.models_dir.glob(f"*/{MADE_BY}"):
+        mine = json.loads(marker.read_text("utf-8")).get("work") == work.name
+        if mine and marker.parent.name not in known and not (work / CANDIDATE).exists():
+            marker.parent.rename(work / CANDIDATE)
+
+
 def train_candidate(
     context: JobContext, snapshot: Snapshot, config: TrainConfig, base: ModelVersion
 ) -> Mapping[str, float]:
     """Train into the job's folder, from the last checkpoint if there is one. Returns seconds and seconds per step."""
-    candidate, timing = context.work_dir / CANDIDATE, context.work_dir / "timing.json"
-    if candidate.is_dir() and timing.exists():
-        return dict(json.loads(timing.read_text("utf-8")))
-    from encoder.train import train
+    candidate = context.work_dir / CANDIDATE
+    if not candidate.is_dir():  # it gets its name when it is whole, so what is there need not be made again
+        from encoder.train import train
 
-    began = time.monotonic()
-    context.monitor.progress(0.02, "train", "Loading the model")
-    result = train(
-        snapshot.train,
-        (*snapshot.dev, *snapshot.replay_dev),
-        snapshot.criteria,
-        base=model_source(base, context.settings),
-        output=candidate,
-        config=config,
-        monitor=Part(context.monitor, 0.03, 0.78, "train"),
-        replay=snapshot.replay,
-        resume=True,
-    )
-    seconds = time.monotonic() - began
-    taken = {"seconds": round(seconds, 1), "seconds_per_step": round(seconds / max(1, result.steps), 4)}
-    write_json(timing, taken)
-    return taken
+        context.monitor.progress(0.02, "train", "Loading the model")
+        train(
+            snapshot.train,
+            (*snapshot.dev, *snapshot.replay_dev),
+            snapshot.criteria,
+            base=model_source(base, context.settings),
+            output=candidate,
+            config=config,
+            monitor=Part(context.monitor, 0.03, 0.78, "train"),
+            replay=snapshot.replay,
+            resume=True,
+            device=context.settings.device,
+        )
+    return timing_of(candidate)
+
+
+def timing_of(candidate: Path) -> dict[str, float]:
+    """Seconds of the training and of one step, from the record beside the weights; 0 where a resumed one does not know."""
+    record = json.loads((candidate / "training.json").read_text("utf-8"))
+    return {"seconds": record["seconds"], "seconds_per_step": round(record["seconds"] / max(1, record["steps"]), 4)}
 
 
 def measure_candidate(context: JobContext, snapshot: Snapshot, rule: PromotionRule) -> tuple[Measured, Decision]:
@@ -176,7 +187,7 @@ def promote(
 ) -> None:
     """Give the new version its directory, then register it, activate it if it earned that, and end the job, in one transaction.
 
-    A crash before the transaction leaves a directory without a row, which the resumed job takes up again.
+    A crash before the transaction leaves a directory without a row, which the resumed job takes back.
     """
     store, jobs, settings, job = context.store, context.jobs, context.settings, context.job
     context.monitor.progress(0.98, "promote", decision.reason)
@@ -225,8 +236,6 @@ def place_directory(
     settings, candidate = context.settings, context.work_dir / CANDIDATE
     active = context.store.active_model()
     target = settings.models_dir / version_id
-    if not candidate.is_dir():  # killed between the rename and the transaction
-        return _directory_left_by(settings, context.job, target)
     check_directory(candidate)
     write_json(candidate / ROWS, snapshot.row_list())
     write_json(
@@ -239,16 +248,6 @@ def place_directory(
         discard(settings, target)
     candidate.rename(target)
     return target
-
-
-def _directory_left_by(settings: Settings, job: Job, target: Path) -> Path:
-    work = str(job.payload.get("work") or f"job-{job.id}")
-    for marker in settings.models_dir.glob(f"*/{MADE_BY}"):
-        if json.loads(marker.read_text("utf-8")).get("work") == work:
-            if marker.parent != target:
-                marker.parent.rename(target)
-            return target
-    raise NotPossible("The trained model is gone from the job's folder. Start the training anew.")
 
 
 def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | None) -> dict[str, Any]:

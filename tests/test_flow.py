@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -104,3 +105,4 @@ def test_corrections_become_a_better_served_model_and_a_dataset(tmp_path: Path) 
         for post_id, answers in reviewed.items():
             verdicts = {a["criterion"]: a["verdict"] == "evidence" for a in rows[post_id]["annotations"]}
             assert verdicts == answers
+    gc.collect()  # here, where the warnings about them are ignored

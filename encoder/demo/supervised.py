@@ -21,6 +21,7 @@ from encoder.model import EvidenceEncoder
 from storage.records import Criterion
 
 Floats = NDArray[np.float32]
+_ID_LENGTH = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,41 @@ def train_heads(
     encoder.load_state_dict(best)
     set_dropout(encoder.backbone, attention=0.0, hidden=0.0)
     return encoder.eval()
+
+
+def install_answers(encoder: EvidenceEncoder, weights: Tensor, bias: Tensor, criteria: Sequence[Criterion]) -> None:
+    """Make the sentence head give `weights` @ sentence + `bias`, (criteria, H) and (criteria,), whatever the criteria's wording.
+
+    Each known criterion gets a long id vector of its own direction, away from what the criteria's texts look like; the head's
+    projections turn that direction into the criterion's weights, so that a text adds little to it.
+    """
+    pair, ids = encoder.heads.pair, encoder.heads.criterion_id
+    assert pair is not None and ids is not None
+    size = min(pair.criterion["sentence"].out_features, weights.shape[1])
+    batcher = encoder.batcher(criteria)
+    with torch.no_grad():
+        texts = encoder.criterion_vectors(*batcher.criteria_batch(), torch.full((len(criteria),), -1))
+        directions = _away_from(texts, len(criteria))
+        ids.weight.copy_(_ID_LENGTH * directions)
+        scaled = weights / (_ID_LENGTH * pair.scale)
+        text, criterion = pair.text["sentence"], pair.criterion["sentence"]
+        axes = torch.linalg.svd(weights, full_matrices=True)[2][:size]  # holds every weight vector, as criteria < size
+        text.weight.copy_(axes)
+        text.bias.zero_()
+        criterion.weight.copy_(axes @ scaled.T @ directions)
+        criterion.bias.zero_()
+        sentence = pair.KINDS.index("sentence")
+        pair.prior.weight[sentence] = (bias / _ID_LENGTH) @ directions
+        pair.prior.bias[sentence] = 0.0
+
+
+def _away_from(vectors: Tensor, count: int) -> Tensor:
+    """`count` directions of length 1, at right angles to each other and to the vectors, (count, H)."""
+    size = vectors.shape[1]
+    taken = torch.linalg.svd(vectors, full_matrices=True)[2][: len(vectors)]
+    free = torch.randn(count, size, generator=torch.Generator().manual_seed(0))
+    free = free - free @ taken.T @ taken
+    return torch.linalg.qr(free.T)[0].T.contiguous()
 
 
 def soft_batch(batcher: Batcher, composed: Sequence[Composed], targets: Targets) -> tuple[Batch, Tensor]:

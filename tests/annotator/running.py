@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,3 +25,11 @@ def running_app(data_dir: Path, **changes: Any) -> Iterator[App]:
             yield app
         finally:
             app.stop()
+            _wait_for_the_server_thread(app)
+
+
+def _wait_for_the_server_thread(app: App) -> None:
+    """`stop` gives it five seconds, which a busy machine exceeds; its sockets would then be reported by a later test."""
+    if app._blocks is not None and getattr(app._blocks, "server", None) is not None:
+        app._blocks.server.thread.join(60)
+    gc.collect()

@@ -13,6 +13,7 @@ import pytest
 
 from annotator import exchange, exchange_import
 from annotator.exchange_confirm import confirm, waiting
+from annotator.exchange_hub import HubRefused, push_to_hub
 from annotator.exchange_labels import GOLD_REVIEWER
 from annotator.exchange_options import ImportOptions
 from storage.formats import archive
@@ -457,6 +458,15 @@ def test_a_dataset_that_needs_its_own_code_is_refused(store: Store, tmp_path: Pa
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "set.py").write_text("raise SystemExit('run')")
     assert "never run" in refused(store, tmp_path / "set", format="hf")
+
+
+def test_a_hub_that_cannot_be_reached_is_one_clear_line(store: Store) -> None:
+    with pytest.raises(HubRefused, match="Hub"):
+        exchange.import_file(store, "hub:owner/name")
+    store.add_posts([a_post()])
+    with pytest.raises(HubRefused, match="Hub"):
+        push_to_hub(store, "owner/name")
+    assert [p.name for p in store.path.parent.iterdir() if p.name.startswith((".hub", ".push"))] == []
 
 
 def test_workbook_formulas_count_as_their_saved_values(store: Store, tmp_path: Path) -> None:

@@ -209,13 +209,14 @@ def test_killed_between_the_rename_and_the_transaction_the_resumed_job_registers
         with pytest.raises(PowerCut):
             training.run_train_job(context)
     assert [m.id for m in store.models()] == ["v1", "base"]
-    assert (settings.models_dir / "v2").is_dir()
+    trained = (settings.models_dir / "v2" / "model.safetensors").stat().st_ino
     jobs.requeue_abandoned(worker="host:1:test")
     worker = Worker(settings)
     while worker.run_one() is not JobKind.TRAIN:
         pass
-    assert store.model("v2").path == "v2"
     assert jobs.jobs(kind=JobKind.TRAIN)[0].status is JobStatus.DONE
+    assert store.model("v2").path == "v2"
+    assert (settings.models_dir / "v2" / "model.safetensors").stat().st_ino == trained  # not trained a second time
 
 
 def test_killed_in_the_transaction_nothing_of_it_is_there(

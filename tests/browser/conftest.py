@@ -7,6 +7,7 @@ offset is known. Nothing is downloaded; the browser is Debian's, or whatever Chr
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import socket
@@ -224,6 +225,18 @@ def open_post(_shared: tuple[Pages, Any]) -> Iterator[Callable[..., Any]]:
 
     yield opened
     assert pages.problems == []
+
+
+@pytest.fixture
+def record() -> Callable[..., None]:
+    """Keeps what was measured: a line of JSON in the file that REVIEW_TIMINGS names, if it is set."""
+
+    def write(what: str, **figures: Any) -> None:
+        if path := os.environ.get("REVIEW_TIMINGS"):
+            with Path(path).open("a", encoding="utf-8") as output:
+                output.write(json.dumps({"what": what, **figures}) + "\n")
+
+    return write
 
 
 def _foreign(url: str, own: str) -> bool:

@@ -106,7 +106,7 @@ def test_two_tabs_on_one_criterion_get_a_choice_and_nobody_loses_an_update(
 
 
 def test_twenty_posts_are_reviewed_by_keyboard_alone_with_few_presses_and_quick_answers(
-    site: Site, open_alone: Opener, record_property: Callable[[str, object], None]
+    site: Site, open_alone: Opener, record: Callable[..., None]
 ) -> None:
     for number in range(22):
         site.add_post(f"{PLAIN} Number {number}.", MODEL_SAYS)
@@ -124,7 +124,7 @@ def test_twenty_posts_are_reviewed_by_keyboard_alone_with_few_presses_and_quick_
     wait_saved(page)
     decisions = sum(a.decided for p in reviewed for a in site.store.annotations_of(p, site.reviewer).values())
     timings = measured(page)
-    record_property("keyboard review", {"presses per decision": round(presses / decisions, 3), **timings})
+    record("keyboard review of 20 posts", presses_per_decision=round(presses / decisions, 3), **timings)
     assert (len(set(reviewed)), decisions) == (20, 180)
     assert presses / decisions <= 1.2
 
@@ -147,7 +147,7 @@ def measured(page: Any) -> dict[str, dict[str, float]]:
 
 
 def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(
-    site: Site, open_alone: Opener, record_property: Callable[[str, object], None]
+    site: Site, open_alone: Opener, record: Callable[..., None]
 ) -> None:
     sentences = [
         f"Night number {n} was awake and grey 😞, and the day after it hardly began for me." for n in range(500)
@@ -164,6 +164,6 @@ def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(
         press(page, "j")
     wait_saved(page)
     timings = measured(page)
-    record_property("40000 characters, 200 spans", timings)
+    record("40000 characters with 200 spans", **timings)
     assert site.quotes(post, "SLEEP_ISSUES")[0] == sentences[0]
     assert timings["gesture"]["p50"] < 100

@@ -137,7 +137,7 @@ function filterChoices(name) {
 
 function openQueue() {
   const form = h("form", { class: "ev-filter" },
-    h("label", { class: "ev-wide" }, "Words in the text", h("input", { type: "search", name: "query", value: ed.filter.query || "", autocomplete: "off" })),
+    h("label", { class: "ev-wide" }, "Words in the text", h("input", { type: "text", inputmode: "search", name: "query", value: ed.filter.query || "", autocomplete: "off" })),
     FILTER_FIELDS.map(([name, label]) => h("label", {}, label, h("select", { name }, filterChoices(name).map(([value, text]) => h("option", { value, selected: (ed.filter[name] || "") === value }, text))))),
     ["min_score", "max_score"].map((name) => h("label", {}, name === "min_score" ? "Score from" : "Score to", h("input", { type: "number", name, min: 0, max: 1, step: 0.05, value: ed.filter[name] ?? "" }))),
     h("div", { class: "ev-row ev-wide" }, h("button", { type: "submit", class: "ev-primary" }, "Review these"), button("Clear", () => form.reset() || clearForm(form))),

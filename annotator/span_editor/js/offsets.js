@@ -19,19 +19,28 @@ function pointMaps(text) {
   return { toPoint, toUnit };
 }
 
-// A post as the page holds it. Blocks are paragraphs with their line break: each is laid out by itself.
+const BLOCK_LENGTH = 1200;
+
+// A post as the page holds it. Blocks are the pieces that are drawn anew as a whole: a paragraph with its line break, or, in
+// long paragraphs, a run of sentences. `opens` marks the blocks that begin a paragraph.
 function makeDoc(text, sentencePoints) {
   const maps = pointMaps(text);
-  const blocks = [];
-  let start = 0;
-  for (let i = 0; i < text.length; i += 1) {
-    if (text[i] === "\n") {
-      blocks.push({ start, end: i + 1 });
-      start = i + 1;
-    }
-  }
-  if (start < text.length) blocks.push({ start, end: text.length });
   const sentences = sentencePoints.map(([a, b]) => [maps.toUnit[a], maps.toUnit[b]]);
+  const blocks = [];
+  let next = 0; // index into sentences
+  for (let start = 0; start < text.length; ) {
+    const line = text.indexOf("\n", start);
+    const end = line < 0 ? text.length : line + 1;
+    let from = start;
+    for (; next < sentences.length && sentences[next][0] < end; next += 1) {
+      const cut = sentences[next][0];
+      if (cut - from < BLOCK_LENGTH || cut <= start) continue;
+      blocks.push({ start: from, end: cut, opens: from === start });
+      from = cut;
+    }
+    blocks.push({ start: from, end, opens: from === start });
+    start = end;
+  }
   return { text, ...maps, blocks, sentences };
 }
 

@@ -54,12 +54,15 @@ function signatureOf(entry) {
 }
 
 function mountText(item) {
-  const text = part("text");
+  const paragraphs = [];
   for (const block of item.doc.blocks) {
     block.signature = null;
-    block.node = h("div", { class: "ev-block", dir: "auto" });
+    block.node = h("span", { class: "ev-block" });
+    block.node.block = block;
+    if (block.opens) paragraphs.push(h("div", { class: "ev-par", dir: "auto" }));
+    paragraphs[paragraphs.length - 1].append(block.node);
   }
-  fill(text, item.doc.blocks.map((b) => b.node));
+  fill(part("text"), paragraphs);
   drawText();
 }
 
@@ -168,13 +171,11 @@ function locate(offset) {
 function offsetAt(node, within) {
   const text = part("text");
   if (!text.contains(node)) return null;
-  if (node === text) return within < ed.item.doc.blocks.length ? ed.item.doc.blocks[within].start : ed.item.doc.text.length;
   const holder = (node.nodeType === 1 ? node : node.parentElement).closest(".ev-block");
-  const block = ed.item.doc.blocks.find((b) => b.node === holder);
   const range = document.createRange();
-  range.selectNodeContents(holder);
+  range.selectNodeContents(holder || text);
   range.setEnd(node, within);
-  return block.start + range.toString().length;
+  return (holder ? holder.block.start : 0) + range.toString().length;
 }
 
 function offsetAtPoint(x, y) {
