@@ -61,7 +61,15 @@ def _after(
     chosen_by: Sequence[Example],
     criteria: Sequence[Criterion],
 ) -> dict[str, float]:
-    config = TrainConfig(max_steps=100, batch_size=16, learning_rate=3e-4, head_learning_rate=1e-3, calibrate=False)
+    config = TrainConfig(
+        max_steps=100,
+        batch_size=8,
+        learning_rate=1e-3,
+        head_learning_rate=2e-3,
+        token_masking=0.08,
+        eval_steps=50,
+        patience=0,
+    )
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         train(corrected, chosen_by, criteria, base="demo", output=Path(folder) / "tuned", config=config, replay=replay)

@@ -7,6 +7,7 @@ tab. A timer asks for news only while a job waits or runs.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ class RetrainPage:
         )
         for field in (self.base, *self.fields.values()):
             field.change(friendly(self.show_estimate), settings, self.estimate_view, **QUIET)
-        acts = [
+        acts: list[tuple[Any, Callable[..., None], list[Any]]] = [
             (self.start, self.start_training, [self.note, *self.rule, *settings]),
             (self.cancel, self.cancel_job, []),
             (self.resume, self.resume_job, []),
@@ -203,7 +204,8 @@ class RetrainPage:
         ids = [m.id for m in models]
         chosen = version if version in ids else next(iter(ids), None)
         before = training_registry.rollback_target(self.store)
-        base = settings[1] if len(settings) > 1 and settings[1] in ids else active and active.id
+        in_service = None if active is None else active.id
+        base: str | None = settings[1] if len(settings) > 1 and settings[1] in ids else in_service
         return [
             retrain_views.plan_value(self._plan(), self.store),
             gr.Dropdown(choices=[(retrain_views.model_label(m, active), m.id) for m in models], value=base),

@@ -75,6 +75,15 @@ class Material:
         return np.array([[float(c in item.labels) for c in CRITERIA] for item in self.own], np.float32)
 
 
+@dataclass(frozen=True)
+class WarmedUp:
+    """What the warm-up leaves beside the backbone. Without a teacher: no view of the texts, and no layer that answers."""
+
+    material: Material
+    seen: TeacherView | None = None
+    answer: torch.nn.Linear | None = None
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.threads:
@@ -95,9 +104,11 @@ def build(options: argparse.Namespace) -> EvidenceEncoder:
     tokenizer = train_tokenizer([i.text for i in material.own] * 3 + material.general, options.shape.vocabulary)
     backbone = new_backbone(options.shape, tokenizer)
     _say(f"{len(material.own)} items, {len(material.general)} general texts, {tokenizer.size} tokens")
-    material, seen = _warm_up(backbone, tokenizer, material, options)
+    warmed = _warm_up(backbone, tokenizer, material, options)
     encoder = _encoder(backbone, tokenizer)
-    _supervise(encoder, material, seen, dev, wordings, options)
+    if warmed.answer is not None:
+        supervised.install_answers(encoder, warmed.answer.weight, warmed.answer.bias, wordings[0])
+    _supervise(encoder, warmed, dev, wordings, options)
     encoder.config, found = measure.calibrated_config(encoder, measure.calibration_posts(dev, dev_posts), wordings[0])
     _say(f"temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}")
     return encoder
@@ -135,17 +146,15 @@ def new_backbone(shape: Shape, tokenizer: TextTokenizer) -> Any:
     return Gemma3TextModel(config)
 
 
-def _warm_up(
-    backbone: Any, tokenizer: TextTokenizer, material: Material, options: argparse.Namespace
-) -> tuple[Material, TeacherView | None]:
-    """Train the backbone on all texts; returns them, now with variants, and the teacher's view of them, None without one."""
+def _warm_up(backbone: Any, tokenizer: TextTokenizer, material: Material, options: argparse.Namespace) -> WarmedUp:
+    """Train the backbone, in place, on all texts and, with a teacher, on variants of the own ones."""
     plan = warmup.WarmUp(steps=options.warmup_steps, seed=options.seed)
     if options.teacher == "none":
         mask = tokenizer.special("mask")
         assert mask is not None
         read = warmup.ReadTexts.of(material.texts, tokenizer)
         warmup.masked_language_model(backbone, read, material.groups, plan, mask, say=_say)
-        return material, None
+        return WarmedUp(material)
     model = teacher.Teacher(options.teacher, len(CRITERIA), options.device)
     warmup.start_from_words(backbone, tokenizer, lambda words: teacher.word_vectors(model, words))
     near = augment.neighbors_of_words(tokenizer, lambda words: teacher.word_vectors(model, words))
@@ -156,20 +165,20 @@ def _warm_up(
     seen = teacher.view(model, material.texts, say=_say)
     read = warmup.ReadTexts.of(material.texts, tokenizer)
     backbone.to(options.device)
-    warmup.distill(backbone, read, seen, _soft(material, seen), material.groups, plan, say=_say)
+    answer = warmup.distill(backbone, read, seen, _soft(material, seen), material.groups, plan, say=_say)
     backbone.to("cpu")
-    return material, seen
+    return WarmedUp(material, seen, answer.to("cpu"))
 
 
 def _supervise(
     encoder: EvidenceEncoder,
-    material: Material,
-    seen: TeacherView | None,
+    warmed: WarmedUp,
     dev: Sequence[Item],
     wordings: Sequence[Sequence[Criterion]],
     options: argparse.Namespace,
 ) -> None:
     """Fit the table, train the heads, in place."""
+    material, seen = warmed.material, warmed.seen
     own = [item.text for item in material.own]
     voices = [item.voice for item in material.own]
     table = linear.fit_table(own, material.labels, BUCKETS)
@@ -237,7 +246,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--teacher", default=teacher.DEFAULT_TEACHER, help="Hub id or directory; none for a warm-up without one"
     )
     parser.add_argument("--teacher-epochs", type=int, default=3)
-    parser.add_argument("--warmup-steps", type=int, default=4000)
+    parser.add_argument("--warmup-steps", type=int, default=6000)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--device", default="cpu", help="where teacher and warm-up compute")
     parser.add_argument("--threads", type=int, default=None)

@@ -106,8 +106,8 @@ def install_answers(encoder: EvidenceEncoder, weights: Tensor, bias: Tensor, cri
     projections turn that direction into the criterion's weights, so that a text adds little to it.
     """
     pair, ids = encoder.heads.pair, encoder.heads.criterion_id
-    assert pair is not None and ids is not None
-    size = min(pair.criterion["sentence"].out_features, weights.shape[1])
+    assert pair is not None
+    assert ids is not None
     batcher = encoder.batcher(criteria)
     with torch.no_grad():
         texts = encoder.criterion_vectors(*batcher.criteria_batch(), torch.full((len(criteria),), -1))
@@ -115,7 +115,10 @@ def install_answers(encoder: EvidenceEncoder, weights: Tensor, bias: Tensor, cri
         ids.weight.copy_(_ID_LENGTH * directions)
         scaled = weights / (_ID_LENGTH * pair.scale)
         text, criterion = pair.text["sentence"], pair.criterion["sentence"]
-        axes = torch.linalg.svd(weights, full_matrices=True)[2][:size]  # holds every weight vector, as criteria < size
+        assert isinstance(text, nn.Linear)
+        assert isinstance(criterion, nn.Linear)
+        size = text.out_features
+        axes = torch.linalg.svd(weights, full_matrices=True)[2][:size]  # the first hold the weight vectors
         text.weight.copy_(axes)
         text.bias.zero_()
         criterion.weight.copy_(axes @ scaled.T @ directions)

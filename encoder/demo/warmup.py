@@ -22,16 +22,17 @@ from encoder.demo.teacher import Floats, TeacherView, word_starts
 from encoder.demo.tokenizer import FIRST_WORD
 from encoder.tokens import TextTokenizer
 
-_ROW = 80
-_FULL = 56
+_LONGEST = 80
+_ROWS = (80, 80, 160, 320)
+_SLACK = 24
 
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """How long and how fast; rows of up to 80 tokens."""
+    """How long and how fast. tokens: per step, in rows of 80 (every other step), 160 or 320."""
 
-    steps: int = 4000
-    rows: int = 12
+    steps: int = 6000
+    tokens: int = 960
     rate: float = 2e-3
     weight_decay: float = 0.02
     token_masking: float = 0.06
@@ -50,8 +51,8 @@ class ReadTexts:
         ids, words = [], []
         for text in texts:
             encoded = tokenizer.encode(text)
-            ids.append(np.array(encoded.ids[:_ROW], np.int64))
-            place = np.searchsorted(word_starts(text) or [0], encoded.map.starts[:_ROW], side="right") - 1
+            ids.append(np.array(encoded.ids[:_LONGEST], np.int64))
+            place = np.searchsorted(word_starts(text) or [0], encoded.map.starts[:_LONGEST], side="right") - 1
             words.append(np.maximum(place, 0).astype(np.int64))
         return cls(ids, words)
 
@@ -79,7 +80,9 @@ class Student(nn.Module):
         self.backbone = backbone
         self.word = nn.Linear(size, teacher_size)
         self.text = nn.Linear(size, teacher_size)
-        self.answer = nn.Sequential(nn.Dropout(0.1), nn.Linear(size, size), nn.GELU(), nn.Linear(size, criteria))
+        self.dropout = nn.Dropout(0.1)
+        self.answer = nn.Linear(size, criteria)
+        nn.init.constant_(self.answer.bias, -3.0)
 
     def hidden(self, rows: Rows) -> Tensor:
         """(R, T, H), fp32."""
@@ -111,8 +114,10 @@ def distill(
     plan: WarmUp,
     *,
     say: Callable[[str], None] = print,
-) -> None:
+) -> nn.Linear:
     """Train the backbone, in place, on the teacher's word vectors, text vectors and answers.
+
+    Returns the layer that gives the answers from a mean of hidden states.
 
     soft: wanted answers in [0, 1], (texts, criteria). groups: which texts are read in equal shares: the corpus, its variants,
     general text.
@@ -130,10 +135,13 @@ def distill(
         ).sum() / there.sum()
         wanted_texts = torch.from_numpy(text_scale.apply(seen.texts[rows.numbers])).to(device)
         answers = torch.from_numpy(soft[rows.numbers]).to(device)
-        answer_loss = soft.shape[1] * F.binary_cross_entropy_with_logits(student.answer(texts), answers)
+        answer_loss = soft.shape[1] * F.binary_cross_entropy_with_logits(
+            student.answer(student.dropout(texts)), answers
+        )
         return word_loss + F.mse_loss(student.text(texts), wanted_texts) + answer_loss
 
     _train(student, read, groups, plan, loss_of, say)
+    return student.answer
 
 
 def masked_language_model(
@@ -198,9 +206,9 @@ def _train(
         factor = min(1.0, step / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
         for group in optimizer.param_groups:
             group["lr"] = plan.rate * factor
-        loss = loss_of(
-            _rows(read, [_fill(read, filled, rng) for _ in range(plan.rows)], plan.token_masking, rng, device)
-        )
+        length = int(rng.choice(_ROWS))
+        rows = [_fill(read, filled, length, rng) for _ in range(plan.tokens // length)]
+        loss = loss_of(_rows(read, rows, plan.token_masking, rng, device))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -214,17 +222,17 @@ def _train(
     model.eval()
 
 
-def _fill(read: ReadTexts, groups: Sequence[range], rng: np.random.Generator) -> list[int]:
-    """Texts for one row: as many as fit."""
+def _fill(read: ReadTexts, groups: Sequence[range], length: int, rng: np.random.Generator) -> list[int]:
+    """Texts for one row of `length` tokens: as many as fit."""
     chosen: list[int] = []
-    length = 0
-    while length < _FULL:
+    filled = 0
+    while filled < length - _SLACK:
         group = groups[int(rng.integers(len(groups)))]
         number = int(rng.integers(group.start, group.stop))
         tokens = len(read.ids[number])
-        if tokens and length + tokens <= _ROW:
+        if tokens and filled + tokens <= length:
             chosen.append(number)
-            length += tokens
+            filled += tokens
     return chosen
 
 

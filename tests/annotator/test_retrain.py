@@ -27,10 +27,16 @@ from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, 
 from storage.store import Store
 from tests.builders import a_post, an_annotation
 
+# making Blocks leaves event loops to the garbage collector
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 
 @pytest.fixture(autouse=True)
 def quiet_gradio() -> Iterator[None]:
-    """Making Blocks leaves event loops behind; have them collected where their warnings do not count."""
+    """Have what Blocks left collected here, where its warnings do not count."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

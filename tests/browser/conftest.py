@@ -43,7 +43,7 @@ FLAGS = [
 MODEL = "m1"
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180  # a machine that is busy with other things
-PATIENCE_MS = 45_000
+PATIENCE_MS = 20_000
 
 
 def browser_path() -> str | None:
@@ -112,7 +112,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         _wait_until_up(url, app, log)
         yield Site(url, store, Settings().local_reviewer)
         app.terminate()
-        app.wait(20)
+        app.wait(60)
     store.close()
 
 

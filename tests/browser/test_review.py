@@ -78,7 +78,7 @@ RECT = """([start, end]) => {
 LET_GO = """([x, y]) => {
   const text = document.querySelector('[data-part=text]');
   const at = {bubbles: true, button: 0, detail: 1, clientX: x, clientY: y};
-  text.dispatchEvent(new PointerEvent('pointerdown', at));
+  text.dispatchEvent(new PointerEvent('pointerdown', {...at, clientX: x - 30}));
   text.dispatchEvent(new MouseEvent('mouseup', at));
 }"""
 

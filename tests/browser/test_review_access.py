@@ -61,7 +61,7 @@ def test_the_notice_comes_once_and_offers_to_blur_the_text(site: Site, new_page:
     assert not page.is_visible("[data-part=text]")
     page.click("text=Begin with the text blurred")
     assert "blur" in page.evaluate(
-        "getComputedStyle(document.querySelector('.ev-block')).filter + document.querySelector('.ev').className"
+        "getComputedStyle(document.querySelector('.ev-par')).filter + document.querySelector('.ev').className"
     )
     page.reload()
     page.wait_for_selector('.ev[data-state="ready"]')

