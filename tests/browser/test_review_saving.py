@@ -165,4 +165,4 @@ def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(
     timings = measured(page)
     record("40000 characters with 200 spans", **timings)
     assert site.quotes(post, "SLEEP_ISSUES")[0] == sentences[0]
-    assert timings["gesture"]["p50"] < 400  # some 40 ms on an idle machine; generous, because others may be busy
+    assert timings["gesture"]["p50"] < 400  # far above the goal of 100: the machine may be busy
