@@ -180,45 +180,61 @@ def test_a_cancel_stops_the_real_worker_within_seconds_and_keeps_the_checkpoint(
     assert (settings.models_dir / ".work" / f"job-{job.id}" / "data.jsonl").exists()
 
 
-_SAVER = """
-import sys
+_SAVERS = """
+import os, sys
 from pathlib import Path
 from storage.records import Annotation, Verdict
 from storage.store import open_store
 
-store = open_store(Path(sys.argv[1]))
-for number in range(1_000_000):
-    revision = store.annotations_of("open0", "ana").get("SLEEP_ISSUES")
-    seen = revision.revision if revision else 0
-    saved = store.add_annotation(
-        Annotation("open0", "SLEEP_ISSUES", "ana", Verdict.NO_EVIDENCE, op_id=f"{sys.argv[2]}-{number}"), expected_revision=seen
-    )
-    print(saved.revision, flush=True)
+
+def save_until_killed(name):
+    store = open_store(Path(sys.argv[1]))
+    print("pid", os.getpid(), flush=True)
+    number = 0
+    while True:
+        before = store.annotations_of("open0", "ana").get("SLEEP_ISSUES")
+        annotation = Annotation("open0", "SLEEP_ISSUES", "ana", Verdict.NO_EVIDENCE, op_id=f"{name}-{number}")
+        saved = store.add_annotation(annotation, expected_revision=before.revision if before else 0)
+        print("saved", saved.revision, flush=True)
+        number += 1
+
+
+for name in range(200):
+    child = os.fork()
+    if child == 0:
+        save_until_killed(name)
+    os.waitpid(child, 0)
+    print("gone", 0, flush=True)
 """
 
 
-def test_no_acknowledged_save_is_lost_when_the_process_is_killed_200_times(
+def test_no_acknowledged_save_is_lost_when_the_saving_process_is_killed_200_times(
     project: tuple[Settings, Store, Jobs],
 ) -> None:
     settings, store, _ = project
-    acknowledged = 0
-    for round_number in range(200):
-        saver = subprocess.Popen(
-            [sys.executable, "-c", _SAVER, str(settings.data_dir), str(round_number)],
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            text=True,
-        )
-        assert saver.stdout is not None
-        for _ in range(1 + round_number % 5):
-            acknowledged = int(saver.stdout.readline())
-        saver.kill()
-        rest, _ = saver.communicate()
-        acknowledged = max([acknowledged, *(int(line) for line in rest.split("\n")[:-1] if line)])
-        assert store.annotations_of("open0", "ana")["SLEEP_ISSUES"].revision >= acknowledged
+    savers = subprocess.Popen(
+        [sys.executable, "-c", _SAVERS, str(settings.data_dir)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    assert savers.stdout is not None
+    acknowledged = kills = saves = pid = 0
+    for line in savers.stdout:
+        word, number = line.split()
+        if word == "pid":
+            pid, saves = int(number), 0
+        elif word == "saved":
+            acknowledged, saves = int(number), saves + 1
+            if saves == 1 + kills % 5:
+                os.kill(pid, signal.SIGKILL)
+        else:
+            kills += 1
+            assert store.annotations_of("open0", "ana")["SLEEP_ISSUES"].revision >= acknowledged
+    assert savers.wait() == 0
+    assert kills == 200
     with sqlite3.connect(store.path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    assert len(store.history("open0")) >= acknowledged
+    revisions = [a.revision for a in store.history("open0")]
+    assert revisions == list(range(len(revisions), 0, -1))
+    assert len(revisions) >= acknowledged
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small file system needs root")

@@ -109,9 +109,11 @@ function confirmCriterion() {
   return refresh();
 }
 
+// "As shown" needs something to be shown: what the model has not read, or does not know, is decided one by one.
 function confirmRest() {
-  const open = ed.item.criteria.filter(isOpen);
-  if (!open.length) return goNext();
+  if (!openCount(ed.item)) return goNext();
+  const open = ed.item.criteria.filter((c) => isOpen(c) && ((c.predicted && c.known) || c.marks.length));
+  if (!open.length) return say("The model has not answered the open criteria. Decide them one by one, or wait until it has.");
   decide("Confirmed " + plural(open.length, "criterion").replace("criterions", "criteria") + " as shown", open.map((c) => [c, confirmed(c)]));
   toast("Confirmed " + (open.length === 1 ? "1 criterion" : open.length + " criteria") + " as shown.", "Undo", () => undo());
   advance(true);
