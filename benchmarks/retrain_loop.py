@@ -56,7 +56,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--per-round", type=int, default=20)
     parser.add_argument("--pool", type=int, default=300, help="unreviewed posts to choose from")
     parser.add_argument("--test", type=int, default=120, help="posts that are only measured on")
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)

@@ -23,7 +23,7 @@ import torch
 from encoder.checkpoints import save_encoder
 from encoder.config import EncoderConfig
 from encoder.demo import augment, corpus, linear, measure, supervised, teacher, warmup
-from encoder.demo.corpus import CRITERIA, Composer, Item
+from encoder.demo.corpus import CRITERIA, Composed, Composer, Item
 from encoder.demo.general import DEFAULT_TEXT, read_general
 from encoder.demo.teacher import Floats, TeacherView
 from encoder.demo.tokenizer import train_tokenizer
@@ -36,6 +36,7 @@ from storage.records import Criterion, Split
 BUCKETS = 2**18
 _STRANGERS = 20_000
 _STRANGER_AT_MOST = 0.15
+_WIDE_WEIGHT = 1.25
 _KEPT_FILES = ("README.md", "metrics.json")
 
 
@@ -52,10 +53,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Material:
-    """What is learned from. own: items of the training voices; variants: of them, for the teacher; general: other text."""
+    """What is learned from. own: items of the training voices, among them the sentences of
+    their `whole` posts; variants: of them, for the teacher; general: other text."""
 
     own: list[Item]
     general: list[str]
+    whole: list[Composed] = field(default_factory=list)
     variants: list[str] = field(default_factory=list)
 
     @property
@@ -97,9 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def build(options: argparse.Namespace) -> EvidenceEncoder:
     """The trained and calibrated encoder."""
     items = corpus.read_items()
-    material = Material([i for i in items if i.split is Split.TRAIN], read_general(options.general_text))
+    posts = corpus.read_posts()
+    own = [i for i in items if i.split is Split.TRAIN]
+    of_posts, whole = corpus.whole_posts([p for p in posts if p.post.split is Split.TRAIN], len(own))
+    material = Material([*own, *of_posts], read_general(options.general_text), whole)
     dev = [i for i in items if i.split is Split.DEV]
-    dev_posts = [p for p in corpus.read_posts() if p.post.split is Split.DEV]
+    dev_posts = [p for p in posts if p.post.split is Split.DEV]
     wordings = read_wordings()
     tokenizer = train_tokenizer([i.text for i in material.own] * 3 + material.general, options.shape.vocabulary)
     backbone = new_backbone(options.shape, tokenizer)
@@ -186,15 +192,17 @@ def _supervise(
     strangers, soft = _strangers(material, seen, options.seed)
     items = [*material.own, *strangers]
     wide = np.concatenate([held_out, table.logits([s.text for s in strangers])]) if strangers else held_out
+    wide = _WIDE_WEIGHT * wide
     assert encoder.heads.wide is not None
-    table.put_into(encoder.heads.wide)
+    table.scaled(_WIDE_WEIGHT).put_into(encoder.heads.wide)
     supervised.train_heads(
         encoder,
         Composer(items, options.seed, strangers=range(len(material.own), len(items))),
+        material.whole,
         supervised.Targets(np.concatenate([_soft(material, seen)[: len(own)], soft]), wide),
         wordings,
         supervised.Plan(steps=options.steps, seed=options.seed),
-        quality=lambda model: measure.score_items(model, dev, wordings[0]).best_micro_f1(),
+        quality=lambda model: measure.quality(model, dev, wordings[0]),
         say=_say,
     )
 
@@ -247,7 +255,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--teacher-epochs", type=int, default=3)
     parser.add_argument("--warmup-steps", type=int, default=6000)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=340)
     parser.add_argument("--device", default="cpu", help="where teacher and warm-up compute")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from encoder.examples import Example, Label
+from encoder.metrics import sentence_is_evidence
+from encoder.sentences import sentences
 from storage.records import Post, Span, Split, Verdict
 
 DIRECTORY = Path(__file__).parent / "corpus"
@@ -111,6 +113,31 @@ def item_example(item: Item, number: int) -> Example:
     """An item as a post of its own: the whole text is evidence or nothing is."""
     whole = [Span(0, len(item.text))]
     return _example(f"{item.voice}-s{number}", item.text, dict.fromkeys(item.labels, whole), item.split)
+
+
+def passages(example: Example) -> tuple[list[Item], list[Span]]:
+    """The sentences of a whole post as items of its voice, and where they lie in it."""
+    places = sentences(example.post.text)
+    labels = [tuple(c for c in CRITERIA if sentence_is_evidence(s, example.labels[c].spans)) for s in places]
+    split = example.post.split or Split.TRAIN
+    voice = example.post.id.partition("-")[0]
+    items = [
+        Item(place.quote(example.post.text), found, "evidence" if found else "neutral", False, (), voice, split)
+        for place, found in zip(places, labels, strict=True)
+    ]
+    return items, places
+
+
+def whole_posts(examples: Sequence[Example], first: int) -> tuple[list[Item], list[Composed]]:
+    """Whole posts as if they were composed of their sentences, which get the numbers from `first` on."""
+    items: list[Item] = []
+    whole: list[Composed] = []
+    for example in examples:
+        found, places = passages(example)
+        numbered = tuple((p.start, p.end, first + len(items) + n) for n, p in enumerate(places))
+        items += found
+        whole.append(Composed(example, numbered))
+    return items, whole
 
 
 class Composer:

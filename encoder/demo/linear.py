@@ -36,6 +36,9 @@ class FittedTable:
             table.bias.copy_(torch.from_numpy(self.bias))
             table.idf.copy_(torch.from_numpy(self.idf))
 
+    def scaled(self, factor: float) -> FittedTable:
+        return FittedTable(factor * self.weights, factor * self.bias, self.idf)
+
     def logits(self, texts: Sequence[str]) -> Floats:
         """(texts, criteria)."""
         matrix = _matrix(texts, self.idf)

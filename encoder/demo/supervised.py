@@ -22,6 +22,8 @@ from storage.records import Criterion
 
 Floats = NDArray[np.float32]
 _ID_LENGTH = 40.0
+_WHOLE_SHARE = 1 / 3
+_SENTENCES_PER_POST = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,16 @@ class Plan:
     """How long and how fast. items: passages per step. lengths: passages per post, one of them for each step, so that little
     is computed on padding; the first quarter of the steps has the first half of them only."""
 
-    steps: int = 300
+    steps: int = 340
     items: int = 56
     lengths: tuple[int, ...] = (1, 2, 3, 1, 4, 7, 14)
-    backbone_rate: float = 5e-4
-    head_rate: float = 2e-3
+    backbone_rate: float = 3e-4
+    head_rate: float = 1e-3
     weight_decay: float = 0.02
     token_masking: float = 0.06
     hidden_dropout: float = 0.1
     average: float = 0.98
-    evaluate_every: int = 50
+    evaluate_every: int = 110
     seed: int = 0
 
 
@@ -53,6 +55,7 @@ class Targets:
 def train_heads(
     encoder: EvidenceEncoder,
     composer: Composer,
+    whole: Sequence[Composed],
     targets: Targets,
     wordings: Sequence[Sequence[Criterion]],
     plan: Plan,
@@ -62,6 +65,7 @@ def train_heads(
 ) -> EvidenceEncoder:
     """Train in place and return the averaged encoder that was best by `quality` (higher is better) on dev.
 
+    whole: posts written as such, which make up a third of the steps; the others are composed.
     wordings: the criteria in several wordings; each step reads one of them, so that the text may be re-worded later.
     The encoder's own n-gram table is left out meanwhile: `targets.wide` stands in for it.
     """
@@ -80,9 +84,7 @@ def train_heads(
     begun, total = time.monotonic(), 0.0
     for step in range(1, plan.steps + 1):
         _set_rate(optimizer, step, plan)
-        lengths = plan.lengths[: len(plan.lengths) // 2] if step < plan.steps / 4 else plan.lengths
-        length = int(rng.choice(lengths))
-        composed = [composer.compose(count=length) for _ in range(plan.items // length)]
+        composed = _posts(composer, whole, plan, rng, short=step < plan.steps / 4)
         total += _step(encoder, optimizer, batchers[rng.integers(len(batchers))], composed, targets)
         _average(averaged, encoder, min(plan.average, step / (step + 10)))
         if step % plan.evaluate_every == 0 or step == plan.steps:
@@ -97,6 +99,17 @@ def train_heads(
     encoder.load_state_dict(best)
     set_dropout(encoder.backbone, attention=0.0, hidden=0.0)
     return encoder.eval()
+
+
+def _posts(
+    composer: Composer, whole: Sequence[Composed], plan: Plan, rng: np.random.Generator, *, short: bool
+) -> list[Composed]:
+    """The posts of one step."""
+    if whole and rng.random() < _WHOLE_SHARE:
+        return [whole[n] for n in rng.integers(0, len(whole), plan.items // _SENTENCES_PER_POST)]
+    lengths = plan.lengths[: len(plan.lengths) // 2] if short else plan.lengths
+    length = int(rng.choice(lengths))
+    return [composer.compose(count=length) for _ in range(plan.items // length)]
 
 
 def install_answers(encoder: EvidenceEncoder, weights: Tensor, bias: Tensor, criteria: Sequence[Criterion]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -58,7 +59,7 @@ def assert_whole(settings: Settings, store: Store, job: Job) -> None:
     assert job.status is JobStatus.DONE or job.error, job
     for model in store.models():
         check_directory(settings.models_dir / model.path)
-    with sqlite3.connect(store.path) as connection:
+    with contextlib.closing(sqlite3.connect(store.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert connection.execute("PRAGMA foreign_key_check").fetchone() is None
     active = store.active_model()
@@ -212,25 +213,24 @@ def test_no_acknowledged_save_is_lost_when_the_saving_process_is_killed_200_time
     project: tuple[Settings, Store, Jobs],
 ) -> None:
     settings, store, _ = project
-    savers = subprocess.Popen(
-        [sys.executable, "-c", _SAVERS, str(settings.data_dir)], stdout=subprocess.PIPE, cwd=ROOT, text=True
-    )
-    assert savers.stdout is not None
+    command = [sys.executable, "-c", _SAVERS, str(settings.data_dir)]
     acknowledged = kills = saves = pid = 0
-    for line in savers.stdout:
-        word, number = line.split()
-        if word == "pid":
-            pid, saves = int(number), 0
-        elif word == "saved":
-            acknowledged, saves = int(number), saves + 1
-            if saves == 1 + kills % 5:
-                os.kill(pid, signal.SIGKILL)
-        else:
-            kills += 1
-            assert store.annotations_of("open0", "ana")["SLEEP_ISSUES"].revision >= acknowledged
-    assert savers.wait() == 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as savers:
+        assert savers.stdout is not None
+        for line in savers.stdout:
+            word, number = line.split()
+            if word == "pid":
+                pid, saves = int(number), 0
+            elif word == "saved":
+                acknowledged, saves = int(number), saves + 1
+                if saves == 1 + kills % 5:
+                    os.kill(pid, signal.SIGKILL)
+            else:
+                kills += 1
+                assert store.annotations_of("open0", "ana")["SLEEP_ISSUES"].revision >= acknowledged
+    assert savers.returncode == 0
     assert kills == 200
-    with sqlite3.connect(store.path) as connection:
+    with contextlib.closing(sqlite3.connect(store.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     revisions = [a.revision for a in store.history("open0")]
     assert revisions == list(range(len(revisions), 0, -1))

@@ -159,7 +159,7 @@ def test_an_estimate_that_cannot_be_made_says_why(page: RetrainPage) -> None:
     broken = settings_of()
     broken[2 + [f.name for f in dataclasses.fields(TrainConfig)].index("epochs")] = "many"
     assert "epochs" in page.show_estimate(asked_by(Role.ADMIN), *broken)["error"]
-    assert page.show_estimate(asked_by(Role.ADMIN), *settings_of())["steps"] == 100
+    assert page.show_estimate(asked_by(Role.ADMIN), *settings_of())["steps"] == PRESETS[0].config.max_steps
 
 
 def test_the_plan_is_drawn_with_its_warnings(store: Store, context: Context) -> None:

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from rapidfuzz import fuzz, process
 
-from encoder.demo.corpus import CRITERIA, DIRECTORY, HARD_NEGATIVES, Composer, read_items, read_posts, read_test_posts
+from encoder.demo.corpus import (
+    CRITERIA,
+    DIRECTORY,
+    HARD_NEGATIVES,
+    Composer,
+    read_items,
+    read_posts,
+    read_test_posts,
+    whole_posts,
+)
 from encoder.sentences import sentences
 from storage.records import Split, Verdict
 
@@ -110,3 +119,17 @@ def test_composing_is_repeatable_and_some_posts_have_no_evidence() -> None:
     composer = Composer(ITEMS[:2000], seed=8)
     verdicts = [{label.verdict for label in composer.compose(count=6).example.labels.values()} for _ in range(60)]
     assert 5 <= sum(v == {Verdict.NO_EVIDENCE} for v in verdicts) <= 40
+
+
+def test_a_whole_post_becomes_items_whose_places_and_labels_are_those_of_its_sentences() -> None:
+    posts = [p for p in read_posts() if p.post.split is Split.TRAIN][:20]
+    items, whole = whole_posts(posts, first=100)
+    assert [c.example for c in whole] == posts
+    assert [n for c in whole for _, _, n in c.places] == list(range(100, 100 + len(items)))
+    for composed in whole:
+        for start, end, number in composed.places:
+            item = items[number - 100]
+            assert item.text == composed.example.post.text[start:end]
+    assert {c for item in items for c in item.labels} == {
+        c for p in posts for c, label in p.labels.items() if label.verdict is Verdict.EVIDENCE
+    }
