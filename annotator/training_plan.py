@@ -38,8 +38,8 @@ PRESETS = (
         "Quick, on CPU",
         "Fifty steps on the corrections and as many replayed old posts. Made for the bundled model.",
         TrainConfig(
-            max_steps=50, learning_rate=1e-3, head_learning_rate=2e-3, batch_size=8, replay_ratio=1.0,
-            token_masking=0.08, eval_steps=25, save_steps=25, patience=0,
+            max_steps=50, learning_rate=1e-4, head_learning_rate=3e-4, wide_learning_rate=1e-2, hidden_dropout=0.0,
+            batch_size=8, replay_ratio=1.0, token_masking=0.08, eval_steps=25, save_steps=25, patience=0,
         ),
     ),
     Preset(

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[JobContext], Mapping[str, Any] | None]
 
-NICENESS = 15
+NICENESS = 10
 POLL_SECONDS = 0.5
 STOP_GRACE_SECONDS = 30.0  # between being told to stop and being ended by force: time to write a checkpoint
 STALLED_AFTER_SECONDS = 900.0  # without a word from the job's own thread; loading a large model takes minutes

@@ -76,7 +76,7 @@ def _after(
         seconds = time.perf_counter() - begun
         tuned = Predictor.load(Path(folder) / "tuned")
         scores = {"rest": _micro(tuned, rest, criteria), "old": _micro(tuned, kept, criteria)}
-    baseline = TfidfBaseline().fit([*replay, *corrected], criteria)
+    baseline = TfidfBaseline().fit([*replay, *corrected], criteria, dev=chosen_by)
     predictions = baseline.predict([e.post for e in rest], criteria)
     scores["rest_tfidf"] = round(evaluate(predictions, rest, criteria, bootstrap=0).micro_f1, 3)
     return {**scores, "seconds": round(seconds, 1)}

@@ -81,19 +81,17 @@ def train_heads(
     best, best_quality = copy.deepcopy(encoder.state_dict()), -1.0
     rng = np.random.default_rng(plan.seed)
     encoder.train()
-    begun, total = time.monotonic(), 0.0
+    begun, losses = time.monotonic(), list[float]()
     for step in range(1, plan.steps + 1):
         _set_rate(optimizer, step, plan)
         composed = _posts(composer, whole, plan, rng, short=step < plan.steps / 4)
-        total += _step(encoder, optimizer, batchers[rng.integers(len(batchers))], composed, targets)
+        losses.append(_step(encoder, optimizer, batchers[rng.integers(len(batchers))], composed, targets))
         _average(averaged, encoder, min(plan.average, step / (step + 10)))
         if step % plan.evaluate_every == 0 or step == plan.steps:
             averaged.eval()
             found = quality(averaged)
-            say(
-                f"step {step}: loss {total / plan.evaluate_every:.4f}, dev {found:.4f}, {time.monotonic() - begun:.0f} s"
-            )
-            total = 0.0
+            say(f"step {step}: loss {np.mean(losses):.4f}, dev {found:.4f}, {time.monotonic() - begun:.0f} s")
+            losses.clear()
             if found > best_quality:
                 best, best_quality = copy.deepcopy(averaged.state_dict()), found
     encoder.load_state_dict(best)

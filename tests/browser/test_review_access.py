@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Site
-from tests.browser.test_review import MODEL_SAYS, PLAIN, press
+from tests.browser.gestures import MODEL_SAYS, PLAIN, press
 
 pytestmark = pytest.mark.browser
 Opener = Callable[..., Any]

@@ -11,7 +11,7 @@ import pytest
 
 from storage.records import Verdict
 from tests.browser.conftest import Site
-from tests.browser.test_review import MODEL_SAYS, PLAIN, SLEEP_SENTENCE, press, wait_saved
+from tests.browser.gestures import MODEL_SAYS, PLAIN, SLEEP_SENTENCE, press, wait_saved
 
 pytestmark = pytest.mark.browser
 Opener = Callable[..., Any]

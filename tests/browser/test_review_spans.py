@@ -1,0 +1,171 @@
+"""Making and adjusting spans in a real browser, with exact offsets."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.records import SpanOrigin, Verdict
+from tests.browser.conftest import Site
+from tests.browser.gestures import (
+    FAMILY,
+    LET_GO,
+    MODEL_SAYS,
+    MOOD_SENTENCE,
+    PLAIN,
+    SELECT,
+    SLEEP_SENTENCE,
+    TRICKY,
+    Opener,
+    answer,
+    drag_over,
+    place,
+    press,
+    reload_at,
+    snapping,
+    wait_saved,
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("name", TRICKY)
+def test_a_selection_is_stored_with_exact_code_points(name: str, site: Site, open_post: Opener) -> None:
+    text, quote = TRICKY[name]
+    post = site.add_post(text)
+    page = open_post(post)
+    snapping(page, "off")
+    assert page.evaluate("document.querySelector('[data-part=text]').textContent") == text
+    start = text.rindex(quote)
+    page.evaluate(SELECT, [start, start + len(quote)])
+    x, y, _, _ = place(page, site, post, quote)
+    page.evaluate(LET_GO, [x, y])
+    page.wait_for_selector(".ev-mark.ev-added")
+    saved = answer(site, page, post, "DEPRESSED_MOOD")
+    assert [(s.start, s.end, s.origin) for s in saved.spans] == [(start, start + len(quote), SpanOrigin.ADDED)]
+    press(open_post(post), "1")  # from the server again
+    assert "".join(page.locator(".ev-seg.ev-added").all_text_contents()) == quote
+    assert page.title() == "Evidence annotator"
+
+
+def test_selecting_words_with_the_mouse_across_an_emoji_survives_a_reload(site: Site, open_alone: Opener) -> None:
+    text = "Since May 😞 I lie awake, and 😞 nobody knows why."
+    post = site.add_post(text)
+    page = open_alone(post)
+    snapping(page, "off")
+    drag_over(page, site, post, "awake, and 😞 nobody")
+    assert answer(site, page, post, "DEPRESSED_MOOD").verdict is Verdict.EVIDENCE
+    assert site.quotes(post, "DEPRESSED_MOOD") == ["awake, and 😞 nobody"]
+    reload_at(page, "1")
+    assert "".join(page.locator(".ev-seg.ev-added").all_text_contents()) == "awake, and 😞 nobody"
+
+
+def test_snapping_takes_whole_words_without_the_punctuation_or_whole_sentences(site: Site, open_post: Opener) -> None:
+    post = site.add_post(PLAIN)
+    page = open_post(post)
+    snapping(page, "word")
+    drag_over(page, site, post, "nnot sleep at nigh")
+    wait_saved(page)
+    assert site.quotes(post, "DEPRESSED_MOOD") == ["cannot sleep at night"]
+    snapping(page, "sentence")
+    press(page, "2")
+    drag_over(page, site, post, "dog is")
+    wait_saved(page)
+    assert site.quotes(post, "ANHEDONIA") == ["The dog is well."]
+
+
+def test_a_double_click_marks_the_word_and_a_triple_click_the_sentence(site: Site, open_post: Opener) -> None:
+    post = site.add_post(PLAIN)
+    page = open_post(post)
+    x1, y1, x2, _ = place(page, site, post, "dog")
+    page.mouse.dblclick((x1 + x2) / 2, y1)
+    page.wait_for_selector(".ev-mark.ev-added")
+    wait_saved(page)
+    assert site.quotes(post, "DEPRESSED_MOOD") == ["dog"]
+    press(page, "2")
+    x1, y1, x2, _ = place(page, site, post, "grey")
+    page.mouse.click((x1 + x2) / 2, y1, click_count=3, delay=10)
+    page.wait_for_selector(".ev-mark.ev-added")
+    wait_saved(page)
+    assert site.quotes(post, "ANHEDONIA") == [MOOD_SENTENCE]
+
+
+def test_an_edge_can_be_dragged_and_the_span_says_what_it_was_adjusted_from(site: Site, open_post: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(post)
+    press(page, "4")
+    handle = page.locator('.ev-handle[data-edge="end"]').bounding_box()
+    _, y, x2, _ = place(page, site, post, "sleep")
+    page.mouse.move(handle["x"], handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(x2 + 30, y)
+    page.mouse.move(x2 - 1, y)
+    page.mouse.up()
+    saved = answer(site, page, post, "SLEEP_ISSUES")
+    assert site.quotes(post, "SLEEP_ISSUES") == ["I cannot sleep"]
+    assert saved.spans[0].origin is SpanOrigin.ADJUSTED
+    assert saved.spans[0].predicted is not None
+    assert saved.spans[0].predicted.quote(PLAIN) == SLEEP_SENTENCE
+
+
+@pytest.mark.parametrize(
+    ("keys", "quote"),
+    [
+        (["ArrowLeft"], "I cannot sleep at night"),
+        (["Control+ArrowLeft", "Control+ArrowLeft"], "I cannot sleep at"),
+        (["Shift+Control+ArrowRight"], "cannot sleep at night."),
+        (["ArrowDown"], "I cannot sleep at night. The dog is well."),
+        (["Shift+ArrowRight", "Shift+ArrowRight", "ArrowLeft"], "cannot sleep at night"),
+        (["ArrowDown", "Shift+ArrowDown"], "The dog is well."),
+    ],
+)
+def test_both_edges_move_by_character_word_and_sentence(
+    keys: list[str], quote: str, site: Site, open_post: Opener
+) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(post)
+    press(page, "4", "e", *keys, "Enter")
+    saved = answer(site, page, post, "SLEEP_ISSUES")
+    assert site.quotes(post, "SLEEP_ISSUES") == [quote]
+    assert saved.spans[0].origin is SpanOrigin.ADJUSTED
+
+
+def test_escape_leaves_the_edges_as_they_were(site: Site, open_post: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(post)
+    press(page, "4", "e", "ArrowLeft", "Escape", "a")
+    assert answer(site, page, post, "SLEEP_ISSUES").spans[0].origin is SpanOrigin.ACCEPTED
+
+
+def test_tightening_takes_the_core_that_the_model_offers(site: Site, open_post: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(post)
+    press(page, "4", "t")
+    assert answer(site, page, post, "SLEEP_ISSUES").spans[0].origin is SpanOrigin.ADJUSTED
+    assert site.quotes(post, "SLEEP_ISSUES") == ["cannot sleep"]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "quote"),
+    [
+        (PLAIN, ["Home", "Shift+Control+ArrowRight", "Shift+Control+ArrowRight"], "I cannot"),
+        (PLAIN, ["Home", "Shift+ArrowDown"], SLEEP_SENTENCE),
+        (PLAIN, ["Home", "Control+ArrowRight", "Control+ArrowRight", "Shift+Control+ArrowLeft"], "cannot"),
+        (f"😞 ok {FAMILY}", ["Home", "Shift+ArrowRight"], "😞"),
+        (f"😞 ok {FAMILY}", ["End", "Shift+ArrowLeft"], FAMILY),
+        (
+            "one\r\ntwo",
+            ["Home", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "Shift+Control+ArrowRight"],
+            "two",
+        ),
+        (PLAIN, ["Home", "ArrowRight", "ArrowRight", "ArrowRight", " "], "cannot"),
+        (PLAIN, ["Home", "ArrowRight", "ArrowRight", "ArrowRight", " ", " "], SLEEP_SENTENCE),
+    ],
+)
+def test_text_is_selected_without_a_mouse(
+    text: str, keys: list[str], quote: str, site: Site, open_post: Opener
+) -> None:
+    post = site.add_post(text)
+    page = open_post(post)
+    press(page, "c", *keys, "Enter")
+    wait_saved(page)
+    assert site.quotes(post, "DEPRESSED_MOOD") == [quote]
