@@ -137,7 +137,9 @@ class EvidenceEncoder(nn.Module):
         packed = pack(batch.input_ids, batch.attention_mask, batch.criterion_ids, batch.criterion_mask)
         masks = {
             "full_attention": self._mask_form(packed_mask(packed)),
-            "sliding_attention": self._mask_form(packed_mask(packed, reach=sliding_reach(self.family, self.backbone_config))),
+            "sliding_attention": self._mask_form(
+                packed_mask(packed, reach=sliding_reach(self.family, self.backbone_config))
+            ),
         }
         mask = masks if self.family.masks == "by_layer" else masks["full_attention"]
         hidden = self._run(packed.input_ids, mask, position_ids=packed.position_ids)
