@@ -1,11 +1,12 @@
 # Your own server: `docker build -t evidence .` then
 # `docker run -p 127.0.0.1:7860:7860 -v evidence-data:/data evidence`
 # A CUDA build: `docker build --build-arg TORCH=cuda -t evidence:cuda .` and `docker run --gpus all ...`
+# The small CPU build of torch: `--build-arg TORCH_INDEX=` the address of PyTorch's CPU wheels, from its installation page
 FROM python:3.12-slim
 
-# cpu: the small CPU build of torch; cuda: the default build, which brings the CUDA libraries as packages
+# cuda adds LoRA and 4-bit loading; without TORCH_INDEX pip chooses the build of torch
 ARG TORCH=cpu
-ARG TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
 
 RUN useradd --create-home --uid 1000 evidence && mkdir /data && chown evidence /data
 WORKDIR /app
@@ -13,7 +14,7 @@ COPY --chown=evidence pyproject.toml README.md LICENSE app.py requirements.txt .
 COPY --chown=evidence storage storage
 COPY --chown=evidence encoder encoder
 COPY --chown=evidence annotator annotator
-RUN if [ "$TORCH" = cpu ]; then pip install --no-cache-dir --index-url "$TORCH_CPU_INDEX" "torch>=2.8,<3"; fi \
+RUN if [ -n "$TORCH_INDEX" ]; then pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.8,<3"; fi \
     && if [ "$TORCH" = cuda ]; then pip install --no-cache-dir ".[gpu]"; else pip install --no-cache-dir .; fi
 
 USER evidence

@@ -32,7 +32,7 @@ def text_files() -> list[tuple[Path, str]]:
 FORBIDDEN = {
     "remote code": r"trust_remote_code\s*=\s*True",
     "pickled weights": r"\btorch\.load\(",
-    "a package registry's host": r"files\.pythonhosted\.org|pypi\.org/simple|registry\.npmjs\.org|deb\.debian\.org",
+    "a package registry's host": r"download\.pytorch\.org|files\.pythonhosted\.org|pypi\.org/simple|registry\.npmjs\.org|deb\.debian\.org",
     "a bare except": r"^\s*except\s*:\s*$",
     "unfinished work": r"(?:#|//|<!--|/\*)\s*(?:TODO|FIXME|XXX)\b",
     "a private key or token": r"hf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY",

@@ -133,3 +133,11 @@ def test_a_whole_post_becomes_items_whose_places_and_labels_are_those_of_its_sen
     assert {c for item in items for c in item.labels} == {
         c for p in posts for c, label in p.labels.items() if label.verdict is Verdict.EVIDENCE
     }
+
+
+def test_the_default_criteria_are_worded_as_the_model_learned_them() -> None:
+    from annotator.criteria import default_criteria
+    from encoder.demo.build import read_wordings
+
+    learned = {c.id: c.text for c in read_wordings()[0]}
+    assert {c.id: c.text for c in default_criteria()} == learned
