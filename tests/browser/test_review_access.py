@@ -19,7 +19,13 @@ RUN = """async (root) => (await axe.run(root, {runOnly: ['wcag2a', 'wcag2aa', 'w
   .violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')))"""
 
 
+STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
+
+
 def violations(page: Any, root: str) -> list[str]:
+    """What axe finds once the page has come to rest: colors half-way through a fade say nothing."""
+    page.add_style_tag(content=STILL)
+    page.wait_for_function("(document.querySelector('[data-part=saved]')?.dataset.saved ?? 'saved') === 'saved'")
     if not page.evaluate("typeof axe !== 'undefined'"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     return list(page.evaluate(RUN, root))
