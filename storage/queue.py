@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -288,6 +289,4 @@ def _item(row: dict[str, Any], criteria: int) -> QueueItem:
 
 
 def _precise_now() -> str:
-    import datetime as dt
-
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
