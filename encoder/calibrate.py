@@ -39,10 +39,12 @@ def calibrate(
     *,
     recall_first: Collection[str] = (),
     recall_target: float = 0.9,
+    weights: Floats | None = None,
 ) -> Calibrated | None:
     """Temperature and thresholds from sentence logits and labels by criterion id, each of shape (sentences,).
 
-    None if there are too few positives (under five in all) to say anything: keep what the model has.
+    weights: how much each sentence counts for the thresholds, (sentences,); None: all the same.
+    None is returned if there are too few positives (under five in all) to say anything: keep what the model has.
     """
     positives = {key: int(labels.sum()) for key, labels in gold.items()}
     if sum(positives.values()) < MIN_POSITIVES:
@@ -50,7 +52,9 @@ def calibrate(
     all_logits = np.concatenate([logits[key] for key in gold])
     temperature = fit_temperature(all_logits, np.concatenate(list(gold.values())))
     scores = {key: sigmoid(logits[key] / temperature) for key in gold}
-    thresholds, default = fit_thresholds(scores, gold, recall_first=recall_first, recall_target=recall_target)
+    thresholds, default = fit_thresholds(
+        scores, gold, recall_first=recall_first, recall_target=recall_target, weights=weights
+    )
     return Calibrated(temperature, thresholds, default, positives)
 
 
@@ -90,9 +94,11 @@ def fit_thresholds(
     *,
     recall_first: Collection[str] = (),
     recall_target: float = 0.9,
+    weights: Floats | None = None,
 ) -> tuple[dict[str, float], float]:
     """A threshold per criterion that has gold evidence, and the default for the others."""
-    counts = {key: _counts(scores[key], gold[key]) for key in gold}
+    mass = {key: np.ones(len(labels)) if weights is None else weights for key, labels in gold.items()}
+    counts = {key: _counts(scores[key], gold[key], mass[key]) for key in gold}
     pooled = np.sum(list(counts.values()), axis=0)
     default = _best_f1(pooled)
     share = PRIOR_POSITIVES / max(1.0, pooled[0, 0] + pooled[2, 0])
@@ -102,7 +108,7 @@ def fit_thresholds(
             continue
         threshold = _best_f1(own + share * pooled)
         if key in recall_first:
-            threshold = min(threshold, _for_recall(scores[key][gold[key]], recall_target))
+            threshold = min(threshold, _for_recall(scores[key][gold[key]], mass[key][gold[key]], recall_target))
         thresholds[key] = round(float(threshold), 4)
     return thresholds, round(float(default), 4)
 
@@ -112,12 +118,16 @@ def sigmoid(logits: Floats) -> Floats:
     return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64)))
 
 
-def _counts(score: Floats, gold: Bools) -> Floats:
+def _counts(score: Floats, gold: Bools, mass: Floats) -> Floats:
     """True positives, false positives and false negatives at every threshold of GRID, shape (3, thresholds)."""
-    positive, negative = np.sort(score[gold]), np.sort(score[~gold])
-    tp = len(positive) - np.searchsorted(positive, GRID, side="left")
-    fp = len(negative) - np.searchsorted(negative, GRID, side="left")
-    return np.stack([tp, fp, len(positive) - tp]).astype(np.float64)
+
+    def at_or_above(chosen: Bools) -> Floats:
+        order = np.argsort(score[chosen])
+        below = np.concatenate([[0.0], np.cumsum(mass[chosen][order])])
+        return below[-1] - below[np.searchsorted(score[chosen][order], GRID, side="left")]
+
+    tp, fp = at_or_above(gold), at_or_above(~gold)
+    return np.stack([tp, fp, mass[gold].sum() - tp])
 
 
 def _best_f1(counts: Floats) -> float:
@@ -127,8 +137,9 @@ def _best_f1(counts: Floats) -> float:
     return float(GRID[best[len(best) // 2]])
 
 
-def _for_recall(positive: Floats, target: float) -> float:
-    """The highest threshold at which at least `target` of the positives are found, a hair below the score it rests on."""
-    needed = int(np.ceil(target * len(positive)))
-    reached = np.sort(positive)[::-1][needed - 1] if needed else 1.0
-    return float(np.clip(reached - 1e-3, GRID[0], GRID[-1]))
+def _for_recall(positive: Floats, mass: Floats, target: float) -> float:
+    """The highest threshold at which at least `target` of the positives' mass is found, a hair below the score it rests on."""
+    order = np.argsort(-positive)
+    reached = np.cumsum(mass[order]) / mass.sum()
+    last = min(int(np.searchsorted(reached, target - 1e-9)), len(order) - 1)
+    return float(np.clip(positive[order][last] - 1e-3, GRID[0], GRID[-1]))

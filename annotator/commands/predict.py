@@ -1,26 +1,14 @@
-"""`evidence predict`: evidence for every post of a file, one line per post and criterion, in constant memory."""
+"""`evidence predict`: evidence for every post of a file, one line per post and criterion.
+
+Memory does not grow with the file, and a run that was killed is gone on with by the same command: see `encoder.bulk`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from annotator.commands.common import (
-    Subparsers,
-    add_model,
-    criteria_of,
-    model_of,
-    report,
-    say,
-    settings_of,
-    whole_file,
-)
-
-if TYPE_CHECKING:
-    from storage.records import Post, Prediction
+from annotator.commands.common import Subparsers, add_model, criteria_of, model_of, report, say, settings_of
 
 
 def add(commands: Subparsers) -> None:
@@ -46,10 +34,12 @@ def add(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    posts = PostFile(arguments.file)
+    from encoder.bulk import RejectedRow, predict_posts, read_posts
+
     criteria = criteria_of(arguments)
     source, version = model_of(arguments)
     settings = settings_of(arguments)
+    total = sum(not isinstance(row, RejectedRow) for row in read_posts(arguments.file))
     from encoder.predict import Predictor
 
     predictor = Predictor.load(
@@ -60,75 +50,24 @@ def run(arguments: argparse.Namespace) -> None:
         threads=arguments.threads,
         scoring=arguments.mode,
     )
-    count = spans = 0
-    with whole_file(arguments.output) as out:
-        texts = posts.remembered()
-        found = predictor.iter_predict(texts, criteria, batch_size=arguments.batch_size, threshold=arguments.threshold)
-        for number, prediction in enumerate(tqdm(found, desc="predict", unit=" answers", disable=None, leave=False)):
-            text = posts.text_of(prediction.post_id)
-            out.write(json.dumps(prediction_line(prediction, text), ensure_ascii=False) + "\n")
-            spans += len(prediction.spans)
-            if (number + 1) % len(criteria) == 0:
-                posts.forget(prediction.post_id)
-                count += 1
+    with tqdm(total=total, desc="predict", unit=" posts", disable=None, leave=False) as bar:
+        found = predict_posts(
+            read_posts(arguments.file),
+            criteria,
+            predictor,
+            arguments.output,
+            batch_size=arguments.batch_size,
+            threshold=arguments.threshold,
+            on_part=lambda done: bar.update(done - bar.n),
+        )
+    rejected = [{"row": r.row, "reason": r.reason} for r in found.rejected]
     unknown = [c.id for c in criteria if predictor.known_criteria is not None and c.id not in predictor.known_criteria]
-    result = {"posts": count, "spans": spans, "criteria": len(criteria), "model": version, "rejected": posts.rejected}
-    report({**result, "unknown_criteria": unknown, "output": str(arguments.output)})
+    result = {"posts": found.posts, "resumed": found.resumed, "spans": found.spans, "criteria": len(criteria)}
+    result |= {"model": version, "rejected": rejected, "unknown_criteria": unknown, "output": str(arguments.output)}
+    report(result)
+    if found.resumed:
+        say(f"{found.resumed} posts had been predicted by an earlier run that was stopped.")
     if unknown:
         say(f"The model {version} was not trained on {', '.join(unknown)}: no spans there.")
-    if posts.rejected:
-        say(f"{len(posts.rejected)} rows could not be read; they are listed in the result.")
-
-
-def prediction_line(prediction: Prediction, text: str) -> dict[str, Any]:
-    """One output line; offsets count Unicode code points, end exclusive."""
-    spans = [
-        {"start": s.start, "end": s.end, "text": s.quote(text), "score": None if s.score is None else round(s.score, 6)}
-        for s in prediction.spans
-    ]
-    return {
-        "post_id": prediction.post_id,
-        "criterion": prediction.criterion_id,
-        "spans": spans,
-        "no_evidence_score": round(prediction.no_evidence_score, 6),
-    }
-
-
-class PostFile:
-    """The posts of a file of any readable format, one at a time; rows that are no posts are listed in `rejected`."""
-
-    def __init__(self, path: Path) -> None:
-        from storage.formats.registry import detect
-
-        self._path = path
-        self._found = detect(path)
-        self._texts: dict[str, str] = {}
-        self.rejected: list[dict[str, Any]] = []
-
-    def remembered(self) -> Iterator[Post]:
-        """The posts; the text of each is kept until `forget`, for the quotes of the output."""
-        from storage.formats.rows import RowError
-        from storage.records import InvalidRecord, Post
-
-        seen: set[str] = set()
-        for row in self._found.format.read(self._path, encoding=self._found.encoding.name):
-            if isinstance(row, RowError):
-                self.rejected.append({"row": row.row, "reason": row.reason})
-                continue
-            try:
-                post = Post(id=(row.post_id or f"row-{row.number}").strip(), text=row.text or "")
-            except InvalidRecord as error:
-                self.rejected.append({"row": row.number, "reason": str(error)})
-                continue
-            if post.id in seen:
-                self.rejected.append({"row": row.number, "reason": f"The id {post.id!r} was there before."})
-                continue
-            seen.add(post.id)
-            self._texts[post.id] = post.text
-            yield post
-
-    def text_of(self, post_id: str) -> str:
-        return self._texts[post_id]
-
-    def forget(self, post_id: str) -> None:
-        del self._texts[post_id]
+    if rejected:
+        say(f"{len(rejected)} rows could not be read; they are listed in the result.")

@@ -81,3 +81,15 @@ def test_a_criterion_without_positives_gets_the_default() -> None:
 
     assert found is not None
     assert set(found.thresholds) == {"A"}
+
+
+def test_sentences_that_count_more_draw_the_threshold_to_where_they_are_told_apart() -> None:
+    scores = np.array([0.1, 0.3, 0.35, 0.4] * 20 + [0.5, 0.6, 0.8, 0.9] * 20)
+    gold = np.array([False, False, True, True] * 20 + [False, False, True, True] * 20)
+    heavy_last = np.where(np.arange(len(gold)) < 80, 0.01, 1.0)
+
+    plain, _ = fit_thresholds({"A": scores}, {"A": gold})
+    weighted, _ = fit_thresholds({"A": scores}, {"A": gold}, weights=heavy_last)
+
+    assert plain["A"] < 0.36
+    assert 0.6 < weighted["A"] <= 0.8
