@@ -1,5 +1,8 @@
 # Your own server: `docker build -t evidence .` then
-# `docker run -p 127.0.0.1:7860:7860 -v evidence-data:/data evidence`
+# `docker run -p 127.0.0.1:7860:7860 -v evidence-data:/data --stop-timeout 30 evidence`
+# (a stop answers open requests, takes a last snapshot and lets the worker write a checkpoint: EVIDENCE_STOP_SECONDS, 25)
+# Stop it with `docker stop -t 30`: requests are answered, the worker writes its checkpoint, a last snapshot is taken
+# (EVIDENCE_STOP_SECONDS, 25 by default; Docker itself waits for 10 s only)
 # A CUDA build: `docker build --build-arg TORCH=cuda -t evidence:cuda .` and `docker run --gpus all ...`
 # The small CPU build of torch: `--build-arg TORCH_INDEX=` the address of PyTorch's CPU wheels, from its installation page
 FROM python:3.12-slim
@@ -10,20 +13,21 @@ ARG TORCH_INDEX=
 
 RUN useradd --create-home --uid 1000 evidence && mkdir /data && chown evidence /data
 WORKDIR /app
-COPY --chown=evidence pyproject.toml README.md LICENSE app.py requirements.txt ./
+COPY --chown=evidence pyproject.toml README.md CHANGELOG.md LICENSE app.py requirements.txt ./
 COPY --chown=evidence storage storage
 COPY --chown=evidence encoder encoder
 COPY --chown=evidence annotator annotator
 RUN if [ -n "$TORCH_INDEX" ]; then pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.8,<3"; fi \
     && if [ "$TORCH" = cuda ]; then pip install --no-cache-dir ".[gpu]"; else pip install --no-cache-dir .; fi
 
-USER evidence
+# by its number: some platforms must see that it is not root
+USER 1000
 VOLUME /data
 ENV EVIDENCE_DATA_DIR=/data EVIDENCE_HOST=0.0.0.0 EVIDENCE_PORT=7860 PYTHONUNBUFFERED=1
 EXPOSE 7860
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=4)"
+    CMD python -c "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"EVIDENCE_PORT\"]}/healthz', timeout=4)"
 # Listening on 0.0.0.0 needs accounts first: `docker run -it -v evidence-data:/data evidence users add NAME --role admin`
 ENTRYPOINT ["evidence"]
 CMD ["serve"]

@@ -134,8 +134,11 @@ class Accounts:
         return self._store.add_reviewer(name, role, password_hash=password_hash)
 
     def set_password(self, name: str, password: str) -> None:
-        """Give the person a new password; all their sessions end. Raises NotFound, PasswordTooWeak."""
-        self._store.update_reviewer(name, password_hash=self._hash(password))
+        """Give the person a new password; their sessions and access tokens end. Raises NotFound, PasswordTooWeak."""
+        password_hash = self._hash(password)
+        with self._store.write():
+            self._store.update_reviewer(name, password_hash=password_hash)
+            self._store.revoke_tokens_of(name)
 
     def sign_in(self, name: str, password: str, *, address: str) -> str:
         """Check a password and open a session. Returns the token for the cookie; only its hash is stored.
@@ -148,6 +151,12 @@ class Accounts:
             self._throttle.failed(*keys)
             raise SignInRefused("Wrong name or password.")
         self._throttle.succeeded(*keys)
+        return self.open_session(name)
+
+    def open_session(self, name: str) -> str:
+        """A session of a person who has proved who they are. Returns the token for the cookie. Raises SignInRefused."""
+        if self._store.reviewer(name).disabled_at is not None:
+            raise SignInRefused(f"The account {name} is disabled. Ask an admin.")
         token = secrets.token_urlsafe(32)
         expires = dt.datetime.now(dt.UTC) + dt.timedelta(hours=self._session_hours)
         self._store.add_session(token_sha256(token), name, expires_at=expires.strftime("%Y-%m-%dT%H:%M:%SZ"))

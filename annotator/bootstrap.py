@@ -21,6 +21,7 @@ BUNDLED_PATH = "bundled"
 STARTED = "project_started"
 DEMO_IMPORT = "demo_import"
 LOCK_NAME = "app.lock"
+RESTORE_LOCK_NAME = "restore.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Project:
 
 def open_project(settings: Settings) -> Project:
     """Open the project of `settings.data_dir`. On the first start it gets the bundled model, criteria (`settings.criteria`,
-    else the default ones) and, unless `settings.empty`, the demo posts. Raises StoreUnavailable, CriteriaInvalid.
+    else the default ones) and, unless `settings.empty`, the demo posts. Where there is no database but a place with
+    snapshots, the newest one is brought back first. Raises StoreUnavailable, CriteriaInvalid, SnapshotRefused, TargetUnavailable.
     """
     try:
         for folder in (settings.data_dir, settings.models_dir, settings.backups_dir, settings.uploads_dir):
@@ -45,14 +47,15 @@ def open_project(settings: Settings) -> Project:
             f"The data directory {settings.data_dir} cannot be written ({error.strerror or error})."
             " Choose another with --data-dir, or change its permissions."
         ) from error
+    if settings.snapshot_to:
+        _restore_once(settings)
     store = open_store(settings.data_dir)
     with store.write():
         if store.setting(STARTED) is None:
             _first_start(store, settings)
             store.set_setting(STARTED, True)
         store.ensure_reviewer(settings.local_reviewer, Role.ADMIN)
-    while store.index_posts():  # what a crash in an import left out of the full-text index
-        pass
+    store.recover_imports()
     return Project(settings, store, Jobs(store))
 
 
@@ -72,6 +75,18 @@ def serving_alone(data_dir: Path) -> Iterator[None]:
                 f"Another app is running on {data_dir}. Stop it first, or choose another directory with --data-dir."
             ) from error
         yield
+
+
+def _restore_once(settings: Settings) -> None:
+    """Bring the newest snapshot back where there is no database; two programs that start at once do it one after the other."""
+    import fcntl
+
+    from annotator.settings import snapshot_key
+    from annotator.snapshot_keeper import restore_if_empty
+
+    with (settings.data_dir / RESTORE_LOCK_NAME).open("a+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        restore_if_empty(settings, snapshot_key())
 
 
 def demo_posts() -> list[Post]:

@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("serve", "exchange", "predict", "learn", "upkeep", "people", "criteria", "models")
+COMMANDS = ("serve", "exchange", "imports", "predict", "learn", "training_job", "upkeep", "people", "criteria", "models", "deploy")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

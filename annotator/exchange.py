@@ -1,7 +1,7 @@
 """Imports and exports as use cases: what the page, the command line and the worker call.
 
-Formats read rows, `align` finds the spans, the store keeps them; the parts are in `exchange_import`, `exchange_export`,
-`exchange_labels` (labels to annotations), `exchange_confirm` (uncertain evidence), `exchange_masking` and `exchange_hub`.
+Formats read rows, `align` finds the spans, the store keeps them; the parts are in `exchange_import` and `exchange_staging`,
+`exchange_export`, `exchange_labels` (labels to annotations), `exchange_confirm` (uncertain evidence), `exchange_masking`, `exchange_hub`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import exchange_hub
 from annotator.exchange_export import ExportRefused, export_file
-from annotator.exchange_import import check_import, detected_of, run_import
+from annotator.exchange_import import check_import, run_import
 from annotator.exchange_options import ImportCancelled, ImportOptions, ImportRefused, ImportReport
+from annotator.exchange_staging import detected_of
 from storage.exports import Answers, ExportFilter
 from storage.formats.archive import unpacked
 from storage.formats.delimited import guard
@@ -149,14 +150,7 @@ def undo_import(store: Store, import_id: int, *, on_progress: Callable[[int], No
 
     Returns {"posts", "annotations"} removed. Raises NotFound, InvalidRecord if it was undone before.
     """
-    record = next((r for r in store.imports() if r["id"] == import_id), None)
-    if record is not None and record["undone_at"] is None:
-        done = 0
-        while step := store.unindex_import(import_id):  # the slow part, in small steps, so that saves go on meanwhile
-            done += step
-            if on_progress is not None:
-                on_progress(done)
-    return store.undo_import(import_id)
+    return store.undo_import(import_id, on_step=on_progress)
 
 
 def report_lines(store: Store, import_id: int) -> Iterator[str]:

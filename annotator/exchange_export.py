@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -92,9 +93,10 @@ def _write(
             license=license_name,
             software=software(),
             roles={r.name: str(r.role) for r in store.reviewers()},
-            facts=_facts(chosen),
+            facts=_facts(store, chosen),
         )
-        posts = _watched(store.iter_export(chosen, complete=kind.complete), counts, on_progress)
+        place = {c.id: n for n, c in enumerate(criteria)}
+        posts = _watched(store.iter_export(chosen, complete=kind.complete), place, counts, on_progress)
         with contextlib.closing(posts):
             target = folder if kind.is_folder else folder / output.name
             written = kind.write(posts, target, context)
@@ -105,16 +107,20 @@ def _write(
 
 
 def _watched(
-    posts: Iterable[ExportPost], counts: Counter[str], on_progress: Callable[[int], None] | None
+    posts: Iterable[ExportPost],
+    place: Mapping[str, int],
+    counts: Counter[str],
+    on_progress: Callable[[int], None] | None,
 ) -> Generator[ExportPost, None, None]:
-    """The posts, each checked, with the answers counted by criterion and verdict."""
+    """The posts, each checked, its answers in the order of the criteria and counted by criterion and verdict."""
     for number, item in enumerate(posts, start=1):
         check_offsets(item)
         counts.update(f"{a.criterion_id} {a.verdict}" for a in item.answers)
         counts.update([f"split {item.post.split}"])
         if on_progress is not None and number % PROGRESS_EVERY_POSTS == 0:
             on_progress(number)
-        yield item
+        answers = sorted(item.answers, key=lambda a: place.get(a.criterion_id, len(place)))
+        yield dataclasses.replace(item, answers=tuple(answers))
 
 
 def check_offsets(item: ExportPost) -> None:
@@ -183,17 +189,19 @@ def _chosen_criteria(criteria: list[Criterion], chosen: ExportFilter) -> list[Cr
     return [c for c in criteria if not chosen.criteria or c.id in chosen.criteria]
 
 
-def _facts(chosen: ExportFilter) -> list[str]:
-    which = (
-        "the settled answer per post and criterion"
-        if chosen.answers is Answers.GOLD
-        else "each reviewer's latest answer"
-    )
-    return [
-        f"Answers: {which}.",
-        "A model proposed spans; reviewers accepted, rejected, adjusted or added them.",
-        "Offsets are Unicode code points, end exclusive. A criterion without an answer was not reviewed.",
-    ]
+def _facts(store: Store, chosen: ExportFilter) -> list[str]:
+    """How far the people agreed, and which of their answers these are; for the dataset card."""
+    gold = chosen.answers is Answers.GOLD
+    which = "the settled one per post and criterion" if gold else "each reviewer's latest"
+    people, pairs, equal = store.double_reviews(chosen)
+    if pairs:
+        share = f"{equal:,} of the {pairs:,} pairs of post and criterion that more than one person decided have equal verdicts"
+        agreement = f"{share} ({equal / pairs:.0%}); where the spans lie is not compared, nor is chance taken off."
+    elif people == 1:
+        agreement = "One reviewer: nothing can be said about agreement."
+    else:
+        agreement = f"{people} reviewers, but no post and criterion was decided by more than one: nothing can be said."
+    return [agreement, f"Which answers are given: {which}."]
 
 
 def _move(folder: Path, output: Path, kind: Format) -> None:

@@ -1,46 +1,67 @@
-"""Datasets on the Hugging Face Hub: fetched by name for an import, and an export pushed. The only code here that goes online.
+"""Datasets on the Hugging Face Hub: fetched by name for an import, and an export pushed because somebody asked for it.
 
 Data files only: no dataset's own code is downloaded, let alone run.
 """
 
 from __future__ import annotations
 
+import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from annotator.exchange_export import export_file
+from annotator.exchange_export import ExportRefused, export_file
+from annotator.hub import Hub, HubRefused
+from encoder.hub_errors import page_of
 from storage.exports import ExportFilter
-from storage.records import EvidenceError
+from storage.formats.archive import pack, unpacked
 from storage.store import Store
+
+__all__ = ["PREFIX", "HubRefused", "fetched", "fetched_archive", "leaving", "push_folder", "push_to_hub", "push_zip"]
 
 PREFIX = "hub:"
 _DATA_FILES = ["*.parquet", "*.arrow", "*.jsonl", "*.csv", "*.tsv"]
-
-
-class HubRefused(EvidenceError):
-    """The Hub could not be reached, or has no such dataset, or does not let us in."""
+_CODE = (".py", ".pyc", ".pkl")
 
 
 @contextmanager
-def fetched(name: str, folder: Path, *, revision: str | None = None, token: str | None = None) -> Iterator[Path]:
-    """The dataset's data files in a temporary folder below `folder`. name: owner/dataset. Raises HubRefused."""
-    from huggingface_hub import snapshot_download
+def fetched(
+    name: str, folder: Path, *, revision: str | None = None, token: str | None = None, hub: Hub | None = None
+) -> Iterator[Path]:
+    """The dataset's data files in a temporary folder below `folder`, or the only one by itself. name: owner/dataset.
 
-    with tempfile.TemporaryDirectory(prefix=".hub-", dir=folder) as target:
-        try:
-            snapshot_download(
-                name, repo_type="dataset", revision=revision, token=token, allow_patterns=_DATA_FILES, local_dir=target
-            )
-        except Exception as error:  # the library's errors have no common base
-            raise HubRefused(_reason(name, error)) from error
-        if not any(p.suffix for p in Path(target).rglob("*") if p.is_file() and ".cache" not in p.parts):
-            raise HubRefused(
-                f"{name} has no data files ({', '.join(_DATA_FILES)}). A dataset that needs its own code is not loaded."
-            )
-        yield Path(target)
+    Raises HubRefused.
+    """
+    hub = hub or Hub(token=token)
+    with tempfile.TemporaryDirectory(prefix=".hub-", dir=folder) as place:
+        target = Path(place) / name.rsplit("/", 1)[-1]
+        hub.fetch(name, "dataset", target, patterns=_DATA_FILES, revision=revision)
+        files = [p for p in target.rglob("*") if p.is_file()]
+        if not files:
+            raise HubRefused(_without_data(name, hub, revision))
+        yield files[0] if len(files) == 1 else target
+
+
+def fetched_archive(name: str, folder: Path, *, hub: Hub | None = None) -> Path:
+    """The dataset's data files as a new zip file in `folder`, for the page to look at like an uploaded one."""
+    packed = folder / f"{name.rsplit('/', 1)[-1]}-{secrets.token_hex(8)}.zip"
+    with fetched(name, folder, hub=hub) as data:
+        pack(data if data.is_dir() else data.parent, packed)
+    return packed
+
+
+def _without_data(name: str, hub: Hub, revision: str | None) -> str:
+    """Why the dataset cannot be taken."""
+    files = hub.call(lambda: hub.api.list_repo_files(name, repo_type="dataset", revision=revision), name, "dataset")
+    code = sorted(f for f in files if f.endswith(_CODE))
+    if code:
+        return (
+            f"{name} needs its own code to be loaded ({code[0]}), which is never run here. Look for a version with data"
+            f" files, or convert it elsewhere and import the result."
+        )
+    return f"{name} has no data files ({', '.join(_DATA_FILES)})."
 
 
 def push_to_hub(
@@ -51,33 +72,52 @@ def push_to_hub(
     private: bool = True,
     token: str | None = None,
     license_name: str = "unknown",
+    agreed: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    hub: Hub | None = None,
 ) -> dict[str, Any]:
     """Export as a dataset folder and upload it as the Hub dataset `name`; private unless said otherwise.
 
-    Returns the manifest with `url`. Posts leave this machine: only ever called because a person asked for it by name.
+    agreed: asked with the manifest once it is known what would leave; where it says no, nothing does and ExportRefused is raised.
+    Returns the manifest with `url`, `commit` and `changed`. Raises HubRefused.
     """
-    from huggingface_hub import HfApi
-
+    hub = hub or Hub(token=token)
+    hub.require_login()
     with tempfile.TemporaryDirectory(prefix=".push-", dir=store.path.parent) as folder:
         target = Path(folder) / name.rsplit("/", 1)[-1]
         manifest = export_file(store, "hf", target, chosen, license_name=license_name)
-        try:
-            api = HfApi(token=token)
-            api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
-            api.upload_folder(
-                repo_id=name, repo_type="dataset", folder_path=target, commit_message="Corrected annotations"
-            )
-        except Exception as error:  # as above
-            raise HubRefused(_reason(name, error)) from error
-    return manifest | {"url": f"https://huggingface.co/datasets/{name}"}
+        manifest.pop("output")
+        if not agreed(manifest):
+            raise ExportRefused("Nothing was sent.")
+        return manifest | push_folder(target, name, private=private, hub=hub)
 
 
-def _reason(name: str, error: Exception) -> str:
-    kind = type(error).__name__
-    if "NotFound" in kind or "HFValidation" in kind:
-        return f"There is no dataset {name!r} on the Hub, or it is private and no token was given."
-    if "Gated" in kind:
-        return f"{name} is gated: accept its terms on the Hub, then give a token."
-    if "Offline" in kind or "Connection" in kind or "Timeout" in kind or "LocalEntry" in kind:
-        return f"The Hub could not be reached for {name}. Download the dataset elsewhere and import its folder."
-    return f"The Hub refused {name} ({kind})."
+def push_zip(packed: Path, name: str, *, private: bool = True, hub: Hub | None = None) -> dict[str, Any]:
+    """Upload a dataset folder that was prepared as a zip file; as `push_folder`. Raises ExportRefused if it is gone."""
+    if not packed.is_file():
+        raise ExportRefused("The prepared dataset is gone; prepare it again. Nothing was sent.")
+    with (
+        tempfile.TemporaryDirectory(prefix=".push-", dir=packed.parent) as folder,
+        unpacked(packed, Path(folder)) as data,
+    ):
+        return push_folder(data, name, private=private, hub=hub or Hub())
+
+
+def push_folder(folder: Path, name: str, *, private: bool, hub: Hub) -> dict[str, Any]:
+    """Upload the folder's files; data files of an earlier push that are not among them go. Returns {"url", "commit", ...}."""
+    hub.require_login()
+    files = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    created = hub.make(name, "dataset", private=private)
+    commit, changed = hub.upload(
+        name, "dataset", files, message="Corrected annotations", delete=lambda path: path.startswith("data/")
+    )
+    return {"url": page_of(name, "dataset"), "commit": commit, "created": created, "changed": changed}
+
+
+def leaving(manifest: Mapping[str, Any], name: str, *, private: bool) -> str:
+    """What would leave this machine and where it would go, in words, to be agreed to."""
+    who = "private: only you, and whom you let in there" if private else "PUBLIC: everybody can read it"
+    return (
+        f"To {page_of(name, 'dataset')} ({who}): the full text of {manifest['posts']:,} posts,"
+        f" {manifest['annotations']:,} answers with {manifest['spans']:,} marked passages, the reviewers' names and the"
+        " criteria. What has left cannot be called back from here."
+    )

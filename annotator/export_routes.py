@@ -1,4 +1,4 @@
-"""Downloads over HTTP: prepared exports, exports on request, and the reports of imports. Behind the gate, with a role check.
+"""Downloads over HTTP: prepared exports, and the reports of imports. Behind the gate, with a role check.
 
 Files lie in the data directory's `exports/`, each in a folder with a name that cannot be guessed, and go after an hour.
 """
@@ -70,7 +70,7 @@ def remove_old_exports(settings: Settings, *, older_than: float = KEEP_SECONDS) 
 
 
 def export_routes(settings: Settings, store: Store) -> list[Route]:
-    """GET /export/{id}, /export/{id}/manifest, /imports/{number}/report, /api/export?format=..&filters."""
+    """GET /export/{id}, /export/{id}/manifest, /imports/{number}/report."""
 
     def checked(handler: Callable[[Request], Response]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
@@ -87,10 +87,10 @@ def export_routes(settings: Settings, store: Store) -> list[Route]:
         return answer
 
     def prepared(request: Request) -> Response:
-        return _file_answer(_prepared_file(settings, request.path_params["export_id"], manifest=False))
+        return file_answer(prepared_file(settings, request.path_params["export_id"], manifest=False))
 
     def manifest(request: Request) -> Response:
-        return _file_answer(_prepared_file(settings, request.path_params["export_id"], manifest=True))
+        return file_answer(prepared_file(settings, request.path_params["export_id"], manifest=True))
 
     def report(request: Request) -> Response:
         number = int(request.path_params["number"])
@@ -100,25 +100,14 @@ def export_routes(settings: Settings, store: Store) -> list[Route]:
         name = f'attachment; filename="import-{number}-report.csv"'
         return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers={"content-disposition": name})
 
-    def direct(request: Request) -> Response:
-        values = dict(request.query_params)
-        format_name = values.pop("format", "jsonl")
-        license_name = values.pop("license", "unknown")
-        values.setdefault("unreviewed", "")
-        chosen = exchange.export_filter({**values, "unreviewed": values["unreviewed"] in ("1", "true", "yes")})
-        export_id, _ = prepare_export(settings, store, format_name, chosen, license_name=license_name)
-        path = _prepared_file(settings, export_id, manifest=False)
-        return _file_answer(path, BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True))
-
     return [
         Route("/export/{export_id}", checked(prepared)),
         Route("/export/{export_id}/manifest", checked(manifest)),
         Route("/imports/{number:int}/report", checked(report)),
-        Route("/api/export", checked(direct)),
     ]
 
 
-def _prepared_file(settings: Settings, export_id: str, *, manifest: bool) -> Path:
+def prepared_file(settings: Settings, export_id: str, *, manifest: bool) -> Path:
     folder = exports_dir(settings) / export_id
     if _ID.fullmatch(export_id) and folder.is_dir():
         files = sorted(folder.iterdir())
@@ -145,7 +134,7 @@ def _bundle(folder: Path, files: list[Path]) -> Path:
     return packed
 
 
-def _file_answer(path: Path, background: BackgroundTask | None = None) -> FileResponse:
+def file_answer(path: Path, background: BackgroundTask | None = None) -> FileResponse:
     headers = {"cache-control": "no-store"}
     return FileResponse(path, filename=path.name, headers=headers, background=background)
 

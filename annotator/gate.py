@@ -3,18 +3,22 @@
 Pure ASGI, no gradio. For each request it decides
 1. whether the host name is one of ours (a foreign name that resolves to this machine must not reach a local reviewer),
 2. whether the request comes from our own pages (Sec-Fetch-Site, else Origin), unless it only navigates here,
-3. who the person is: a session cookie; without accounts the local reviewer; in the public demo a visitor of their own.
+3. who the person is: a session cookie, or for the API an access token; without accounts the local reviewer; in the public
+   demo a visitor of their own.
 The person is put into the ASGI scope (`person_of` reads it). Answers get the security headers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import json
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from annotator import tokens
 from annotator.accounts import Accounts
 from annotator.settings import LOOPBACK_HOSTS, Settings
 from storage.records import Reviewer, Role
@@ -26,11 +30,20 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 PERSON = "evidence.person"
+VISITOR = "evidence.visitor"
+BY_TOKEN = "evidence.by_token"  # noqa: S105 - a key of the scope
 SESSION_COOKIE = "evidence_session"
 VISITOR_COOKIE = "evidence_visitor"
-OPEN_PATHS = frozenset({"/login", "/healthz"})
+OPEN_PATHS = frozenset({"/login", "/login/huggingface", "/login/callback", "/healthz"})
 STARTUP_PATH = "/gradio_api/startup-events"
+API_PATH = "/api/"
+TOKEN_PATHS = frozenset({"/config", "/gradio_api/info", "/gradio_api/queue/join", "/gradio_api/queue/data"})
+TOKEN_PREFIXES = (API_PATH, "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/heartbeat/", "/gradio_api/mcp")
+"""Where an access token is accepted: what gradio_client, plain HTTP and MCP clients ask for. Nowhere else."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+NOT_IN_DEMO = frozenset({"/gradio_api/upload", "/gradio_api/deep_link"})
+"""What would write what a visitor sends to the disk."""
+DEMO_BODY_BYTES = 2**20
 
 
 class Gate:
@@ -54,13 +67,19 @@ class Gate:
         answer = _Answer(send, self._headers)
         refusal = self._refusal(scope)
         if refusal is not None:
-            await answer.text(*refusal)
+            await answer.refuse(scope, *refusal)
             return
-        person = self._person(scope, answer)
-        scope[PERSON] = person
         is_open = self._is_open(scope)
+        token = None if is_open else self._token(scope)
+        if token is None:
+            scope[PERSON] = person = self._person(scope, answer)
+        elif not _is_for_tokens(scope["path"]):
+            await answer.refuse(scope, 403, "An access token is for the API only, not for this address.")
+            return
+        else:
+            scope[PERSON] = person = await self._holder(scope, token)
         if person is None and not is_open:
-            await self._turn_away(scope, answer)
+            await self._turn_away(scope, answer, with_token=token is not None)
             return
         await self._app(scope, receive, answer.send)
 
@@ -73,7 +92,18 @@ class Gate:
             return 403, "This request comes from another site."
         if scope["path"].rstrip("/") == "/logout" and scope["method"] != "POST":
             return 405, "Sign out with the button on the page."
-        return None
+        return self._refusal_of_demo(scope, headers) if self._settings.demo else None
+
+    def _refusal_of_demo(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """Anybody may come here: they store no files, and send only so much at once."""
+        if scope["path"].rstrip("/") in NOT_IN_DEMO:
+            return 403, "The public demo takes no files."
+        if scope["method"] in SAFE_METHODS:
+            return None
+        length = headers.get("content-length", "")
+        if not length.isdigit():
+            return 411, "Say how long the request is (Content-Length)."
+        return (413, "This is more than the public demo takes.") if int(length) > DEMO_BODY_BYTES else None
 
     def _host_is_ours(self, host: str, scope: Scope) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
@@ -84,12 +114,29 @@ class Gate:
     def _person(self, scope: Scope, answer: _Answer) -> Reviewer | None:
         """Two look-ups by primary key, about 0.1 ms: not worth a thread, of which Gradio's handlers need every one."""
         cookies = _cookies_of(scope)
-        if self._store.has_accounts():
+        if sign_in_is_needed(self._store, self._settings):
             return self._accounts.reviewer_of(cookies.get(SESSION_COOKIE))
         if self._settings.demo:
+            scope[VISITOR] = True
             token = cookies.get(VISITOR_COOKIE, "")
             return visitor_named(token) if _is_visitor_token(token) else answer.set_visitor(self._settings)
         return Reviewer(self._settings.local_reviewer, Role.ADMIN)
+
+    def _token(self, scope: Scope) -> str | None:
+        """The access token that the request shows. It counts alone, whatever cookies come with it; None where nobody signs in."""
+        scheme, _, token = _headers_of(scope).get("authorization", "").partition(" ")
+        is_one = scheme.lower() == "bearer" and sign_in_is_needed(self._store, self._settings)
+        return token.strip() if is_one else None
+
+    async def _holder(self, scope: Scope, token: str) -> Reviewer | None:
+        found = tokens.holder_of(self._store, token)
+        if found is None:
+            return None
+        known, person = found
+        if not tokens.is_noted(known):
+            await asyncio.to_thread(self._store.touch_token, known.id)  # a write may have to wait for another
+        scope[BY_TOKEN] = known.id
+        return person
 
     def _is_open(self, scope: Scope) -> bool:
         """Whether strangers may ask for the path. Gradio calls one itself, without a cookie, before it serves anybody."""
@@ -99,7 +146,15 @@ class Gate:
             return first
         return path in OPEN_PATHS
 
-    async def _turn_away(self, scope: Scope, answer: _Answer) -> None:
+    async def _turn_away(self, scope: Scope, answer: _Answer, *, with_token: bool) -> None:
+        if with_token or scope["path"].startswith(API_PATH):
+            text = (
+                "This access token is unknown, revoked or expired."
+                if with_token
+                else "Sign in, or send an access token."
+            )
+            await answer.refuse(scope, 401, text, [(b"www-authenticate", b"Bearer")])
+            return
         wants_page = scope["method"] in ("GET", "HEAD") and "text/html" in _headers_of(scope).get("accept", "*/*")
         if wants_page or scope["path"] == "/":
             await answer.text(303, "Sign in first.", [(b"location", b"/login")])
@@ -127,18 +182,61 @@ class _Answer:
             message = {**message, "headers": [*kept, *self._headers]}
         await self._send(message)
 
-    async def text(self, status: int, text: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    async def refuse(
+        self, scope: Scope, status: int, text: str, headers: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        """As `text`; programs that ask the API are told in its own form."""
+        if not scope["path"].startswith(API_PATH):
+            await self.text(status, text, headers)
+            return
+        code = {401: "not_signed_in", 403: "not_allowed", 413: "too_large", 421: "unknown_host"}.get(status, "refused")
+        body = json.dumps({"error": {"code": code, "message": text}})
+        await self.text(status, body, headers, kind=b"application/json")
+
+    async def text(
+        self,
+        status: int,
+        text: str,
+        headers: list[tuple[bytes, bytes]] | None = None,
+        *,
+        kind: bytes = b"text/plain; charset=utf-8",
+    ) -> None:
         body = text.encode()
-        start = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        start = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": [*start, *(headers or [])]})
         await self.send({"type": "http.response.body", "body": body})
 
 
 def person_of(request: Any) -> Reviewer | None:
     """The person behind a request: Starlette's, or Gradio's wrapper around one."""
+    return _scope_of(request).get(PERSON)
+
+
+def sign_in_is_needed(store: Store, settings: Settings) -> bool:
+    """Whether people have to sign in: there are accounts, or Hugging Face users are named."""
+    return store.has_accounts() or settings.oauth
+
+
+def is_visitor(request: Any) -> bool:
+    """Whether the person is a visitor of the public demo."""
+    return VISITOR in _scope_of(request)
+
+
+def came_by_token(request: Any) -> bool:
+    """Whether the person showed an access token instead of signing in."""
+    return BY_TOKEN in _scope_of(request)
+
+
+def address_of(request: Any) -> str:
+    """The network address that the request came from, `unknown` if the server does not know it."""
+    client = _scope_of(request).get("client")
+    return str(client[0]) if client else "unknown"
+
+
+def _scope_of(request: Any) -> Scope:
     inner = getattr(request, "request", None) or request
     scope = getattr(inner, "scope", None)
-    return scope.get(PERSON) if isinstance(scope, MutableMapping) else None
+    return scope if isinstance(scope, MutableMapping) else {}
 
 
 def cookie(name: str, value: str, settings: Settings, *, max_age: int | None = None) -> str:
@@ -208,6 +306,10 @@ def _headers_of(scope: Scope) -> dict[str, str]:
 def _cookies_of(scope: Scope) -> dict[str, str]:
     pairs = (part.split("=", 1) for part in _headers_of(scope).get("cookie", "").split(";") if "=" in part)
     return {name.strip(): value.strip() for name, value in pairs}
+
+
+def _is_for_tokens(path: str) -> bool:
+    return path.rstrip("/") in TOKEN_PATHS or path.startswith(TOKEN_PREFIXES)
 
 
 def _is_visitor_token(text: str) -> bool:

@@ -6,6 +6,8 @@ A changed wording is a new version; the old ones stay, because each decision is 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from annotator.accounts import allow
@@ -43,8 +45,24 @@ def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:
             )
         name, text, guideline = _wording(wire)
         active = bool(wire.get("active", True))
-        changed = dataclasses.replace(before, name=name, text=text, guideline=guideline, active=active)
+        changed = replace(before, name=name, text=text, guideline=guideline, active=active)
         return store.save_criteria([changed], by=by.name)[0]
+
+
+def reorder(store: Store, ids: Sequence[str], *, by: Reviewer) -> list[str]:
+    """Put the criteria in use in this order, on every page and in every export; no wording changes. Returns their ids.
+
+    Raises NotAllowed unless `by` is an admin, Conflict if `ids` are not exactly the criteria in use.
+    """
+    allow(by, Role.ADMIN)
+    with store.write():
+        used = {c.id: c for c in store.criteria()}
+        if sorted(ids) != sorted(used):
+            raise Conflict(
+                "The criteria were changed by somebody else meanwhile. Load the page again.", current_revision=0
+            )
+        store.save_criteria((replace(used[id], position=n) for n, id in enumerate(ids)), by=by.name)
+    return list(ids)
 
 
 def _add(store: Store, wire: Wire, known: dict[str, Criterion], by: Reviewer) -> Criterion:

@@ -58,6 +58,10 @@ class JobMonitor:
 
     def check(self) -> None:
         self.alive_at = time.monotonic()
+        self.raise_if_stopped()
+
+    def raise_if_stopped(self) -> None:
+        """`check`, but no sign of life: for a job that waits for another process, which may hang."""
         if self._stop is not None:
             raise self._stop
 
@@ -101,6 +105,9 @@ class Part:
 
     def check(self) -> None:
         self._monitor.check()
+
+    def raise_if_stopped(self) -> None:
+        self._monitor.raise_if_stopped()
 
     def progress(self, fraction: float, stage: str = "", message: str = "") -> None:
         fraction = min(1.0, max(0.0, fraction))

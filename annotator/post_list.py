@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from annotator.accounts import allow
 from annotator.review import Model, Wire
+from storage.jobs import Jobs
 from storage.queue import QueueFilter, QueueItem
-from storage.records import InvalidRecord, Reviewer, Role, Split
+from storage.records import InvalidRecord, Job, JobKind, JobStatus, Reviewer, Role, Split
 from storage.store import Store
 
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE = 10_000
+READ_IN_THE_APP = 100
+"""Up to here the app's own model reads the posts that somebody asks for; more of them are a job with progress."""
+
+
+class Reader(Model, Protocol):
+    """The served model, which can be asked to read posts before all others."""
+
+    def prefetch(self, post_ids: Sequence[str]) -> None: ...
 
 
 def find_posts(
@@ -54,6 +63,55 @@ def change_split(store: Store, post_ids: Sequence[str], split: str, *, by: Revie
     if split not in {str(s) for s in Split}:
         raise InvalidRecord(f"{split!r} is no split; it is train, dev or test.")
     return store.set_split(_checked(store, post_ids), Split(split))
+
+
+def predict(store: Store, jobs: Jobs, model: Reader, post_ids: Sequence[str], *, by: Reviewer) -> Wire:
+    """Have the model read these posts before all others: {"count", "job"}, `job` being None where the app reads them itself.
+
+    Reviewers can ask for READ_IN_THE_APP of them at once. Raises InvalidRecord.
+    """
+    ids = _checked(store, post_ids)
+    if len(ids) <= READ_IN_THE_APP or by.role is Role.REVIEWER:
+        model.prefetch(ids[:READ_IN_THE_APP])
+        return {"count": len(ids[:READ_IN_THE_APP]), "job": None}
+    if model.version is None:
+        raise InvalidRecord("No model is in service, so that no post can be predicted.")
+    job = jobs.enqueue(JobKind.PREDICT, {"model": store.model(model.version).id, "posts": ids}, by=by.name)
+    return {"count": len(ids), "job": job_wire(job)}
+
+
+def prediction_job(jobs: Jobs, job_id: int | None = None) -> Wire | None:
+    """That prediction of chosen posts; without an id the one that runs, or waits first; None if there is none."""
+    if job_id is not None:
+        return job_wire(_chosen_posts(jobs.get(job_id)))
+    unfinished = jobs.jobs(kind=JobKind.PREDICT, statuses=(JobStatus.RUNNING, JobStatus.QUEUED))
+    asked_for = [job for job in unfinished if "posts" in job.payload]
+    return job_wire(min(asked_for, key=lambda j: (j.status is JobStatus.QUEUED, j.id))) if asked_for else None
+
+
+def job_wire(job: Job) -> Wire:
+    return {
+        "id": job.id,
+        "posts": len(job.payload["posts"]),
+        "status": str(job.status),
+        "progress": job.progress,
+        "message": job.message,
+        "error": job.error,
+        "stopping": job.cancel_requested,
+    }
+
+
+def stop_prediction(jobs: Jobs, job_id: int, *, by: Reviewer) -> Wire:
+    """Ask such a job to stop; what it has predicted stays. Raises NotAllowed, InvalidRecord, NotFound."""
+    allow(by, Role.ADJUDICATOR, Role.ADMIN)
+    _chosen_posts(jobs.get(job_id))
+    return job_wire(jobs.request_cancel(job_id))
+
+
+def _chosen_posts(job: Job) -> Job:
+    if job.kind is not JobKind.PREDICT or "posts" not in job.payload:
+        raise InvalidRecord(f"Job {job.id} is not a prediction of chosen posts.")
+    return job
 
 
 def _checked(store: Store, post_ids: Sequence[str]) -> list[str]:

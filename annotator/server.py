@@ -12,6 +12,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,28 +20,42 @@ from typing import TYPE_CHECKING, Any
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
+from annotator import zero_gpu
 from annotator.accounts import Accounts
+from annotator.api_routes import api_routes
 from annotator.bootstrap import Project, open_project, serving_alone
 from annotator.export_routes import export_routes
-from annotator.gate import Gate, person_of
+from annotator.gate import Gate, person_of, sign_in_is_needed
+from annotator.mcp_tools import ReadingToolsOnly, check_mcp
 from annotator.model_routes import model_routes
 from annotator.routes import session_routes
 from annotator.serving import ModelService
-from annotator.settings import Settings, prepare_process
+from annotator.settings import Settings, oauth_client, prepare_process, snapshot_key
+from annotator.snapshot_keeper import SnapshotKeeper
 from annotator.supervisor import Supervisor, standard_chores
+from annotator.token_routes import token_routes
 from storage.records import EvidenceError
 
 if TYPE_CHECKING:
     import gradio as gr
 
+    from annotator.api import Api
+    from annotator.oauth import OAuth
+    from annotator.ui.context import Context
+
 log = logging.getLogger(__name__)
 
 SESSIONS_KEPT = 500
 UPLOADS_KEPT_SECONDS = 3600
+MOST_WAITING = 200  # who comes when so many wait for something is told that the app is busy
 
 
 class CannotStart(EvidenceError):
     """The app cannot be started as asked; the text says what to change."""
+
+
+class LastSnapshotMissing(EvidenceError):
+    """The app was stopped and its last changes are not at the place of the snapshots."""
 
 
 class App:
@@ -48,6 +63,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         check_address(settings)
+        check_mcp(settings)
         prepare_process(settings)
         self.settings = settings
         self.project: Project = open_project(settings)
@@ -56,8 +72,11 @@ class App:
         check_sign_in(settings, self.project)
         self.models = ModelService(self.project.store, settings)
         self.accounts = Accounts(self.project.store, session_hours=settings.session_hours)
+        self.oauth = _oauth(settings, self.project, self.accounts)
         self.supervisor = _supervisor(settings, self.project)
+        self.keeper = SnapshotKeeper(settings, self.project.store, self.project.jobs, passphrase=snapshot_key())
         self._blocks: gr.Blocks | None = None
+        self._context: Context | None = None
 
     @property
     def url(self) -> str:
@@ -69,28 +88,58 @@ class App:
         from annotator.ui.context import Context
         from annotator.ui.layout import build_blocks, page_options
 
-        self._blocks = build_blocks(Context(self.project, self.models))
-        self._blocks.queue(api_open=False, default_concurrency_limit=16)
-        launch(self._blocks, self.settings, self._app_options(), page_options())
+        self._context = context = Context(self.project, self.models, self.keeper)
+        self._blocks = build_blocks(context)
+        self._blocks.queue(api_open=False, default_concurrency_limit=16, max_size=MOST_WAITING)
+        zero_gpu.is_here()  # where it is, its library hooks the launch
+        launch(self._blocks, self.settings, self._app_options(context.api), page_options())
         self.models.start()
         if self.supervisor is not None:
             self.supervisor.start()
+        self.keeper.start()
 
-    def stop(self) -> None:
-        if self.supervisor is not None:
-            self.supervisor.stop()
-        self.models.stop()
+    def stop(self) -> bool:
+        """Answer the requests that are under way and take no more, then end the worker while a last snapshot is taken.
+
+        Takes at most about `stop_seconds`. False if the last snapshot failed or was not finished in that time.
+        """
+        deadline = time.monotonic() + self.settings.stop_seconds
         if self._blocks is not None:
             self._blocks.close(verbose=False)
+            if (
+                server := getattr(self._blocks, "server", None)
+            ) is not None:  # it waits 5 s for requests; a save may need more
+                server.thread.join(self.settings.stop_seconds / 4)
+        self.keeper.ask_to_finish()
+        if self.supervisor is not None:
+            self.supervisor.stop(timeout_seconds=max(1.0, deadline - time.monotonic() - 1.0))
+        saved = self.keeper.finish(max(1.0, deadline - time.monotonic()))
+        self.models.stop()
+        if self._context is not None:
+            self._context.close()
         self.project.store.close()
         self._alone.close()
+        return saved
 
-    def _app_options(self) -> dict[str, Any]:
+    def _app_options(self, api: Api) -> dict[str, Any]:
         gate = Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=self.settings)
-        routes = session_routes(self.accounts, self.settings, self.project.store, self.models)
+        routes = session_routes(self.accounts, self.settings, self.project.store, self.models, self.keeper)
         routes += model_routes(self.settings, self.project.store)
         routes += export_routes(self.settings, self.project.store)
-        return {"middleware": [gate], "routes": routes, "docs_url": None, "redoc_url": None, "openapi_url": None}
+        if self.oauth is not None:
+            from annotator.oauth_routes import oauth_routes
+
+            routes += oauth_routes(self.oauth, self.settings, self.project.store)
+        routes += token_routes(self.settings, self.project.store)
+        routes += api_routes(api)
+        behind = [Middleware(ReadingToolsOnly)] if self.settings.mcp else []
+        return {
+            "middleware": [gate, *behind],
+            "routes": routes,
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        }
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
@@ -109,7 +158,12 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         announce(app.url)
         finished.wait()
     finally:
-        app.stop()
+        saved = app.stop()
+    if not saved:
+        raise LastSnapshotMissing(
+            "The app has stopped, but without a last snapshot: decisions since the one before are only in"
+            f" {settings.data_dir}. {app.keeper.state.failing}".rstrip()
+        )
 
 
 def launch(blocks: gr.Blocks, settings: Settings, app_options: dict[str, Any], page: dict[str, Any]) -> None:
@@ -131,7 +185,7 @@ def launch(blocks: gr.Blocks, settings: Settings, app_options: dict[str, Any], p
             run_history=False,
             footer_links=[],
             ssr_mode=False,
-            mcp_server=False,
+            mcp_server=settings.mcp,
             pwa=False,
             **page,
         )
@@ -164,7 +218,7 @@ def check_address(settings: Settings) -> None:
 
 def check_sign_in(settings: Settings, project: Project) -> None:
     """Raise CannotStart if people elsewhere could come in without signing in and nobody asked for that."""
-    if settings.is_loopback or settings.demo or project.store.has_accounts():
+    if settings.is_loopback or settings.demo or sign_in_is_needed(project.store, settings):
         return
     if not settings.allow_remote_without_accounts:
         raise CannotStart(
@@ -184,6 +238,23 @@ def _blocked_paths(settings: Settings) -> list[str]:
     names = ("evidence.db", "evidence.db-wal", "evidence.db-shm")
     folders = (settings.models_dir, settings.backups_dir, settings.data_dir / "exports")
     return [*(str(settings.data_dir / name) for name in names), *map(str, folders)]
+
+
+def _oauth(settings: Settings, project: Project, accounts: Accounts) -> OAuth | None:
+    """Sign-in with Hugging Face, if people are named. Raises CannotStart where the app is not known to the provider."""
+    from annotator.oauth import OAuth, follow_settings
+
+    for name in follow_settings(project.store, settings):
+        log.warning("%s is not named in the settings any more and is signed out.", name)
+    client = oauth_client()
+    if not settings.oauth:
+        return None
+    if client is None:
+        raise CannotStart(
+            "Hugging Face users are named (EVIDENCE_OAUTH_...), but OPENID_PROVIDER_URL, OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET"
+            " are not all set. On a Space, `hf_oauth: true` in the README's front matter sets them."
+        )
+    return OAuth(settings, client, project.store, accounts)
 
 
 def _supervisor(settings: Settings, project: Project) -> Supervisor | None:

@@ -8,6 +8,7 @@ reviewers, so that nobody waits for the model. Interactive predictions go first.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import logging
 import os
@@ -19,8 +20,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotator import zero_gpu
 from annotator.bootstrap import BUNDLED_ID, BUNDLED_PATH
 from annotator.settings import Settings
+from annotator.sharing import PAUSED, WhileTraining, place_while_training, say_where, training_runs
 from encoder.errors import EncoderError, ModelUnusable
 from storage.records import Criterion, EvidenceError, ModelVersion, Post, Prediction
 from storage.store import Store
@@ -39,14 +42,15 @@ CRITERIA_SEEN = "criteria_predicted"
 class ServingState(StrEnum):
     LOADING = "loading"
     READY = "ready"
+    PAUSED = "paused"
     FAILED = "failed"
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What is in service. `wanted`: the version that should be. `reason`: why the state is `failed`, or why `wanted`
-    could not replace `version`. `seconds`: how long loading took."""
+    """What is in service. `wanted`: the version that should be. `reason`: why the state is `failed` or `paused`, or why
+    `wanted` could not replace `version`. `seconds`: how long loading took."""
 
     state: ServingState
     wanted: str | None = None
@@ -55,7 +59,10 @@ class Serving:
     seconds: float | None = None
 
     def __str__(self) -> str:
-        return f"failed: {self.reason}" if self.state is ServingState.FAILED else str(self.state)
+        return f"{self.state}: {self.reason}" if self.state in _SAY_WHY else str(self.state)
+
+
+_SAY_WHY = (ServingState.FAILED, ServingState.PAUSED)
 
 
 class ModelService:
@@ -71,6 +78,7 @@ class ModelService:
         self._changed = threading.Condition(self._lock)
         self._serving = Serving(ServingState.LOADING)
         self._predictor: Predictor | None = None
+        self._place: str | None = settings.device
         self._interactive = 0
         self._unreadable: set[tuple[str, str]] = set()  # (version, post id) that the model failed on
         self._asked_for: list[str] = []
@@ -101,7 +109,7 @@ class ModelService:
         return self._serving
 
     def status(self) -> str:
-        """`loading`, `ready`, `none` (no model in this project) or `failed: reason`."""
+        """`loading`, `ready`, `none` (no model in this project), `paused: reason` or `failed: reason`."""
         return str(self._serving)
 
     @property
@@ -166,6 +174,8 @@ class ModelService:
         with self._lock:
             self._interactive += 1
         try:
+            if zero_gpu.is_here():
+                return zero_gpu.predict(predictor, posts, criteria, threshold)
             return predictor.predict(posts, criteria, threshold=threshold)
         finally:
             with self._lock:
@@ -207,14 +217,44 @@ class ModelService:
         return None if wanted is None else wanted.id
 
     def _follow_active_model(self) -> None:
-        wanted = self._wanted()
+        wanted, place = self._wanted(), self._place_now()
+        moved, self._place = place != self._place, place
         if wanted is None:
             self._predictor = None
             self._set(Serving(ServingState.NONE, reason="No model is in service. Choose one on the Retrain page."))
-        elif wanted.id != self._serving.wanted or self._serving.state is ServingState.NONE:
-            self._load(wanted)
+        elif place is None:
+            self._pause(wanted)
+        elif moved or wanted.id != self._serving.wanted or self._serving.state is ServingState.NONE:
+            self._load(wanted, place)
 
-    def _load(self, wanted: ModelVersion) -> None:
+    def _place_now(self) -> str | None:
+        """The device that the model is to be on at this moment; None while it pauses for a training."""
+        settings = self._settings
+        choice = WhileTraining(settings.serving_while_training)
+        if choice is WhileTraining.KEEP or not training_runs(self._store):
+            return settings.device
+        from encoder.families import choose_device
+
+        here = choose_device(settings.device)
+        place = place_while_training(choice, here)
+        return settings.device if place == here else place
+
+    def _pause(self, wanted: ModelVersion) -> None:
+        if self._serving.state is not ServingState.PAUSED or self._serving.wanted != wanted.id:
+            self._predictor = None
+            self._say_where(None)
+            self._set(Serving(ServingState.PAUSED, wanted=wanted.id, reason=PAUSED))
+
+    def _say_where(self, device: str | None) -> None:
+        """Give back the memory of the GPU that the model has left, then say so."""
+        import torch
+
+        if torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.empty_cache()
+        say_where(self._store, device)
+
+    def _load(self, wanted: ModelVersion, device: str) -> None:
         """Load `wanted`; the version before it answers meanwhile, and stays if this one cannot be loaded."""
         before = self._serving
         loaded_before = before.version if self._predictor is not None else None
@@ -222,7 +262,7 @@ class ModelService:
             self._set(Serving(ServingState.LOADING, wanted=wanted.id))
         began = time.monotonic()
         try:
-            predictor = self._load_predictor(wanted)
+            predictor = self._load_predictor(wanted, device)
         except (EvidenceError, OSError, ImportError) as error:
             log.warning("Model version %s cannot be loaded: %s", wanted.id, error)
             state = ServingState.READY if loaded_before else ServingState.FAILED
@@ -230,20 +270,22 @@ class ModelService:
             self._set(Serving(state, wanted=wanted.id, version=loaded_before, reason=reason))
             return
         self._predictor = predictor
+        zero_gpu.serve(predictor)
+        self._say_where(str(predictor.encoder.device))
         self._unreadable.clear()
         self._ahead_seen = None
         seconds = round(time.monotonic() - began, 2)
         self._set(Serving(ServingState.READY, wanted=wanted.id, version=predictor.version, seconds=seconds))
         log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
 
-    def _load_predictor(self, wanted: ModelVersion) -> Predictor:
+    def _load_predictor(self, wanted: ModelVersion, device: str) -> Predictor:
         from encoder.predict import Predictor
 
         settings = self._settings
         return Predictor.load(
             model_source(wanted, settings),
             version=wanted.id,
-            device=settings.device,
+            device="cpu" if zero_gpu.is_here() else device,
             dtype=settings.dtype,
             attention=settings.attention,
             threads=settings.threads or default_threads(),

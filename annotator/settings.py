@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 from storage.records import EvidenceError
 
 PREFIX = "EVIDENCE_"
+SNAPSHOT_KEY = "EVIDENCE_SNAPSHOT_KEY"
+SECRETS = {SNAPSHOT_KEY: "Passphrase that snapshots are encrypted with (16 characters or more); unset: not encrypted"}
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -42,6 +45,9 @@ class Settings:
     dtype: str = _setting("auto", "Number type of the model: auto, float32, bfloat16, float16")
     attention: str = _setting("auto", "Attention kernel: auto, sdpa, eager, flash_attention_2")
     threads: int | None = _setting(None, "CPU threads of the served model; unset: chosen from the machine")
+    serving_while_training: str = _setting(
+        "auto", "Served model during a training here: auto (off a GPU, onto the CPU), keep, cpu, pause"
+    )
     predict_ahead: int = _setting(500, "How many posts are predicted ahead of the reviewers in the background")
     worker: bool = _setting(True, "Start the background worker (training, bulk prediction) together with the app")
     empty: bool = _setting(False, "A new project begins without the demo posts")
@@ -57,9 +63,36 @@ class Settings:
         (), "Origins that may show the app in a frame, comma-separated; empty: none"
     )
     session_hours: float = _setting(12.0, "Hours until a person has to sign in again")
+    api_per_minute: int = _setting(240, "Requests per minute that the API answers to one person")
+    mcp: bool = _setting(False, "Offer the API's reading endpoints as MCP tools; needs the extra mcp")
     max_upload_mb: int = _setting(200, "Largest file that may be uploaded, in megabytes")
+    backup_hours: float = _setting(
+        6.0, "Hours between scheduled backups into backups/, while there are changes; 0: none"
+    )
+    backup_keep: int = _setting(7, "How many scheduled backups are kept")
+    snapshot_to: str = _setting(
+        "", "Where snapshots of the whole project go: a directory, or hf://datasets/owner/name; empty: nowhere"
+    )
+    snapshot_minutes: float = _setting(10.0, "A decision is in a snapshot after so many minutes")
+    snapshot_keep: int = _setting(10, "How many snapshots are kept there")
+    stop_seconds: float = _setting(25.0, "Seconds that a stop may take: requests, last snapshot, worker's checkpoint")
+    jobs_repo: str = _setting(
+        "", "Private dataset repository (owner/name) for trainings as Hugging Face Jobs; empty: none"
+    )
+    jobs_flavor: str = _setting("t4-small", "Machine of these jobs, as the Hub names it")
+    jobs_hours: float = _setting(4.0, "Hours after which such a job is ended")
+    oauth_users: tuple[str, ...] = _setting((), "Hugging Face users who may sign in, comma-separated")
+    oauth_orgs: tuple[str, ...] = _setting((), "Hugging Face organizations whose members may sign in")
+    oauth_admins: tuple[str, ...] = _setting((), "Hugging Face users who sign in as admin")
+    oauth_adjudicators: tuple[str, ...] = _setting((), "Hugging Face users who sign in as adjudicator")
     demo: bool = _setting(
         False, "Public demo: Try it first, each visitor reviews for themselves, no import, no training"
+    )
+    demo_hours: float = _setting(
+        2.0, "Hours after which a visitor of the demo is forgotten, from when they were last seen"
+    )
+    demo_visitors: int = _setting(
+        200, "How many visitors of the demo are remembered at once; each may take 8 MB of memory"
     )
     crisis_text: str = _setting(
         "If you or somebody else may be in danger, contact local emergency services or a crisis line now.",
@@ -84,6 +117,11 @@ class Settings:
     def uploads_dir(self) -> Path:
         return self.data_dir / "uploads"
 
+    @property
+    def oauth(self) -> bool:
+        """Whether people sign in with Hugging Face."""
+        return bool(self.oauth_users or self.oauth_orgs or self.oauth_admins or self.oauth_adjudicators)
+
     def as_environment(self) -> dict[str, str]:
         """The settings as EVIDENCE_ variables: what a child process needs to see the same ones."""
         return {variable(f.name): unparse(getattr(self, f.name)) for f in dataclasses.fields(self)}
@@ -95,7 +133,8 @@ def from_environment(overrides: Mapping[str, Any] | None = None) -> Settings:
     Raises SettingsInvalid for a value of the wrong kind, and for an EVIDENCE_ variable that is no setting (a typing error).
     """
     fields = {f.name: f for f in dataclasses.fields(Settings)}
-    unknown = sorted(n for n in os.environ if n.startswith(PREFIX) and n.removeprefix(PREFIX).lower() not in fields)
+    known = {*map(variable, fields), *SECRETS}
+    unknown = sorted(n for n in os.environ if n.startswith(PREFIX) and n not in known)
     if unknown:
         raise SettingsInvalid(f"{unknown[0]} is not a setting. `evidence settings` lists them.")
     values: dict[str, Any] = dict(_space_defaults())
@@ -104,7 +143,38 @@ def from_environment(overrides: Mapping[str, Any] | None = None) -> Settings:
         if given is not None:
             values[name] = _parse(name, str(spec.type), given)
     values.update({k: v for k, v in (overrides or {}).items() if v is not None})
-    return checked(Settings(**values))
+    settings = Settings(**values)
+    if settings.oauth and variable("demo") not in os.environ and not (overrides or {}).get("demo"):
+        settings = dataclasses.replace(settings, demo=False)  # a Space where people are named is a private one
+    return checked(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """How this app is known to the OpenID provider."""
+
+    provider: str
+    id: str
+    secret: str = field(repr=False)
+    scopes: str = "openid profile"
+
+
+def oauth_client() -> OAuthClient | None:
+    """What a Space with `hf_oauth: true` finds in its environment, or None."""
+    given = [os.environ.get(n, "") for n in ("OPENID_PROVIDER_URL", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET")]
+    if not all(given):
+        return None
+    provider, client_id, secret = given
+    scopes = os.environ.get("OAUTH_SCOPES") or "openid profile"
+    return OAuthClient(provider.rstrip("/"), client_id, secret, scopes)
+
+
+def snapshot_key() -> str | None:
+    """The passphrase of encrypted snapshots. Raises SettingsInvalid if it is too short to keep anybody out."""
+    key = os.environ.get(SNAPSHOT_KEY, "").strip()
+    if key and len(key) < 16:
+        raise SettingsInvalid(f"{SNAPSHOT_KEY} is too short: it needs at least 16 characters.")
+    return key or None
 
 
 def checked(settings: Settings) -> Settings:
@@ -113,8 +183,24 @@ def checked(settings: Settings) -> Settings:
         raise SettingsInvalid(f"Port {settings.port} is not between 0 and 65535.")
     if settings.session_hours <= 0 or settings.max_upload_mb <= 0:
         raise SettingsInvalid("session_hours and max_upload_mb must be above 0.")
+    if settings.api_per_minute < 1:
+        raise SettingsInvalid(f"api_per_minute is {settings.api_per_minute}; it must be 1 or more.")
     if settings.threads is not None and settings.threads < 1:
         raise SettingsInvalid(f"threads is {settings.threads}; it must be 1 or more.")
+    if (
+        settings.snapshot_minutes <= 0
+        or min(settings.snapshot_keep, settings.backup_keep) < 1
+        or settings.backup_hours < 0
+    ):
+        raise SettingsInvalid("snapshot_minutes must be above 0, snapshot_keep and backup_keep 1 or more.")
+    if settings.serving_while_training not in ("auto", "keep", "cpu", "pause"):
+        raise SettingsInvalid(
+            f"serving_while_training is {settings.serving_while_training!r}; it may be auto, keep, cpu or pause."
+        )
+    if settings.demo_hours <= 0 or settings.demo_visitors < 1:
+        raise SettingsInvalid("demo_hours must be above 0, demo_visitors 1 or more.")
+    if settings.stop_seconds <= 0:
+        raise SettingsInvalid("stop_seconds must be above 0.")
     if not settings.local_reviewer.strip():
         raise SettingsInvalid("local_reviewer must be a name.")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
@@ -154,8 +240,8 @@ def variable(name: str) -> str:
 
 
 def table() -> list[dict[str, str]]:
-    """Every setting as {"variable", "flag", "default", "help"}, in order: what the README shows."""
-    return [
+    """Every setting as {"variable", "flag", "default", "help"}, in order: what the README shows. Secrets have no flag."""
+    rows = [
         {
             "variable": variable(f.name),
             "flag": "--" + f.name.replace("_", "-"),
@@ -164,19 +250,30 @@ def table() -> list[dict[str, str]]:
         }
         for f in dataclasses.fields(Settings)
     ]
+    return rows + [{"variable": name, "flag": "", "default": "", "help": text} for name, text in SECRETS.items()]
 
 
 def _space_defaults() -> dict[str, Any]:
     if not os.environ.get("SPACE_ID"):
         return {}
     return {
+        "data_dir": _space_data_dir(),
         "host": "0.0.0.0",  # noqa: S104 - the Space's proxy is the only way in
         "port": int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
         "demo": True,
         "secure_cookies": True,
         "frame_ancestors": ("https://huggingface.co",),
-        "allowed_hosts": tuple(filter(None, [os.environ.get("SPACE_HOST", "")])),
+        "allowed_hosts": _parse_list(os.environ.get("SPACE_HOST", "")),
     }
+
+
+def _space_data_dir() -> Path:
+    """`data` as everywhere, if the checkout may be written; else a folder in the home directory, else a temporary one."""
+    here = Path("data")
+    if os.access(here if here.exists() else ".", os.W_OK):
+        return here
+    home = Path(os.environ.get("HOME") or "/")
+    return (home if os.access(home, os.W_OK) else Path(tempfile.gettempdir())) / "evidence-data"
 
 
 def _parse(name: str, kind: str, given: str) -> Any:

@@ -201,6 +201,7 @@ def settings_arguments(settings: Settings) -> list[str]:
     """What the worker must know of this app's settings, as its command line; the environment it inherits."""
     chosen = {"data-dir": settings.data_dir, "device": settings.device, "dtype": settings.dtype}
     chosen |= {"attention": settings.attention, "threads": settings.threads}
+    chosen |= {"serving-while-training": settings.serving_while_training}
     return [part for name, value in chosen.items() if value is not None for part in (f"--{name}", str(value))]
 
 

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from annotator.job_context import JobContext, Part
 from annotator.serving import model_source
 from annotator.settings import Settings
-from annotator.training_data import NothingToTrain, Snapshot, bundled_replay, take_snapshot, write_json
+from annotator.sharing import await_room
+from annotator.training_data import NothingToTrain, ReplaySource, Snapshot, bundled_replay, take_snapshot, write_json
 from annotator.training_measure import Measured, measure
 from annotator.training_plan import uses_bundled_replay
+from annotator.training_processes import train_in_processes
 from annotator.training_promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
 from annotator.training_registry import (
     MADE_BY,
@@ -32,15 +34,17 @@ from annotator.training_registry import (
     registry_lock,
     size_of,
 )
+from annotator.training_snapshot import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
 from encoder.config import TrainConfig
+from encoder.training.reports import reports_directory
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Split, utc_now
 from storage.store import Store
 
 if TYPE_CHECKING:
+    from annotator.training_hub_job import HubJob
     from encoder.predict import Predictor
 
-CANDIDATE = "candidate"
 MEASURED = "measured.json"
 COMPARISON = "comparison.json"
 ROWS = "training_data.json"
@@ -55,8 +59,10 @@ def enqueue_training(
     rule: PromotionRule | None = None,
     by: str | None = None,
     note: str = "",
+    hub_job: HubJob | None = None,
 ) -> Job:
-    """Queue a training. base: a version's id, a directory or a Hub id; None for the model in service.
+    """Queue a training. base: a version's id, a directory or a Hub id; None for the model in service. hub_job: train there,
+    measure and judge here; None trains here.
 
     Several may wait; one runs at a time. Raises InvalidConfig, NothingToTrain, NotFound, NotPossible.
     """
@@ -67,6 +73,8 @@ def enqueue_training(
     if not store.gold(split=Split.TRAIN):
         raise NothingToTrain("No reviewed post is in the training split yet. Review some posts first, then train.")
     payload = {"base": chosen.id, "config": config.to_dict(), "rule": asdict(rule or PromotionRule()), "note": note}
+    if hub_job is not None:
+        payload["hub_job"] = asdict(hub_job)
     return jobs.enqueue(JobKind.TRAIN, payload, by=by)
 
 
@@ -100,14 +108,27 @@ def run_train_job(context: JobContext) -> None:
     base = base_version(store, payload["base"])
     work = context.work_dir
     context.monitor.progress(0.0, "data", "Collecting the reviewed posts")
-    replay = bundled_replay if config.replay_ratio > 0 and uses_bundled_replay(store, base) else None
-    snapshot = take_snapshot(store, work, replay=replay)
+    snapshot = take_snapshot(store, work, replay=replay_for(store, base, config))
     context.monitor.log(f"Data {snapshot.sha256[:12]}: {_counts(snapshot)}")
     take_back(store, settings, work)
     timing = train_candidate(context, snapshot, config, base)
     measured, decision = measure_candidate(context, snapshot, rule)
     promote(context, snapshot, config, base, measured, decision, timing)
+    keep_reports(settings, work)
     shutil.rmtree(work, ignore_errors=True)
+
+
+def keep_reports(settings: Settings, work: Path) -> None:
+    """Move what was reported to tensorboard or mlflow out of the job's folder, which goes, to `reports/`."""
+    reports = reports_directory(work / CANDIDATE)
+    if reports.is_dir():
+        (settings.data_dir / "reports").mkdir(exist_ok=True)
+        reports.replace(settings.data_dir / "reports" / work.name)
+
+
+def replay_for(store: Store, base: ModelVersion, config: TrainConfig) -> ReplaySource | None:
+    """Where old examples come from that are replayed beside the new ones; None for nowhere."""
+    return bundled_replay if config.replay_ratio > 0 and uses_bundled_replay(store, base) else None
 
 
 def take_back(store: Store, settings: Settings, work: Path) -> None:
@@ -123,24 +144,25 @@ def train_candidate(
     context: JobContext, snapshot: Snapshot, config: TrainConfig, base: ModelVersion
 ) -> Mapping[str, float]:
     """Train into the job's folder, from the last checkpoint if there is one. Returns seconds and seconds per step."""
-    candidate = context.work_dir / CANDIDATE
-    if not candidate.is_dir():  # it gets its name when it is whole, so what is there need not be made again
-        from encoder.train import train
+    work, device = context.work_dir, context.settings.device
+    source = model_source(base, context.settings)
+    training = TrainingFolder(work, snapshot, config, base.id, source)
+    if not training.candidate.is_dir() and (hub_job := context.job.payload.get("hub_job")):
+        from annotator.training_hub_job import HubJob, train_as_hub_job
 
+        if not (work / JOB_FILE).exists():
+            write_folder(work, config=config, base_id=base.id, source=source, carry_base=True)
+        train_as_hub_job(work, Part(context.monitor, 0.03, 0.78, "train"), HubJob(**hub_job))
+    if not training.candidate.is_dir():
+        await_room(context)
         context.monitor.progress(0.02, "train", "Loading the model")
-        train(
-            snapshot.train,
-            (*snapshot.dev, *snapshot.replay_dev),
-            snapshot.criteria,
-            base=model_source(base, context.settings),
-            output=candidate,
-            config=config,
-            monitor=Part(context.monitor, 0.03, 0.78, "train"),
-            replay=snapshot.replay,
-            resume=True,
-            device=context.settings.device,
-        )
-    return timing_of(candidate)
+        part = Part(context.monitor, 0.03, 0.78, "train")
+        if config.processes > 1:
+            write_folder(work, config=config, base_id=base.id, source=source)
+            train_in_processes(work, part, processes=config.processes, device=device)
+        else:
+            train_folder(training, part, device=device)
+    return timing_of(training.candidate)
 
 
 def timing_of(candidate: Path) -> dict[str, float]:

@@ -52,8 +52,13 @@ def export_version(store: Store, settings: Settings, model_id: str, target: Path
     return target
 
 
-def import_version(store: Store, settings: Settings, source: Path, *, by: Reviewer) -> ModelVersion:
-    """Take a zip archive or a directory in as a new version, not in service. Raises ArchiveInvalid, and what loading raises."""
+def import_version(
+    store: Store, settings: Settings, source: Path, *, by: Reviewer, origin: str | None = None
+) -> ModelVersion:
+    """Take a zip archive or a directory in as a new version, not in service. Raises ArchiveInvalid, and what loading raises.
+
+    origin: where it came from, for the version's note; None: the name of the source.
+    """
     settings.models_dir.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".import-", dir=settings.models_dir))
     try:
@@ -62,7 +67,7 @@ def import_version(store: Store, settings: Settings, source: Path, *, by: Review
         else:
             _unpack(source, temporary, limit_bytes=shutil.disk_usage(settings.models_dir).free)
         check_directory(temporary)
-        return _register(store, settings, temporary, _row_of(temporary), by=by, source=source.name)
+        return _register(store, settings, temporary, _row_of(temporary), by=by, source=origin or source.name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -112,10 +117,15 @@ def _row_of(directory: Path) -> dict[str, Any]:
 
 
 def _copy_directory(source: Path, target: Path) -> None:
-    files = [p for p in sorted(source.iterdir()) if p.is_file() and not p.is_symlink()]
-    _refuse_pickles([p.name for p in files])
-    for path in files:
-        if path.suffix in SUFFIXES:
+    _refuse_pickles([p.name for p in source.iterdir()])
+    copy_model_files(source, target, follow_links=False)
+
+
+def copy_model_files(source: Path, target: Path, *, follow_links: bool = True) -> None:
+    """Copy the files of a model directory that a model needs, and no others. A download from the Hub consists of links."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.suffix in SUFFIXES and path.is_file() and (follow_links or not path.is_symlink()):
             shutil.copyfile(path, target / path.name)
 
 

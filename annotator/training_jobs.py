@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from annotator.bootstrap import BUNDLED_PATH
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from encoder.predict import Predictor
 
 CHUNK = 16
+ALL_OF_THEM = 1_000_000_000
 
 
 def run_predict_job(context: JobContext) -> Mapping[str, Any]:
-    """Predict every unreviewed post that the model has not read yet, a chunk at a time; reviewed ones are never touched.
+    """Predict every unreviewed post that the model has not read yet, a chunk at a time; reviewed ones are never touched,
+    unless the payload names the `posts` to read.
 
     What is stored is what is done: a job that is resumed goes on where it was. A job that followed a swap gives way when
     another version is put in service. Returns {"model", "posts", "unreadable", "given_up"}.
@@ -37,10 +39,11 @@ def run_predict_job(context: JobContext) -> Mapping[str, Any]:
     criteria = store.criteria()
     context.monitor.progress(0.0, "predict", f"Loading {model.id}")
     predictor = load_predictor(context.settings, model_source(model, context.settings), version=model.id)
-    waiting = len(_unread(store, model, criteria, limit=1_000_000))
+    asked_for = _asked_for(store, model, criteria, payload.get("posts"))
+    waiting = len(_unread(store, model, criteria, limit=ALL_OF_THEM)) if asked_for is None else len(asked_for)
     done, unreadable = 0, set[str]()
     began = time.monotonic()
-    while ids := _next_chunk(context, model, criteria, unreadable):
+    for ids in _chunks(context, model, criteria, unreadable, asked_for):
         if payload.get("after_swap") and not _in_service(store, model):
             return {"model": model.id, "posts": done, "unreadable": sorted(unreadable), "given_up": True}
         unreadable |= predict_chunk(store, predictor, store.posts(ids), criteria)
@@ -61,6 +64,22 @@ def predict_chunk(store: Store, predictor: Predictor, posts: Sequence[Post], cri
     return set().union(*(predict_chunk(store, predictor, [post], criteria) for post in posts))
 
 
+def _chunks(
+    context: JobContext,
+    model: ModelVersion,
+    criteria: Sequence[Criterion],
+    unreadable: set[str],
+    asked_for: Sequence[str] | None,
+) -> Iterator[Sequence[str]]:
+    """The posts to read, a few at a time: those asked for, or whatever is unread by then. `unreadable` grows meanwhile."""
+    if asked_for is None:
+        yield from iter(lambda: _next_chunk(context, model, criteria, unreadable), [])
+        return
+    for at in range(0, len(asked_for), CHUNK):
+        context.monitor.check()
+        yield asked_for[at : at + CHUNK]
+
+
 def _next_chunk(
     context: JobContext, model: ModelVersion, criteria: Sequence[Criterion], unreadable: set[str]
 ) -> list[str]:
@@ -68,6 +87,16 @@ def _next_chunk(
     context.monitor.check()
     limit = CHUNK + len(unreadable) + context.settings.predict_ahead
     return [i for i in _unread(context.store, model, criteria, limit=limit) if i not in unreadable][-CHUNK:]
+
+
+def _asked_for(
+    store: Store, model: ModelVersion, criteria: Sequence[Criterion], ids: Sequence[str] | None
+) -> list[str] | None:
+    """Those of the posts that the model has not read yet, in the order given; None if no posts were named."""
+    if ids is None:
+        return None
+    unread = set(store.posts_without_prediction(model.id, [c.id for c in criteria], limit=ALL_OF_THEM))
+    return [post_id for post_id in ids if post_id in unread]
 
 
 def _unread(store: Store, model: ModelVersion, criteria: Sequence[Criterion], *, limit: int) -> list[str]:

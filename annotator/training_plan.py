@@ -5,15 +5,21 @@ Also the presets and the estimate of time and memory. Reads the store only.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
 
 from annotator.bootstrap import BUNDLED_PATH
+from annotator.serving import model_source
 from annotator.settings import Settings
-from annotator.training_data import by_split, gold_examples, root_of, usable_gold
+from annotator.training_data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, gold_examples, root_of, usable_gold
 from annotator.training_registry import directory_of
 from encoder.config import TrainConfig
+from encoder.hub import BUNDLED
+from encoder.training import estimate as training_estimate
 from storage.jobs import Jobs
 from storage.records import Gold, JobKind, JobStatus, ModelVersion, SpanOrigin, Split, Verdict
 from storage.store import Store
@@ -214,23 +220,54 @@ class Estimate:
     measured: bool
 
 
-FIXED_SECONDS = 25.0  # starting, loading, measuring
+JUDGING_SECONDS = 15.0  # after training: loading both models, predicting what they are judged on, the baselines
 SECONDS_PER_POST_AND_PARAMETER = 5e-9  # forward and backward of a post of 300 words, one CPU thread
-PYTHON_MB = 700.0  # interpreter with torch and transformers
+PYTHON_MB = 850.0  # interpreter with torch and transformers
 
 
 def estimate(
     store: Store, jobs: Jobs, settings: Settings, config: TrainConfig, *, base: ModelVersion | None
 ) -> Estimate:
-    """How long a training on the present gold would take and how much memory, roughly."""
-    posts = len({g.post_id for g in store.gold(split=Split.TRAIN)})
-    steps = steps_of(config, posts)
+    """How long a training on the present gold would take and how much memory, from the data, the model and the device; a
+    project that has trained so before goes by its own seconds per step.
+    """
+    examples = by_split(gold_examples(store, usable_gold(store, store.criteria())))
+    train, dev = examples[Split.TRAIN], examples[Split.DEV]
     past = seconds_per_step(jobs, config)
-    parameters = parameters_of(settings, base)
-    per_step = past or config.batch_size * config.accumulation * parameters * SECONDS_PER_POST_AND_PARAMETER
-    trained = parameters if config.method == "full" else parameters // 50
-    memory = PYTHON_MB + parameters * 4 / 1e6 + trained * 12 / 1e6 + config.batch_size * 40.0
-    return Estimate(steps, FIXED_SECONDS + steps * per_step, memory, past is not None)
+    source = None if base is None else local_source(settings, base)
+    if source is None:
+        steps = steps_of(config, len(train))
+        per_post = parameters_of(settings, base) * SECONDS_PER_POST_AND_PARAMETER
+        per_step = past or config.batch_size * config.accumulation * per_post
+        memory = PYTHON_MB + parameters_of(settings, base) * (16 if config.method == "full" else 4) / 1e6
+        return Estimate(steps, JUDGING_SECONDS + steps * per_step, memory, past is not None)
+    replayed = base is not None and uses_bundled_replay(store, base) and config.replay_ratio > 0
+    stand_ins = islice(cycle(train), REPLAY_DEV_POSTS if replayed and train else 0)  # for held-out posts of the corpus
+    found = training_estimate.estimate(
+        train,
+        [*dev, *stand_ins],
+        config,
+        base=source,
+        device=device_name(settings),
+        criteria=len(store.criteria()),
+        replay=COMPOSED_POSTS if replayed else 0,
+    )
+    seconds = found.seconds if past is None else training_estimate.START_SECONDS + found.steps * past
+    return Estimate(found.steps, JUDGING_SECONDS + seconds, found.memory_bytes / 1e6, past is not None)
+
+
+def local_source(settings: Settings, base: ModelVersion) -> str | None:
+    """The base as `encoder` takes it, None if its files are not on this machine: an estimate downloads nothing."""
+    source = model_source(base, settings)
+    return source if source == BUNDLED or Path(source).is_dir() else None
+
+
+def device_name(settings: Settings) -> str:
+    """`cpu` or the name of the GPU that is trained on. Looks for one only if torch is loaded anyway."""
+    torch = sys.modules.get("torch")
+    if settings.device == "cpu" or torch is None or not torch.cuda.is_available():
+        return "cpu"
+    return str(torch.cuda.get_device_name(settings.device if settings.device.startswith("cuda") else None))
 
 
 def steps_of(config: TrainConfig, posts: int) -> int:

@@ -262,9 +262,9 @@ def sweep(store: Store, jobs: Jobs, settings: Settings) -> list[str]:
             if marker.parent.name not in known and not jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED):
                 discard(settings, marker.parent)
                 swept.append(marker.parent.name)
-    for folder in folders_not_needed(jobs, settings):
-        shutil.rmtree(folder, ignore_errors=True)
-        swept.append(f"{WORK}/{folder.name}")
+        for folder in folders_not_needed(jobs, settings):
+            shutil.rmtree(folder, ignore_errors=True)
+            swept.append(f"{WORK}/{folder.name}")
     shutil.rmtree(settings.models_dir / TRASH, ignore_errors=True)
     return swept
 

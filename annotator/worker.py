@@ -247,6 +247,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--dtype")
     arguments.add_argument("--attention")
     arguments.add_argument("--threads", type=int)
+    arguments.add_argument("--serving-while-training")
     arguments.add_argument("--token", help=argparse.SUPPRESS)
     arguments.add_argument("--parent-pid", type=int, help="end when this process is gone")
     arguments.add_argument("--idle-seconds", type=float, help="end after so long without a job; unset: never")
@@ -258,7 +259,7 @@ def main(argv: Sequence[str] | None = None, *, handlers_by_kind: Mapping[JobKind
     """Run a worker until it is told to stop. Returns the exit code: 0, or 1 if the project cannot be opened."""
     given = parser().parse_args(argv)
     try:
-        chosen = ("data_dir", "device", "dtype", "attention", "threads")
+        chosen = ("data_dir", "device", "dtype", "attention", "threads", "serving_while_training")
         settings = from_environment({name: getattr(given, name) for name in chosen})
         prepare_process(settings)
         worker = Worker(settings, token=given.token, parent_pid=given.parent_pid, handlers_by_kind=handlers_by_kind)

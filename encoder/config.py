@@ -174,6 +174,7 @@ class TrainConfig(_Json):
     weighs than any other sentence without evidence.
     patience: evaluations without a better dev macro F1 before training stops; 0 never stops early.
     adaptation_steps: steps of masked next-token prediction on the posts before the supervised stage; 0 for none.
+    processes: how many train together, each with batch_size posts at a time; more than one needs a launcher.
     calibrate: fit temperature and thresholds on dev at the end; criteria in recall_first get a threshold that finds recall_target
     of the evidence. precision: `auto` is bf16 on a GPU that has it, else fp32. report_to: any of tensorboard, mlflow, trackio.
     """
@@ -215,6 +216,7 @@ class TrainConfig(_Json):
     recall_target: float = 0.9
     seed: int = 0
     threads: int | None = None
+    processes: int = 1
     report_to: tuple[str, ...] = ()
 
     def validate(self) -> None:
@@ -222,7 +224,7 @@ class TrainConfig(_Json):
         _one_of("method", self.method, ("full", "lora", "qlora"))
         _one_of("schedule", self.schedule, ("cosine", "linear", "constant"))
         _one_of("precision", self.precision, ("auto", "fp32", "bf16"))
-        for name in ("batch_size", "accumulation", "lora_rank", "lora_alpha"):
+        for name in ("batch_size", "accumulation", "lora_rank", "lora_alpha", "processes"):
             _at_least(name, getattr(self, name), 1)
         for name in ("patience", "adaptation_steps", "seed"):
             _at_least(name, getattr(self, name), 0)

@@ -30,7 +30,7 @@ class Family:
     attention: implementations that compute the family correctly, best first; soft-capping rules out sdpa, heads of more
     than 256 rule out flash attention. masks: one 4-D mask for all layers, or a dict by kind of layer.
     bidirectional: `config` sets is_causal to False, `always` is an encoder already. window: whether the config's sliding
-    window reaches that far to each side, or is the width of both sides together.
+    window reaches that far to each side, or is the width of both sides together. license_page: the terms of its weights.
     """
 
     name: str
@@ -43,10 +43,12 @@ class Family:
     masks: Literal["one", "by_layer"] = "by_layer"
     bidirectional: Literal["config", "always"] = "config"
     window: Literal["each_side", "both_sides"] = "each_side"
+    license_page: str = "https://ai.google.dev/gemma/terms"
 
 
 _SOFT_CAPPED = ("eager", "flash_attention_2", "flex_attention")
 _LARGE_HEADS = ("sdpa", "eager", "flex_attention")
+_APACHE = "https://ai.google.dev/gemma/apache_2"
 _MULTIMODAL_KEYS = {r"^model\.language_model\.": "", r"^language_model\.model\.": "", r"^language_model\.": ""}
 
 FAMILIES: dict[str, Family] = {
@@ -55,9 +57,10 @@ FAMILIES: dict[str, Family] = {
     # EmbeddingGemma is of this type too, with use_bidirectional_attention in its config
     "gemma3_text": Family("Gemma 3", "gemma3", "Gemma3TextConfig", "Gemma3TextModel"),
     "gemma3": Family("Gemma 3", "gemma3", "Gemma3Config", "Gemma3TextModel", "text_config", _MULTIMODAL_KEYS),
-    "gemma4_text": Family("Gemma 4", "gemma4", "Gemma4TextConfig", "Gemma4TextModel", attention=_LARGE_HEADS),
+    "gemma4_text": Family("Gemma 4", "gemma4", "Gemma4TextConfig", "Gemma4TextModel", attention=_LARGE_HEADS, license_page=_APACHE),
     "gemma4": Family(
-        "Gemma 4", "gemma4", "Gemma4Config", "Gemma4TextModel", "text_config", _MULTIMODAL_KEYS, _LARGE_HEADS
+        "Gemma 4", "gemma4", "Gemma4Config", "Gemma4TextModel", "text_config", _MULTIMODAL_KEYS, _LARGE_HEADS,
+        license_page=_APACHE,
     ),
     "t5gemma": Family(
         "T5Gemma", "t5gemma", "T5GemmaConfig", "T5GemmaEncoder", "encoder", {r"^(model\.)?encoder\.": ""}, _SOFT_CAPPED,
@@ -90,6 +93,13 @@ def family_of(directory: Path) -> Family:
     if model_type not in FAMILIES:
         raise ModelUnusable(f"{directory} holds a model of type {model_type!r}; it can be {', '.join(FAMILIES)}.")
     return FAMILIES[model_type]
+
+
+def license_page_of(repository: str) -> str:
+    """Where to read the license of a repository's weights, by the family that its name tells; empty if it tells none."""
+    name = repository.lower().replace("-", "").replace("_", "").replace("embeddinggemma", "gemma3")
+    names = {f.name.lower().replace(" ", ""): f.license_page for f in FAMILIES.values()}
+    return next((names[known] for known in sorted(names, key=len, reverse=True) if known in name), "")
 
 
 def text_config(family: Family, directory: Path) -> Any:

@@ -10,13 +10,15 @@ from encoder.errors import ModelUnusable
 BUNDLED = "demo"
 BUNDLED_DIRECTORY = Path(__file__).parent / "demo" / "model"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_OFFLINE = "Connect to the network once, or download it elsewhere and give its directory."
 _FILES = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja"]
 
 
 def resolve(model: str | Path) -> Path:
     """The local directory of a model; a repository is downloaded (weights in safetensors only) or found in the cache.
 
-    Raises ModelUnusable with one line that says what to do: no such directory, no network, gated, not found.
+    Raises ModelUnusable with one line that says what to do: no such directory, no network, gated (with the page of the
+    license), not found, refused, cut off, no room.
     """
     if str(model) == BUNDLED:
         return BUNDLED_DIRECTORY
@@ -34,30 +36,16 @@ def resolve(model: str | Path) -> Path:
 
 def _download(repository: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
 
-    page = f"https://huggingface.co/{repository}"
+    from encoder.families import license_page_of
+    from encoder.hub_errors import in_words, is_hub_error
+
     try:
         return Path(snapshot_download(repository, allow_patterns=_FILES))
-    except GatedRepoError:
-        raise ModelUnusable(
-            f"{repository} is gated: accept its license at {page}, then log in with `hf auth login`."
-        ) from None
-    except RepositoryNotFoundError:
-        raise ModelUnusable(
-            f"There is no directory {repository!r}, and no repository at {page} that you can see; "
-            f"for a private one log in with `hf auth login`."
-        ) from None
-    except LocalEntryNotFoundError:
-        raise ModelUnusable(
-            f"{repository} is not on this machine and the Hub cannot be reached. Connect to the network once, "
-            f"or download it elsewhere and give its directory."
-        ) from None
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelUnusable(f"{repository} could not be downloaded: {reason}") from error
+    except Exception as error:  # the client's errors have no common base
+        if is_hub_error(error):
+            page = license_page_of(repository)
+            raise ModelUnusable(in_words(error, repository, license_page=page, offline=_OFFLINE)) from error
+        if isinstance(error, OSError):
+            raise ModelUnusable(f"{repository} could not be stored here: {error.strerror or error}") from error
+        raise

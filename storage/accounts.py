@@ -18,10 +18,10 @@ class AccountStore(Connections):
         if not name.strip() or name != name.strip():
             raise InvalidRecord(f"Reviewer name {name!r} is empty or has spaces around it.")
         with self.write() as db:
-            if any(db.query("SELECT 1 FROM reviewer WHERE name = ?", [name])):
+            if any(db.query("SELECT 1 FROM main.reviewer WHERE name = ?", [name])):
                 raise InvalidRecord(f"There is a reviewer {name!r} already.")
             db.conn.execute(
-                "INSERT INTO reviewer (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
+                "INSERT INTO main.reviewer (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
                 [name, str(role), password_hash, utc_now()],
             )
         return self.reviewer(name)
@@ -30,7 +30,8 @@ class AccountStore(Connections):
         """The reviewer of that name, added without a password if there is none."""
         with self.write() as db:
             db.conn.execute(
-                "INSERT INTO reviewer (name, role, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO main.reviewer (name, role, created_at) VALUES (?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET import_id = NULL WHERE import_id IS NOT NULL",
                 [name, str(role), utc_now()],
             )
         return self.reviewer(name)
@@ -48,17 +49,19 @@ class AccountStore(Connections):
     def update_reviewer(
         self, name: str, *, role: Role | None = None, password_hash: str | None = None, disabled: bool | None = None
     ) -> None:
-        """Change what is given; a disabled person's sessions end at once. Raises NotFound."""
+        """Change what is given; a disabled person's sessions and access tokens end at once. Raises NotFound."""
         reviewer = self.reviewer(name)
         disabled_at = reviewer.disabled_at if disabled is None else (utc_now() if disabled else None)
         with self.write() as db:
             db.conn.execute(
-                "UPDATE reviewer SET role = coalesce(?, role), password_hash = coalesce(?, password_hash),"
+                "UPDATE main.reviewer SET role = coalesce(?, role), password_hash = coalesce(?, password_hash),"
                 " disabled_at = ? WHERE name = ?",
                 [role and str(role), password_hash, disabled_at, name],
             )
             if disabled_at or password_hash:
                 db.conn.execute("DELETE FROM session WHERE reviewer = ?", [name])
+            if disabled_at:
+                self.revoke_tokens_of(name)  # type: ignore[attr-defined]
 
     def password_hash(self, name: str) -> str | None:
         """The stored hash of an enabled person; None if there is no such person or they cannot sign in."""

@@ -8,13 +8,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from storage.connection import Connections
+from storage.connection import PENDING, Connections
 from storage.gold import gold_of
 from storage.records import Annotation, Conflict, Gold, NotFound, Role, Split, utc_now
 from storage.rows import annotated_json, annotation_from_row, spans_json
 
 INSERT_ANNOTATION = """
-INSERT INTO annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
+INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
     undecided, note, seconds, model_version, restored_from, undoes, import_id, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -42,7 +42,7 @@ class AnnotationStore(Connections):
                     f"(revision {current}, you saw {expected_revision}).",
                     current_revision=current,
                 )
-            return _append(db, dataclasses.replace(annotation, revision=current + 1), import_id=None)
+            return _append(db, annotation, import_id=None)
 
     def import_annotations(self, annotations: Iterable[Annotation], *, import_id: int | None) -> int:
         """Append annotations that came from a file, each as its reviewer's next revision. Returns how many.
@@ -53,8 +53,7 @@ class AnnotationStore(Connections):
         with self.write() as db:
             for annotation in annotations:
                 self._check_spans(db, annotation)
-                revision = _latest_revision(db, annotation) + 1
-                _append(db, dataclasses.replace(annotation, revision=revision), import_id=import_id)
+                _append(db, annotation, import_id=import_id)
                 count += 1
         return count
 
@@ -137,9 +136,14 @@ class AnnotationStore(Connections):
         return [g for g in groups if len({a.reviewer for a in g if a.decided}) > 1]
 
     def last_annotation_id(self) -> int:
-        """The id of the newest save, 0 before the first."""
+        """The id of the newest save, 0 before the first; no save that becomes visible later has an id up to it."""
         with self.read() as db:
-            return int(db.execute("SELECT coalesce(max(id), 0) FROM annotation").fetchone()[0])
+            return int(
+                db.execute(
+                    "SELECT coalesce((SELECT min(id) - 1 FROM main.annotation WHERE import_id IN"
+                    f" ({PENDING})), (SELECT max(id) FROM annotation), 0)"
+                ).fetchone()[0]
+            )
 
     def count_reviewed_since(self, annotation_id: int) -> int:
         """How many posts have got a verdict of evidence or no evidence by a save after that one, and still have it."""
@@ -170,15 +174,17 @@ class AnnotationStore(Connections):
             yield gold_of(annotations, roles), annotations
 
 
-def _latest_revision(db: Any, annotation: Annotation) -> int:
+def _latest_revision(db: Any, annotation: Annotation, *, table: str = "annotation") -> int:
     row = db.execute(
-        "SELECT max(revision) FROM annotation WHERE post_id = ? AND criterion_id = ? AND reviewer = ?",
+        f"SELECT max(revision) FROM {table} WHERE post_id = ? AND criterion_id = ? AND reviewer = ?",
         [annotation.post_id, annotation.criterion_id, annotation.reviewer],
     ).fetchone()
     return int(row[0] or 0)
 
 
 def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annotation:
+    """Store the annotation as the next revision, also after those that an import has stored but not shown yet."""
+    annotation = dataclasses.replace(annotation, revision=_latest_revision(db, annotation, table="main.annotation") + 1)
     created_at = annotation.created_at or utc_now()
     cursor = db.conn.execute(
         INSERT_ANNOTATION,
@@ -203,14 +209,15 @@ def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annota
         ],
     )
     db.conn.execute(
-        "INSERT OR REPLACE INTO annotation_head (post_id, criterion_id, reviewer, annotation_id, verdict)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO main.annotation_head (post_id, criterion_id, reviewer, annotation_id, verdict, import_id)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         [
             annotation.post_id,
             annotation.criterion_id,
             annotation.reviewer,
             cursor.lastrowid,
             annotation.verdict and str(annotation.verdict),
+            import_id,
         ],
     )
     return dataclasses.replace(annotation, id=cursor.lastrowid, created_at=created_at)

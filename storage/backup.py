@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from storage.connection import DATABASE_NAME
 from storage.records import EvidenceError, StoreUnavailable, utc_now
@@ -15,33 +18,62 @@ class BackupInvalid(EvidenceError):
     """A snapshot that cannot be trusted."""
 
 
-def snapshot(store: Store, folder: Path, *, keep: int = 10) -> Path:
+def snapshot(store: Store, folder: Path, *, keep: int = 10, prefix: str = "evidence") -> Path:
     """Copy the live database to `folder`, check the copy, and only then give it its name. Returns its path.
 
-    Older snapshots beyond `keep` are removed. Raises BackupInvalid, and StoreUnavailable if the folder cannot be written.
+    Older snapshots of the same prefix beyond `keep` are removed. Raises BackupInvalid, and StoreUnavailable if the folder
+    cannot be written.
     """
-    name = f"evidence-{utc_now().replace(':', '')}.db"
+    name = f"{prefix}-{utc_now().replace(':', '')}.db"
+    temporary = folder / f".{name}.{os.getpid()}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{name}.{os.getpid()}.partial"
         target = _unused(folder / name)
-        with store.read() as db, sqlite3.connect(temporary) as copy:
-            db.conn.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
-        copy.close()
-        verify(temporary)
-        _sync(temporary)
+        copy_database(store, temporary)
         temporary.replace(target)
+        for old in snapshots(folder, prefix)[keep:]:
+            old.unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"The snapshot could not be written to {folder}: {error}.") from error
-    for old in snapshots(folder)[keep:]:
-        old.unlink(missing_ok=True)
+    finally:
+        temporary.unlink(missing_ok=True)
     return target
 
 
-def snapshots(folder: Path) -> list[Path]:
+def copy_database(store: Store, target: Path) -> None:
+    """A verified copy of the live database of one moment, as a single file that is on the disk. Raises BackupInvalid."""
+    try:
+        with contextlib.closing(sqlite3.connect(target)) as copy:
+            with store.read() as db:
+                db.conn.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+    except sqlite3.Error as error:  # the disk is full, as a rule
+        raise StoreUnavailable(f"The database could not be copied to {target}: {error}.") from error
+    verify(target)
+    _sync(target)
+
+
+def snapshots(folder: Path, prefix: str = "evidence") -> list[Path]:
     """Finished snapshots, newest first."""
-    return sorted(folder.glob("evidence-*.db"), key=lambda p: p.name, reverse=True)
+    return sorted(folder.glob(f"{prefix}-*.db"), key=lambda p: p.name, reverse=True)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a verified copy holds: {"schema": names of migrations, "counts", "models": [{"id", "path"}], "active"}."""
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        counts = {
+            name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for name, table in (("posts", "post"), ("decisions", "annotation"), ("reviewers", "reviewer"))
+        }
+        models = db.execute("SELECT id, path FROM model_version WHERE status != 'deleted' ORDER BY id").fetchall()
+        active = db.execute("SELECT model_version FROM model_activation ORDER BY id DESC LIMIT 1").fetchone()
+        schema = [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+    return {
+        "schema": schema,
+        "counts": counts,
+        "models": [{"id": model_id, "path": path} for model_id, path in models],
+        "active": active and active[0],
+    }
 
 
 def verify(path: Path) -> None:
@@ -79,7 +111,7 @@ def restore(snapshot_path: Path, data_dir: Path, *, overwrite: bool = False) -> 
         _fold_journal(target)
         target.replace(_unused(target.with_name(f"{DATABASE_NAME}.before-restore-{utc_now().replace(':', '')}")))
     temporary = data_dir / f".{DATABASE_NAME}.{os.getpid()}.partial"
-    temporary.write_bytes(snapshot_path.read_bytes())
+    shutil.copyfile(snapshot_path, temporary)
     verify(temporary)
     _sync(temporary)
     temporary.replace(target)

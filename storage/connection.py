@@ -2,6 +2,10 @@
 
 One connection per thread (SQLite binds connections to threads). `write()` is BEGIN IMMEDIATE: a transaction that began by
 reading and then wrote would fail at once with "database is locked" when another writer came between, whatever the timeout.
+
+An import is stored in many short transactions and becomes visible in one (`storage.imports`). Until then nobody may see its rows: on
+every connection the names `post`, `annotation`, ... are views of what is visible. Reading needs no thought about it; **writing names the
+table itself, `main.post`** (a write to the view is refused by SQLite).
 """
 
 from __future__ import annotations
@@ -19,6 +23,16 @@ from storage.records import StoreUnavailable
 
 BUSY_TIMEOUT_SECONDS = 30
 DATABASE_NAME = "evidence.db"
+PENDING = "SELECT id FROM main.import WHERE pending IS NOT NULL"
+_OF_VISIBLE_IMPORTS = ("post", "annotation", "annotation_head", "alignment", "reviewer")
+_VISIBLE_ONLY = "".join(
+    f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE ifnull(import_id, 0) NOT IN ({PENDING});\n"
+    for name in _OF_VISIBLE_IMPORTS
+)
+_VISIBLE_ONLY += (
+    "CREATE TEMP VIEW prediction AS SELECT * FROM main.prediction"  # those of older posts have a model name of their own
+    f" WHERE model_version NOT IN (SELECT 'import-' || id FROM ({PENDING}));\n"
+)
 
 
 class Connections:
@@ -30,6 +44,7 @@ class Connections:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
+        self._migrated = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             db = self._database()
@@ -38,6 +53,8 @@ class Connections:
                 self.write()
             ):  # the lock keeps a second process from migrating at the same time; and proves we can write
                 migrations.apply(db)
+            db.conn.executescript(_VISIBLE_ONLY)
+            self._migrated = True
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(_advice(path, error)) from error
 
@@ -54,6 +71,8 @@ class Connections:
                 "cache_size=-16000",
             ):
                 connection.execute(f"PRAGMA {pragma}")
+            if self._migrated:
+                connection.executescript(_VISIBLE_ONLY)
             db = Database(connection, execute_plugins=False)
             self._local.db = db
         return db

@@ -85,6 +85,30 @@ class ExportStore(Connections):
             last = rows[-1]["number"]
             yield from self._batch([post_from_row(row) for row in rows], chosen, roles, complete)
 
+    def double_reviews(self, chosen: ExportFilter) -> tuple[int, int, int]:
+        """(people, pairs of post and criterion that several of them decided, those with equal verdicts).
+
+        Of the latest verdicts, within the chosen splits and criteria.
+        """
+        where = "verdict IS NOT NULL AND (NOT :some OR criterion_id IN (SELECT value FROM json_each(:criteria)))"
+        if chosen.splits:
+            where += " AND (SELECT split FROM post WHERE id = post_id) IN (SELECT value FROM json_each(:splits))"
+        values = {
+            "some": bool(chosen.criteria),
+            "criteria": json.dumps(chosen.criteria),
+            "splits": json.dumps([str(s) for s in chosen.splits]),
+        }
+        with self.read() as db:
+            people = db.execute(
+                f"SELECT count(DISTINCT reviewer) FROM annotation_head WHERE {where}", values
+            ).fetchone()
+            pairs = db.execute(
+                "SELECT count(*), total(equal) FROM (SELECT min(verdict) = max(verdict) AS equal FROM annotation_head"
+                f" WHERE {where} GROUP BY post_id, criterion_id HAVING count(*) > 1)",
+                values,
+            ).fetchone()
+        return int(people[0]), int(pairs[0]), int(pairs[1])
+
     def _batch(
         self, posts: Sequence[Post], chosen: ExportFilter, roles: Mapping[str, Role], complete: bool
     ) -> Iterator[ExportPost]:

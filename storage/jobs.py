@@ -48,17 +48,20 @@ class Jobs:
                 return job_from_row(row)
         raise NotFound(f"There is no job {job_id}.")
 
-    def jobs(self, *, kind: JobKind | None = None, statuses: Sequence[JobStatus] = (), limit: int = 50) -> list[Job]:
-        """Jobs, newest first."""
+    def jobs(
+        self, *, kind: JobKind | None = None, statuses: Sequence[JobStatus] = (), limit: int = 50, offset: int = 0
+    ) -> list[Job]:
+        """A page of the jobs, newest first."""
         with self.store.read() as db:
             rows = db.query(
                 "SELECT * FROM job WHERE (:kind IS NULL OR kind = :kind) AND (:all OR status IN"
-                " (SELECT value FROM json_each(:statuses))) ORDER BY id DESC LIMIT :limit",
+                " (SELECT value FROM json_each(:statuses))) ORDER BY id DESC LIMIT :limit OFFSET :offset",
                 {
                     "kind": kind and str(kind),
                     "all": not statuses,
                     "statuses": json.dumps([str(s) for s in statuses]),
                     "limit": limit,
+                    "offset": offset,
                 },
             )
             return [job_from_row(row) for row in rows]

@@ -267,6 +267,68 @@ def m001_first_release(db: Database) -> None:
     _run_statements(db, _FULL_TEXT_TRIGGERS)
 
 
+_ACCESS_TOKENS = """
+CREATE TABLE access_token (          -- what a program shows instead of a session: personal, and ended by hand or by time
+    id INTEGER PRIMARY KEY,
+    token_sha256 TEXT NOT NULL UNIQUE,  -- the token itself is shown once and kept nowhere
+    reviewer TEXT NOT NULL REFERENCES reviewer(name),
+    name TEXT NOT NULL,              -- what it is for, in the person's words
+    created_at TEXT NOT NULL,
+    expires_at TEXT,                 -- NULL: until it is revoked
+    used_at TEXT,                    -- to the minute; NULL until it was used
+    revoked_at TEXT                  -- NULL while it may be used
+) STRICT;
+CREATE INDEX access_token_reviewer ON access_token(reviewer, id);
+"""
+
+
+@migrations()
+def m002_access_tokens(db: Database) -> None:
+    _run_statements(db, _ACCESS_TOKENS)
+
+
+_IMPORTS_IN_STEPS = """
+ALTER TABLE import ADD COLUMN pending TEXT;              -- NULL once it is seen; else 'storing <folder>' or 'removing': see storage.imports
+ALTER TABLE annotation_head ADD COLUMN import_id INTEGER;  -- of the annotation; NULL unless it came with an import
+ALTER TABLE reviewer ADD COLUMN import_id INTEGER;       -- the import that brought the name, until it is seen; NULL otherwise
+CREATE INDEX import_pending ON import(id) WHERE pending IS NOT NULL;
+CREATE INDEX annotation_import ON annotation(import_id) WHERE import_id IS NOT NULL;
+CREATE INDEX alignment_import ON alignment(import_id);
+CREATE INDEX annotation_head_of ON annotation_head(annotation_id);
+CREATE INDEX post_visit_of_post ON post_visit(post_id);
+DROP INDEX annotation_head_reviewer;
+CREATE INDEX annotation_head_reviewer ON annotation_head(reviewer, post_id, verdict, import_id);
+DROP TRIGGER annotation_is_kept;
+CREATE TRIGGER annotation_is_kept BEFORE DELETE ON annotation
+WHEN NOT EXISTS (SELECT 1 FROM import WHERE (undone_at IS NOT NULL OR pending IS NOT NULL) AND id IN
+    (OLD.import_id, (SELECT import_id FROM post WHERE post.id = OLD.post_id)))
+BEGIN SELECT RAISE(ABORT, 'annotations go only when their import is undone'); END;
+"""
+
+
+@migrations()
+def m003_imports_in_steps(db: Database) -> None:
+    _run_statements(db, _IMPORTS_IN_STEPS)
+
+
+_IDENTITIES = """
+CREATE TABLE identity (              -- a person as an OpenID provider knows them; they sign in there and have no password here
+    issuer TEXT NOT NULL,            -- the provider's address
+    subject TEXT NOT NULL,           -- the provider's id of the person, which outlives a change of name
+    reviewer TEXT NOT NULL UNIQUE REFERENCES reviewer(name),
+    login TEXT NOT NULL,             -- the person's name there at the last sign-in
+    created_at TEXT NOT NULL,
+    seen_at TEXT NOT NULL,           -- the last sign-in
+    PRIMARY KEY (issuer, subject)
+) STRICT;
+"""
+
+
+@migrations()
+def m004_identities(db: Database) -> None:
+    _run_statements(db, _IDENTITIES)
+
+
 def _run_statements(db: Database, script: str) -> None:
     """Statement by statement: executescript() would commit the migration's own transaction."""
     statement = ""

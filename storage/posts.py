@@ -1,14 +1,14 @@
-"""Posts, criteria and imports in the store."""
+"""Posts and criteria in the store."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from storage.connection import Connections
-from storage.records import Criterion, InvalidRecord, NotFound, Post, Split, split_of, utc_now
+from storage.records import Conflict, Criterion, NotFound, Post, Split, split_of, utc_now
 from storage.rows import criterion_from_row, post_from_row, to_json
 
 CURRENT_CRITERIA = """
@@ -19,7 +19,7 @@ ORDER BY position, id
 
 
 class PostStore(Connections):
-    """Questions and events about posts, criteria and imports."""
+    """Questions and events about posts and criteria."""
 
     # --- posts
 
@@ -27,19 +27,22 @@ class PostStore(Connections):
         """Store the posts whose id is new. Returns (number added, ids that were there already).
 
         A post without a split gets one from its author, else its id: fixed from then on.
+        Raises Conflict if an import that is not finished brings a post of one of the ids; nothing is stored then.
         """
         added, known = 0, []
         with self.write() as db:
             for post in posts:
                 cursor = db.conn.execute(
-                    "INSERT INTO post (id, text, text_sha256, split, author, source, posted_at, import_id, imported_at,"
+                    "INSERT INTO main.post (id, text, text_sha256, split, author, source, posted_at, import_id, imported_at,"
                     " shuffle, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                     _post_values(post, import_id),
                 )
                 if cursor.rowcount:
                     added += 1
-                else:
+                elif any(db.query("SELECT 1 FROM post WHERE id = ?", [post.id])):
                     known.append(post.id)
+                else:
+                    raise Conflict(f"Post {post.id} is being imported right now. Try again later.", current_revision=0)
         return added, known
 
     def post(self, post_id: str) -> Post:
@@ -90,7 +93,7 @@ class PostStore(Connections):
         """Move posts to another split, by an explicit decision of an admin. Returns how many there were."""
         with self.write() as db:
             cursor = db.conn.execute(
-                "UPDATE post SET split = ? WHERE id IN (SELECT value FROM json_each(?))",
+                "UPDATE main.post SET split = ? WHERE id IN (SELECT value FROM json_each(?))",
                 [str(split), json.dumps(list(post_ids))],
             )
             return cursor.rowcount
@@ -143,43 +146,6 @@ class PostStore(Connections):
                 )
         return saved
 
-    # --- imports
-
-    def start_import(self, file_name: str, format_name: str, *, by: str | None = None) -> int:
-        with self.write() as db:
-            cursor = db.conn.execute(
-                "INSERT INTO import (file_name, format, created_at, created_by) VALUES (?, ?, ?, ?)",
-                [file_name, format_name, utc_now(), by],
-            )
-            return int(cursor.lastrowid or 0)
-
-    def finish_import(self, import_id: int, report: Mapping[str, Any]) -> None:
-        with self.write() as db:
-            db.conn.execute("UPDATE import SET report = ? WHERE id = ?", [to_json(report), import_id])
-
-    def imports(self) -> list[dict[str, Any]]:
-        """All imports, newest first, `report` decoded; undone ones have `undone_at`."""
-        with self.read() as db:
-            return [
-                {**row, "report": json.loads(row["report"])}
-                for row in db.query("SELECT * FROM import ORDER BY id DESC")
-            ]
-
-    def undo_import(self, import_id: int) -> dict[str, int]:
-        """Remove an import's posts with everything that hangs on them, and its annotations of other posts.
-
-        Returns {"posts": n, "annotations": m}. Raises NotFound, and InvalidRecord if it was undone before.
-        """
-        with self.write() as db:
-            cursor = db.conn.execute(
-                "UPDATE import SET undone_at = ? WHERE id = ? AND undone_at IS NULL", [utc_now(), import_id]
-            )
-            if cursor.rowcount == 0:
-                if any(db.query("SELECT 1 FROM import WHERE id = ?", [import_id])):
-                    raise InvalidRecord(f"Import {import_id} was undone before.")
-                raise NotFound(f"There is no import {import_id}.")
-            return _remove_import(db.conn, import_id)
-
 
 def _post_values(post: Post, import_id: int | None) -> list[Any]:
     shuffle = int.from_bytes(hashlib.sha256(post.id.encode()).digest()[:4], "big") >> 1
@@ -197,32 +163,3 @@ def _post_values(post: Post, import_id: int | None) -> list[Any]:
         shuffle,
         to_json(dict(post.meta)),
     ]
-
-
-def _remove_import(connection: Any, import_id: int) -> dict[str, int]:
-    """Delete in the order of the foreign keys; heads of annotations that stay are worked out again."""
-    touched = connection.execute(
-        "SELECT DISTINCT post_id, criterion_id, reviewer FROM annotation WHERE import_id = ?", [import_id]
-    ).fetchall()
-    mine = "(SELECT id FROM post WHERE import_id = ?)"
-    connection.execute(
-        f"DELETE FROM annotation_head WHERE annotation_id IN (SELECT id FROM annotation WHERE import_id = ? OR post_id IN {mine})",
-        [import_id, import_id],
-    )
-    annotations = connection.execute(
-        f"DELETE FROM annotation WHERE import_id = ? OR post_id IN {mine}", [import_id, import_id]
-    ).rowcount
-    connection.execute(f"DELETE FROM alignment WHERE import_id = ? OR post_id IN {mine}", [import_id, import_id])
-    connection.execute("DELETE FROM import_issue WHERE import_id = ?", [import_id])
-    connection.execute("DELETE FROM prediction WHERE model_version = ?", [f"import-{import_id}"])
-    connection.execute("DELETE FROM post_score WHERE model_version = ?", [f"import-{import_id}"])
-    for table in ("prediction", "post_score", "post_visit", "assignment"):
-        connection.execute(f"DELETE FROM {table} WHERE post_id IN {mine}", [import_id])
-    posts = connection.execute("DELETE FROM post WHERE import_id = ?", [import_id]).rowcount
-    connection.executemany(
-        "INSERT OR REPLACE INTO annotation_head (post_id, criterion_id, reviewer, annotation_id, verdict)"
-        " SELECT post_id, criterion_id, reviewer, id, verdict FROM annotation"
-        " WHERE post_id = ? AND criterion_id = ? AND reviewer = ? ORDER BY revision DESC LIMIT 1",
-        touched,
-    )
-    return {"posts": posts, "annotations": annotations}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from storage.connection import Connections
+from storage.connection import PENDING, Connections
 from storage.records import InvalidRecord, ModelStatus, ModelVersion, NotFound, Prediction, utc_now
 from storage.rows import model_from_row, prediction_from_row, spans_json, to_json
 
@@ -25,7 +25,7 @@ class PredictionStore(Connections):
         with self.write() as db:
             for p in predictions:
                 db.conn.execute(
-                    "INSERT OR REPLACE INTO prediction (post_id, criterion_id, model_version, spans, no_evidence_score,"
+                    "INSERT OR REPLACE INTO main.prediction (post_id, criterion_id, model_version, spans, no_evidence_score,"
                     " max_score, known, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     [
                         p.post_id,
@@ -53,7 +53,8 @@ class PredictionStore(Connections):
         """The model's predictions for the post by criterion id; empty if it has not read the post yet."""
         with self.read() as db:
             rows = db.query(
-                "SELECT * FROM prediction WHERE post_id = ? AND model_version = ?", [post_id, model_version]
+                "SELECT * FROM prediction WHERE post_id = (SELECT id FROM post WHERE id = ?) AND model_version = ?",
+                [post_id, model_version],
             )
             return {row["criterion_id"]: prediction_from_row(row) for row in rows}
 
@@ -61,7 +62,7 @@ class PredictionStore(Connections):
         """Remove every model's predictions for these criteria, as after a change of their wording. Returns how many."""
         with self.write() as db:
             cursor = db.conn.execute(
-                "DELETE FROM prediction WHERE criterion_id IN (SELECT value FROM json_each(?))",
+                "DELETE FROM main.prediction WHERE criterion_id IN (SELECT value FROM json_each(?))",
                 [json.dumps(list(criterion_ids))],
             )
             return cursor.rowcount
@@ -70,7 +71,7 @@ class PredictionStore(Connections):
         """Remove everything that the model version has predicted, as when it is deleted. Returns how many."""
         with self.write() as db:
             db.conn.execute("DELETE FROM post_score WHERE model_version = ?", [model_version])
-            return db.conn.execute("DELETE FROM prediction WHERE model_version = ?", [model_version]).rowcount
+            return db.conn.execute("DELETE FROM main.prediction WHERE model_version = ?", [model_version]).rowcount
 
     def posts_without_prediction(
         self, model_version: str, criterion_ids: Sequence[str], *, limit: int, only_unreviewed: bool = False
@@ -96,7 +97,12 @@ class PredictionStore(Connections):
     def count_predicted_posts(self, model_version: str) -> int:
         with self.read() as db:
             return int(
-                db.execute("SELECT count(*) FROM post_score WHERE model_version = ?", [model_version]).fetchone()[0]
+                db.execute(
+                    "SELECT (SELECT count(*) FROM post_score WHERE model_version = :model) - (SELECT count(*) FROM main.post p"
+                    " JOIN post_score s ON s.post_id = p.id AND s.model_version = :model"
+                    f" WHERE p.import_id IN ({PENDING}))",
+                    {"model": model_version},
+                ).fetchone()[0]
             )
 
     # --- model versions

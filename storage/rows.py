@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from storage.records import (
+    AccessToken,
     AnnotatedSpan,
     Annotation,
     Criterion,
@@ -123,6 +124,11 @@ def annotation_from_row(row: Row) -> Annotation:
 
 def reviewer_from_row(row: Row) -> Reviewer:
     return Reviewer(row["name"], Role(row["role"]), row["created_at"], row["disabled_at"])
+
+
+def token_from_row(row: Row) -> AccessToken:
+    names = ("id", "reviewer", "name", "created_at", "expires_at", "used_at", "revoked_at")
+    return AccessToken(*(row[name] for name in names))
 
 
 def model_from_row(row: Row) -> ModelVersion:

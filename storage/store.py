@@ -1,6 +1,6 @@
 """The store: one object for every question and event, over one SQLite database.
 
-The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `accounts`); `connection` has `read()`
+The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `accounts`, `tokens`); `connection` has `read()`
 and `write()`; jobs are in `storage.jobs`, snapshots in `storage.backup`.
 """
 
@@ -9,18 +9,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.accounts import AccountStore
+from storage.alignments import AlignmentStore
 from storage.annotations import AnnotationStore
 from storage.connection import DATABASE_NAME, Connections
 from storage.exports import ExportStore
+from storage.identities import IdentityStore
+from storage.imports import ImportStore
 from storage.posts import PostStore
 from storage.predictions import PredictionStore
 from storage.queue import QueueStore
-from storage.staging import StagingStore
+from storage.tokens import TokenStore
 
 __all__ = ["Connections", "Store", "open_store"]
 
 
-class Store(PostStore, PredictionStore, AnnotationStore, QueueStore, AccountStore, StagingStore, ExportStore):
+class Store(
+    PostStore,
+    PredictionStore,
+    AnnotationStore,
+    QueueStore,
+    AccountStore,
+    TokenStore,
+    IdentityStore,
+    ImportStore,
+    AlignmentStore,
+    ExportStore,
+):
     """All questions and events of one project's database. Safe to share between threads."""
 
 

@@ -15,6 +15,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from storage.store import Store, open_store
 from tests.builders import MOOD, SLEEP
+from tests.hub.conftest import hub, hub_environment, on_the_hub  # noqa: F401  (fixtures for every folder)
 
 
 @pytest.fixture

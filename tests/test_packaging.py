@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -26,3 +28,10 @@ def test_every_dependency_has_a_range() -> None:
 def test_the_continuous_integration_runs_the_readmes_test_command() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert re.search(r'^pip install -e "\.\[test\]" .*pytest', readme, re.MULTILINE)
+
+
+def test_the_citation_names_this_version_and_license() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)

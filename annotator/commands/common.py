@@ -131,6 +131,24 @@ def say(*words: object) -> None:
     sys.stderr.flush()
 
 
+def pair(text: str, flag: str, form: str = "NAME=VALUE") -> tuple[str, str]:
+    """The two sides of NAME=VALUE. The text may be a secret: no message repeats what is after the sign. Raises UsageError."""
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
+        raise UsageError(f"{flag}: {text.split('=')[0]!r} is not of the form {form}.")
+    return name.strip(), value.strip()
+
+
+def agree(words: str, *, yes: bool) -> bool:
+    """Whether the person agrees to what is about to leave this machine. Raises UsageError where nobody can be asked."""
+    say(words)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("Nothing was sent. Say --yes to agree to this where no question can be asked.")
+    return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
+
+
 def read_secret(prompt: str, *, from_stdin: bool) -> str:
     """A password: typed unseen and twice, or the first line of standard input. Raises UsageError if they differ."""
     if from_stdin:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from annotator.commands.common import (
     Subparsers,
     UsageError,
     add_data_dir,
+    agree,
     new_or_known_project_of,
+    pair,
     project_of,
     report,
     say,
 )
+
+if TYPE_CHECKING:
+    from storage.exports import ExportFilter
+    from storage.store import Store
 
 
 def add(commands: Subparsers) -> None:
@@ -22,7 +29,9 @@ def add(commands: Subparsers) -> None:
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="file, folder or zip file")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="file, folder, zip file, or hub:OWNER/NAME for a dataset of the Hub"
+    )
     parser.add_argument(
         "--format", default="auto", metavar="NAME", help="format (default: auto, found from the content)"
     )
@@ -38,9 +47,19 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "--labels-as", metavar="WHAT", help="annotations, gold, predictions or ignore (default: annotations)"
     )
     parser.add_argument("--annotator", metavar="NAME", help="whose annotations they are where the file does not say")
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="LABEL=CRITERION",
+        help="our criterion for a label of the file; repeatable",
+    )
     parser.add_argument("--new-criteria", action="store_true", default=None, help="add criteria that the project lacks")
     parser.add_argument("--split", metavar="NAME", help="train, dev or test for all posts (default: by hash)")
     parser.add_argument("--source", metavar="TEXT", help="where the posts come from")
+    parser.add_argument(
+        "--same-text", metavar="WHAT", help="a post with a known text under another id: skip or keep (default: skip)"
+    )
     parser.add_argument("--mask", action="store_true", default=None, help="mask names of people, addresses, numbers")
     parser.add_argument("--dry-run", action="store_true", help="check and report only")
     add_data_dir(parser)
@@ -48,16 +67,22 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", metavar="NAME", help="format, e.g. jsonl, gold, csv, squad, brat, parquet")
+    parser.add_argument("--output", type=Path, metavar="PATH", help="file, or folder for a folder format")
     parser.add_argument(
-        "--format", required=True, metavar="NAME", help="format, e.g. jsonl, gold, csv, squad, brat, parquet"
+        "--push-to-hub", metavar="REPO", help="instead of a file: a private dataset OWNER/NAME of the Hugging Face Hub"
     )
-    parser.add_argument(
-        "--output", required=True, type=Path, metavar="PATH", help="file, or folder for a folder format"
-    )
+    parser.add_argument("--public", action="store_true", help="with --push-to-hub: everybody may read it")
+    parser.add_argument("--yes", action="store_true", help="with --push-to-hub: do not ask before sending")
     parser.add_argument("--answers", metavar="WHICH", help="gold, or each reviewer's latest (default: gold)")
     parser.add_argument("--reviewer", metavar="NAME", help="only this person's answers")
     parser.add_argument("--only-criteria", metavar="IDS", help="only these criteria, comma-separated")
+    parser.add_argument("--verdict", metavar="NAMES", help="only these: evidence, no_evidence, unsure; comma-separated")
     parser.add_argument("--split", metavar="NAMES", help="only these splits, comma-separated")
+    parser.add_argument("--since", metavar="DATE", help="decided on that day or later, UTC, e.g. 2026-11-01")
+    parser.add_argument("--until", metavar="DATE", help="decided on that day or earlier")
+    parser.add_argument("--model-version", metavar="ID", help="decided on this model version's predictions")
+    parser.add_argument("--unreviewed", action="store_true", help="also posts without any such answer")
     parser.add_argument("--license", default="unknown", metavar="NAME", help="licence named in the dataset card")
     add_data_dir(parser)
     parser.set_defaults(run=run_export)
@@ -66,18 +91,20 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 def run_import(arguments: argparse.Namespace) -> None:
     from annotator.exchange import import_file
 
-    if not arguments.file.exists():
+    if not arguments.file.exists() and not str(arguments.file).startswith("hub:"):
         raise UsageError(f"There is no file {arguments.file}.")
     project = new_or_known_project_of(arguments)
-    names = ("encoding", "labels_as", "annotator", "new_criteria", "split", "source", "mask")
+    names = ("encoding", "labels_as", "annotator", "new_criteria", "split", "source", "same_text", "mask")
     options = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    columns = dict(_pair(text) for text in arguments.column)
+    columns = dict(pair(text, "--column", "FIELD=COLUMN") for text in arguments.column)
+    criteria = dict(pair(text, "--label", "LABEL=CRITERION") for text in arguments.label)
     with _Progress("import") as bar:
         result = import_file(
             project,
             arguments.file,
             arguments.format,
             columns=columns,
+            criteria=criteria,
             by=project.settings.local_reviewer,
             on_progress=bar.update,
             dry_run=arguments.dry_run,
@@ -94,25 +121,45 @@ def run_import(arguments: argparse.Namespace) -> None:
 def run_export(arguments: argparse.Namespace) -> None:
     from annotator.exchange import export_file, export_filter
 
+    to_file = bool(arguments.format and arguments.output)
+    if to_file == bool(arguments.push_to_hub):
+        raise UsageError("Give --format and --output, or --push-to-hub (whose format is fixed), and not both.")
     project = project_of(arguments)
     chosen = export_filter(
         {
             "answers": arguments.answers,
             "reviewer": arguments.reviewer,
             "criteria": arguments.only_criteria,
+            "verdicts": arguments.verdict,
             "splits": arguments.split,
+            "since": arguments.since,
+            "until": arguments.until,
+            "model_version": arguments.model_version,
+            "unreviewed": arguments.unreviewed,
         }
     )
+    if arguments.push_to_hub:
+        _push(arguments, project.store, chosen)
+        return
     result = export_file(project.store, arguments.format, arguments.output, chosen, license_name=arguments.license)
     report(result)
     say(f"Exported to {result['output']}.")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    field, separator, column = text.partition("=")
-    if not separator or not field:
-        raise UsageError(f"--column {text!r} is not of the form FIELD=COLUMN.")
-    return field.strip(), column.strip()
+def _push(arguments: argparse.Namespace, store: Store, chosen: ExportFilter) -> None:
+    from annotator.exchange_hub import leaving, push_to_hub
+
+    name, private = arguments.push_to_hub, not arguments.public
+    done = push_to_hub(
+        store,
+        name,
+        chosen,
+        private=private,
+        license_name=arguments.license,
+        agreed=lambda manifest: agree(leaving(manifest, name, private=private), yes=arguments.yes),
+    )
+    report(done)
+    say(f"The dataset is at {done['url']}" + ("" if done["changed"] else " (it was there already)"))
 
 
 class _Progress:

@@ -37,6 +37,14 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--dev", type=Path, metavar="GOLD.jsonl", help="examples to choose by (default: the dev posts of --data)"
     )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="where the new model goes")
+    add_training_settings(parser)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output directory")
+    add_model(parser)
+    parser.set_defaults(run=run_train)
+
+
+def add_training_settings(parser: argparse.ArgumentParser) -> None:
+    """The arguments that `training_config` reads."""
     parser.add_argument(
         "--preset",
         default="quick",
@@ -52,9 +60,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="one training setting; repeatable",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output directory")
-    add_model(parser)
-    parser.set_defaults(run=run_train)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -220,3 +225,6 @@ class StderrMonitor:
 
     def log(self, line: str) -> None:
         say(f"  {line}")
+
+    def raise_if_stopped(self) -> None:
+        """Nothing: a Ctrl+C comes by itself."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotator.commands.common import Subparsers, UsageError, add_data_dir, project_of, report, say
+from annotator.commands.common import Subparsers, UsageError, add_data_dir, agree, project_of, report, say
 
 if TYPE_CHECKING:
     from annotator.bootstrap import Project
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    models = commands.add_parser("models", help="model versions: list, add, use, rollback, delete")
+    models = commands.add_parser("models", help="model versions: list, add, use, rollback, delete, push, pull")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     _finish(actions.add_parser("list", help="all versions, newest first"), run_list)
     new = actions.add_parser("add", help="register a model directory or Hub id as a version, after loading it once")
@@ -30,6 +31,16 @@ def add(commands: Subparsers) -> None:
     delete = actions.add_parser("delete", help="delete a version's files; its record stays")
     delete.add_argument("id", metavar="ID")
     _finish(delete, run_delete)
+    push = actions.add_parser("push", help="upload a version to a repository of the Hugging Face Hub")
+    push.add_argument("id", metavar="VERSION")
+    push.add_argument("repository", metavar="REPO", help="owner/name; made if it is not there")
+    push.add_argument("--public", action="store_true", help="everybody may read it (default: private)")
+    push.add_argument("--yes", action="store_true", help="do not ask before sending")
+    _finish(push, run_push)
+    pull = actions.add_parser("pull", help="take a repository of the Hub in as a version, after loading it once")
+    pull.add_argument("repository", metavar="REPO")
+    pull.add_argument("--revision", metavar="NAME", help="branch, tag or commit (default: main)")
+    _finish(pull, run_pull)
 
 
 def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
@@ -103,6 +114,34 @@ def run_delete(arguments: argparse.Namespace) -> None:
     project = project_of(arguments)
     delete_version(project.store, project.jobs, project.settings, arguments.id)
     report({"deleted": arguments.id})
+
+
+def run_push(arguments: argparse.Namespace) -> int:
+    from annotator.hub import Hub
+    from annotator.model_hub import leaving, push_version
+
+    project, private = project_of(arguments), not arguments.public
+    words = leaving(project.store, project.settings, arguments.id, arguments.repository, private=private)
+    hub = Hub()
+    hub.require_login()
+    if not agree(words, yes=arguments.yes):
+        say("Nothing was sent.")
+        return 1
+    done = push_version(project.store, project.settings, arguments.id, arguments.repository, private=private, hub=hub)
+    report(asdict(done))
+    say(f"{arguments.id} is at {done.url}" + ("" if done.changed else " (it was there already)"))
+    return 0
+
+
+def run_pull(arguments: argparse.Namespace) -> None:
+    from annotator.model_hub import pull_version
+
+    project = project_of(arguments)
+    model = pull_version(
+        project.store, project.settings, arguments.repository, by=_me(project), revision=arguments.revision
+    )
+    report({"id": model.id, "path": model.path, "bytes": model.size_bytes})
+    say(f"Taken in as {model.id}. `evidence models use {model.id}` puts it in service.")
 
 
 def _me(project: Project) -> Reviewer:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from annotator.commands import people_tokens
 from annotator.commands.common import Subparsers, add_data_dir, project_of, read_secret, report, say
 
 ROLES = ("reviewer", "adjudicator", "admin")
 
 
 def add(commands: Subparsers) -> None:
-    users = commands.add_parser("users", help="accounts: add, list, disable, enable, role, passwd")
+    users = commands.add_parser("users", help="accounts: add, list, disable, enable, role, passwd, token")
     actions = users.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser("add", help="make an account; the first one turns sign-in on")
     new.add_argument("name", metavar="NAME")
@@ -20,7 +21,7 @@ def add(commands: Subparsers) -> None:
     _finish(new, run_add)
     _finish(actions.add_parser("list", help="everybody, with their roles"), run_list)
     for action, run, words in (
-        ("disable", run_disable, "end a person's sessions and refuse further sign-in"),
+        ("disable", run_disable, "end a person's sessions and access tokens, and refuse further sign-in"),
         ("enable", run_enable, "let a disabled person sign in again"),
     ):
         parser = actions.add_parser(action, help=words)
@@ -30,10 +31,11 @@ def add(commands: Subparsers) -> None:
     role.add_argument("name", metavar="NAME")
     role.add_argument("role", choices=ROLES)
     _finish(role, run_role)
-    password = actions.add_parser("passwd", help="set a new password; the person's sessions end")
+    password = actions.add_parser("passwd", help="set a new password; the person's sessions and access tokens end")
     password.add_argument("name", metavar="NAME")
     _add_password(password)
     _finish(password, run_passwd)
+    people_tokens.add(actions)
 
 
 def _add_password(parser: argparse.ArgumentParser) -> None:

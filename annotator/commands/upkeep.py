@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from annotator.commands.common import Subparsers, add_data_dir, project_of, report, say, settings_of
+
+if TYPE_CHECKING:
+    from annotator.settings import Settings
 
 
 def add(commands: Subparsers) -> None:
@@ -19,12 +23,22 @@ def add(commands: Subparsers) -> None:
     add_data_dir(worker)
     worker.set_defaults(run=run_worker)
     backup = commands.add_parser("backup", help="write a verified snapshot of the database, also while the app runs")
-    backup.add_argument("--output", type=Path, metavar="DIR", help="where it goes (default: backups/ of the project)")
+    where = backup.add_mutually_exclusive_group()
+    where.add_argument("--output", type=Path, metavar="DIR", help="where it goes (default: backups/ of the project)")
+    where.add_argument(
+        "--to",
+        metavar="PLACE",
+        help="instead: the whole project with its models, to a directory or hf://datasets/owner/name",
+    )
     backup.add_argument("--keep", type=int, default=10, metavar="N", help="how many snapshots stay there (default: 10)")
     add_data_dir(backup)
     backup.set_defaults(run=run_backup)
     restore = commands.add_parser("restore", help="put a snapshot in place; the app must not be running")
-    restore.add_argument("snapshot", type=Path, metavar="SNAPSHOT", help="a file that `evidence backup` wrote")
+    restore.add_argument(
+        "snapshot", metavar="SNAPSHOT", help="a file that `evidence backup` wrote, or the place of whole snapshots"
+    )
+    restore.add_argument("--name", metavar="TIME", help="of a place: this snapshot instead of the newest whole one")
+    restore.add_argument("--list", action="store_true", help="of a place: list what is there and change nothing")
     restore.add_argument("--overwrite", action="store_true", help="replace the database; the old one is kept beside it")
     add_data_dir(restore)
     restore.set_defaults(run=run_restore)
@@ -45,9 +59,18 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
 
 def run_backup(arguments: argparse.Namespace) -> None:
+    from annotator.settings import snapshot_key
+    from annotator.snapshot_targets import open_target
+    from annotator.snapshots import Snapshots
     from storage.backup import snapshot
 
     project = project_of(arguments)
+    if arguments.to:
+        place = Snapshots(open_target(arguments.to), project.settings, passphrase=snapshot_key())
+        manifest = place.write(project.store, reason="evidence backup", keep=max(1, arguments.keep))
+        report({"place": arguments.to, "name": manifest.name, "counts": manifest.counts})
+        say(f"Snapshot {manifest.name} written to {arguments.to}")
+        return
     path = snapshot(project.store, arguments.output or project.settings.backups_dir, keep=max(1, arguments.keep))
     report({"path": str(path), "bytes": path.stat().st_size})
     say(f"Snapshot written and verified: {path}")
@@ -58,11 +81,37 @@ def run_restore(arguments: argparse.Namespace) -> None:
     from storage.backup import restore
 
     settings = settings_of(arguments)
+    if arguments.snapshot.startswith("hf://") or Path(arguments.snapshot).is_dir():
+        run_restore_place(arguments, settings)
+        return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with serving_alone(settings.data_dir):
-        path = restore(arguments.snapshot, settings.data_dir, overwrite=arguments.overwrite)
-    report({"path": str(path), "snapshot": str(arguments.snapshot)})
+        path = restore(Path(arguments.snapshot), settings.data_dir, overwrite=arguments.overwrite)
+    report({"path": str(path), "snapshot": arguments.snapshot})
     say(f"Restored to {path}")
+
+
+def run_restore_place(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Restore the newest whole snapshot of a place, or the named one, or list them."""
+    from annotator.bootstrap import serving_alone
+    from annotator.settings import snapshot_key
+    from annotator.snapshot_manifest import SnapshotDamaged
+    from annotator.snapshot_targets import open_target
+    from annotator.snapshots import Snapshots
+
+    place = Snapshots(open_target(arguments.snapshot), settings, passphrase=snapshot_key())
+    if arguments.list:
+        rows = place.manifests()
+        report([{"name": m.name, "reason": m.reason, "counts": m.counts, "encrypted": m.key is not None} for m in rows])
+        say(f"{len(rows)} snapshots in {arguments.snapshot}.")
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with serving_alone(settings.data_dir):
+        restored = place.restore_newest(overwrite=arguments.overwrite, name=arguments.name)
+    if restored is None:
+        raise SnapshotDamaged(f"There is no snapshot in {arguments.snapshot}.")
+    report({"name": restored.manifest.name, "refused": restored.refused, "models_missing": restored.missing})
+    say(f"Restored snapshot {restored.manifest.name} to {settings.data_dir}")
 
 
 def run_check(arguments: argparse.Namespace) -> int:
@@ -80,7 +129,7 @@ def run_settings(arguments: argparse.Namespace) -> None:
     from annotator.settings import table
 
     values = settings_of(arguments).as_environment()
-    rows = [{**row, "value": values[row["variable"]]} for row in table()]
+    rows = [{**row, "value": values.get(row["variable"], "(not shown)")} for row in table()]
     report(rows)
     for row in rows:
         say(f"{row['variable']:<44} {row['value']:<28} {row['help']}")

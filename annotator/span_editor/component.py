@@ -24,6 +24,7 @@ SCRIPTS = (
     "keys.js",
     "panels.js",
     "dialogs.js",
+    "care.js",
     "main.js",
 )
 SHARED = "dom.js"

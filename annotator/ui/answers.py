@@ -5,7 +5,6 @@ A server function that fails is silent in Gradio, so only an explicit `ok` is a 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,11 +23,9 @@ def server_functions(context: Context, answers: Mapping[str, Answer]) -> list[Ca
 
 
 def _server_function(context: Context, name: str, answer: Answer) -> Callable[[Wire, gr.Request], Wire]:
-    asked = functools.partial(answer, context)
-
     def call(message: Wire, request: gr.Request) -> Wire:
         try:
-            return {"ok": True, **asked(message or {}, context.user(request))}
+            return {"ok": True, **answer(context.of(request), message or {}, context.user(request))}
         except EvidenceError as error:
             return {"ok": False, "error": str(error)}
         except Exception as error:  # the page must get an answer; what went wrong is in the log

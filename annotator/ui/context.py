@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
 import inspect
-import logging
-import secrets
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import gradio as gr
 
 from annotator.accounts import NotAllowed, allow
+from annotator.api import Api
 from annotator.bootstrap import Project
-from annotator.gate import person_of
+from annotator.gate import came_by_token, is_visitor, person_of
+from annotator.problems import unexpected
 from annotator.serving import ModelService
 from annotator.settings import Settings
+from annotator.snapshot_keeper import SnapshotKeeper
+from annotator.visitors import Visitors
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Reviewer, Role
 from storage.store import Store
 
-log = logging.getLogger(__name__)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -33,23 +35,42 @@ QUEUED: dict[str, Any] = {"api_visibility": "private"}
 class Context:
     """One project as the pages see it."""
 
-    def __init__(self, project: Project, models: ModelService) -> None:
+    def __init__(self, project: Project, models: ModelService, keeper: SnapshotKeeper | None = None) -> None:
         self.project = project
+        self.keeper = keeper
         self.settings: Settings = project.settings
         self.store: Store = project.store
         self.jobs: Jobs = project.jobs
         self.models = models
-        self._known_visitors: set[str] = set()
-        self._lock = threading.Lock()
+        self.api = Api(project, models)
+        self.visitors = Visitors(project.store, project.settings) if project.settings.demo else None
 
     def user(self, request: Any) -> Reviewer:
-        """The person behind a `gr.Request` or Starlette request. Raises NotAllowed if there is none."""
+        """The person who uses the page, behind a `gr.Request` or Starlette request. Raises NotAllowed if there is none."""
         person = person_of(request)
         if person is None:
             raise NotAllowed("Sign in first.")
-        if self.settings.demo and person.name.startswith("visitor-"):
-            self._remember_visitor(person.name)
+        if came_by_token(request):
+            raise NotAllowed("An access token is for the API; this belongs to the page.")
         return person
+
+    def of(self, request: Any) -> Context:
+        """This context as the person behind the request works in it: a visitor of the public demo has a store of their own.
+
+        Raises NotAllowed, and Busy where there are too many visitors.
+        """
+        person = self.user(request)
+        if self.visitors is None or not is_visitor(request):
+            return self
+        own = copy.copy(self)
+        own.store = self.visitors.store_of(person, self.models.version)
+        own.project = dataclasses.replace(self.project, store=own.store)
+        return own
+
+    def close(self) -> None:
+        """Forget the visitors of the public demo."""
+        if self.visitors is not None:
+            self.visitors.close()
 
     def require(self, request: Any, *roles: Role) -> Reviewer:
         """The person, if they have one of the roles (an admin has them all); else a gr.Error that says who may."""
@@ -57,17 +78,6 @@ class Context:
             return allow(self.user(request), *roles)
         except NotAllowed as error:
             raise gr.Error(str(error), print_exception=False, title="Not allowed") from error
-
-    def _remember_visitor(self, name: str) -> None:
-        """A visitor of the demo becomes a reviewer in the store with their first action, not with their first request."""
-        with self._lock:
-            if name in self._known_visitors:
-                return
-            self._store_visitor(name)
-            self._known_visitors.add(name)
-
-    def _store_visitor(self, name: str) -> None:
-        self.store.ensure_reviewer(name, Role.REVIEWER)
 
 
 def friendly(handler: Handler) -> Handler:
@@ -101,11 +111,4 @@ def as_page_error(error: Exception) -> gr.Error:
         return error
     if isinstance(error, EvidenceError):
         return gr.Error(str(error), print_exception=False, title="Not possible")
-    number = secrets.token_hex(3)
-    log.error("Unexpected error %s in the page", number, exc_info=_without_message(error))
-    return gr.Error(f"Something went wrong; the log has it under {number}.", print_exception=False, title="Error")
-
-
-def _without_message(error: Exception) -> tuple[type[BaseException], BaseException, Any]:
-    """The trace without the message, which may quote post text."""
-    return RuntimeError, RuntimeError(f"{type(error).__name__} (message left out)"), error.__traceback__
+    return gr.Error(unexpected(error, "the page"), print_exception=False, title="Error")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from annotator.ui import data_confirm, data_export, data_import
+from annotator.ui import data_confirm, data_export, data_import, data_past
 from annotator.ui.context import Context
 
 
@@ -13,7 +13,7 @@ def build(context: Context) -> None:
         with gr.Tab("Import", id="import"):
             data_import.build(context)
         with gr.Tab("Past imports", id="imports") as past:
-            data_import.build_past(context, past)
+            data_past.build(context, past)
         with gr.Tab("Uncertain evidence", id="confirm") as confirm:
             data_confirm.build(context, confirm)
         with gr.Tab("Export", id="export"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,24 @@ from annotator import exchange
 from annotator.bootstrap import replace_criteria
 from annotator.criteria import read_criteria
 from annotator.export_routes import prepare_export
+from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.exports import Answers, ExportFilter
 from storage.records import EvidenceError, InvalidRecord, Role, Split, Verdict
 
 CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 EVERYBODY = "(everybody)"
+FILTERS = (
+    "answers",
+    "reviewer",
+    "criteria",
+    "verdicts",
+    "splits",
+    "since",
+    "until",
+    "model_version",
+    "unreviewed",
+)  # in the order of the form, whose last field is the licence
 EXPLANATION = """
 *JSON Lines, complete* carries everything: each revision, verdict, rejected prediction and where a span came from. The other
 formats carry the answers; what each leaves out is said in the manifest that comes with every export.
@@ -43,37 +55,27 @@ def build(context: Context) -> None:
             result = gr.Textbox(label="Result", lines=8, interactive=False, elem_id="export-result")
             link = gr.HTML("", padding=False, elem_id="export-link")
 
-    def export(
-        format_name: str,
-        answers: str,
-        reviewer: str,
-        criteria: list[str],
-        verdicts: list[str],
-        splits: list[str],
-        since: str,
-        until: str,
-        model_version: str,
-        unreviewed: bool,
-        license_name: str,
-        request: gr.Request,
-    ) -> Iterator[Any]:
+    push = data_hub.PushPart(context)
+    ask, repository, shown = push.build()
+
+    def export(request: gr.Request, format_name: str, *values: Any) -> Iterator[Any]:
         context.require(request, *CURATORS)
-        chosen = exchange.export_filter(
-            {
-                "answers": answers,
-                "reviewer": None if reviewer == EVERYBODY else reviewer,
-                "criteria": criteria,
-                "verdicts": verdicts,
-                "splits": splits,
-                "since": (since or "").strip(),
-                "until": (until or "").strip(),
-                "model_version": (model_version or "").strip(),
-                "unreviewed": bool(unreviewed),
-            }
-        )
-        yield from _exported(context, format_name, chosen, (license_name or "").strip() or "unknown")
+        yield from _exported(context, format_name, *_chosen(values))
+
+    def show(request: gr.Request, name: str, *values: Any) -> list[Any]:
+        return push.ask(name, *_chosen(values), request)
 
     run.click(friendly(export), [kind, *form], [result, link], concurrency_limit=2, show_progress="hidden", **QUEUED)
+    ask.click(friendly(show), [repository, *form], shown, **QUEUED)
+
+
+def _chosen(values: Sequence[Any]) -> tuple[ExportFilter, str]:
+    """(filter, licence) from the values of the form, in its order."""
+    *_, license_name = values
+    chosen = dict(zip(FILTERS, values, strict=False))
+    chosen["reviewer"] = None if chosen["reviewer"] == EVERYBODY else chosen["reviewer"]
+    texts = {name: (chosen[name] or "").strip() for name in ("since", "until", "model_version")}
+    return exchange.export_filter({**chosen, **texts}), (license_name or "").strip() or "unknown"
 
 
 def _filter_form(context: Context) -> list[Any]:

@@ -1,22 +1,23 @@
-"""The import part of the Data page, and the list of past imports."""
+"""The import part of the Data page: a file, what it seems to be, its columns and first rows, and the import itself."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from annotator import exchange
-from annotator.exchange_labels import mapping_of
-from annotator.exchange_options import ImportOptions, ImportReport, LabelsAs, SameText
+from annotator.exchange_options import ImportOptions, ImportReport
 from annotator.import_runs import ImportRuns, Run
+from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
-from storage.records import InvalidRecord, Role, Split
+from annotator.ui.data_options import options_form, options_of
+from storage.records import InvalidRecord, Role
 
 CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 NO_COLUMN = "(none)"
@@ -41,12 +42,6 @@ Any table or dataset with one post per row: CSV, TSV, Excel, JSON, JSON Lines, P
 Argilla, brat, CoNLL, a Hugging Face dataset folder, the ReDSM5 layout; also zipped. Nothing is stored before you press *Import*,
 and an import can be undone as a whole.
 """
-LABEL_CHOICES = [
-    ("Annotations, under each annotator's name", LabelsAs.ANSWERS.value),
-    ("Gold: the settled answers", LabelsAs.GOLD.value),
-    ("Predictions, to be reviewed", LabelsAs.PREDICTIONS.value),
-    ("Leave them out", LabelsAs.IGNORE.value),
-]
 
 
 def build(context: Context) -> None:
@@ -60,7 +55,8 @@ def build(context: Context) -> None:
                     label="Rows with a header, or JSON lines", lines=5, max_lines=12, elem_id="import-paste"
                 )
                 use_pasted = gr.Button("Look at what I pasted", size="sm")
-            form = _options_form(context)
+            data_hub.build_fetch(context, file)
+            form = options_form(context)
         with gr.Column(scale=3, min_width=320):
             seen = gr.Textbox(label="What it seems to be", lines=2, interactive=False, elem_id="import-seen")
             with gr.Accordion("Columns", open=True, visible=False) as columns_box, gr.Row():
@@ -97,82 +93,6 @@ def build(context: Context) -> None:
     blocks = gr.context.Context.root_block
     assert blocks is not None
     blocks.load(friendly(page.resume), None, progress, show_progress="hidden", **QUEUED)
-
-
-def _options_form(context: Context) -> list[Any]:
-    """The options, in the order that `options_of` takes them."""
-    formats = [("Find out", exchange.AUTO), *exchange.format_choices(exchange.READERS)]
-    form: list[Any] = [gr.Dropdown(formats, value=exchange.AUTO, label="Format", interactive=True)]
-    with gr.Accordion("Options", open=False):
-        form.append(
-            gr.Textbox(label="Encoding (empty: find out)", placeholder="utf-8, cp1252, mac_roman …", max_lines=1)
-        )
-        form.append(
-            gr.Dropdown(LABEL_CHOICES, value=LABEL_CHOICES[0][1], label="Labels in the file become", interactive=True)
-        )
-        form.append(gr.Textbox(label="Annotator, where the file names none", value="imported", max_lines=1))
-        form.append(gr.Textbox(label="Labels under other names, one `in the file = criterion` a line", lines=2))
-        form.append(gr.Checkbox(label="Add criteria that the project does not have", value=False))
-        form.append(gr.Checkbox(label="Keep posts with the same text under another id", value=False))
-        splits = [("As in the file, else by author or id", ""), *((s.value, s.value) for s in Split)]
-        form.append(gr.Dropdown(splits, value="", label="Split", interactive=True))
-        form.append(gr.Checkbox(label="Mask e-mail addresses, phone numbers, links and user names", value=False))
-    with gr.Accordion("Presets", open=False):
-        names = gr.Dropdown(sorted(exchange.presets(context.store)), label="Saved options", interactive=True)
-        name = gr.Textbox(label="Save the options above as", max_lines=1)
-        with gr.Row():
-            load, save = gr.Button("Use", size="sm"), gr.Button("Save", size="sm")
-    load.click(friendly(_preset_loader(context)), names, form, **QUIET)
-    save.click(friendly(_preset_saver(context, name, form)), {name, *form}, names, **QUIET)
-    return form
-
-
-def _preset_loader(context: Context) -> Any:
-    def load(name: str | None, request: gr.Request) -> list[Any]:
-        context.require(request, *CURATORS)
-        saved = exchange.presets(context.store).get(name or "")
-        if saved is None:
-            raise InvalidRecord("Choose a preset first.")
-        options = ImportOptions.from_dict(saved)
-        lines = "\n".join(f"{k} = {v}" for k, v in options.criteria.items())
-        keep = options.same_text is SameText.KEEP
-        values = [
-            options.format,
-            options.encoding or "",
-            options.labels_as,
-            options.annotator,
-            lines,
-            options.new_criteria,
-        ]
-        return [*values, keep, options.split or "", options.mask]
-
-    return load
-
-
-def _preset_saver(context: Context, name: gr.Textbox, form: list[Any]) -> Any:
-    def save(values: dict[Any, Any], request: gr.Request) -> Any:
-        context.require(request, *CURATORS)
-        exchange.save_preset(context.store, values[name], options_of([values[c] for c in form], {}))
-        return gr.Dropdown(choices=sorted(exchange.presets(context.store)), value=values[name].strip())
-
-    return save
-
-
-def options_of(form: list[Any], columns: Mapping[str, str]) -> ImportOptions:
-    """Import options from the values of the form. Raises InvalidRecord for a mapping that cannot be read."""
-    kind, encoding, labels_as, annotator, criteria, new, keep, split, mask = form
-    return ImportOptions(
-        format=kind or exchange.AUTO,
-        encoding=(encoding or "").strip() or None,
-        columns=dict(columns),
-        labels_as=LabelsAs(labels_as),
-        annotator=(annotator or "").strip() or "imported",
-        criteria=dict(mapping_of(criteria or "")),
-        new_criteria=bool(new),
-        same_text=SameText.KEEP if keep else SameText.SKIP,
-        split=Split(split) if split else None,
-        mask=bool(mask),
-    )
 
 
 class _ImportPage:
@@ -313,90 +233,3 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
     if dry_run:
         lines.append("Nothing has been stored yet.")
     return "\n".join(lines)
-
-
-# --- past imports
-
-
-def build_past(context: Context, tab: gr.Tab) -> None:
-    table = gr.Dataframe(
-        headers=["Number", "File", "Format", "When", "By", "Posts", "Annotations", "Refused", "State"],
-        datatype="str",
-        interactive=False,
-        max_height=360,
-        label="Imports, newest first",
-    )
-    empty = gr.Markdown("Nothing has been imported yet.", visible=False)
-    with gr.Row():
-        chosen = gr.Dropdown([], label="Import", interactive=True, elem_id="past-import")
-        report = gr.HTML("", padding=False)
-    undo = gr.Button("Undo this import", variant="stop", size="sm", elem_id="past-undo")
-    with gr.Group(visible=False) as sure:
-        warning = gr.Textbox(label="Undo as a whole?", interactive=False)
-        with gr.Row():
-            yes = gr.Button("Yes, remove it", variant="stop", elem_id="past-undo-yes")
-            no = gr.Button("Keep it")
-    shown = [table, empty, chosen, report, sure]
-
-    def refresh(request: gr.Request) -> list[Any]:
-        context.require(request, *CURATORS)
-        imports = context.store.imports()
-        choices = [(f"{i['id']}: {i['file_name']}", i["id"]) for i in imports if i["undone_at"] is None]
-        rows = [_import_row(i) for i in imports]
-        newest = choices[0][1] if choices else None
-        hidden = gr.Group(visible=False)
-        return [
-            gr.Dataframe(value=rows, visible=bool(rows)),
-            gr.Markdown(visible=not rows),
-            gr.Dropdown(choices=choices, value=newest),
-            _report_link(newest),
-            hidden,
-        ]
-
-    def choose(number: int | None, request: gr.Request) -> list[Any]:
-        context.require(request, *CURATORS)
-        return [_report_link(number), gr.Group(visible=False)]
-
-    def ask(number: int | None, request: gr.Request) -> list[Any]:
-        context.require(request, *CURATORS)
-        found = _import_numbered(context, number)
-        counts = found["report"]
-        words = (
-            f"Import {found['id']} of {found['file_name']}: {counts.get('imported', 0)} posts go, with everything that was"
-            " annotated on them since, and the annotations that it brought for other posts."
-        )
-        return [gr.Group(visible=True), words]
-
-    def remove(number: int | None, request: gr.Request) -> list[Any]:
-        context.require(request, *CURATORS)
-        removed = exchange.undo_import(context.store, _import_numbered(context, number)["id"])
-        gr.Info(f"Removed {removed['posts']} posts and {removed['annotations']} annotations.", title="Import undone")
-        return refresh(request)
-
-    tab.select(friendly(refresh), None, shown, **QUIET)
-    chosen.input(friendly(choose), chosen, [report, sure], **QUIET)
-    undo.click(friendly(ask), chosen, [sure, warning], **QUIET)
-    no.click(lambda: gr.Group(visible=False), None, sure, **QUIET)
-    yes.click(friendly(remove), chosen, shown, **QUEUED)
-
-
-def _import_row(record: Mapping[str, Any]) -> list[str]:
-    report = record["report"]
-    refused = report.get("rejected_count", len(report.get("rejected", [])))
-    state = "undone" if record["undone_at"] else "in use"
-    head = [record["id"], record["file_name"], record["format"], record["created_at"][:16].replace("T", " ")]
-    counts = [report.get("imported", 0), report.get("annotations", 0), refused]
-    return [str(cell) for cell in (*head, record["created_by"] or "", *counts, state)]
-
-
-def _import_numbered(context: Context, number: int | None) -> dict[str, Any]:
-    found = next((i for i in context.store.imports() if i["id"] == number), None)
-    if found is None:
-        raise InvalidRecord("Choose an import from the list first.")
-    return found
-
-
-def _report_link(number: int | None) -> str:
-    if number is None:
-        return ""
-    return f'<a href="imports/{int(number)}/report" download>Download the report: every row not taken, and why</a>'

@@ -25,22 +25,77 @@ async function load() {
   const reply = await ask("guidelines_read");
   if (!reply) return;
   mayEdit = reply.may_edit;
-  const used = reply.criteria.filter((c) => c.active).length;
+  order = reply.criteria.filter((c) => c.active).map((c) => c.id);
+  const used = order.length;
   part("intro").textContent = plural(used, "criterion").replace("criterions", "criteria") + " in use. A decision stays tied to the wording that was shown when it was made." +
-    (mayEdit ? " If you change what the model reads, it reads the posts again." : "");
+    (mayEdit ? " If you change what the model reads, it reads the posts again. The order here is the order in Review and in exports." : "");
   fill(part("list"), reply.criteria.map(card));
   fill(part("more"), mayEdit && button("Add a criterion", () => fill(part("more"), form({ id: "", name: "", text: "", guideline: "", active: true, version: null }, load))));
 }
 
 function card(criterion, index) {
   const box = h("article", { class: "ev-card" + (criterion.active ? "" : " ev-retired"), style: { "--c": "var(--ev-c" + (index % 12) + ")" } });
-  const show = () => fill(box, heading(criterion, index), reading(criterion), mayEdit && button("Edit", () => fill(box, heading(criterion, index), form(criterion, show))));
+  const edit = () => fill(box, heading(criterion, index), form(criterion, show));
+  const show = () => fill(box, heading(criterion, index), reading(criterion), mayEdit && h("div", { class: "ev-row" }, button("Edit", edit), criterion.active && movers(criterion)));
+  if (mayEdit && criterion.active) dragging(box, criterion);
   show();
   return box;
 }
 
+// --- the order, by buttons or by dragging a card
+
+let order = []; // ids of the criteria in use
+
+function movers(criterion) {
+  const at = order.indexOf(criterion.id);
+  const mover = (sign, word, to) => button(sign, () => moveTo(criterion, to, word), { "aria-label": "Move " + criterion.name + " " + word, title: "Move " + word, "data-move": word, disabled: to < 0 || to >= order.length });
+  return [mover("↑", "up", at - 1), mover("↓", "down", at + 1)];
+}
+
+async function moveTo(criterion, to, word) {
+  const ids = order.filter((id) => id !== criterion.id);
+  ids.splice(to, 0, criterion.id);
+  const reply = await ask("guidelines_order", { ids });
+  if (!reply) return load();
+  await load();
+  tell(criterion.name + " is now number " + (to + 1) + " of " + ids.length + ".");
+  const card = part("list").children[to];
+  const again = card.querySelector('[data-move="' + word + '"]:not(:disabled)') || card.querySelector("[data-move]:not(:disabled)");
+  if (word && again) again.focus();
+  return undefined;
+}
+
+function dragging(box, criterion) {
+  box.addEventListener("dragstart", (event) => {
+    event.dataTransfer.setData("text/plain", criterion.id);
+    event.dataTransfer.effectAllowed = "move";
+    part("list").dragged = criterion;
+  });
+  box.addEventListener("dragend", () => ((part("list").dragged = null), (box.draggable = false)));
+  box.addEventListener("dragover", (event) => {
+    if (!part("list").dragged) return;
+    event.preventDefault();
+    box.classList.toggle("ev-target", part("list").dragged !== criterion);
+  });
+  box.addEventListener("dragleave", () => box.classList.remove("ev-target"));
+  box.addEventListener("drop", (event) => {
+    const { dragged } = part("list");
+    if (!dragged || dragged === criterion) return;
+    event.preventDefault();
+    moveTo(dragged, order.indexOf(criterion.id), "");
+  });
+}
+
+// A card can be dragged by its grip alone, so that the text in it can still be selected.
+function armGrip(grip) {
+  grip.addEventListener("pointerdown", () => (grip.closest(".ev-card").draggable = true));
+  grip.addEventListener("pointerup", () => (grip.closest(".ev-card").draggable = false));
+}
+
 function heading(criterion, index) {
-  return h("div", { class: "ev-detail-head" }, criterion.active && h("span", { class: "ev-number" }, index + 1), h("h2", {}, criterion.name),
+  const grip = mayEdit && criterion.active && h("span", { class: "ev-grip", "aria-hidden": "true", title: "Drag to another place" }, "⠿");
+  if (grip) armGrip(grip);
+  return h("div", { class: "ev-detail-head" }, grip, criterion.active && h("span", { class: "ev-number" }, index + 1), h("h2", {}, criterion.name),
     h("span", { class: "ev-muted" }, criterion.id + " · wording " + criterion.version + (criterion.active ? "" : " · out of use")));
 }
 

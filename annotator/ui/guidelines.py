@@ -34,4 +34,8 @@ def _save(context: Context, message: Wire, me: Reviewer) -> Wire:
     return {"version": saved.version}
 
 
-ANSWERS: dict[str, Answer] = {"guidelines_read": _read, "guidelines_save": _save}
+def _order(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"order": guidelines.reorder(context.store, [str(i) for i in message["ids"]], by=me)}
+
+
+ANSWERS: dict[str, Answer] = {"guidelines_read": _read, "guidelines_save": _save, "guidelines_order": _order}

@@ -13,12 +13,23 @@ function describe(status) {
   return status.reason || "The model could not be loaded";
 }
 
+// Admins are told when the snapshots fail: what is decided now would be lost with this machine.
+function showSnapshot(snapshot) {
+  const note = find(".app-snapshot");
+  note.hidden = !snapshot || !(snapshot.failing || snapshot.late);
+  if (note.hidden) return;
+  const age = snapshot.age_seconds === null ? "There is no snapshot yet" : `The last snapshot is ${Math.round(snapshot.age_seconds / 60)} min old`;
+  note.textContent = snapshot.failing ? `${age}, and a new one fails` : age;
+  note.title = snapshot.failing || note.textContent;
+}
+
 function show(status) {
+  showSnapshot(status.snapshot);
   find(".app-model").dataset.state = status.reason && status.state === "ready" ? "warning" : status.state;
   find(".app-model-text").textContent = describe(status);
   find(".app-model").title = describe(status);
   find(".app-person").textContent = status.role ? `${status.person} · ${status.role}` : status.person;
-  find(".app-signout").hidden = !status.accounts;
+  find(".app-signout").hidden = find(".app-tokens").hidden = !status.accounts;
   const key = JSON.stringify([status.state, status.version]);
   if (key !== last) window.dispatchEvent(new CustomEvent("evidence:model", { detail: status }));
   last = key;

@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.ui import data, guidelines, overview, posts, retrain, review, start, try_it
+from annotator.gate import sign_in_is_needed
+from annotator.ui import api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
 from annotator.ui.assets import asset
 from annotator.ui.context import QUIET, Context
 from storage.records import Role
@@ -59,20 +60,21 @@ def build_blocks(context: Context) -> gr.Blocks:
     pages = pages_of(context)
     restricted = [page for page in pages if page.roles is not None]
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as blocks:
+        api_endpoints.build(context.api)  # first, so that no listener of a page takes one of their names
         _header()
         start.build(context)
         with gr.Tabs(selected=pages[0].id, elem_id="pages") as tabs:
             shown = {page.id: _tab(context, page) for page in pages}
         _footer(context)
 
-        def open_page(request: gr.Request) -> list[Any]:
+        def open_page(request: gr.Request) -> Any:
             """The tab that the address asks for, and the tabs that this person may use."""
             role = context.user(request).role
             allowed = [page.roles is None or role in page.roles for page in restricted]
-            return [
-                gr.Tabs(selected=page_asked_for(request.query_params, pages)),
-                *(gr.Tab(visible=a) for a in allowed),
-            ]
+            selected = gr.Tabs(selected=page_asked_for(request.query_params, pages))
+            if not restricted:  # Gradio takes the answer for a single output as it is, not as a list
+                return selected
+            return [selected, *(gr.Tab(visible=a) for a in allowed)]
 
         opened = blocks.load(open_page, None, [tabs, *(shown[page.id] for page in restricted)], **QUIET)
         opened.then(None, js="() => { window.evidenceOpened = true; }", **QUIET)
@@ -120,7 +122,7 @@ def style() -> str:
 
 
 def _tab(context: Context, page: Page) -> gr.Tab:
-    hidden = page.roles is not None and (context.settings.demo or context.store.has_accounts())
+    hidden = page.roles is not None and (context.settings.demo or sign_in_is_needed(context.store, context.settings))
     with gr.Tab(page.label, id=page.id, visible=not hidden, elem_id=f"page-{page.id}") as tab:
         page.build(context)
     tab.select(None, js=REMEMBER_TAB % page.id, **QUIET)

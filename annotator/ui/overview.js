@@ -37,6 +37,13 @@ function card(label, value, detail) {
   return box;
 }
 
+function snapshotCard(snapshot) {
+  const age = snapshot.age_seconds;
+  const minutes = Math.round(age / 60);
+  const words = age === null ? "none yet" : minutes < 120 ? minutes + " min ago" : Math.round(minutes / 60) + " h ago";
+  return card("Last snapshot", words, snapshot.failing || (snapshot.late ? "later than it should be" : "in " + snapshot.place));
+}
+
 function cards(value) {
   const p = value.progress;
   const share = p.posts ? Math.round((100 * p.reviewed_by_me) / p.posts) : 0;
@@ -45,6 +52,7 @@ function cards(value) {
     card("Reviewed by you", String(p.reviewed_by_me), share + " % of all; " + (p.started_by_me - p.reviewed_by_me) + " more begun"),
     card("Decisions", String(p.decisions), "by " + p.reviewers + (p.reviewers === 1 ? " person" : " people")),
     card("To adjudicate", String(p.to_adjudicate), "reviewers disagree"),
+    ...(value.snapshot ? [snapshotCard(value.snapshot)] : []),
   ];
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from annotator.quality import NAMES, figures, interval_of, quality_of
+from annotator.snapshot_keeper import snapshot_shown_to
 from annotator.ui.assets import asset
 from annotator.ui.context import QUIET, Context, friendly
 from storage.records import NotFound, Reviewer, Verdict
@@ -24,7 +25,7 @@ def build(context: Context) -> None:
     refresh = gr.Button("Refresh", size="sm", elem_id="overview-refresh")
 
     def show(request: gr.Request) -> dict[str, Any]:
-        return overview(context, context.user(request))
+        return overview(context.of(request), context.user(request))
 
     tab = gr.context.Context.block
     assert isinstance(tab, gr.Tab)
@@ -40,6 +41,7 @@ def overview(context: Context, person: Reviewer) -> dict[str, Any]:
         "predicted": store.count_predicted_posts(context.models.version or ""),
         "criteria": criterion_rows(context),
         "model": model_figures(context),
+        "snapshot": snapshot_shown_to(person, context.settings, context.keeper),
     }
 
 

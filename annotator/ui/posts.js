@@ -41,8 +41,9 @@ function drawFilter() {
   const form = part("filter");
   fill(form,
     h("label", { class: "ev-wide" }, "Words in the text", h("input", { type: "search", name: "query", autocomplete: "off" })),
-    FIELDS.map(([name, label, options]) => h("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
-    [["min_score", "Score from"], ["max_score", "Score to"]].map(([name, label]) => h("label", {}, label, h("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))));
+    h("details", { class: "ev-more ev-wide", open: element.clientWidth > 700 }, h("summary", {}, "Filters"), h("div", { class: "ev-filter" },
+      FIELDS.map(([name, label, options]) => h("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
+      [["min_score", "Score from"], ["max_score", "Score to"]].map(([name, label]) => h("label", {}, label, h("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))))));
   const look = debounce(200, () => ((list.offset = 0), find()));
   form.addEventListener("input", look);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -106,7 +107,7 @@ function drawBulk() {
     h("span", { class: "ev-chosen" }, count ? plural(count, "post") + " chosen" : "Choose posts to"),
     h("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people),
     list.me.role === "admin" && h("span", { class: "ev-row" }, button("Move to split", () => act("posts_split", { split: splits.value }, "moved"), none), splits),
-    button("Predict next", () => act("posts_predict", {}, "queued for prediction"), { ...none, title: "Ask the model to read these posts before all others" }),
+    button("Predict next", predictNext, { ...none, title: "Ask the model to read these posts before all others" }),
     button("Choose all that fit", chooseAll),
     count > 0 && button("Choose none", () => (list.chosen.clear(), drawTable(), drawBulk())));
 }
@@ -126,12 +127,53 @@ async function act(name, message, word) {
   find();
 }
 
+// A few posts are read by the app itself; many are a background job, which is watched here.
+async function predictNext() {
+  const asked = list.chosen.size;
+  const reply = await ask("posts_predict", { post_ids: Array.from(list.chosen) });
+  if (!reply) return;
+  tell(plural(reply.count, "post") + " queued for prediction" + (reply.count < asked ? ", the first of " + asked + " chosen." : "."));
+  if (reply.job) watchJob(reply.job);
+  else find();
+}
+
+const JOB_EVERY_MS = 1500;
+const ENDED = {
+  done: () => "The chosen posts are predicted.",
+  failed: (job) => "The prediction failed: " + (job.error || "see the Retrain page."),
+  cancelled: () => "The prediction was stopped. What it had read stays.",
+};
+
+async function watchJob(first) {
+  if (list.watched) return;
+  for (let job = (list.watched = first); job; ) {
+    drawJob(job);
+    if (ENDED[job.status]) break;
+    await sleep(JOB_EVERY_MS);
+    const reply = element.isConnected && !document.hidden ? await server.posts_job({ job: job.id }) : null;
+    if (reply && reply.ok) job = reply.job;
+  }
+  list.watched = null;
+  find();
+}
+
+function drawJob(job) {
+  const percent = Math.round(100 * job.progress);
+  const ended = ENDED[job.status];
+  const text = ended ? ended(job) : job.status === "queued" ? "Prediction of " + plural(job.posts, "post") + " waits for the worker." : "Predicting " + plural(job.posts, "post") + ": " + percent + " %" + (job.message ? " · " + job.message : "");
+  const stop = !ended && list.curator && button(job.stopping ? "Stopping…" : "Stop", () => ask("posts_stop", { job: job.id }), { disabled: job.stopping });
+  const bar = !ended && h("span", { class: "ev-progress", role: "progressbar", "aria-label": "Prediction", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": percent }, h("i", { style: { width: percent + "%" } }));
+  fill(part("job"), h("span", {}, text), bar, stop, ended && button("✕", () => fill(part("job")), { class: "ev-plain", "aria-label": "Hide this line" }));
+}
+
 async function begin() {
   const reply = await ask("posts_start");
   if (!reply) return;
   Object.assign(list, { me: reply.me, choices: reply.choices, curator: reply.me.role !== "reviewer" });
   drawFilter();
   await find();
+  const job = await ask("posts_job");
+  if (job && job.job) watchJob(job.job);
 }
 
 begin();

@@ -49,10 +49,15 @@ def _split(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _predict(context: Context, message: Wire, me: Reviewer) -> Wire:
-    known = context.store.known_post_ids(message["post_ids"])
-    wanted = [post_id for post_id in message["post_ids"] if post_id in known][:MAX_FOUND]
-    context.models.prefetch(wanted)
-    return {"count": len(wanted)}
+    return post_list.predict(context.store, context.jobs, context.models, message["post_ids"], by=me)
+
+
+def _job(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"job": post_list.prediction_job(context.jobs, message.get("job"))}
+
+
+def _stop(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"job": post_list.stop_prediction(context.jobs, int(message["job"]), by=me)}
 
 
 ANSWERS: dict[str, Answer] = {
@@ -62,4 +67,6 @@ ANSWERS: dict[str, Answer] = {
     "posts_assign": _assign,
     "posts_split": _split,
     "posts_predict": _predict,
+    "posts_job": _job,
+    "posts_stop": _stop,
 }

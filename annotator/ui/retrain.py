@@ -16,10 +16,11 @@ import gradio as gr
 from annotator import training_auto, training_registry
 from annotator.training import enqueue_training, resume_training
 from annotator.training_exchange import import_version
+from annotator.training_hub_job import hub_job_of
 from annotator.training_jobs import enqueue_evaluation
 from annotator.training_plan import PRESETS, Plan, estimate, plan_training
 from annotator.training_promotion import PromotionRule
-from annotator.ui import retrain_form, retrain_views
+from annotator.ui import retrain_form, retrain_hub, retrain_views
 from annotator.ui.assets import asset
 from annotator.ui.context import QUIET, Context, friendly
 from storage.records import JobKind, JobStatus, Role
@@ -50,6 +51,7 @@ class RetrainPage:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.hub = retrain_hub.HubPart(context)
         self.store, self.jobs, self.settings = context.store, context.jobs, context.settings
         self._plan_of = functools.lru_cache(maxsize=1)(lambda *_: plan_training(self.store))
 
@@ -71,6 +73,9 @@ class RetrainPage:
         self.preset = gr.Radio([(p.name, p.id) for p in PRESETS], value="quick", label="Preset")
         self.base = gr.Dropdown(
             [], label="Start from", info="The model whose weights are trained further", interactive=True
+        )
+        self.where = gr.Radio(
+            ["Here", "Hugging Face Job"], value="Here", label="Where", visible=bool(self.settings.jobs_repo)
         )
         self.note = gr.Textbox(label="Note", placeholder="What is this training for? (optional)", max_length=500)
         with gr.Accordion("All settings", open=False, elem_id="retrain-settings"):
@@ -103,6 +108,7 @@ class RetrainPage:
             self.again = gr.Button("Measure again", min_width=120, elem_id="retrain-again")
             self.delete = gr.Button("Delete", variant="stop", min_width=90, elem_id="retrain-delete")
             self.upload = gr.UploadButton("Import (zip)", file_types=[".zip"], min_width=90, elem_id="retrain-import")
+        self.pull, self.repository = self.hub.build(self.version)
         self.result_view = view("result")
 
     def _build_automatic(self) -> None:
@@ -147,7 +153,7 @@ class RetrainPage:
         for field in (self.base, *self.fields.values()):
             field.change(friendly(self.show_estimate), settings, self.estimate_view, **QUIET)
         acts: list[tuple[Any, Callable[..., None], list[Any]]] = [
-            (self.start, self.start_training, [self.note, *self.rule, *settings]),
+            (self.start, self.start_training, [self.where, self.note, *self.rule, *settings]),
             (self.cancel, self.cancel_job, []),
             (self.resume, self.resume_job, []),
             (self.serve, self.put_in_service, [self.version, self.service_note]),
@@ -159,9 +165,11 @@ class RetrainPage:
             button.click(friendly(handler), inputs, None, **QUIET).then(
                 friendly(self.show), [self.version, *settings], everything, **QUIET
             )
-        self.upload.upload(friendly(self.import_model), self.upload, None, api_visibility="private").then(
-            friendly(self.show), [self.version, *settings], everything, **QUIET
-        )
+        for added in (
+            self.upload.upload(friendly(self.import_model), self.upload, None, api_visibility="private"),
+            self.pull.click(friendly(self.hub.pull), self.repository, None, api_visibility="private"),
+        ):
+            added.then(friendly(self.show), [self.version, *settings], everything, **QUIET)
         schedule = [self.auto, self.auto_posts, self.auto_hours, self.auto_preset, self.keep]
         self.save_auto.click(friendly(self.save_automatic), schedule, None, **QUIET)
 
@@ -248,13 +256,15 @@ class RetrainPage:
     # --- acting
 
     def start_training(
-        self, request: gr.Request, note: str, margin: Any, support: Any, posts: Any, *settings: Any
+        self, request: gr.Request, where: str, note: str, margin: Any, support: Any, posts: Any, *settings: Any
     ) -> None:
         person = self.context.require(request, ADMIN)
         config = retrain_form.config_from(settings[2:])
         rule = retrain_form.rule_from(margin, support, posts)
+        hub_job = hub_job_of(self.settings) if where == "Hugging Face Job" else None
+        words = (note or "").strip()
         job = enqueue_training(
-            self.store, self.jobs, config, base=settings[1], rule=rule, by=person.name, note=(note or "").strip()
+            self.store, self.jobs, config, base=settings[1], rule=rule, by=person.name, note=words, hub_job=hub_job
         )
         gr.Info(f"Training {job.id} is queued.", duration=4)
 

@@ -37,6 +37,7 @@ LABELS = {
     "report_to": "Report to",
     "replay_ratio": "Replayed old posts per new one",
     "threads": "CPU threads",
+    "processes": "Processes (one for each GPU)",
 }
 REPORTS = ("tensorboard", "mlflow", "trackio")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from annotator import post_list, review
 from annotator.span_editor.component import span_editor
+from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.context import Context
 from storage.records import Reviewer
@@ -17,6 +18,7 @@ MAX_FOUND = 100
 
 def build(context: Context) -> None:
     """Put the page into the tab that is being built."""
+    tour.build(context)
     span_editor(server_functions(context, ANSWERS))
 
 

@@ -18,6 +18,8 @@ function make(tag, className, text) {
   return node;
 }
 
+const percent = (share) => Math.round(share * 100) + " %";
+
 function paint(mark, over) {
   const first = over[0].index;
   mark.style.setProperty("--c", color(first));
@@ -79,6 +81,9 @@ function draw() {
   ownButton.setAttribute("aria-pressed", String(state.threshold === null));
   const count = value.criteria.reduce((sum, c) => sum + c.spans.filter((s) => isShown(c, s)).length, 0);
   find(".try-caption").textContent = count + (count === 1 ? " passage" : " passages") + " · " + value.criteria.length + " criteria in one pass · " + value.milliseconds + " ms · model " + value.model;
+  const measured = value.measured;
+  find(".try-measured").hidden = !measured;
+  if (measured) find(".try-measured").textContent = "Measured on text that the model never saw: F1 " + measured.macro_f1.toFixed(2) + " on average over the criteria; of the sentences it marks " + percent(measured.precision) + " are right, of those it should mark it finds " + percent(measured.recall) + ".";
   drawText(value);
   find(".try-criteria").replaceChildren(...value.criteria.map(drawCriterion));
 }

@@ -1,24 +1,44 @@
-"""Try it: one's own text or a synthetic example, every criterion highlighted in one pass. Nothing is stored."""
+"""Try it: one's own text or a synthetic example, every criterion highlighted in one pass. Nothing is stored.
+
+The first page of the public demo, which therefore opens with an example that is highlighted already.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from annotator.bootstrap import demo_posts
+from annotator.api import MAX_CHARACTERS
+from annotator.bootstrap import BUNDLED_ID, demo_posts
 from annotator.criteria import default_criteria
 from annotator.highlight import highlighted
+from annotator.quality import figures, quality_of
+from annotator.serving import ServingState
 from annotator.ui.assets import asset
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
-from storage.records import InvalidRecord, Post
+from storage.records import InvalidRecord, ModelVersion, NotFound, Post
 
-MAX_CHARACTERS = 20_000
-EXAMPLES = 6
 MODEL_PATIENCE_SECONDS = 30.0
 LOWEST_SCORE = 0.05
+PREDICTIONS_AT_ONCE = 4
+EXAMPLES = {
+    "A typical day": "demo-03",
+    "A teacher since September": "demo-07",
+    "First year at university": "demo-05",
+    "A long message": "demo-41",
+    "Ten years ago (over now)": "demo-30",
+    "Bees in winter (nothing to find)": "demo-02",
+}
 
+WELCOME = """
+## Which passages of a post speak for a criterion?
+
+A small bidirectional encoder reads a text **once** and marks the passages that are evidence for each criterion, with a score.
+A reviewer then accepts, rejects or corrects them on the page *Review*, and the corrections train the next model.
+"""
 LIMITS = """
 * The model marks **passages of text** that resemble what it was taught as evidence. It knows nothing of the person, and finds
   no disorder: a marked passage is not a symptom, and a text without marks says nothing about how its writer is.
@@ -30,22 +50,22 @@ LIMITS = """
 
 
 def build(context: Context) -> None:
+    if context.settings.demo:
+        gr.Markdown(WELCOME, elem_id="try-welcome")
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             text = gr.Textbox(
-                label="Text",
+                label="Text (it is not stored)",
                 placeholder="Paste a post, or choose an example below.",
                 lines=9,
                 max_lines=18,
                 max_length=MAX_CHARACTERS,
                 elem_id="try-text",
             )
-            examples = _example_choice(context)
             with gr.Row():
                 run = gr.Button("Highlight", variant="primary", scale=2, min_width=120)
                 clear = gr.Button("Clear", scale=1, min_width=80)
-            with gr.Accordion("What this can and cannot do", open=False):
-                gr.Markdown(LIMITS)
+            examples = _example_buttons(context)
         with gr.Column(scale=3, min_width=320):
             result = gr.HTML(
                 html_template=asset("try_it.html"),
@@ -53,13 +73,49 @@ def build(context: Context) -> None:
                 elem_id="try-result",
                 apply_default_css=False,
             )
+    with gr.Accordion("What this can and cannot do", open=False):
+        gr.Markdown(LIMITS)
+    with gr.Accordion("The model and how good it is", open=False) as about:
+        card = gr.Markdown("", elem_id="try-card")
     highlight = friendly(_highlighter(context))
+    queued = {"concurrency_limit": PREDICTIONS_AT_ONCE, **QUEUED}
     clear.click(lambda: ("", None), None, [text, result], **QUIET)
-    run.click(highlight, text, result, concurrency_limit=4, **QUEUED)
-    if examples is not None:
-        texts = {post.id: post.text for post in demo_posts()[:EXAMPLES]}
-        chosen = examples.input(lambda post_id: texts.get(post_id, ""), examples, text, **QUIET)
-        chosen.then(highlight, text, result, concurrency_limit=4, **QUEUED)
+    run.click(highlight, text, result, **queued)
+    about.expand(friendly(lambda: model_card(context)), None, card, **QUIET)
+    shown = {title: post.text for title, post in example_posts().items()}
+    for button in examples:
+        chosen = button.click(_giving(shown[str(button.value)]), None, text, **QUIET)
+        chosen.then(highlight, text, result, **queued)
+    if examples and context.settings.demo:
+        blocks = gr.context.Context.root_block
+        assert blocks is not None
+        blocks.load(friendly(_first_example(context)), None, [text, result], **QUIET)
+
+
+def example_posts() -> dict[str, Post]:
+    """The examples by the words on their buttons."""
+    posts = {post.id: post for post in demo_posts()}
+    return {title: posts[post_id] for title, post_id in EXAMPLES.items()}
+
+
+def model_card(context: Context) -> str:
+    """What is known of the model in service, as Markdown. The bundled model has a card; of others the registry knows enough for one."""
+    from annotator.model_hub import card_of  # it brings the Hub's client along
+    from encoder.hub import BUNDLED_DIRECTORY
+
+    model = _model(context)
+    if model is None:
+        return "Nothing is known here of the model in service."
+    card = (
+        (BUNDLED_DIRECTORY / "README.md").read_text("utf-8")
+        if model.id == BUNDLED_ID
+        else card_of(model, context.store)
+    )
+    return card.split("---\n", 2)[2] if card.startswith("---\n") else card
+
+
+def _giving(text: str) -> Callable[[], str]:
+    return lambda: text
 
 
 def _highlighter(context: Context) -> Any:
@@ -68,6 +124,24 @@ def _highlighter(context: Context) -> Any:
         return predict_text(context, text)
 
     return highlight
+
+
+def _first_example(context: Context) -> Any:
+    """The first example, highlighted, for a page that opens; nothing while the model is not ready. Made once per model."""
+    made: dict[str, dict[str, Any]] = {}
+
+    def show(request: gr.Request) -> tuple[str, dict[str, Any] | None]:
+        context.user(request)
+        serving = context.models.info()
+        if serving.state is not ServingState.READY or serving.version is None:
+            return "", None
+        text = next(iter(example_posts().values())).text
+        if serving.version not in made:
+            made.clear()
+            made[serving.version] = predict_text(context, text)
+        return text, made[serving.version]
+
+    return show
 
 
 def predict_text(context: Context, text: str) -> dict[str, Any]:
@@ -92,16 +166,30 @@ def predict_text(context: Context, text: str) -> dict[str, Any]:
     milliseconds = (time.perf_counter() - began) * 1000
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
     drawn = highlighted(text, criteria, predictions, thresholds)
-    return {**drawn, "model": predictor.version, "milliseconds": round(milliseconds)}
+    measured = _measured(context)
+    return {**drawn, "model": predictor.version, "milliseconds": round(milliseconds), "measured": measured}
 
 
-def _example_choice(context: Context) -> gr.Dropdown | None:
+def _measured(context: Context) -> dict[str, float | None] | None:
+    """The model's figures on held-out text, None unless all that the page tells were measured."""
+    quality = quality_of(_model(context))
+    shown = figures(quality.own) if quality else {}
+    return shown if all(shown.get(name) is not None for name in ("macro_f1", "precision", "recall")) else None
+
+
+def _model(context: Context) -> ModelVersion | None:
+    """The version in service as the registry knows it; a model named in the settings may not be there."""
+    try:
+        return context.store.model(context.models.version or "")
+    except NotFound:
+        return None
+
+
+def _example_buttons(context: Context) -> list[gr.Button]:
     """Examples exist for the default criteria only: a project on another subject shows none."""
     if not {c.id for c in default_criteria()} & {c.id for c in context.store.criteria()}:
-        return None
-    choices = [(f"{_beginning(post.text)} ...", post.id) for post in demo_posts()[:EXAMPLES]]
-    return gr.Dropdown(choices, value=None, label="Or a synthetic example", interactive=True)
-
-
-def _beginning(text: str, *, words: int = 9) -> str:
-    return " ".join(text.split()[:words])
+        return []
+    with gr.Group(elem_id="try-examples"):
+        gr.Markdown("Or a synthetic example:")
+        with gr.Row():
+            return [gr.Button(title, size="sm", min_width=120) for title in EXAMPLES]

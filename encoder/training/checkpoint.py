@@ -10,6 +10,7 @@ Only weights that are trained are stored, so a checkpoint of LoRA stays small.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -94,7 +95,12 @@ class Checkpoints:
             raise TrainingFailed(f"The training checkpoint could not be written: {error}") from error
 
     def clear(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Remove all of them. Renamed first: whoever is killed in between leaves none, never half of one to go on from."""
+        aside = self.directory.with_name(f"{self.directory.name}.gone")
+        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.directory.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_weights(directory: Path, model: nn.Module) -> None:

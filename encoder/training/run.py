@@ -17,7 +17,7 @@ from transformers import TrainingArguments
 
 from encoder.checkpoints import LoadOptions, load_encoder
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
-from encoder.errors import BadExamples
+from encoder.errors import BadExamples, TrainingFailed
 from encoder.examples import Example, snapshot
 from encoder.families import choose_device
 from encoder.hub import resolve
@@ -25,14 +25,16 @@ from encoder.model import EvidenceEncoder
 from encoder.training.adaptation import MaskedTokens, MaskingReader, shift_of
 from encoder.training.adapters import check_installed, choose_trained
 from encoder.training.checkpoint import Checkpoints, Progress, read_weights, trained_weights
+from encoder.training.estimate import EVALUATIONS
 from encoder.training.judge import Judge, with_calibration
 from encoder.training.monitor import Monitor, SilentMonitor
 from encoder.training.plan import Plan, plan_steps
 from encoder.training.reader import Reader, count_lost, usable
+from encoder.training.reports import PROJECT, direct_reports, reports_directory
+from encoder.training.sharding import asked_for, check_loading, gather_weights
 from encoder.training.trainer import EvidenceTrainer, Learner
 from storage.records import Criterion
 
-EVALUATIONS = 5
 _PING_SECONDS = 0.5
 _START, _END = 0.05, 0.92
 
@@ -54,7 +56,7 @@ class Task:
     def fingerprint(self, processes: int) -> str:
         """Equal for two runs that do the same thing, so that one may go on where the other stopped."""
         settings = self.config.to_dict()
-        for name in ("threads", "report_to", "save_steps"):
+        for name in ("threads", "processes", "report_to", "save_steps"):
             del settings[name]
         parts = [
             settings,
@@ -95,6 +97,8 @@ class Run:
         if task.config.threads:
             torch.set_num_threads(task.config.threads)
         state = PartialState(cpu=choose_device(task.device) == "cpu")
+        check_processes(task.config, state.num_processes)
+        check_loading()
         listener = monitor if state.is_main_process else SilentMonitor()
         listener.progress(0.01, "loading", f"loading {task.base}")
         encoder, ours = _load(task, state)
@@ -143,7 +147,7 @@ class Run:
         total = len(self.plan.steps)
         if self.progress.step < total and not self._out_of_patience():
             self._fine_tune(total)
-        if self.progress.judged_step != self.progress.step and not self._sharded():
+        if self.progress.judged_step != self.progress.step:
             self._judge()
         if self.progress.best_step >= 0:
             self.state.wait_for_everyone()
@@ -186,6 +190,8 @@ class Run:
             if self._out_of_patience():
                 return
         trainer.train(resume_from_checkpoint=str(self.checkpoints.last) if goes_on else None)
+        if trainer.is_fsdp_enabled:
+            self._gather(trainer)
 
     def _adapt(self) -> None:
         """Masked-token training on the posts alone, before the supervised stage."""
@@ -260,8 +266,13 @@ class Run:
             done = _START + (_END - _START) * self.progress.step / total
             self.tell(done, "evaluating", f"measuring on the dev posts after step {self.progress.step}")
 
-    def _sharded(self) -> bool:
-        return str(self.state.distributed_type).endswith("FSDP")
+    def _gather(self, trainer: EvidenceTrainer) -> None:
+        """Put the weights that FSDP has spread over the processes into a whole model in each of them."""
+        self.tell(_END, "gathering", "gathering the weights of all processes")
+        self.encoder, _ = _load(self.task, self.state)
+        whole = Learner(self.encoder)
+        gather_weights(trainer.model, whole)
+        self.learner = whole
 
     def _choose_start(self, resume: bool) -> None:
         fingerprint = self.task.fingerprint(self.state.num_processes)
@@ -285,13 +296,16 @@ class Run:
             f"Training {trained:,} parameters ({self.task.config.method}) on {seen}, {len(self.plan.steps)} steps, "
             f"{self.state.num_processes} process(es) on {self.state.device}."
         )
+        if asked_for() and self.state.device.type == "cpu":
+            self.log("FSDP shards on GPUs only: here every process keeps the whole model.")
         for reason, count in self.lost.items():
             if count:
                 self.log(f"Lost: {count} {reason.replace('_', ' ')}.")
 
     def _arguments(self, steps: int) -> TrainingArguments:
         config = self.task.config
-        reports = self.task.output.with_name(f"{self.task.output.name}.reports")
+        reports = reports_directory(self.task.output)
+        direct_reports(config, reports)
         schedule = "constant_with_warmup" if config.schedule == "constant" else config.schedule
         return TrainingArguments(
             output_dir=str(reports if config.report_to else self.checkpoints.directory / "trainer"),
@@ -312,11 +326,21 @@ class Run:
             eval_strategy="no",
             report_to=list(config.report_to) or "none",
             run_name=self.task.output.name,
+            project=PROJECT,
             disable_tqdm=True,
             log_level="error",
             remove_unused_columns=False,
             dataloader_pin_memory=False,
             ddp_find_unused_parameters=False,
+        )
+
+
+def check_processes(config: TrainConfig, running: int) -> None:
+    """Raise TrainingFailed if several processes were asked for and another number is there."""
+    if config.processes not in (1, running):
+        raise TrainingFailed(
+            f"{config.processes} processes were asked for, but {running} train here. Start them together: "
+            f"accelerate launch --num_processes {config.processes} -m encoder.train …"
         )
 
 

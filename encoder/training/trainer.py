@@ -34,6 +34,7 @@ from encoder.training.checkpoint import (
     trained_weights,
 )
 from encoder.training.plan import Plan
+from encoder.training.sharding import check_plugin
 
 _CPU_POSTS = 4
 
@@ -58,6 +59,8 @@ class Learner(nn.Module):
     def __init__(self, encoder: EvidenceEncoder) -> None:
         super().__init__()
         self.encoder = encoder
+        # what FSDP shards one by one: the layers of the backbone
+        self._no_split_modules = getattr(encoder.backbone, "_no_split_modules", None)
 
     def forward(self, **tensors: Tensor) -> dict[str, Any]:
         outputs: dict[str, Any] = self.encoder(**tensors)
@@ -92,6 +95,8 @@ class EvidenceTrainer(Trainer):
         self._seen: list[tuple[int, ...]] = []
         self._started = time.monotonic() - progress.seconds
         super().__init__(model=model, args=arguments, callbacks=[_AfterStep(self)])
+        if self.is_fsdp_enabled:
+            check_plugin(self.accelerator.state.fsdp_plugin, config)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False  # the loss is a mean over posts; Trainer divides by the accumulation
 

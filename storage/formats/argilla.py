@@ -1,6 +1,6 @@
 """Argilla 2 records as JSON Lines, both ways; out with the dataset's settings beside them.
 
-One span question per criterion: a suggestion has one score per question. A response without spans is "reviewed, no evidence".
+One span question per criterion, so that each can be answered with "no evidence": a response without spans is "reviewed, no evidence".
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import quoted
-from storage.formats.json_text import dump_line, iter_items, iter_lines
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Passage, Row, RowError, Written
+from storage.formats.items import lines_or_list, rows_of_items, write_lines
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Passage, Row, Written
 from storage.formats.spans import post_fields
 from storage.records import Annotation, Post, Verdict
 
@@ -36,11 +36,7 @@ def question_name(criterion: str) -> str:
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
     """Write the records to `path` and the settings to `<path without .jsonl>.settings.json`."""
-    written = Written()
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for item in posts:
-            written.count(item)
-            file.write(dump_line(_record(item, written)))
+    written = write_lines(posts, path, _record)
     settings = {
         "fields": [{"name": "text", "type": "text"}],
         "questions": [
@@ -71,7 +67,7 @@ def _record(item: ExportPost, written: Written) -> dict[str, Any]:
         spans = [{"start": s.start, "end": s.end, "label": prediction.criterion_id} for s in prediction.spans]
         suggestions[question_name(prediction.criterion_id)] = {
             "value": spans,
-            "score": prediction.max_score,
+            "score": [s.score or 0.0 for s in prediction.spans] or None,  # a list of values needs as many scores
             "agent": prediction.model_version,
         }
     metadata = {
@@ -105,16 +101,7 @@ def _value(post: Post, answer: Annotation) -> list[dict[str, Any]]:
 
 def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
     """A post per record; responses become answers, suggestions predictions."""
-    with path.open("rb") as file:
-        listed = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-    for number, item in iter_items(path, encoding) if listed else iter_lines(path, encoding):
-        if isinstance(item, RowError):
-            yield item
-            continue
-        try:
-            yield _row(number, item)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            yield RowError(number, f"is no Argilla record ({error!r})")
+    return rows_of_items(lines_or_list(path, encoding), _row, "Argilla record")
 
 
 def _row(number: int, item: Mapping[str, Any]) -> ImportRow:
@@ -134,7 +121,7 @@ def _row(number: int, item: Mapping[str, Any]) -> ImportRow:
             _label(
                 name,
                 suggestion["value"],
-                score=_one(suggestion.get("score")),
+                scores=suggestion.get("score"),
                 model=suggestion.get("agent"),
                 predicted=True,
             )
@@ -149,16 +136,20 @@ def _label(
     spans: Sequence[Mapping[str, Any]],
     *,
     annotator: str | None = None,
-    score: float | None = None,
+    scores: Any = None,
     model: str | None = None,
     predicted: bool = False,
 ) -> Label:
     """The criterion is the spans' label, else the question's name."""
     criterion = next((str(s["label"]) for s in spans), question)
+    each = scores if isinstance(scores, list) and len(scores) == len(spans) else [_one(scores)] * len(spans)
     return Label(
         criterion=criterion,
         verdict=Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE,
-        passages=tuple(Passage(int(s["start"]), int(s["end"]), score=s.get("score", score)) for s in spans),
+        passages=tuple(
+            Passage(int(s["start"]), int(s["end"]), score=s.get("score", score))
+            for s, score in zip(spans, each, strict=True)
+        ),
         kind=LabelKind.PREDICTION if predicted else LabelKind.ANSWER,
         annotator=annotator,
         model_version=model,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import quoted
-from storage.formats.json_text import dump_line, iter_items, iter_lines
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, RowError, Units, Written
+from storage.formats.items import lines_or_list, rows_of_items, write_lines
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, Units, Written
 from storage.formats.spans import (
     NO_EVIDENCE,
     SEVERAL,
@@ -36,35 +36,19 @@ CANNOT_CARRY = (
 
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    written = Written()
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for item in posts:
-            written.count(item)
-            spans = labelled_spans(item, written)
-            for start, end, _ in spans:
-                quoted(item.post, start, end)
-            file.write(
-                dump_line({"text": item.post.text, "label": spans, **own_meta(item), OFFSETS: Units.CODE_POINTS})
-            )
-    return written
+    return write_lines(posts, path, _example)
+
+
+def _example(item: ExportPost, written: Written) -> dict[str, Any]:
+    spans = labelled_spans(item, written)
+    for start, end, _ in spans:
+        quoted(item.post, start, end)
+    return {"text": item.post.text, "label": spans, **own_meta(item), OFFSETS: Units.CODE_POINTS}
 
 
 def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
     """A post per line (or item of a JSON list), with spans as [start, end, label] or as objects."""
-    for number, item in _items(path, encoding):
-        if isinstance(item, RowError):
-            yield item
-            continue
-        try:
-            yield _row(number, item)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            yield RowError(number, f"is no doccano example ({error!r})")
-
-
-def _items(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
-    with path.open("rb") as file:
-        listed = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-    return iter_items(path, encoding) if listed else iter_lines(path, encoding)
+    return rows_of_items(lines_or_list(path, encoding), _row, "doccano example")
 
 
 def _row(number: int, item: Mapping[str, Any]) -> ImportRow:

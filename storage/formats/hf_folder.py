@@ -5,7 +5,6 @@ No code of a dataset is ever run: a folder with a loading script and no data fil
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -13,84 +12,35 @@ from pathlib import Path
 from typing import Any
 
 from storage.formats import delimited, jsonl, parquet
+from storage.formats.hf_card import SPLIT_NAMES, Card
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Written
 from storage.formats.table import Record, checked_mapping, rows_of_records
 from storage.records import Split
 
 SAMPLE_RECORDS = 50
 CANNOT_CARRY = parquet.CANNOT_CARRY
-SPLIT_NAMES = {Split.TRAIN: "train", Split.DEV: "validation", Split.TEST: "test"}
 _DATA = (".parquet", ".arrow", ".jsonl", ".csv", ".tsv")
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|validation|valid|val|dev|test)(?:[^a-z]|$)", re.IGNORECASE)
 
 
 def write(posts: Iterable[ExportPost], folder: Path, context: ExportContext) -> Written:
     """Fill the folder: `data/<split>.parquet` for each split that has posts, and README.md, the dataset card."""
-    written = Written()
+    written, card = Written(), Card()
     writers: dict[str, parquet.Writer] = {}
-    sizes: dict[str, int] = {}
-    per_criterion: dict[tuple[str, str], int] = {}
     (folder / "data").mkdir(parents=True)
     try:
         for item in posts:
             written.count(item)
+            card.add(item)
             name = SPLIT_NAMES[item.post.split or Split.TRAIN]
             if name not in writers:
                 writers[name] = parquet.Writer(folder / "data" / f"{name}.parquet", with_split=False)
             writers[name].add(item)
-            sizes[name] = sizes.get(name, 0) + 1
-            for answer in item.answers:
-                key = (answer.criterion_id, str(answer.verdict))
-                per_criterion[key] = per_criterion.get(key, 0) + 1
     finally:
         for writer in writers.values():
             writer.close()
-    (folder / "README.md").write_text(_card(context, written, sizes, per_criterion), "utf-8")
+    (folder / "README.md").write_text(card.text(context, CANNOT_CARRY), "utf-8")
     return written
-
-
-def _card(context: ExportContext, written: Written, sizes: dict[str, int], counts: dict[tuple[str, str], int]) -> str:
-    names = [n for n in SPLIT_NAMES.values() if n in sizes]
-    lines = [_front_matter(context, written, names), f"# {context.title}", ""]
-    lines += ["Posts with passages marked as evidence for criteria, reviewed by people.", ""]
-    lines += [*(f"- {fact}" for fact in context.facts), ""]
-    lines += ["## Splits", "", "| split | posts |", "|---|---|", *(f"| {n} | {sizes[n]} |" for n in names), ""]
-    lines += ["## Criteria", "", "| id | criterion | evidence | no evidence | unsure |", "|---|---|---|---|---|"]
-    for c in context.criteria:
-        evidence, none, unsure = (counts.get((c.id, v), 0) for v in ("evidence", "no_evidence", "unsure"))
-        lines.append(f"| {c.id} | {_cell(c.text)} | {evidence} | {none} | {unsure} |")
-    lines += [
-        "",
-        "## Use",
-        "",
-        "```python",
-        "from datasets import load_dataset",
-        "",
-        'load_dataset("path/to/this/folder")',
-        "```",
-    ]
-    lines += ["", f"Written by {context.software}. Not a medical device: a mark is no diagnosis.", ""]
-    return "\n".join(lines)
-
-
-def _front_matter(context: ExportContext, written: Written, names: list[str]) -> str:
-    files = "".join(f"\n  - split: {n}\n    path: data/{n}.parquet" for n in names)
-    head = (
-        f"---\nlicense: {json.dumps(context.license)}\npretty_name: {json.dumps(context.title, ensure_ascii=False)}\n"
-    )
-    head += "task_categories:\n- token-classification\n- text-classification\ntags:\n- evidence\n- span-annotation\n"
-    size = next((f"n<{n}" for n, bound in (("1K", 1000),) if written.posts < bound), _size(written.posts))
-    head += f"size_categories:\n- {size}\nconfigs:\n- config_name: default\n  data_files:"
-    return head + (files or " []") + "\n---\n"
-
-
-def _size(posts: int) -> str:
-    bounds = ((10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-    return next((name for bound, name in bounds if posts < bound), "1M<n<10M")
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
 
 
 # --- in
@@ -132,6 +82,12 @@ def _data_files(path: Path) -> list[Path]:
             )
         raise FormatError(f"{path.name} holds no data files ({', '.join(_DATA)}).")
     return [p for p in files if p.suffix == best]
+
+
+def is_split(path: Path, files: list[Path]) -> bool:
+    """Whether the files are the parts of one dataset: of one readable kind, each with a split in its name or folder."""
+    kinds = {p.suffix for p in files}
+    return len(kinds) == 1 and kinds <= set(_DATA) and all(_split_of(p.relative_to(path)) for p in files)
 
 
 def _split_of(file: Path) -> str | None:

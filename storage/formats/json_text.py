@@ -15,7 +15,7 @@ from storage.formats.encodings import has_broken_bytes, open_text
 from storage.formats.rows import FormatError, RowError
 
 CHUNK_CHARACTERS = 1 << 20
-MAX_ITEM_CHARACTERS = 1 << 28
+MAX_ITEM_CHARACTERS = 1 << 25
 _SPACE = re.compile(r"[ \t\r\n\ufeff]*")
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import answer_object, prediction_object, revision_object
-from storage.formats.json_text import dump_line, iter_lines
+from storage.formats.items import write_lines
+from storage.formats.json_text import iter_lines
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Written
 from storage.formats.table import Record, checked_mapping, rows_of_records
+from storage.records import Annotation, Post
 
 SAMPLE_RECORDS = 50
 CANNOT_CARRY: tuple[str, ...] = ()
@@ -27,23 +29,16 @@ CANNOT_CARRY_GOLD = (
 
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    written = Written()
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for item in posts:
-            written.count(item)
-            file.write(dump_line(_complete(item, context.roles)))
-    return written
+    return write_lines(posts, path, lambda item, _: _complete(item, context.roles))
 
 
 def write_gold(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    written = Written()
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for item in posts:
-            written.count(item)
-            post = item.post
-            line = {"post_id": post.id, "text": post.text, "split": post.split and str(post.split)}
-            file.write(dump_line(line | {"annotations": [answer_object(post, a) for a in item.answers]}))
-    return written
+    return write_lines(posts, path, lambda item, _: _gold(item.post, item.answers))
+
+
+def _gold(post: Post, answers: Iterable[Annotation]) -> dict[str, Any]:
+    line = {"post_id": post.id, "text": post.text, "split": post.split and str(post.split)}
+    return line | {"annotations": [answer_object(post, a) for a in answers]}
 
 
 def _complete(item: ExportPost, roles: Mapping[str, str]) -> dict[str, Any]:

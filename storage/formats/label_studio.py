@@ -15,8 +15,9 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from storage.formats.answers import quoted
+from storage.formats.items import rows_of_items
 from storage.formats.json_text import iter_items
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Passage, Row, RowError, Written
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Passage, Row, Written
 from storage.formats.spans import NO_EVIDENCE, UNSURE, labels_by_criterion, post_fields
 from storage.records import Annotation, Post, Prediction, Span, Verdict
 
@@ -123,11 +124,7 @@ def _id(post: Post, what: str) -> str:
 
 def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
     """A post per task; each person's annotation and each model's prediction become labels of their own."""
-    for number, task in iter_items(path, encoding):
-        try:
-            yield _row(number, task)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            yield RowError(number, f"is no Label Studio task ({error!r})")
+    return rows_of_items(iter_items(path, encoding), _row, "Label Studio task")
 
 
 def _row(number: int, task: Mapping[str, Any]) -> ImportRow:

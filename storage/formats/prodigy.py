@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import quoted
-from storage.formats.json_text import dump_line, iter_lines
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, RowError, Written
+from storage.formats.items import rows_of_items, write_lines
+from storage.formats.json_text import iter_lines
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, Written
 from storage.formats.spans import (
     NO_EVIDENCE,
     SEVERAL,
@@ -30,12 +31,7 @@ CANNOT_CARRY = (
 
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    written = Written()
-    with path.open("w", encoding="utf-8", newline="") as file:
-        for item in posts:
-            written.count(item)
-            file.write(dump_line(_example(item, written)))
-    return written
+    return write_lines(posts, path, _example)
 
 
 def _example(item: ExportPost, written: Written) -> dict[str, Any]:
@@ -68,14 +64,7 @@ def _example(item: ExportPost, written: Written) -> dict[str, Any]:
 
 def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
     """A post per line. Spans of an example that was rejected or ignored are not taken as answers."""
-    for number, item in iter_lines(path, encoding):
-        if isinstance(item, RowError):
-            yield item
-            continue
-        try:
-            yield _row(number, item)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            yield RowError(number, f"is no Prodigy example ({error!r})")
+    return rows_of_items(iter_lines(path, encoding), _row, "Prodigy example")
 
 
 def _row(number: int, item: Mapping[str, Any]) -> ImportRow:

@@ -162,6 +162,10 @@ def _detect_folder(path: Path) -> Detected:
     data = [p for p in data if not p.name.endswith("manifest.json")]
     if len(data) == 1:
         return detect(data[0])
+    from storage.formats.hf_folder import is_split
+
+    if is_split(path, data):
+        return Detected(FORMATS["hf"], "holds a data file for each split")
     raise FormatError(f"{path.name} holds {len(data)} data files; import them one by one, or zip one dataset alone.")
 
 

@@ -124,7 +124,7 @@ class ExportPost:
 class ExportContext:
     """What a writer needs to know beside the posts.
 
-    roles: by reviewer name. facts: lines for a dataset card (agreement, how it was made), as prepared by the caller.
+    roles: by reviewer name. facts: lines for a dataset card about the people's agreement, as prepared by the caller.
     """
 
     criteria: Sequence[Criterion]

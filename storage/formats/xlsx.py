@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.formats import delimited
-from storage.formats.archive import MAX_BYTES, MAX_RATIO, RATIO_FREE_BYTES
+from storage.formats.archive import MAX_BYTES, MAX_RATIO, RATIO_FREE_BYTES, add_file
 from storage.formats.delimited import COLUMNS, SAMPLE_RECORDS, as_cell, guard, is_own_table, table_rows, unguard
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Written
 from storage.formats.table import Record, checked_mapping, rows_of_records
@@ -32,6 +32,7 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
     from openpyxl import Workbook
+    from openpyxl.writer.excel import ExcelWriter
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet(SHEET)
@@ -40,12 +41,8 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
     except BaseException:
         sheet.close()  # ends its stream into a temporary file
         raise
-    raw = path.with_name(path.name + ".raw")
-    try:
-        book.save(raw)
-        _without_clock(raw, path)
-    finally:
-        raw.unlink(missing_ok=True)
+    with _WithoutClock(path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+        ExcelWriter(book, archive).save()
     return written
 
 
@@ -67,18 +64,19 @@ def _fill(sheet: Any, posts: Iterable[ExportPost]) -> Written:
     return written
 
 
-def _without_clock(raw: Path, path: Path) -> None:
-    """Copy the workbook without the times at which it was saved, so that equal content gives equal bytes."""
-    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
-        for member in source.infolist():
-            entry = zipfile.ZipInfo(member.filename, date_time=_EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with source.open(member) as opened, target.open(entry, "w", force_zip64=member.file_size > 1 << 31) as sink:
-                if member.filename == "docProps/core.xml":
-                    sink.write(_TIMES.sub(rb"\g<1>2000-01-01T00:00:00Z", opened.read()))
-                    continue
-                while chunk := opened.read(1 << 20):
-                    sink.write(chunk)
+class _WithoutClock(zipfile.ZipFile):
+    """The workbook's parts without the time at which it was saved, so that equal content gives equal bytes."""
+
+    def writestr(self, name: Any, data: Any, *_: Any, **__: Any) -> None:
+        text = data.encode() if isinstance(data, str) else data
+        if name == "docProps/core.xml":
+            text = _TIMES.sub(rb"\g<1>2000-01-01T00:00:00Z", text)
+        entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        super().writestr(entry, text)
+
+    def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:
+        add_file(self, Path(filename), str(arcname))
 
 
 def _escaped(cell: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from annotator.cli import main
 from annotator.settings import table
-from storage.records import Role
+from storage.records import AnnotatedSpan, Annotation, Role, Split, Verdict
 from storage.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -148,6 +148,58 @@ def test_what_was_imported_can_be_exported(project: Store, run: Run, tmp_path: P
     code, report, _ = run("export", "--format", "jsonl", "--output", str(target))
     assert (code, Path(report["output"])) == (0, target)
     assert [json.loads(line)["post_id"] for line in target.read_text().splitlines()] == ["p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), ["p1", "p2"]),
+        (("--answers", "latest", "--reviewer", "ben"), ["p2"]),
+        (("--only-criteria", "FATIGUE"), ["p2"]),
+        (("--verdict", "evidence"), ["p1"]),
+        (("--split", "test"), []),
+        (("--since", "2026-02-01"), ["p2"]),
+        (("--until", "2026-01-05"), ["p1"]),
+        (("--model-version", "v7"), ["p1"]),
+        (("--model-version", "v7", "--unreviewed"), ["p1", "p2"]),
+    ],
+)
+def test_every_filter_of_an_export_is_a_flag(
+    project: Store, run: Run, tmp_path: Path, flags: tuple[str, ...], expected: list[str]
+) -> None:
+    for name in ("ana", "ben"):
+        project.ensure_reviewer(name)
+    project.set_split(["p1", "p2"], Split.TRAIN)
+    span = AnnotatedSpan(0, 14)
+    early, late = "2026-01-05T10:00:00Z", "2026-02-01T10:00:00Z"
+    project.import_annotations(
+        [
+            Annotation("p1", "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, (span,), model_version="v7", created_at=early),
+            Annotation("p2", "FATIGUE", "ben", Verdict.NO_EVIDENCE, created_at=late),
+        ],
+        import_id=None,
+    )
+    target = tmp_path / "out.jsonl"
+    code, manifest, _ = run("export", "--format", "gold", "--output", str(target), *flags)
+    assert (code, manifest["posts"]) == (0, len(expected))
+    assert [json.loads(line)["post_id"] for line in target.read_text().splitlines()] == expected
+
+
+def test_imports_are_listed_reported_and_undone(
+    project: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = tmp_path / "more.csv"
+    posts.write_text("id,text,label,evidence\np3,I lie awake.,Insomnia,I lie awake.\np4,,,\n")
+    code, report, _ = run("import", str(posts), "--label", "insomnia=SLEEP_ISSUES")
+    assert (code, report["annotations"], report["rejected_count"]) == (0, 1, 1)
+    _, listed, _ = run("imports", "list")
+    assert [(i["id"], i["imported"], i["undone_at"]) for i in listed] == [(2, 1, None), (1, 2, None)]
+    main(["imports", "report", "2"])
+    assert "rejected,has no text" in capsys.readouterr().out
+    assert run("imports", "undo", "2")[1] == {"posts": 1, "annotations": 1}
+    assert project.count_posts() == 2
+    code, _, words = run("imports", "undo", "2")
+    assert (code, "undone before" in words) == (1, True)
 
 
 def test_a_backup_can_be_restored_but_not_over_a_project_unasked(
@@ -305,3 +357,22 @@ def test_training_settings_that_make_no_sense_are_named(
     found, report, said = run("train", "--data", "gold.jsonl", "--output", str(tmp_path / "new"), *extra)
     assert (found, report) == (code, None)
     assert words in said
+
+
+def test_access_tokens_are_made_listed_and_revoked(project: Store, run: Run) -> None:
+    run("users", "add", "eva", "--password-stdin", stdin=PASSWORD)
+    code, made, said = run("users", "token", "add", "eva", "--purpose", "nightly", "--days", "30")
+    assert (code, made["reviewer"], made["name"], made["state"]) == (0, "eva", "nightly", "in use")
+    assert "cannot be shown again" in said
+    _, listed, _ = run("users", "token", "list", "eva")
+    assert [(t["id"], t["used_at"]) for t in listed] == [(made["id"], None)]
+    assert made["token"] not in str(listed)
+    assert run("users", "token", "revoke", str(made["id"]))[0] == 0
+    assert run("users", "token", "list")[1][0]["state"] == "revoked"
+
+
+@pytest.mark.parametrize("argv", [["add", "nobody"], ["list", "nobody"], ["revoke", "99"]])
+def test_tokens_of_nobody_are_one_clear_line(project: Store, run: Run, argv: list[str]) -> None:
+    code, report, said = run("users", "token", *argv)
+    assert (code, report) == (1, None)
+    assert said.startswith("evidence: There is no ")

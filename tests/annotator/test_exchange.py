@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from annotator import exchange, exchange_import
+from annotator import exchange
 from annotator.exchange_confirm import confirm, waiting
 from annotator.exchange_labels import GOLD_REVIEWER
-from annotator.exchange_options import ImportOptions
-from storage.records import Conflict, InvalidRecord, Post, Role, Split, Verdict
+from annotator.exchange_options import ImportOptions, LabelsAs
+from storage.records import Conflict, InvalidRecord, Post, Prediction, Role, Split, Verdict
 from storage.store import Store
 from tests.annotator.exchange_rows import evidence, gold, jsonl, post_ids
-from tests.builders import SLEEP, a_post, a_span, an_annotation
+from tests.builders import MOOD, SLEEP, a_post, a_span, an_annotation
 
 # --- tables
 
@@ -346,8 +346,42 @@ def test_an_export_never_overwrites_a_folder(store: Store, tmp_path: Path) -> No
         exchange.export_file(store, "csv", tmp_path / "out")
 
 
+def test_the_dataset_card_tells_what_is_inside_and_how_far_people_agreed(store: Store, tmp_path: Path) -> None:
+    post = a_post("I lie awake.")
+    store.add_posts([post])
+    store.add_annotation(an_annotation(post, "awake"), expected_revision=0)
+    exchange.export_file(store, "hf", tmp_path / "one", license_name="cc-by-4.0")
+    card = (tmp_path / "one" / "README.md").read_text("utf-8")
+    assert 'license: "cc-by-4.0"' in card
+    assert "One reviewer: nothing can be said about agreement." in card
+    assert "| train | 1 |" in card
+    assert f"| SLEEP_ISSUES | {SLEEP.text} | 1 | 0 | 0 | 1 |" in card
+    assert "1 passages were marked by a person without a proposal." in card
+    store.add_annotation(an_annotation(post, reviewer="ben"), expected_revision=0)
+    store.add_annotation(an_annotation(post, criterion=MOOD), expected_revision=0)
+    store.add_annotation(an_annotation(post, criterion=MOOD, reviewer="ben"), expected_revision=0)
+    exchange.export_file(store, "hf", tmp_path / "two")
+    assert "1 of the 2 pairs of post and criterion" in (tmp_path / "two" / "README.md").read_text("utf-8")
+    assert store.double_reviews(exchange.ExportFilter(criteria=("SLEEP_ISSUES",))) == (2, 1, 0)
+    assert store.double_reviews(exchange.ExportFilter(splits=(Split.TEST,))) == (0, 0, 0)
+
+
+def test_argilla_scores_stand_beside_their_spans(store: Store, tmp_path: Path) -> None:
+    post = a_post("I lie awake. I cannot sleep.")
+    store.add_posts([post])
+    spans = (a_span(post, "awake", score=0.9), a_span(post, "cannot sleep", score=0.6))
+    store.add_predictions(
+        [Prediction(post.id, SLEEP.id, "v1", spans, 0.1), Prediction(post.id, MOOD.id, "v1", (), 0.9)]
+    )
+    exchange.export_file(store, "argilla", tmp_path / "out.jsonl", exchange.ExportFilter(unreviewed=True))
+    suggestions = json.loads((tmp_path / "out.jsonl").read_text("utf-8"))["suggestions"]
+    assert [s["score"] for s in suggestions.values()] == [None, [0.9, 0.6]]
+    exchange.import_file(store, tmp_path / "out.jsonl")
+    assert store.predictions(post.id, "import-1")[SLEEP.id].spans == spans
+
+
 def test_presets_keep_the_options(store: Store) -> None:
-    options = ImportOptions(format="csv", columns={"text": "said"}, labels_as=exchange_import.LabelsAs.GOLD, mask=True)
+    options = ImportOptions(format="csv", columns={"text": "said"}, labels_as=LabelsAs.GOLD, mask=True)
     exchange.save_preset(store, "forum", options)
     assert ImportOptions.from_dict(exchange.presets(store)["forum"]) == options
     exchange.delete_preset(store, "forum")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,52 @@ def _flat(post: Post, answer: Annotation) -> Annotation | None:
     if answer.verdict is Verdict.EVIDENCE and not kept:
         return None
     return Annotation(post.id, answer.criterion_id, "ana", answer.verdict, tuple(kept))
+
+
+# --- and the check itself: a writer that is wrong by one character does not pass it
+
+
+def _moved(item: ExportPost) -> ExportPost:
+    """The post with every span one character further right, still inside the text."""
+    answers = tuple(
+        replace(a, spans=tuple(AnnotatedSpan(s.start + 1, s.end + 1) for s in a.spans)) for a in item.answers
+    )
+    return ExportPost(item.post, answers, history=answers)
+
+
+@pytest.mark.parametrize("name", [*EXACT, "conll"])
+def test_a_writer_that_shifts_spans_is_found_out(name: str, tmp_path: Path) -> None:
+    post = Post("p1", "😀 I lie awake at night.", split=Split.TRAIN)
+    answer = Annotation(
+        "p1", SLEEP.id, "ana", Verdict.EVIDENCE, (AnnotatedSpan(4, 13),), created_at="2026-01-02T03:04:05Z"
+    )
+    items = [ExportPost(post, (answer,), history=(answer,))]
+    (tmp_path / "good").mkdir()
+    assert reread(FORMATS[name], items, tmp_path / "good") == answers_of(items)
+    shifted = [_moved(item) for item in items]
+    assert reread(FORMATS[name], shifted, tmp_path) != answers_of(items)
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "label-studio", "prodigy", "squad", "brat"])
+def test_offsets_that_do_not_fit_their_quote_are_found_out_on_the_way_in(name: str, tmp_path: Path) -> None:
+    """Formats that hold the words beside the offsets: a file whose offsets were shifted by another program."""
+    text = "Well. I lie awake at night. The dog is fine."
+    post = a_post(text, id="p1")
+    store = a_store(tmp_path / "store")
+    store.add_posts([post])
+    store.ensure_reviewer("ana")
+    store.add_annotation(an_annotation(post, "I lie awake at night."), expected_revision=0)
+    path = tmp_path / f"out{FORMATS[name].suffix}"
+    exchange.export_file(store, name, path)
+    for file in [path] if path.is_file() else path.glob("*.ann"):
+        content = file.read_text("utf-8")
+        shifted = re.sub(r"(?<![\d.])6(?=[,\s}])", "7", content)
+        assert shifted != content
+        file.write_text(shifted, "utf-8")
+    empty = a_store(tmp_path / "empty")
+    report = exchange.import_file(empty, path)
+    assert report["aligned"] >= 1
+    assert gold_of(empty) == gold_of(store)
 
 
 # --- through the store

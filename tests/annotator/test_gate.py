@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from annotator.accounts import Accounts
-from annotator.gate import SESSION_COOKIE, VISITOR_COOKIE, Gate, person_of
+from annotator.gate import DEMO_BODY_BYTES, SESSION_COOKIE, VISITOR_COOKIE, Gate, person_of
 from annotator.settings import Settings
 from storage.records import Role
 from storage.store import Store
@@ -162,6 +163,24 @@ def test_each_visitor_of_the_public_demo_is_somebody_of_their_own(store: Store) 
     assert cookie.startswith(VISITOR_COOKIE)
     assert ask(gated, headers={"cookie": cookie}).text == first.text
     assert first.text.split()[0].removeprefix("visitor-") not in cookie
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/deep_link"])
+def test_the_public_demo_writes_nothing_of_a_visitor_to_the_disk(store: Store, path: str) -> None:
+    assert ask(Gated(store, demo=True), "POST", path, content=b"x").status_code == 403
+    assert ask(Gated(store), "POST", path, content=b"x").status_code == 200
+
+
+def test_a_visitor_of_the_public_demo_sends_only_so_much_at_once(store: Store) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    gated = Gated(store, demo=True)
+    assert ask(gated, "POST", "/gradio_api/queue/join", content=b"x" * DEMO_BODY_BYTES).status_code == 200
+    assert ask(gated, "POST", "/gradio_api/queue/join", content=b"x" * (DEMO_BODY_BYTES + 1)).status_code == 413
+    assert ask(gated, "POST", "/gradio_api/queue/join", content=endless()).status_code == 411
+    refused = ask(gated, "POST", "/api/v1/predict", content=b"x" * (DEMO_BODY_BYTES + 1))
+    assert refused.json()["error"]["code"] == "too_large"
 
 
 def test_a_websocket_is_closed(store: Store) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from annotator import guidelines
 from annotator.accounts import NotAllowed
+from annotator.exchange_export import export_file
 from storage.records import Conflict, InvalidRecord, Reviewer, Role
 from storage.store import Store
-from tests.builders import MOOD, SLEEP
+from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
 ADMIN = Reviewer("ana", Role.ADMIN)
 
@@ -65,3 +68,25 @@ def test_reviewers_read_and_do_not_change(store: Store) -> None:
 def test_a_criterion_that_says_nothing_is_refused(wrong: dict[str, Any], store: Store) -> None:
     with pytest.raises(InvalidRecord):
         guidelines.save_criterion(store, a_change(**wrong), by=ADMIN)
+
+
+def test_an_admin_orders_the_criteria_and_no_wording_changes(store: Store) -> None:
+    assert guidelines.reorder(store, [MOOD.id, SLEEP.id], by=ADMIN) == [MOOD.id, SLEEP.id]
+    assert [(c.id, c.version) for c in store.criteria()] == [(MOOD.id, 1), (SLEEP.id, 1)]
+    with pytest.raises(NotAllowed):
+        guidelines.reorder(store, [SLEEP.id, MOOD.id], by=Reviewer("ben"))
+    for wrong in ([MOOD.id], [MOOD.id, SLEEP.id, SLEEP.id], [MOOD.id, "ANGER"]):
+        with pytest.raises(Conflict):
+            guidelines.reorder(store, wrong, by=ADMIN)
+
+
+def test_exports_follow_the_order_of_the_criteria(store: Store, tmp_path: Path) -> None:
+    post = a_post("I cannot sleep. All is grey.")
+    store.add_posts([post])
+    for criterion in (SLEEP, MOOD):
+        store.add_annotation(an_annotation(post, criterion=criterion), expected_revision=0)
+    for order in ([MOOD.id, SLEEP.id], [SLEEP.id, MOOD.id]):
+        guidelines.reorder(store, order, by=ADMIN)
+        export_file(store, "gold", tmp_path / "gold.jsonl")
+        line = json.loads((tmp_path / "gold.jsonl").read_text("utf-8"))
+        assert [a["criterion"] for a in line["annotations"]] == order

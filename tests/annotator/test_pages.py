@@ -51,12 +51,6 @@ def test_a_person_without_the_role_gets_a_clear_line(context: Context) -> None:
     assert context.require(Asked(Reviewer("adam", Role.ADMIN)), Role.ADJUDICATOR).name == "adam"
 
 
-def test_a_visitor_of_the_demo_becomes_a_reviewer_with_the_first_action(tmp_path: Path) -> None:
-    context = a_context(tmp_path, demo=True)
-    context.user(Asked(Reviewer("visitor-1", Role.REVIEWER)))
-    assert context.store.reviewer("visitor-1").role is Role.REVIEWER
-
-
 def test_an_error_that_a_user_can_cure_reaches_the_page_as_it_is() -> None:
     @friendly
     def handler() -> None:
@@ -177,6 +171,7 @@ def test_trying_without_a_model_says_so(context: Context, monkeypatch: pytest.Mo
 def test_a_text_is_highlighted_and_nothing_of_it_is_stored(context: Context) -> None:
     context.models.start()
     try:
+        context.models.wait_until_settled(300)
         shown = predict_text(context, "I have not slept for weeks 😞.\r\nThe dog is well.")
     finally:
         context.models.stop()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from annotator import post_list
 from annotator.accounts import NotAllowed
+from storage.jobs import Jobs
 from storage.queue import QueueFilter, QueueOrder, ReviewState
-from storage.records import InvalidRecord, NotFound, Reviewer, Role, Split
+from storage.records import InvalidRecord, JobStatus, ModelVersion, NotFound, Reviewer, Role, Split
 from storage.store import Store
 from tests.annotator.test_review import WrittenModel
 from tests.builders import a_post, an_annotation
 
 ANA = Reviewer("ana")
 ADMIN = Reviewer("ana", Role.ADMIN)
+MANY = [f"m{n}" for n in range(150)]
 EVERYTHING = QueueFilter(order=QueueOrder.NEWEST, state=ReviewState.ANY)
 
 
@@ -66,3 +70,42 @@ def test_a_choice_that_cannot_be_right_changes_nothing(ids: list[str], store: St
     with pytest.raises(InvalidRecord):
         post_list.change_split(store, ids, "test", by=ADMIN)
     assert store.post("p1").split is Split.TRAIN
+
+
+class Reads(WrittenModel):
+    """A model that notes what it is asked to read first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def prefetch(self, post_ids: Sequence[str]) -> None:
+        self.asked = list(post_ids)
+
+
+@pytest.fixture
+def many(store: Store) -> list[str]:
+    store.add_posts(a_post(f"Post {post_id}.", id=post_id) for post_id in MANY)
+    return MANY
+
+
+def test_a_few_posts_are_read_by_the_app_and_many_by_a_job(store: Store, many: list[str]) -> None:
+    model, jobs = Reads(), Jobs(store)
+    store.add_model(ModelVersion(str(model.version), "kept-in-the-tests"))
+    assert post_list.predict(store, jobs, model, many[:3], by=ADMIN) == {"count": 3, "job": None}
+    assert model.asked == many[:3]
+    found = post_list.predict(store, jobs, model, many, by=ADMIN)
+    assert (found["count"], found["job"]["status"]) == (150, "queued")
+    job = jobs.get(found["job"]["id"])
+    assert job.payload == {"model": model.version, "posts": many}
+    assert post_list.prediction_job(jobs) == found["job"]
+    with pytest.raises(NotAllowed):
+        post_list.stop_prediction(jobs, job.id, by=ANA)
+    assert post_list.stop_prediction(jobs, job.id, by=ADMIN)["status"] == JobStatus.CANCELLED
+    assert post_list.prediction_job(jobs) is None
+
+
+def test_a_reviewer_asks_for_a_hundred_posts_at_once(store: Store, many: list[str]) -> None:
+    model = Reads()
+    assert post_list.predict(store, Jobs(store), model, many, by=ANA) == {"count": 100, "job": None}
+    assert model.asked == many[:100]

@@ -105,7 +105,7 @@ def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str, reas
 def test_only_an_admin_may_act(page: RetrainPage, role: Role) -> None:
     asked = asked_by(role)
     acts = [
-        lambda: page.start_training(asked, "", 0.05, 5, 20, *settings_of()),
+        lambda: page.start_training(asked, "Here", "", 0.05, 5, 20, *settings_of()),
         lambda: page.cancel_job(asked),
         lambda: page.resume_job(asked),
         lambda: page.put_in_service("v1", "because", asked),
@@ -133,7 +133,7 @@ def test_a_reviewer_sees_nothing_of_the_page_and_an_adjudicator_sees_it(page: Re
 def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: RetrainPage) -> None:
     admin = asked_by(Role.ADMIN)
     assert not page.show(admin, None, *settings_of())[4].active
-    page.start_training(admin, " try ", 0.1, 5, 20, *settings_of())
+    page.start_training(admin, "Here", " try ", 0.1, 5, 20, *settings_of())
     job = page.jobs.jobs()[0]
     assert (job.kind, job.payload["base"], job.payload["note"], job.created_by) == (JobKind.TRAIN, "demo", "try", "eva")
     assert job.payload["rule"]["margin"] == 0.1

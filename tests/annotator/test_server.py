@@ -166,6 +166,13 @@ def test_an_oversized_form_is_refused(stranger: httpx.Client) -> None:
     assert stranger.post("/login", data={"name": "x" * 10_000, "password": "y"}).status_code == 413
 
 
+def test_an_upload_over_the_limit_is_refused(tmp_path: Path) -> None:
+    with running_app(tmp_path, max_upload_mb=1) as app, httpx.Client(base_url=app.url) as client:
+        for megabytes, status in ((0.5, 200), (1.5, 413)):
+            file = {"files": ("posts.csv", b"id,text\n" + b"x" * int(megabytes * 1024 * 1024))}
+            assert client.post("gradio_api/upload", files=file).status_code == status
+
+
 def test_the_database_cannot_be_fetched_as_a_file(open_app: App) -> None:
     data = open_app.settings.data_dir
     with httpx.Client(base_url=open_app.url) as client:

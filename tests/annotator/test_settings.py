@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from annotator.settings import Settings, SettingsInvalid, from_environment, table, variable
+from annotator.settings import SECRETS, Settings, SettingsInvalid, from_environment, table, variable
 
 
 @pytest.fixture(autouse=True)
@@ -83,5 +84,20 @@ def test_on_a_space_it_is_a_public_demo_inside_the_frame_of_the_hub(monkeypatch:
 
 def test_every_setting_is_explained() -> None:
     rows = table()
-    assert [row["variable"] for row in rows] == [variable(f.name) for f in dataclasses.fields(Settings)]
+    assert [row["variable"] for row in rows] == [*(variable(f.name) for f in dataclasses.fields(Settings)), *SECRETS]
     assert all(row["help"] for row in rows)
+
+
+def test_a_space_whose_checkout_cannot_be_written_keeps_its_data_in_the_home_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "someone/space")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert from_environment().data_dir == tmp_path / "data"
+    writable = {str(tmp_path)}
+    monkeypatch.setattr("annotator.settings.os.access", lambda path, mode: str(path) in writable)
+    assert from_environment().data_dir == tmp_path / "evidence-data"
+    writable.clear()
+    assert from_environment().data_dir == Path(tempfile.gettempdir()) / "evidence-data"
+    assert from_environment({"data_dir": tmp_path / "own"}).data_dir == tmp_path / "own"

@@ -116,6 +116,19 @@ def test_after_a_swap_unreviewed_posts_are_predicted_and_reviewed_ones_are_not_t
     assert store.predictions("train0", "v1") == {}
 
 
+def test_a_prediction_job_reads_the_posts_that_were_chosen_reviewed_or_not(
+    project: tuple[Settings, Store, Jobs],
+) -> None:
+    settings, store, jobs = project
+    for job in jobs.jobs(statuses=[JobStatus.QUEUED]):
+        jobs.request_cancel(job.id)
+    asked = jobs.enqueue(JobKind.PREDICT, {"model": "base", "posts": ["train1", "open1"]})
+    Worker(settings).run_one()
+    assert jobs.get(asked.id).result == {"model": "base", "posts": 2, "unreadable": [], "given_up": False}
+    assert set(store.predictions("train1", "base")) == {c.id for c in store.criteria()}
+    assert store.predictions("train2", "base") == {}
+
+
 def test_a_prediction_job_gives_way_when_another_version_came_into_service(
     project: tuple[Settings, Store, Jobs],
 ) -> None:

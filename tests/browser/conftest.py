@@ -14,8 +14,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,7 @@ class Site:
     url: str
     store: Store
     reviewer: str
+    folder: Path
 
     def add_post(self, text: str, marks: dict[str, list[str | tuple[str, str]]] | None = None, *, id: str = "") -> str:
         """Store a post with predictions: quotes by criterion id, a pair being (quote, tighter core). Returns its id."""
@@ -100,20 +103,54 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     store.add_model(ModelVersion(id=MODEL, path="kept-in-the-tests"))
     store.activate_model(MODEL, by=None)
     store.set_setting(STARTED, True)
-    port = _free_port()
+    with running_app(folder) as url:
+        yield Site(url, store, Settings().local_reviewer, folder)
+    store.close()
+
+
+@contextmanager
+def running_app(folder: Path, *, port: int | None = None, worker: bool = False) -> Iterator[str]:
+    """The app in a process of its own on the project in `folder`, until the block is left. Gives its address.
+
+    The app runs under a watch: any address beyond this machine that it resolves or connects to is a line in
+    `folder / "outside.log"`.
+    """
+    port = port or _free_port()
     command = [sys.executable, "app.py", "--data-dir", str(folder), "--port", str(port)]
-    environment = {**os.environ, "EVIDENCE_WORKER": "0", "EVIDENCE_LOG_LEVEL": "error"}
+    environment = {**os.environ, **watched(folder), "EVIDENCE_WORKER": str(int(worker)), "EVIDENCE_LOG_LEVEL": "error"}
     log = folder / "app.log"
     with (
         log.open("wb") as output,
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as app,
     ):
         url = f"http://127.0.0.1:{port}"
-        _wait_until_up(url, app, log)
-        yield Site(url, store, Settings().local_reviewer)
-        app.terminate()
-        app.wait(60)
-    store.close()
+        try:
+            _wait_until_up(url, app, log)
+            yield url
+        finally:
+            app.terminate()
+            app.wait(60)
+
+
+WATCH = """
+import os, sys
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        address = arguments[1] if event == "socket.connect" else arguments[0]
+        host = address[0] if isinstance(address, tuple) else address
+        if isinstance(address, tuple) or event == "socket.getaddrinfo":
+            if str(host) not in ("127.0.0.1", "::1", "localhost", "None", "", "0.0.0.0"):
+                with open(os.environ["OUTSIDE_LOG"], "a") as log:
+                    log.write(f"{event} {host}\\n")
+sys.addaudithook(watch)
+"""
+
+
+def watched(folder: Path) -> dict[str, str]:
+    """Environment in which a Python process notes in `folder / "outside.log"` whom it calls beyond this machine."""
+    (folder / "watch").mkdir(exist_ok=True)
+    (folder / "watch" / "sitecustomize.py").write_text(WATCH, encoding="utf-8")
+    return {"PYTHONPATH": str(folder / "watch"), "OUTSIDE_LOG": str(folder / "outside.log")}
 
 
 def _free_port() -> int:
@@ -156,13 +193,22 @@ def chromium() -> Iterator[Any]:
 class Pages:
     """Opens pages, and remembers what must never happen on one: a script error, a request to another machine."""
 
-    def __init__(self, chromium: Any, site: Site) -> None:
+    def __init__(self, chromium: Any, url: str) -> None:
         self._chromium = chromium
-        self._site = site
+        self._url = url
         self._contexts: list[Any] = []
         self.problems: list[str] = []
 
-    def open(self, path: str = "/", *, width: int = 1280, height: int = 860, begun: bool = True, **options: Any) -> Any:
+    def open(
+        self,
+        path: str = "/",
+        *,
+        width: int = 1280,
+        height: int = 860,
+        begun: bool = True,
+        fake_clock: bool = False,
+        **options: Any,
+    ) -> Any:
         """A page in a context of its own. `begun`: the notice before the first post was read already."""
         context = self._chromium.new_context(viewport={"width": width, "height": height}, **options)
         self._contexts.append(context)
@@ -170,9 +216,12 @@ class Pages:
             context.add_init_script("localStorage.setItem('evidence.notice', 'true')")
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
+        if fake_clock:
+            page.clock.install()
         page.on("pageerror", lambda error: self.problems.append(f"{error}"))
-        page.on("request", lambda r: _foreign(r.url, self._site.url) and self.problems.append(f"asked for {r.url}"))
-        page.goto(self._site.url + path)
+        page.on("websocket", lambda w: _foreign(w.url, self._url) and self.problems.append(f"asked for {w.url}"))
+        page.on("request", lambda r: _foreign(r.url, self._url) and self.problems.append(f"asked for {r.url}"))
+        page.goto(self._url + path)
         return page
 
     def close(self) -> None:
@@ -183,7 +232,7 @@ class Pages:
 @pytest.fixture
 def new_page(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
     """Opens pages that share nothing with those of other tests."""
-    pages = Pages(chromium, site)
+    pages = Pages(chromium, site.url)
     yield pages.open
     pages.close()
     assert pages.problems == []
@@ -203,7 +252,7 @@ def open_alone(new_page: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def _shared(chromium: Any, site: Site) -> Iterator[tuple[Pages, Any]]:
-    pages = Pages(chromium, site)
+    pages = Pages(chromium, site.url)
     yield pages, pages.open(f"/?post={site.add_post('The first post.')}")
     pages.close()
 
@@ -240,4 +289,5 @@ def record() -> Callable[..., None]:
 
 
 def _foreign(url: str, own: str) -> bool:
-    return url.startswith("http") and not url.startswith(own)
+    asked, here = urllib.parse.urlsplit(url), urllib.parse.urlsplit(own)
+    return asked.scheme in ("http", "https", "ws", "wss") and asked.netloc != here.netloc

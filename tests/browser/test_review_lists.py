@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from storage.records import Split
+from storage.jobs import Jobs
+from storage.records import JobKind, JobStatus, Split
 from tests.browser.conftest import Site
 from tests.browser.test_review_access import violations
 
@@ -49,3 +50,61 @@ def test_an_admin_changes_a_guideline_and_the_earlier_wording_can_still_be_read(
     card.get_by_text("1 earlier wording").click()
     assert "Wording 1: Restlessness or slowing" in card.inner_text()
     assert [c.version for c in site.store.criterion_versions("PSYCHOMOTOR")] == [1, 2]
+
+
+def ids_in_order(page: Any) -> list[str]:
+    """The numbered criteria of the Guidelines page, by name."""
+    return list(page.locator("#guidelines .ev-card:has(.ev-number) h2").all_inner_texts())
+
+
+def test_an_admin_puts_the_criteria_in_another_order_by_keyboard_and_by_mouse(site: Site, new_page: Opener) -> None:
+    page = new_page("/?tab=guidelines")
+    page.wait_for_selector("#guidelines .ev-card")
+    before = ids_in_order(page)
+    up = page.get_by_role("button", name=f"Move {before[2]} up")
+    up.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"text={before[2]} is now number 2 of 9.")
+    assert ids_in_order(page)[:3] == [before[0], before[2], before[1]]
+    page.keyboard.press("Enter")  # the focus has moved along with the criterion
+    page.wait_for_selector(f"text={before[2]} is now number 1 of 9.")
+    grip = page.locator("#guidelines .ev-card", has=page.locator("h2", has_text=before[2])).locator(".ev-grip")
+    grip.drag_to(page.locator("#guidelines .ev-card >> nth=2"))
+    page.wait_for_selector(f"text={before[2]} is now number 3 of 9.")
+    assert ids_in_order(page) == before
+    assert [c.version for c in site.store.criteria() if c.name == before[2]] == [1]
+    page.get_by_role("button", name=f"Move {before[0]} down").click()
+    page.wait_for_selector(f"text={before[0]} is now number 2 of 9.")
+    post = site.add_post("The order is seen on the Review page.")
+    review = new_page(f"/?post={post}")
+    review.wait_for_selector('.ev[data-state="ready"]')
+    assert review.locator(".ev-criterion").first.get_attribute("aria-label").startswith(f"1. {before[1]}:")
+    page.get_by_role("button", name=f"Move {before[0]} up").click()
+    page.wait_for_selector(f"text={before[0]} is now number 1 of 9.")
+
+
+def test_many_posts_are_predicted_by_a_job_whose_progress_is_shown_and_which_can_be_stopped(
+    site: Site, new_page: Opener
+) -> None:
+    for number in range(101):
+        site.add_post(f"Narwhal number {number}.")
+    page = new_page("/?tab=posts")
+    page.fill("#posts-list [name=query]", "narwhal")
+    page.wait_for_selector("text=101 posts, showing 1 to 50")
+    page.click("text=Choose all that fit")
+    page.wait_for_selector("text=101 posts chosen")
+    page.click("text=Predict next")
+    page.wait_for_selector("text=Prediction of 101 posts waits for the worker.")
+    jobs = Jobs(site.store)
+    job = jobs.claim("a test", kinds=[JobKind.PREDICT])
+    assert job is not None
+    assert len(job.payload["posts"]) == 101
+    jobs.progress(job, 0.4, message="40 posts")
+    page.wait_for_selector("text=Predicting 101 posts: 40 % · 40 posts")
+    page.reload()
+    page.wait_for_selector("text=Predicting 101 posts: 40 % · 40 posts")
+    page.click("[data-part=job] >> text=Stop")
+    page.wait_for_selector("text=Stopping…")
+    jobs.acknowledge_cancel(job)
+    page.wait_for_selector("text=The prediction was stopped.")
+    assert jobs.get(job.id).status is JobStatus.CANCELLED

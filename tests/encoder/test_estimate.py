@@ -8,7 +8,7 @@ import pytest
 
 from encoder.config import TrainConfig
 from encoder.errors import ModelUnusable
-from encoder.training.estimate import count_parameters, estimate
+from encoder.training.estimate import START_SECONDS, Work, _speed, count_parameters, estimate
 from tests.encoder.training_data import QUICK, a_base, examples
 
 
@@ -54,3 +54,35 @@ def test_epochs_count_replayed_posts_as_well(tmp_path: Path) -> None:
 def test_a_base_that_is_not_here_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnusable):
         estimate(examples("new", 2), [], QUICK, base=tmp_path / "nowhere")
+
+
+def test_the_arithmetic_is_that_of_forward_backward_and_evaluations() -> None:
+    work = Work(backbone=1000, posts=10, tokens=50.0, measured_posts=4, measured_tokens=25.0)
+    forward_only = 1000 * 4 * 25 * 2
+    assert work.operations(TrainConfig()) == 1000 * 10 * 50 * 6 + forward_only
+    assert work.operations(TrainConfig(method="lora")) == 1000 * 10 * 50 * 4 + forward_only
+    assert work.operations(TrainConfig(gradient_checkpointing=True)) == 1000 * 10 * 50 * 8 + forward_only
+
+
+def test_the_estimate_is_within_a_factor_of_two_of_a_measured_run() -> None:
+    """The bundled model of the first release, 50 steps of 8 posts of 285 characters, one core: 41 s of processor time."""
+    work = Work(backbone=2_400_000, posts=400, tokens=71.0, measured_posts=4 * 70, measured_tokens=69.0)
+    seconds = START_SECONDS + work.operations(TrainConfig()) / _speed("cpu", 1)
+    assert 41 / 2 < seconds < 41 * 2
+
+
+def test_several_processes_need_fewer_steps_for_the_same_epochs(tmp_path: Path) -> None:
+    base, posts = a_base(tmp_path), examples("new", 32)
+    config = TrainConfig(epochs=2.0, batch_size=4)
+    one, two = (estimate(posts, posts, config.changed(processes=n), base=base) for n in (1, 2))
+    assert (one.steps, two.steps) == (16, 8)
+
+
+def test_the_table_of_n_grams_costs_no_time(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    (tmp_path / "wide").mkdir()
+    small, wide = a_base(tmp_path / "small"), a_base(tmp_path / "wide", wide_buckets=4096)
+    assert count_parameters(wide) > count_parameters(small)
+    posts = examples("new", 20)
+    found = [estimate(posts, posts, QUICK, base=base).seconds for base in (small, wide)]
+    assert found[0] == pytest.approx(found[1], rel=0.01)

@@ -73,7 +73,7 @@ def test_stored_annotations_can_be_neither_changed_nor_deleted(store: Store) -> 
     post = a_post()
     store.add_posts([post])
     store.add_annotation(an_annotation(post), expected_revision=0)
-    for statement in ("UPDATE annotation SET note = 'x'", "DELETE FROM annotation"):
+    for statement in ("UPDATE main.annotation SET note = 'x'", "DELETE FROM main.annotation"):
         with pytest.raises(sqlite3.IntegrityError), store.write() as db:
             db.conn.execute(statement)
     assert len(store.history(post.id)) == 1

@@ -1,6 +1,4 @@
-// What opens over the page: help and keys, history, search and queue, conflicts, the notice before the first post.
-
-const notice = { open: false };
+// What opens over the page: help and keys, history, search and queue, conflicts.
 
 function openDialog(title, ...content) {
   const dialog = part("dialog");
@@ -66,12 +64,6 @@ function resetKeys() {
   drawActions();
   refresh();
   openHelp();
-}
-
-function breakChoice() {
-  const choice = h("select", { onchange: (e) => ((settings.breakMinutes = Number(e.target.value)), saveSettings()) },
-    [[0, "never"], [25, "after 25 minutes"], [50, "after 50 minutes"]].map(([v, t]) => h("option", { value: v, selected: settings.breakMinutes === v }, t)));
-  return h("label", {}, "Remind me of a break ", choice);
 }
 
 // --- history
@@ -183,8 +175,8 @@ async function showResults(form, results) {
 // --- conflicts and refused decisions
 
 function drawConflicts() {
-  const box = part("conflicts");
-  fill(box, outbox.parked.map((parked) => (parked.conflict ? conflictBox(parked) : refusedBox(parked))));
+  const key = outbox.parked.map((e) => e.message.op_id).join();
+  fillOnce(part("conflicts"), key, () => outbox.parked.map((parked) => (parked.conflict ? conflictBox(parked) : refusedBox(parked))));
 }
 
 function criterionName(id) {
@@ -215,44 +207,4 @@ async function takeTheirs(parked) {
   dropParked(parked);
   ed.items.delete(parked.message.post_id);
   if (ed.item && ed.item.post.id === parked.message.post_id) await openPost(parked.message.post_id, { fresh: true });
-}
-
-// --- care for the reader
-
-function showNotice(care) {
-  if (memory.read("notice", false)) return;
-  notice.open = true;
-  const begin = (blurred) => () => {
-    notice.open = false;
-    memory.write("notice", true);
-    part("notice").hidden = true;
-    if (blurred && !ed.shown.blur) toggleShown("blur");
-    focusRoot();
-  };
-  const start = button("Begin", begin(false), { class: "ev-primary" });
-  fill(part("notice"), h("h2", {}, "Before you begin"),
-    h("p", {}, "These posts may speak of despair, self-harm, suicide, violence or substance use. Take breaks, and stop when you need to."),
-    h("p", {}, "What is marked here is evidence in a text, never a diagnosis of a person."),
-    careLine(care),
-    h("div", { class: "ev-row" }, start, button("Begin with the text blurred", begin(true))));
-  part("notice").hidden = false;
-  start.focus();
-}
-
-function careLine(care) {
-  if (!care || !care.text) return null;
-  const safe = /^https?:\/\//.test(care.url || "");
-  return h("p", {}, care.text + " ", safe && h("a", { href: care.url, target: "_blank", rel: "noopener noreferrer" }, "Find help"));
-}
-
-function startBreaks() {
-  let since = Date.now();
-  setInterval(() => {
-    if (document.hidden || performance.now() - clock.last > 5 * 60000) since = Date.now(); // away already
-    if (!settings.breakMinutes || Date.now() - since < settings.breakMinutes * 60000) return;
-    since = Date.now();
-    fill(part("break"), h("p", {}, "You have been reading for " + settings.breakMinutes + " minutes. Everything is saved; a short break does good."),
-      button("Thanks", () => fill(part("break")))); 
-    announce("Time for a break.");
-  }, 15000);
 }

@@ -25,6 +25,25 @@ function fill(node, ...children) {
   node.replaceChildren(...children.flat(3).filter((c) => c !== null && c !== undefined && c !== false));
 }
 
+// Content that depends on nothing but `key`: an equal key leaves the nodes as they are, and the browser nothing to lay out.
+function fillOnce(node, key, make) {
+  if (node.drawn === key) return;
+  node.drawn = key;
+  fill(node, make());
+}
+
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// Once the frame that is being made now is on the screen. A page in the background has no frames, hence the second timer.
+function afterPaint(run) {
+  let due = true;
+  const once = () => due && ((due = false), run());
+  requestAnimationFrame(() => setTimeout(once, 0));
+  setTimeout(once, 200);
+}
+
 // A button that neither takes the focus away from the text nor loses the selection in it.
 function button(label, onclick, props) {
   return h("button", { type: "button", onmousedown: (e) => e.preventDefault(), onclick, ...props }, label);

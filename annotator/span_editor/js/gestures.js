@@ -151,6 +151,7 @@ function advance(leave) {
   const open = leave ? [] : criterion.marks.filter((m) => m.state === "undecided");
   if (open.length) {
     ed.mark = (open.find((m) => m.start >= after) || open[0]).id;
+    ed.moved = true;
     return;
   }
   if (!leave && isOpen(criterion) && criterion.verdict !== "unsure") return;

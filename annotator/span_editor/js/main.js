@@ -5,10 +5,11 @@ function drawActions() {
     actionButton("previous_post", "‹ Previous"), actionButton("next_post", "Next ›"), actionButton("skip", "Skip"));
   fill(part("tools"),
     actionButton("undo", "Undo"), actionButton("redo", "Redo"), actionButton("search", "Queue"), actionButton("history", "History"),
-    actionButton("others", "Others"), actionButton("blur", "Blur"), actionButton("assign", "Take"), actionButton("help", "Keys"));
+    actionButton("others", "All criteria"), actionButton("blur", "Blur"), actionButton("assign", "Assign to me"), actionButton("help", "Help"));
   part("tools").querySelector('[data-action="search"]').onclick = () => !ed.item && openQueue();
   const verdicts = [["confirm", "Confirm", "ev-primary"], ["none", "No evidence", ""], ["unsure", "Unsure", ""]];
-  fill(part("verdicts"), verdicts.map(([id, label, cls]) => actionButton(id, label, { "data-part": id, class: cls })));
+  const quick = h("div", { class: "ev-quick", "data-part": "quick", hidden: true }, actionButton("accept", "✓ Accept this span"), actionButton("reject", "✕ Reject this span"));
+  fill(part("verdicts"), quick, verdicts.map(([id, label, cls]) => actionButton(id, label, { "data-part": id, class: cls })));
   fill(part("span-actions"), actionButton("tighten", "Tighten", { "data-part": "tighten" }), actionButton("edges", "Move edges", { "data-part": "edges" }), actionButton("caret", "Caret"));
   fill(part("rest"), actionButton("confirm_rest", "Confirm the rest"));
 }
@@ -33,7 +34,7 @@ function wire() {
   });
   document.addEventListener("keydown", onKeyDown);
   window.addEventListener("evidence:open-post", (event) => openPost(event.detail.post_id, { fresh: true }));
-  window.addEventListener("resize", debounce(100, fitHeight));
+  new ResizeObserver(debounce(50, fitHeight)).observe(document.body); // what stands above may come late, or be folded
   window.addEventListener("pagehide", () => ed.mode === "edges" && ed.draft && keepEdges());
   startMouse();
   startMap();
@@ -41,8 +42,8 @@ function wire() {
 
 // The text scrolls in its own pane that ends where the window ends, wherever the page puts the editor.
 function fitHeight() {
-  const top = part("root").getBoundingClientRect().top + window.scrollY;
-  part("root").style.setProperty("--ev-top", Math.round(Math.min(Math.max(0, top), 240)) + "px");
+  const top = part("bar").getBoundingClientRect().bottom + window.scrollY;
+  part("root").style.setProperty("--ev-top", Math.round(Math.min(Math.max(0, top), 300)) + "px");
   drawWindow();
 }
 

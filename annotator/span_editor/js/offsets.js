@@ -20,9 +20,11 @@ function pointMaps(text) {
 }
 
 const BLOCK_LENGTH = 1200;
+const WALL_LENGTH = 6000;
 
 // A post as the page holds it. Blocks are the pieces that are drawn anew as a whole: a paragraph with its line break, or, in
-// long paragraphs, a run of sentences. `opens` marks the blocks that begin a paragraph.
+// long paragraphs, a run of sentences. `opens` marks the blocks that begin a paragraph; a wall of text without a single line
+// break is shown as several, because a browser lays out a paragraph as a whole whenever anything in it changes.
 function makeDoc(text, sentencePoints) {
   const maps = pointMaps(text);
   const sentences = sentencePoints.map(([a, b]) => [maps.toUnit[a], maps.toUnit[b]]);
@@ -31,14 +33,15 @@ function makeDoc(text, sentencePoints) {
   for (let start = 0; start < text.length; ) {
     const line = text.indexOf("\n", start);
     const end = line < 0 ? text.length : line + 1;
+    const wall = end - start > WALL_LENGTH;
     let from = start;
     for (; next < sentences.length && sentences[next][0] < end; next += 1) {
       const cut = sentences[next][0];
       if (cut - from < BLOCK_LENGTH || cut <= start) continue;
-      blocks.push({ start: from, end: cut, opens: from === start });
+      blocks.push({ start: from, end: cut, opens: wall || from === start });
       from = cut;
     }
-    blocks.push({ start: from, end, opens: from === start });
+    blocks.push({ start: from, end, opens: wall || from === start });
     start = end;
   }
   return { text, ...maps, blocks, sentences };

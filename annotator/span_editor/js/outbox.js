@@ -59,7 +59,7 @@ function enqueue(message) {
   outbox.entries.push({ key, base: chained ? null : outbox.revisions.get(key) || 0, message });
   persistOutbox();
   outbox.onchange();
-  flush();
+  afterPaint(flush); // what the reader sees comes first
 }
 
 function pendingFor(postId) {

@@ -1,8 +1,10 @@
 // Everything around the text: the bar, the list of criteria, the active criterion, messages.
 
 const VERDICT_SIGN = { evidence: "✓", no_evidence: "∅", unsure: "?" };
+const SAVING_IS_SLOW_MS = 300;
 const VERDICT_WORD = { evidence: "evidence", no_evidence: "no evidence", unsure: "unsure" };
 
+// Everything is written first; only then is asked where things are, so that the browser lays the page out once.
 function refresh() {
   if (!ed.item) return;
   drawText();
@@ -10,7 +12,11 @@ function refresh() {
   drawDetail();
   drawBar();
   const mark = activeMark();
-  if (mark && ed.moved) reveal(mark.start, mark.end);
+  revealRow();
+  if (mark && ed.moved) {
+    revealMarkRow();
+    reveal(mark.start, mark.end);
+  }
   ed.moved = false;
 }
 
@@ -66,12 +72,12 @@ function drawBar() {
 function drawPosition() {
   const { progress, item } = ed;
   const done = progress && progress.posts ? Math.round((100 * progress.reviewed) / progress.posts) : 0;
-  fill(
-    part("position"),
-    h("strong", { class: "ev-post-id", title: item ? item.post.id : "" }, item ? item.post.id : "Review"),
-    progress && h("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + progress.left + " left in the queue"),
+  const id = item ? item.post.id : "";
+  fillOnce(part("position"), JSON.stringify([id, progress]), () => [
+    id ? h("a", { class: "ev-post-id", href: "?post=" + encodeURIComponent(id), title: "Link to this post: " + id }, id) : h("strong", { class: "ev-post-id" }, "Review"),
+    progress && h("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + progress.left + " left"),
     progress && h("span", { class: "ev-progress", "aria-hidden": "true" }, h("i", { style: { width: done + "%" } })),
-  );
+  ]);
 }
 
 function savedState() {
@@ -82,12 +88,18 @@ function savedState() {
   return ["saved", outbox.lastSaved ? "Saved" : "All saved"];
 }
 
+// A save that is quick does not flicker: "Saving" is written once it has taken a moment.
 function drawSaved() {
   const [state, text] = savedState();
   const node = part("saved");
   node.dataset.saved = state;
+  if (state === "saving") node.timer = node.timer || setTimeout(() => write(node, savedState()[1]), SAVING_IS_SLOW_MS);
+  else {
+    clearTimeout(node.timer);
+    node.timer = 0;
+    write(node, text);
+  }
   node.title = outbox.reason && state === "offline" ? outbox.reason : "";
-  if (node.textContent !== text) node.textContent = text;
 }
 
 function drawMode() {
@@ -96,9 +108,9 @@ function drawMode() {
     caret: "Caret: ← → character · Ctrl word · ↑ ↓ sentence · Shift selects · Space word, sentence · Enter adds · Esc leaves",
     edges: "Edges: ← → end by character · Ctrl by word · ↑ ↓ by sentence · Shift moves the start · Enter keeps · Esc leaves",
   };
-  part("mode").textContent = hints[ed.mode];
+  write(part("mode"), hints[ed.mode]);
   part("mode").hidden = ed.mode === "review";
-  part("snap").textContent = "Snap: " + settings.snap;
+  write(part("snap"), "Snap: " + settings.snap);
 }
 
 // --- criteria
@@ -138,8 +150,18 @@ function drawCriteria() {
     row.firstChild.setAttribute("aria-label", index + 1 + ". " + criterion.name + ": " + stateText(criterion));
     fill(row.querySelector(".ev-state"), h("b", {}, sign), count);
   });
-  const row = list.children[ed.active];
-  if (ed.moved && list.scrollWidth > list.clientWidth) list.scrollLeft = row.offsetLeft - list.offsetLeft - 12;
+}
+
+// In narrow windows the criteria are a strip that scrolls sideways.
+function revealRow() {
+  const list = part("criteria");
+  if (ed.moved && list.scrollWidth > list.clientWidth) list.scrollLeft = list.children[ed.active].offsetLeft - list.offsetLeft - 12;
+}
+
+function revealMarkRow() {
+  const list = part("marks");
+  const chosen = list.rows.get(ed.mark);
+  if (chosen && list.scrollHeight > list.clientHeight) list.scrollTop = chosen.node.offsetTop - list.clientHeight / 3;
 }
 
 function criterionRow(criterion) {
@@ -162,23 +184,27 @@ function drawDetail() {
   const criterion = activeCriterion();
   const box = part("detail");
   const typing = box.contains(document.activeElement) && document.activeElement.tagName === "TEXTAREA" && box.criterion === criterion;
-  box.style.setProperty("--c", colorOf(criterion.index));
-  box.criterion = criterion;
-  fill(part("detail-head"), h("span", { class: "ev-number" }, criterion.index + 1), h("h2", {}, criterion.name), verdictBadge(criterion));
-  fill(part("model-line"), modelLine(criterion));
+  if (box.criterion !== criterion) box.style.setProperty("--c", colorOf(criterion.index));
+  fillOnce(part("detail-head"), [criterion.index, criterion.name, criterion.verdict].join("|"), () => [
+    h("span", { class: "ev-number" }, criterion.index + 1), h("h2", {}, criterion.name), verdictBadge(criterion)]);
+  write(part("model-line"), modelLine(criterion));
   drawMarks(criterion);
-  part("guideline-text").textContent = unwrapped(criterion.guideline);
-  part("guideline").open = settings.guideline;
-  part("wording").textContent = wordingLine(criterion);
-  if (!typing) part("note").value = criterion.note || "";
-  fill(part("others-list"), criterion.others.map(otherLine));
-  part("tighten").hidden = !coreOf(activeMark());
-  part("edges").disabled = !activeMark();
+  if (box.criterion !== criterion) write(part("guideline-text"), unwrapped(criterion.guideline));
+  if (part("guideline").open !== settings.guideline) part("guideline").open = settings.guideline;
+  write(part("wording"), wordingLine(criterion));
+  if (!typing && part("note").value !== criterion.note) part("note").value = criterion.note || "";
+  fillOnce(part("others-list"), JSON.stringify(criterion.others), () => criterion.others.map(otherLine));
+  box.criterion = criterion;
+  const mark = activeMark();
+  part("tighten").hidden = !coreOf(mark);
+  part("quick").hidden = !(mark && mark.state === "undecided");
+  part("verdicts").toggleAttribute("data-same", isOpen(criterion) && !criterion.marks.length);
+  part("edges").disabled = !mark;
   for (const name of ["none", "unsure"]) {
     const wanted = name === "none" ? "no_evidence" : "unsure";
     part(name).setAttribute("aria-pressed", criterion.verdict === wanted ? "true" : "false");
   }
-  part("confirm").firstChild.textContent = confirmLabel(criterion);
+  write(part("confirm").firstChild, confirmLabel(criterion));
 }
 
 function confirmLabel(criterion) {
@@ -200,10 +226,10 @@ function modelLine(criterion) {
     if (model.status === "loading") return "The model is still loading. You can begin; its spans come in by themselves.";
     return model.status === "none" ? "No model is in service. Mark what you find yourself." : "Not predicted (" + model.status + "). Mark what you find yourself.";
   }
-  const percent = Math.round(100 * (1 - criterion.sure));
+  const percent = Math.min(99, Math.max(1, Math.round(100 * (1 - criterion.sure)))); // a model is never certain
   const found = criterion.marks.filter((m) => m.predicted).length;
   return found
-    ? "The model gives evidence " + percent + " % and marks " + plural(found, "span") + "."
+    ? "The model expects evidence (" + percent + " %) and marks " + plural(found, "span") + "."
     : "The model finds nothing here (evidence " + percent + " %).";
 }
 
@@ -218,16 +244,19 @@ function drawMarks(criterion) {
   const list = part("marks");
   const before = list.rows || new Map();
   list.rows = new Map();
-  criterion.marks.forEach((mark, i) => {
+  for (const mark of criterion.marks) {
     const key = [mark.state, mark.start, mark.end, mark.id === ed.mark].join();
     const old = before.get(mark.id);
     const row = old && old.key === key ? old : { key, node: markRow(mark) };
+    if (old && old !== row) old.node.replaceWith(row.node);
     list.rows.set(mark.id, row);
-    if (list.children[i] !== row.node) list.insertBefore(row.node, list.children[i] || null);
-  });
-  while (list.children.length > criterion.marks.length) list.lastChild.remove();
-  const chosen = list.rows.get(ed.mark);
-  if (chosen && list.scrollHeight > list.clientHeight) list.scrollTop = chosen.node.offsetTop - list.clientHeight / 3;
+  }
+  for (const [id, row] of before) if (!list.rows.has(id)) row.node.remove();
+  let place = list.firstChild;
+  for (const { node } of list.rows.values()) {
+    if (node === place) place = place.nextSibling;
+    else list.insertBefore(node, place);
+  }
 }
 
 function markRow(mark) {

@@ -109,8 +109,12 @@ function show(item) {
   mountText(item);
   refresh();
   announce("Post " + item.post.id + ". " + plural(openCount(item), "criterion").replace("criterions", "criteria") + " open.");
-  call("review_opened", { post_id: item.post.id });
-  if (ed.at === ed.trail.length - 1) prefetch();
+  const last = ed.at === ed.trail.length - 1;
+  if (last) ed.next = null;
+  afterPaint(() => {
+    call("review_opened", { post_id: item.post.id });
+    if (last && ed.item === item) prefetch();
+  });
   return watchModel(item);
 }
 

@@ -2,6 +2,7 @@
 // the active criterion's as a fill and every criterion's as an underline in a lane of its own. Only blocks whose pieces
 // have changed are built again, so a gesture costs the same in a long post as in a short one.
 
+const LONG_POST = 20000; // from here on the browser leaves out what is not on the screen
 const LANES = 3;
 const LANE_HEIGHT = 4;
 const PATTERNS = [
@@ -62,6 +63,7 @@ function mountText(item) {
     if (block.opens) paragraphs.push(h("div", { class: "ev-par", dir: "auto" }));
     paragraphs[paragraphs.length - 1].append(block.node);
   }
+  part("text").classList.toggle("ev-long", item.doc.text.length > LONG_POST);
   fill(part("text"), paragraphs);
   drawText();
 }
@@ -194,8 +196,15 @@ function rangeOf(start, end) {
   return range;
 }
 
-// Bring a span into view, only as far as needed, with a few lines around it.
+// Bring a span into view, only as far as needed, with a few lines around it. What was left out of a long post so far has only
+// a guessed height: once it is there, the span is looked for again.
 function reveal(start, end) {
+  bringIntoView(start, end);
+  const { item } = ed;
+  if (part("text").classList.contains("ev-long")) requestAnimationFrame(() => ed.item === item && bringIntoView(start, end));
+}
+
+function bringIntoView(start, end) {
   const scroll = part("scroll");
   const own = scroll.scrollHeight > scroll.clientHeight + 1 && getComputedStyle(scroll).overflowY !== "visible";
   const frame = own ? scroll.getBoundingClientRect() : { top: 0, bottom: window.innerHeight };
@@ -222,8 +231,14 @@ function drawMap() {
   const entries = mapEntries;
   mapEntries = null;
   if (!ed.item || !entries) return;
+  drawWindow();
   const length = ed.item.doc.text.length;
-  const ticks = entries.map((entry) => {
+  const key = ed.item.post.id + ":" + entries.map((e) => [e.start, e.end, e.mark.state, e.active, e.criterion.index].join()).join(";");
+  fillOnce(part("ticks"), key, () => ticksOf(entries, length));
+}
+
+function ticksOf(entries, length) {
+  return entries.map((entry) => {
     const kind = entry.active ? entry.mark.state : "other";
     const tick = h("i", { class: "ev-tick ev-" + kind });
     tick.style.cssText =
@@ -231,18 +246,15 @@ function drawMap() {
       "%);--c:" + colorOf(entry.criterion.index);
     return tick;
   });
-  fill(part("map"), ticks, h("i", { class: "ev-window", "data-part": "window" }));
-  drawWindow();
 }
 
 function drawWindow() {
   const scroll = part("scroll");
   const frame = part("window");
-  if (!frame) return;
-  const whole = Math.max(1, scroll.scrollHeight);
-  frame.style.top = (100 * scroll.scrollTop) / whole + "%";
-  frame.style.height = (100 * scroll.clientHeight) / whole + "%";
-  frame.hidden = scroll.clientHeight >= scroll.scrollHeight - 2;
+  const [whole, seen, top] = [Math.max(1, scroll.scrollHeight), scroll.clientHeight, scroll.scrollTop];
+  frame.style.top = (100 * top) / whole + "%";
+  frame.style.height = (100 * seen) / whole + "%";
+  frame.hidden = seen >= whole - 2;
 }
 
 function startMap() {

@@ -1,0 +1,80 @@
+"""Pages beside the app: plain HTML without scripts, which work before anything else has loaded. Texts must be escaped already."""
+
+from __future__ import annotations
+
+import html
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+LARGEST_FORM_BYTES = 8192
+
+
+def plain_page(
+    title: str, body: str, *, status: int = 200, headers: dict[str, str] | None = None, wide: bool = False
+) -> HTMLResponse:
+    """A page with one card; `body` is HTML."""
+    shape = ' class="wide"' if wide else ""
+    page = _PAGE.replace("<!--title-->", html.escape(title)).replace("<main>", f"<main{shape}>")
+    return HTMLResponse(page.replace("<!--body-->", body), status_code=status, headers=headers)
+
+
+async def small_form(request: Request) -> dict[str, str] | None:
+    """The fields of a url-encoded form, or None if it is larger than any form here can be."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_FORM_BYTES:
+            return None
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title><!--title--> · Evidence annotator</title>
+<style>
+:root { color-scheme: light dark; --ink: #1f2933; --soft: #52606d; --line: #cbd2d9; --page: #f5f7f9; --card: #fff; --accent: #1f6f78; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e7eb; --soft: #9aa5b1; --line: #3a4653; --page: #12181f; --card: #1a222b; --accent: #4fb3bf; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; }
+main { width: min(22rem, calc(100vw - 2rem)); padding: 2rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: 12px; }
+h1 { font-size: 1.25rem; margin: 0 0 .25rem; }
+p { margin: 0 0 1.25rem; color: var(--soft); font-size: .95rem; }
+p.note { color: var(--ink); border-left: 3px solid #c2410c; padding-left: .75rem; }
+label { display: block; font-size: .9rem; margin: 0 0 1rem; }
+input { display: block; width: 100%; margin-top: .25rem; padding: .6rem .7rem; font: inherit; color: inherit;
+  background: transparent; border: 1px solid var(--line); border-radius: 8px; }
+a.button { display: block; text-align: center; text-decoration: none; padding: .65rem; font-weight: 600; color: #fff;
+  background: #1f6f78; border-radius: 8px; }
+button { width: 100%; padding: .65rem; font: inherit; font-weight: 600; color: #fff; background: #1f6f78; border: 0;
+  border-radius: 8px; cursor: pointer; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+main.wide { width: min(52rem, calc(100vw - 2rem)); margin: 2rem 0; }
+main.wide form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; }
+main.wide form label { flex: 1 1 12rem; margin: 0; }
+main.wide form button { width: auto; padding: .6rem 1rem; }
+main.wide td form { justify-content: end; }
+.scroll { overflow-x: auto; margin: 1.5rem 0 0; }
+table { width: 100%; border-collapse: collapse; font-size: .9rem; }
+th, td { text-align: left; padding: .5rem .5rem .5rem 0; border-bottom: 1px solid var(--line); }
+code { font-family: ui-monospace, Menlo, monospace; overflow-wrap: anywhere; }
+a { color: var(--accent); }
+select { display: block; width: 100%; margin-top: .25rem; padding: .6rem .7rem; font: inherit; color: inherit;
+  background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
+</style>
+</head>
+<body>
+<main>
+<!--body-->
+</main>
+</body>
+</html>
+"""

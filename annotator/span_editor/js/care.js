@@ -1,0 +1,75 @@
+// Care for the reader: the notice before the first post, where to find help, and a reminder to take a break.
+
+const AWAY_MS = 5 * 60000; // who does nothing for so long has taken a break already
+const SNOOZE_MINUTES = 5;
+const LOOK_EVERY_MS = 15000;
+
+const notice = { open: false };
+const breaks = { since: Date.now(), notBefore: 0 };
+
+function showNotice(care) {
+  if (memory.read("notice", false)) return;
+  notice.open = true;
+  const begin = (blurred) => () => {
+    notice.open = false;
+    memory.write("notice", true);
+    part("notice").hidden = true;
+    if (blurred && !ed.shown.blur) toggleShown("blur");
+    focusRoot();
+  };
+  const start = button("Begin", begin(false), { class: "ev-primary" });
+  fill(part("notice"), h("h2", {}, "Before you begin"),
+    h("p", {}, "These posts may speak of despair, self-harm, suicide, violence or substance use. Take breaks, and stop when you need to."),
+    h("p", {}, "What is marked here is evidence in a text, never a diagnosis of a person."),
+    careLine(care),
+    h("div", { class: "ev-row" }, start, button("Begin with the text blurred", begin(true))));
+  part("notice").hidden = false;
+  start.focus();
+}
+
+function careLine(care) {
+  if (!care || !care.text) return null;
+  const safe = /^https?:\/\//.test(care.url || "");
+  return h("p", {}, care.text + " ", safe && h("a", { href: care.url, target: "_blank", rel: "noopener noreferrer" }, "Find help"));
+}
+
+function breakChoice() {
+  const times = [[0, "never"], ...[15, 25, 50, 90].map((m) => [m, "after " + m + " minutes"])];
+  const change = (event) => {
+    settings.breakMinutes = Number(event.target.value);
+    saveSettings();
+    restartBreak();
+  };
+  const options = times.map(([value, text]) => h("option", { value, selected: settings.breakMinutes === value }, text));
+  return h("label", {}, "Remind me of a break ", h("select", { name: "break", onchange: change }, options));
+}
+
+function restartBreak() {
+  Object.assign(breaks, { since: Date.now(), notBefore: 0 });
+  fill(part("break"));
+}
+
+function snoozeBreak() {
+  breaks.notBefore = Date.now() + SNOOZE_MINUTES * 60000;
+  fill(part("break"));
+  focusRoot();
+}
+
+function startBreaks() {
+  for (const name of ["pointerdown", "wheel"]) part("root").addEventListener(name, noteActivity, { passive: true });
+  setInterval(lookAtTheTime, LOOK_EVERY_MS);
+}
+
+function lookAtTheTime() {
+  const now = Date.now();
+  const shown = part("break").childNodes.length > 0;
+  if (!shown && (document.hidden || performance.now() - clock.last > AWAY_MS)) breaks.since = now;
+  const minutes = Math.floor((now - breaks.since) / 60000);
+  if (shown || !settings.breakMinutes || minutes < settings.breakMinutes || now < breaks.notBefore) return;
+  fill(part("break"),
+    h("p", {}, "You have been reading for " + minutes + " minutes. Everything you decided is kept; a short break does good."),
+    h("span", { class: "ev-row" },
+      button("I had a break", () => (restartBreak(), focusRoot())),
+      button("Remind me in " + SNOOZE_MINUTES + " minutes", snoozeBreak)));
+  announce("Time for a break: you have been reading for " + minutes + " minutes.");
+}

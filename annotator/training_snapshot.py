@@ -1,0 +1,104 @@
+"""A training as a folder that any process or machine can run: data, criteria, settings and base, with nothing else around it.
+
+    data.jsonl, data.json   posts with their labels; criteria, annotation ids, content hash (annotator.training_data)
+    job.json                settings of the training, the base's name, and where its files are
+    base/                   the base's files, where the folder is to leave this machine
+    candidate/              the trained model, once it is whole
+
+Whoever trains it goes on from the last checkpoint in the folder. The folder holds the text of posts: keep it where those may be.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator.training_data import Snapshot, read_snapshot, write_json
+from annotator.training_exchange import copy_model_files
+from encoder.config import InvalidConfig, TrainConfig
+from storage.records import EvidenceError, utc_now
+
+if TYPE_CHECKING:
+    from encoder.training.monitor import Monitor
+
+JOB_FILE = "job.json"
+BASE = "base"
+CANDIDATE = "candidate"
+FORMAT = 1
+
+
+class SnapshotInvalid(EvidenceError):
+    """A folder that is no whole training; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """A training as it was read from its folder. base_id: the base's version in the project that it comes from.
+    source: what `encoder.train` takes as base: `demo`, a directory or a Hub id."""
+
+    folder: Path
+    snapshot: Snapshot
+    config: TrainConfig
+    base_id: str
+    source: str
+
+    @property
+    def candidate(self) -> Path:
+        """Where the trained model is, or will be."""
+        return self.folder / CANDIDATE
+
+
+def write_folder(folder: Path, *, config: TrainConfig, base_id: str, source: str, carry_base: bool = False) -> None:
+    """Add settings and base to a folder that `take_snapshot` has filled. carry_base: copy the base's files into it, so that
+    the folder is complete on a machine that has not got them; the bundled model and a Hub id go by name.
+    """
+    if carry_base and Path(source).is_dir():
+        copy_model_files(Path(source), folder / BASE)
+        source = BASE
+    given = {"format": FORMAT, "created_at": utc_now(), "base": base_id, "source": source, "config": config.to_dict()}
+    write_json(folder / JOB_FILE, given)
+
+
+def read_folder(folder: Path) -> TrainingFolder:
+    """The training in `folder`. Raises SnapshotInvalid, and EvidenceError if its data has changed."""
+    try:
+        given: dict[str, Any] = json.loads((folder / JOB_FILE).read_text("utf-8"))
+        if given["format"] != FORMAT:
+            raise SnapshotInvalid(f"{folder} was written by another version of this program; write it anew.")
+        config, source, base_id = TrainConfig.from_dict(given["config"]), str(given["source"]), str(given["base"])
+        snapshot = read_snapshot(folder)
+    except FileNotFoundError as error:
+        raise SnapshotInvalid(f"{folder} is no whole training: {Path(error.filename).name} is missing.") from error
+    except InvalidConfig:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SnapshotInvalid(f"{folder} cannot be read as a training: {error!r}") from error
+    if source == BASE:
+        source = str(folder / BASE)
+    return TrainingFolder(folder, snapshot, config, base_id, source)
+
+
+def train_folder(training: TrainingFolder, monitor: Monitor, *, device: str = "auto") -> Path:
+    """Train, from the last checkpoint if there is one, unless that was done. Returns the candidate's directory.
+
+    Run by several processes together, each calls it. Raises what `encoder.train` raises, and what the monitor raises.
+    """
+    if not training.candidate.is_dir():  # it gets its name when it is whole, so what is there need not be made again
+        from encoder.train import train
+
+        snapshot = training.snapshot
+        train(
+            snapshot.train,
+            (*snapshot.dev, *snapshot.replay_dev),
+            snapshot.criteria,
+            base=training.source,
+            output=training.candidate,
+            config=training.config,
+            monitor=monitor,
+            replay=snapshot.replay,
+            resume=True,
+            device=device,
+        )
+    return training.candidate

@@ -1,0 +1,98 @@
+"""Past imports on the Data page: the list, each one's report, and undoing one as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from annotator import exchange
+from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from storage.records import InvalidRecord, Role
+
+CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
+
+
+def build(context: Context, tab: gr.Tab) -> None:
+    table = gr.Dataframe(
+        headers=["Number", "File", "Format", "When", "By", "Posts", "Annotations", "Refused", "State"],
+        datatype="str",
+        interactive=False,
+        max_height=360,
+        label="Imports, newest first",
+    )
+    empty = gr.Markdown("Nothing has been imported yet.", visible=False)
+    with gr.Row():
+        chosen = gr.Dropdown([], label="Import", interactive=True, elem_id="past-import")
+        report = gr.HTML("", padding=False)
+    undo = gr.Button("Undo this import", variant="stop", size="sm", elem_id="past-undo")
+    with gr.Group(visible=False) as sure:
+        warning = gr.Textbox(label="Undo as a whole?", interactive=False)
+        with gr.Row():
+            yes = gr.Button("Yes, remove it", variant="stop", elem_id="past-undo-yes")
+            no = gr.Button("Keep it")
+    shown = [table, empty, chosen, report, sure]
+
+    def refresh(request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        imports = context.store.imports()
+        choices = [(f"{i['id']}: {i['file_name']}", i["id"]) for i in imports if i["undone_at"] is None]
+        rows = [_import_row(i) for i in imports]
+        newest = choices[0][1] if choices else None
+        hidden = gr.Group(visible=False)
+        return [
+            gr.Dataframe(value=rows, visible=bool(rows)),
+            gr.Markdown(visible=not rows),
+            gr.Dropdown(choices=choices, value=newest),
+            _report_link(newest),
+            hidden,
+        ]
+
+    def choose(number: int | None, request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        return [_report_link(number), gr.Group(visible=False)]
+
+    def ask(number: int | None, request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        found = _import_numbered(context, number)
+        counts = found["report"]
+        words = (
+            f"Import {found['id']} of {found['file_name']}: {counts.get('imported', 0)} posts go, with everything that was"
+            " annotated on them since, and the annotations that it brought for other posts."
+        )
+        return [gr.Group(visible=True), words]
+
+    def remove(number: int | None, request: gr.Request) -> list[Any]:
+        context.require(request, *CURATORS)
+        removed = exchange.undo_import(context.store, _import_numbered(context, number)["id"])
+        gr.Info(f"Removed {removed['posts']} posts and {removed['annotations']} annotations.", title="Import undone")
+        return refresh(request)
+
+    tab.select(friendly(refresh), None, shown, **QUIET)
+    chosen.input(friendly(choose), chosen, [report, sure], **QUIET)
+    undo.click(friendly(ask), chosen, [sure, warning], **QUIET)
+    no.click(lambda: gr.Group(visible=False), None, sure, **QUIET)
+    yes.click(friendly(remove), chosen, shown, **QUEUED)
+
+
+def _import_row(record: Mapping[str, Any]) -> list[str]:
+    report = record["report"]
+    refused = report.get("rejected_count", len(report.get("rejected", [])))
+    state = "undone" if record["undone_at"] else "in use"
+    head = [record["id"], record["file_name"], record["format"], record["created_at"][:16].replace("T", " ")]
+    counts = [report.get("imported", 0), report.get("annotations", 0), refused]
+    return [str(cell) for cell in (*head, record["created_by"] or "", *counts, state)]
+
+
+def _import_numbered(context: Context, number: int | None) -> dict[str, Any]:
+    found = next((i for i in context.store.imports() if i["id"] == number), None)
+    if found is None:
+        raise InvalidRecord("Choose an import from the list first.")
+    return found
+
+
+def _report_link(number: int | None) -> str:
+    if number is None:
+        return ""
+    return f'<a href="imports/{int(number)}/report" download>Download the report: every row not taken, and why</a>'

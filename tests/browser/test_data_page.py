@@ -1,0 +1,109 @@
+"""The Data page in a real browser: a table comes in with a look at it first, goes out again, and criteria are loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.bootstrap import STARTED
+from annotator.criteria import default_criteria
+from annotator.settings import Settings
+from storage.records import AnnotatedSpan, Annotation, Verdict
+from storage.store import Store, open_store
+from tests.browser.conftest import Pages, running_app
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROWS = "nr,body,where_from\nw1,I cannot sleep and the nights are long.,forum\nw2,The dog is well.,clinic\nw3,Grey again.,clinic\n"
+RESULT = "#import-result textarea"
+BEGINS = "([box, text]) => document.querySelector(box).value.includes(text)"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[tuple[Store, Any]]:
+    """A project without posts, and its Data page."""
+    folder: Path = tmp_path_factory.mktemp("data-page")
+    store = open_store(folder)
+    store.save_criteria(default_criteria())
+    store.set_setting(STARTED, True)
+    with running_app(folder) as url:
+        pages = Pages(chromium, url)
+        page = pages.open("/?tab=data")
+        page.wait_for_selector("#import-run")
+        yield store, page
+        pages.close()
+        assert pages.problems == []
+    store.close()
+
+
+def section(page: Any, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def value_becomes(page: Any, box: str, text: str) -> None:
+    page.wait_for_function(BEGINS, arg=[box, text])
+
+
+def test_a_table_is_previewed_checked_imported_and_taken_out_again(project: tuple[Store, Any], tmp_path: Path) -> None:
+    store, page = project
+    table = tmp_path / "week.csv"
+    table.write_text(ROWS, encoding="utf-8")
+    page.set_input_files("#import-file input[type=file]", str(table))
+    value_becomes(page, "#import-seen textarea", "CSV")
+    page.wait_for_selector("text=I cannot sleep and the nights are long.")
+    page.get_by_label("Source", exact=True).click()
+    page.get_by_role("option", name="where_from").click()
+    page.click("text=Check the whole file")
+    value_becomes(page, RESULT, "3 posts would be imported")
+    value_becomes(page, RESULT, "Nothing has been stored yet.")
+    assert store.progress_counts(me="local")["posts"] == 0
+    page.click("#import-run")
+    value_becomes(page, RESULT, "3 posts imported")
+    assert sorted(store.sources()) == ["clinic", "forum"]
+    section(page, "Past imports")
+    page.wait_for_selector("text=week.csv")
+    page.click("#past-undo")
+    page.click("#past-undo-yes")
+    page.wait_for_function("() => !document.querySelector('#past-undo-yes')?.offsetParent")
+    assert store.progress_counts(me="local")["posts"] == 0
+
+
+def test_corrected_data_is_downloaded(project: tuple[Store, Any], tmp_path: Path) -> None:
+    store, page = project
+    section(page, "Import")
+    page.get_by_text("Or paste").click()
+    page.fill("#import-paste textarea", "id,text\ne1,I cannot sleep.\n")
+    page.click("text=Look at what I pasted")
+    page.wait_for_selector("text=I cannot sleep.")
+    page.click("#import-run")
+    value_becomes(page, RESULT, "1 posts imported")
+    [post] = store.iter_posts()
+    span = AnnotatedSpan(0, 15)
+    annotation = Annotation(post.id, "SLEEP_ISSUES", Settings().local_reviewer, Verdict.EVIDENCE, (span,))
+    store.add_annotation(annotation, expected_revision=0)
+    section(page, "Export")
+    page.click("#export-run")
+    page.wait_for_selector("#export-download")
+    with page.expect_download() as download:
+        page.click("#export-download")
+    line = json.loads(Path(download.value.path()).read_text("utf-8").splitlines()[0])
+    assert "I cannot sleep." in json.dumps(line)
+    assert "SLEEP_ISSUES" in json.dumps(line)
+
+
+def test_a_criteria_file_becomes_the_set_in_use(project: tuple[Store, Any], tmp_path: Path) -> None:
+    store, page = project
+    section(page, "Criteria")
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "- {id: ANGER, name: Anger, text: The writer is angry., guideline: Mark anger.}\n", encoding="utf-8"
+    )
+    page.locator("input[type=file]:visible, [role=tabpanel]:visible input[type=file]").last.set_input_files(str(file))
+    page.wait_for_selector("text=The writer is angry.")
+    page.click("text=Use this set")
+    page.wait_for_selector("text=1 criteria are in use now.")
+    assert [c.id for c in store.criteria()] == ["ANGER"]

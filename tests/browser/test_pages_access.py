@@ -1,0 +1,87 @@
+"""Every page for everybody: no serious finding of axe in light and dark, on a desktop and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.accounts import Accounts
+from annotator.bootstrap import STARTED
+from annotator.criteria import default_criteria
+from storage.records import Role
+from storage.store import open_store
+from tests.browser.conftest import Site, running_app
+from tests.browser.gestures import MODEL_SAYS, PLAIN
+from tests.browser.test_offline import TABS
+from tests.browser.test_review_access import AXE, STILL
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+Opener = Callable[..., Any]
+
+SERIOUS = """async (root) => (await axe.run(root, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']}))
+  .violations.filter(v => ['serious', 'critical'].includes(v.impact))
+  .flatMap(v => v.nodes.map(n => v.id + ': ' + n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')))"""
+LOADED = {
+    "review": '.ev[data-state="ready"]',
+    "posts": "#posts-list tbody tr",
+    "try": "#try-text textarea",
+    "data": "#import-run",
+    "retrain": "#retrain-plan .rt-details",
+    "overview": ".ov-cards div",
+    "guidelines": "#guidelines .ev-card",
+}
+
+
+def serious(page: Any, root: str) -> list[str]:
+    """What axe finds below `root` once the page has come to rest."""
+    page.add_style_tag(content=STILL)
+    if not page.evaluate("typeof axe !== 'undefined'"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    return list(page.evaluate(SERIOUS, root))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_has_a_serious_finding(width: int, scheme: str, site: Site, new_page: Opener) -> None:
+    page = new_page(f"/?post={site.add_post(PLAIN, MODEL_SAYS)}", width=width, color_scheme=scheme)
+    page.wait_for_function("window.evidenceOpened === true")
+    found = {}
+    for tab in TABS:
+        page.evaluate("id => document.querySelector(`#page-${id}-button`).click()", tab)
+        page.wait_for_selector(LOADED[tab])
+        found[tab] = serious(page, f"#page-{tab}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
+    found["frame"] = [*serious(page, "#app-header"), *serious(page, "#app-footer")]
+    assert {tab: problems for tab, problems in found.items() if problems} == {}
+
+
+@pytest.fixture(scope="module")
+def signed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an app in which people sign in."""
+    folder: Path = tmp_path_factory.mktemp("signed")
+    store = open_store(folder)
+    store.save_criteria(default_criteria())
+    store.set_setting(STARTED, True)
+    Accounts(store).add("ana", Role.ADMIN, "correct horse battery")
+    with running_app(folder) as url:
+        yield url
+    store.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_sign_in_page_has_no_serious_finding(width: int, scheme: str, signed_site: str, chromium: Any) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(signed_site)
+    assert page.url.endswith("/login")
+    assert serious(page, "html") == []
+    page.fill("[name=name]", "ana")
+    page.fill("[name=password]", "wrong")
+    page.click("button")
+    page.wait_for_selector("p.note")
+    assert serious(page, "html") == []
+    context.close()

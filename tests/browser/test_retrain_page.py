@@ -1,0 +1,80 @@
+"""The Retrain page in a real browser, with a real worker: plan, start, reload, cancel, a finished training, roll back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.training import enqueue_training
+from annotator.training_promotion import PromotionRule
+from storage.jobs import Jobs
+from storage.records import JobKind, JobStatus
+from storage.store import Store, open_store
+from tests.annotator.reviewed_project import QUICK, a_reviewed_project
+from tests.browser.conftest import Pages, running_app
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE_MS = 120_000
+RULE = PromotionRule(margin=1.0, min_posts=1)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[tuple[Store, Any]]:
+    """A small reviewed project with a tiny model, the app with its worker, and the Retrain page."""
+    folder: Path = tmp_path_factory.mktemp("retrain-page") / "data"
+    a_reviewed_project(folder)
+    store = open_store(folder)
+    with running_app(folder, worker=True) as url:
+        pages = Pages(chromium, url)
+        page = pages.open("/?tab=retrain")
+        page.set_default_timeout(PATIENCE_MS)
+        page.wait_for_selector("#retrain-plan .rt-details")
+        yield store, page
+        pages.close()
+        assert pages.problems == []
+    store.close()
+
+
+def test_the_plan_says_what_would_be_trained_on(project: tuple[Store, Any]) -> None:
+    _, page = project
+    assert "What will be trained on: 17 answers" in page.inner_text("#retrain-plan")
+
+
+def test_a_training_is_watched_survives_a_reload_and_stops_when_asked(project: tuple[Store, Any]) -> None:
+    store, page = project
+    page.click("#retrain-settings button")
+    page.get_by_label("Steps (instead of epochs)").fill("100000")
+    page.click("#retrain-start")
+    page.wait_for_selector("#retrain-job .rt-badge.running")
+    page.reload()
+    page.wait_for_selector("#retrain-job .rt-badge.running")
+    page.wait_for_selector("#retrain-job [role=progressbar]")
+    page.click("#retrain-cancel")
+    page.wait_for_selector("#retrain-job .rt-badge.cancelled")
+    [job] = Jobs(store).jobs(kind=JobKind.TRAIN)
+    assert job.status is JobStatus.CANCELLED
+    assert store.active_model().id == "base"
+
+
+def test_a_finished_training_is_shown_beside_the_model_before_it_and_can_be_rolled_back(
+    project: tuple[Store, Any],
+) -> None:
+    store, page = project
+    enqueue_training(store, Jobs(store), QUICK, base="base", rule=RULE, by="ana")
+    page.reload()
+    page.wait_for_selector("#retrain-job .rt-badge.done")
+    page.wait_for_selector("#retrain-models >> text=v1")
+    if store.active_model().id != "v1":  # as the rule decided; the page puts it in service all the same
+        page.get_by_label("Note").last.fill("for this test")
+        page.click("#retrain-serve")
+    page.wait_for_function("() => /in service/.test(document.querySelector('#retrain-models').innerText)")
+    page.wait_for_selector("#retrain-result .rt-set")
+    assert "base" in page.inner_text("#retrain-result")
+    page.wait_for_selector("text=Roll back to base")
+    page.click("#retrain-back")
+    page.wait_for_selector("text=base is back in service.")
+    assert store.active_model().id == "base"

@@ -1,0 +1,24 @@
+"""`python -m encoder.train` whose CPU processes may shard: accelerate offers FSDP on accelerators only, torch does it over gloo too."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
+
+from encoder.training.command import main
+
+_begin = PartialState.__init__
+
+
+def _begin_as_accelerator(self: PartialState, *given: Any, **named: Any) -> None:
+    _begin(self, *given, **named)
+    if PartialState._shared_state["distributed_type"] is DistributedType.MULTI_CPU:
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_XPU
+
+
+if __name__ == "__main__":
+    PartialState.__init__ = _begin_as_accelerator  # type: ignore[method-assign]
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The README's shell examples run, one after the other, in a folder of their own, as a stranger would type them.
+
+What installs packages is left out; so is what writes to the Hub or to a mounted bucket, which tests/hub and the tests of snapshots run
+against a stand-in. Any other line must run here: a new kind of example has to be given its place in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from annotator.server import free_port
+from tests.encoder.tiny import save_checkpoint
+from tests.test_readme import README, ROOT
+
+PATIENCE_SECONDS = 600
+PASSWORD = "correct horse battery"
+EVIDENCE = [sys.executable, "-m", "annotator.cli"]
+
+ELSEWHERE = {
+    "installs": r"pip install ",
+    "the API, in tests/annotator/test_api_live.py": r"TOKEN=|curl ",
+    "the Hub and buckets, in tests/hub and the tests of snapshots": r"evidence (models (push|pull)|export --push-to-hub|import hub:"
+    r"|restore hf://|backup --to /mnt/|train-job )",
+}
+
+
+def shell_lines() -> list[str]:
+    """Every line of the README's shell examples; continued lines are joined."""
+    blocks = re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    joined = re.sub(r"\\\n\s*", "", "".join(blocks))
+    return [line.split("  #")[0].strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def run_plainly(words: list[str], folder: Path) -> None:
+    done = subprocess.run(
+        [*EVIDENCE, *words],
+        cwd=folder,
+        env=_environment(),
+        input=f"{PASSWORD}\n{PASSWORD}\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"evidence {shlex.join(words)}\n{done.stderr[-2000:]}"
+
+
+def run_dry(words: list[str], folder: Path) -> None:
+    run_plainly([*words, *([] if "--dry-run" in words else ["--dry-run"])], folder)
+
+
+def add_person(words: list[str], folder: Path) -> None:
+    run_plainly([*words, "--password-stdin"], folder)
+
+
+def serve_a_while(words: list[str], folder: Path) -> None:
+    """Until it answers; on the CPU where the example says cuda and there is none."""
+    words = [*words, "--port", str(free_port("127.0.0.1"))]
+    if "cuda" in words and not _cuda():
+        words[words.index("cuda")] = "cpu"
+    with _serving(words, folder) as app:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while app.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"http://127.0.0.1:{words[-1]}/healthz", timeout=5).status_code == 200:
+                    break
+            time.sleep(0.2)
+        assert app.poll() is None
+    assert app.returncode == 0
+
+
+@contextlib.contextmanager
+def _serving(words: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([*EVIDENCE, *words], cwd=folder, env=_environment()) as app:
+        try:
+            yield app
+        finally:
+            app.send_signal(signal.SIGTERM)
+            app.wait(PATIENCE_SECONDS)
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "EVIDENCE_WORKER": "0"}
+
+
+KINDS: tuple[tuple[str, Callable[[list[str], Path], None]], ...] = (
+    (r"evidence serve\b", serve_a_while),
+    (r"evidence deploy-space\b", run_dry),
+    (r"evidence users add\b", add_person),
+    (r"evidence (criteria|import|export|predict|train|evaluate|backup|check|models add)\b", run_plainly),
+)
+
+
+def is_run_elsewhere(line: str) -> bool:
+    return any(re.match(pattern, line) for pattern in ELSEWHERE.values())
+
+
+def test_every_shell_line_is_run_here_or_where_it_is_said() -> None:
+    lines = shell_lines()
+    assert len(lines) > 20
+    nowhere = [x for x in lines if not is_run_elsewhere(x) and not any(re.match(pattern, x) for pattern, _ in KINDS)]
+    assert nowhere == []
+
+
+def test_no_place_is_named_that_no_line_needs() -> None:
+    lines = shell_lines()
+    assert [p for p, _ in KINDS if not any(re.match(p, line) for line in lines)] == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the examples take for granted: a criteria file, posts, corrected posts, and a Gemma checkpoint in place of the Hub's."""
+    (tmp_path / "my_criteria.yaml").write_text("- {id: SLEEP_ISSUES, text: The writer cannot sleep.}\n", "utf-8")
+    texts = [f"Day {n}. I cannot sleep at all. The dog is well." for n in range(12)]
+    (tmp_path / "posts.csv").write_text("id,text\n" + "".join(f'p{n},"{t}"\n' for n, t in enumerate(texts)), "utf-8")
+    posts = [{"post_id": f"p{n}", "text": text} for n, text in enumerate(texts)]
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(p) + "\n" for p in posts), "utf-8")
+    save_checkpoint("gemma3", tmp_path / "google" / "gemma-3-270m")
+    return tmp_path
+
+
+def write_gold(folder: Path) -> None:
+    """In place of the export of a project in which nobody has decided anything yet."""
+    lines = []
+    for line in (folder / "posts.jsonl").read_text("utf-8").splitlines():
+        post = json.loads(line)
+        start = post["text"].index("I cannot")
+        spans = [{"start": start, "end": start + len("I cannot sleep at all.")}]
+        annotations = [
+            {"criterion": "SLEEP_ISSUES", "verdict": "evidence", "spans": spans},
+            {"criterion": "FATIGUE", "verdict": "no_evidence", "spans": []},
+        ]
+        split = "dev" if post["post_id"] in ("p0", "p1", "p2") else "train"
+        lines.append(json.dumps({**post, "split": split, "annotations": annotations}) + "\n")
+    (folder / "gold.jsonl").write_text("".join(lines), "utf-8")
+
+
+@pytest.mark.slow
+def test_the_shell_examples_run_one_after_the_other(folder: Path) -> None:
+    for line in shell_lines():
+        if is_run_elsewhere(line):
+            continue
+        run = next(run for pattern, run in KINDS if re.match(pattern, line))
+        run(shlex.split(line)[1:], folder)
+        if line.startswith("evidence export"):
+            write_gold(folder)
