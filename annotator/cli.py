@@ -10,7 +10,19 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("serve", "exchange", "imports", "predict", "learn", "training_job", "upkeep", "people", "criteria", "models", "deploy")
+COMMANDS = (
+    "serve",
+    "exchange",
+    "imports",
+    "predict",
+    "learn",
+    "training_job",
+    "upkeep",
+    "people",
+    "criteria",
+    "models",
+    "deploy",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

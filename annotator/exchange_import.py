@@ -44,9 +44,14 @@ def run_import(
     Raises FormatError, ImportRefused, ImportCancelled; nothing is stored then.
     """
     store.recover_imports()
-    with _staged(store, path, options, on_progress, should_cancel) as importer:
-        importer.publish(file_name or path.name, by, also)
-        return importer.report
+    try:
+        with _staged(store, path, options, on_progress, should_cancel) as importer:
+            importer.publish(file_name or path.name, by, also)
+            return importer.report
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # on a full disk the staging file had to go first
+            store.recover_imports()
+        raise
 
 
 @contextlib.contextmanager

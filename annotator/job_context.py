@@ -39,7 +39,7 @@ class JobMonitor:
         self._stopped_at: float | None = None
         self._points: list[tuple[int, dict[str, float]]] = []
         self._stage = ""
-        self._written_at = 0.0
+        self.written_at = 0.0  # of the last progress, which is a heartbeat too
         self.alive_at = time.monotonic()
 
     def stop(self, reason: EvidenceError) -> None:
@@ -67,18 +67,16 @@ class JobMonitor:
 
     def progress(self, fraction: float, stage: str = "", message: str = "") -> None:
         self.check()
-        if stage == self._stage and time.monotonic() - self._written_at < PROGRESS_EVERY_SECONDS:
+        if stage == self._stage and time.monotonic() - self.written_at < PROGRESS_EVERY_SECONDS:
             return
-        self._flush()
-        self._jobs.progress(self._job, fraction, stage=stage or None, message=message or None)
-        self._stage, self._written_at = stage, time.monotonic()
+        points, self._points = self._points, []
+        self._stage, self.written_at = stage, time.monotonic()
+        self._jobs.progress(self._job, fraction, stage=stage or None, message=message or None, points=points)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """The points are written together with the next progress."""
         self.check()
         self._points.append((step, {name: float(value) for name, value in values.items()}))
-        if time.monotonic() - self._written_at >= PROGRESS_EVERY_SECONDS:
-            self._flush()
-            self._written_at = time.monotonic()
 
     def log(self, line: str) -> None:
         self.check()
@@ -92,7 +90,7 @@ class JobMonitor:
     def _flush(self) -> None:
         points, self._points = self._points, []
         if points:
-            with self._jobs.store.write():
+            with self._jobs.store.write(durable=False):
                 for step, values in points:
                     self._jobs.add_metrics(self._job, step, values)
 

@@ -41,7 +41,9 @@ def place_while_training(choice: WhileTraining, device: str) -> str | None:
 
 
 def training_runs(store: Store) -> bool:
-    return bool(Jobs(store).jobs(kind=JobKind.TRAIN, statuses=[JobStatus.RUNNING], limit=1))
+    """Whether a training runs here; one that runs as a Hugging Face Job needs nothing of this machine."""
+    running = Jobs(store).jobs(kind=JobKind.TRAIN, statuses=[JobStatus.RUNNING], limit=1)
+    return any(not job.payload.get("hub_job") for job in running)
 
 
 def say_where(store: Store, device: str | None) -> None:

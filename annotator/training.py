@@ -122,8 +122,10 @@ def keep_reports(settings: Settings, work: Path) -> None:
     """Move what was reported to tensorboard or mlflow out of the job's folder, which goes, to `reports/`."""
     reports = reports_directory(work / CANDIDATE)
     if reports.is_dir():
-        (settings.data_dir / "reports").mkdir(exist_ok=True)
-        reports.replace(settings.data_dir / "reports" / work.name)
+        target = settings.data_dir / "reports" / work.name
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(exist_ok=True)
+        reports.rename(target)
 
 
 def replay_for(store: Store, base: ModelVersion, config: TrainConfig) -> ReplaySource | None:

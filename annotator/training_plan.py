@@ -42,10 +42,11 @@ PRESETS = (
     Preset(
         "quick",
         "Quick, on CPU",
-        "Fifty steps on the corrections and as many replayed old posts. Made for the bundled model.",
+        "Eighty steps on the corrections and as many replayed old posts. Made for the bundled model.",
         TrainConfig(
-            max_steps=50, learning_rate=1e-4, head_learning_rate=3e-4, wide_learning_rate=1e-2, hidden_dropout=0.0,
-            batch_size=8, replay_ratio=1.0, token_masking=0.08, eval_steps=25, save_steps=25, patience=0,
+            max_steps=80, learning_rate=1e-4, head_learning_rate=2e-5, wide_learning_rate=1e-2, hidden_dropout=0.0,
+            new_criteria_learning_rate=2e-4,
+            batch_size=8, replay_ratio=1.0, token_masking=0.08, eval_steps=40, save_steps=40, patience=0,
         ),
     ),
     Preset(
@@ -196,11 +197,9 @@ def _criterion_plan(criterion_id: str, name: str, gold: Sequence[Gold], since: i
 def _warnings(posts: dict[Split, int], plans: Sequence[CriterionPlan]) -> list[str]:
     found = []
     if 0 < posts[Split.TRAIN] < FEW_TRAIN_POSTS:
-        found.append(f"Only {posts[Split.TRAIN]} posts to train on: expect small changes.")
+        found.append(f"Posts to train on: only {posts[Split.TRAIN]}. Expect small changes.")
     if posts[Split.DEV] < FEW_TRAIN_POSTS:
-        found.append(
-            f"Only {posts[Split.DEV]} dev posts are reviewed: the comparison with the model in service is rough."
-        )
+        found.append(f"Reviewed dev posts: only {posts[Split.DEV]}. The comparison with the model in service is rough.")
     bare = [p.name for p in plans if not p.evidence and (p.no_evidence or p.new)]
     if bare:
         found.append(f"No evidence was found so far for: {', '.join(bare)}. These learn from negatives only.")

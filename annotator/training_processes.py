@@ -117,7 +117,7 @@ def _end_by_force(launcher: subprocess.Popen[bytes], folder: Path) -> None:
     for event in Events(folder / EVENTS_FILE).new():
         if event["kind"] == "here":
             with suppress(ProcessLookupError):
-                os.kill(*event["values"], signal.SIGKILL)
+                os.kill(int(event["values"][0]), signal.SIGKILL)
     launcher.kill()
     launcher.wait()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -161,7 +162,7 @@ class Pulse:
                 monitor.stop(WorkerStopping("Waits: the app was stopped. Goes on when it runs again."))
             elif self._parent_gone():
                 monitor.stop(WorkerStopping("Waits: the app ended unexpectedly. Goes on when it runs again."))
-            if time.monotonic() - beat_at >= BEAT_SECONDS:
+            if time.monotonic() - max(beat_at, monitor.written_at) >= BEAT_SECONDS:
                 self._heartbeat()
                 beat_at = time.monotonic()
             self._end_by_force_if_stuck()
@@ -224,7 +225,7 @@ def readable(error: BaseException) -> str:
     print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)  # noqa: T201 - the worker's log file
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "There was not enough memory. Choose a smaller batch or a smaller model, then resume."
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "The disk is full. Free some space, then resume; the model in service is untouched."
     return f"{type(error).__name__}: {error}"
 

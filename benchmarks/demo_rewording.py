@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from annotator.training_plan import PRESETS
 from encoder.baselines import TfidfBaseline
-from encoder.config import TrainConfig
-from encoder.demo.corpus import Composer, read_items
+from encoder.demo.corpus import Composer, item_example, read_items, read_posts
 from encoder.evaluate import evaluate
 from encoder.examples import Example
 from encoder.predict import Predictor
@@ -29,57 +29,62 @@ REWORDED: Mapping[str, str] = {
     "SUICIDAL_THOUGHTS": "Would rather be dead, imagines not existing, or is preparing to go.",
 }
 _NEW_VOICES = 2
-_REST, _OLD = 60, 120
+_REST, _OLD = 150, 150
 
 
 def fine_tuning(criteria: Sequence[Criterion]) -> dict[str, Any]:
-    """F1 on new wording and on old before and after 20, 50 and 100 corrected posts, against TF-IDF refitted on the same.
+    """F1 on new wording and on old before and after 20, 50 and 100 corrected posts, against TF-IDF refitted with the same.
 
-    The new wording is that of two test voices: half of their passages are made into posts to correct, the rest is measured on.
+    The new wording is that of two test voices: half of their passages are made into posts to correct. `rest` are posts of the other
+    half, whose phrases no correction contains; `recurring` are other posts of the same half, `old` are posts of the dev voices.
+    `rest_tfidf` knows all that the bundled model was trained on and the corrections, `rest_tfidf_alone` the corrections only.
     """
     items = read_items()
     voices = sorted({i.voice for i in items if i.split is Split.TEST})[:_NEW_VOICES]
     new = [i for i in items if i.voice in voices]
     corrected = _posts(new[0::2], 100, seed=1)
-    rest = _posts(new[1::2], _REST, seed=2)
+    rest, recurring = _posts(new[1::2], _REST, seed=2), _posts(new[0::2], _REST, seed=6)
     old = [i for i in items if i.split is Split.DEV]
     kept = _posts(old, _OLD, seed=3)
-    replay = _posts([i for i in items if i.split is Split.TRAIN], 400, seed=4)
-    chosen_by = _posts(old, 20, seed=5)
+    own = [i for i in items if i.split is Split.TRAIN]
+    replay = _posts(own, 400, seed=4)
+    chosen_by = _posts(old, 40, seed=5)
+    learned = [item_example(item, n) for n, item in enumerate(own)]
+    learned += [e for e in read_posts() if e.post.split is Split.TRAIN]
     before = Predictor.load("demo")
-    found: dict[str, Any] = {"0": {"rest": _micro(before, rest, criteria), "old": _micro(before, kept, criteria)}}
+    measured = {"rest": rest, "recurring": recurring, "old": kept}
+    found: dict[str, Any] = {"0": {name: _micro(before, posts, criteria) for name, posts in measured.items()}}
+    found["0"]["rest_tfidf"] = _tfidf(learned, rest, chosen_by, criteria)
     for count in (20, 50, 100):
-        found[str(count)] = _after(corrected[:count], rest, kept, replay, chosen_by, criteria)
+        found[str(count)] = _after(corrected[:count], measured, replay, chosen_by, criteria)
+        found[str(count)]["rest_tfidf"] = _tfidf([*learned, *corrected[:count]], rest, chosen_by, criteria)
+        found[str(count)]["rest_tfidf_alone"] = _tfidf(corrected[:count], rest, chosen_by, criteria)
     return found
 
 
 def _after(
     corrected: Sequence[Example],
-    rest: Sequence[Example],
-    kept: Sequence[Example],
+    measured: Mapping[str, Sequence[Example]],
     replay: Sequence[Example],
     chosen_by: Sequence[Example],
     criteria: Sequence[Criterion],
 ) -> dict[str, float]:
-    config = TrainConfig(
-        max_steps=100,
-        batch_size=8,
-        learning_rate=1e-3,
-        head_learning_rate=2e-3,
-        token_masking=0.08,
-        eval_steps=50,
-        patience=0,
-    )
+    config = next(preset.config for preset in PRESETS if preset.id == "quick")
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         train(corrected, chosen_by, criteria, base="demo", output=Path(folder) / "tuned", config=config, replay=replay)
         seconds = time.perf_counter() - begun
         tuned = Predictor.load(Path(folder) / "tuned")
-        scores = {"rest": _micro(tuned, rest, criteria), "old": _micro(tuned, kept, criteria)}
-    baseline = TfidfBaseline().fit([*replay, *corrected], criteria, dev=chosen_by)
-    predictions = baseline.predict([e.post for e in rest], criteria)
-    scores["rest_tfidf"] = round(evaluate(predictions, rest, criteria, bootstrap=0).micro_f1, 3)
+        scores = {name: _micro(tuned, posts, criteria) for name, posts in measured.items()}
     return {**scores, "seconds": round(seconds, 1)}
+
+
+def _tfidf(
+    learned: Sequence[Example], rest: Sequence[Example], chosen_by: Sequence[Example], criteria: Sequence[Criterion]
+) -> float:
+    baseline = TfidfBaseline().fit(learned, criteria, dev=chosen_by)
+    predictions = baseline.predict([e.post for e in rest], criteria)
+    return round(evaluate(predictions, rest, criteria, bootstrap=0).micro_f1, 3)
 
 
 def _posts(items: Sequence[Any], count: int, *, seed: int) -> list[Example]:

@@ -144,9 +144,7 @@ def cases(folder: Path, rows: int, gigabytes: float, only: list[str]) -> Iterato
 def run(case: Case, data_dir: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "annotator.cli", "import", str(case.path), "--data-dir", str(data_dir)]
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, *case.arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([*command, *case.arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     over = threading.Event()
     if "changes" in case.name:
         threading.Thread(target=_append, args=(case.path, over), daemon=True).start()
@@ -208,9 +206,12 @@ def main() -> None:
             data_dir = folder / f"data-{number}"
             data_dir.mkdir()
             full = case.name == "full disk"
-            if full and subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(data_dir)], check=False, capture_output=True
-            ).returncode:
+            if (
+                full
+                and subprocess.run(
+                    ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(data_dir)], check=False, capture_output=True
+                ).returncode
+            ):
                 print(json.dumps({"case": case.name, "said": "left out: no file system can be mounted here"}))
                 continue
             try:

@@ -1,17 +1,21 @@
 """The loop with a simulated reviewer: rounds of corrections, retraining after each, uncertain posts first against random order.
 
-`python benchmarks/retrain_loop.py --output DIR [--rounds 5] [--per-round 20] [--seed 0]`
+`python benchmarks/retrain_loop.py [--rounds 5] [--per-round 20] [--seed 0] [--write]`
 
 The pool is composed of sentences by voices of the corpus' test split: wording that the bundled model has not seen. Each round the
 simulated reviewer answers the next posts of the queue as the corpus does, the model is trained further by a real training job,
 and the new version is measured on posts of these voices that are never in the pool. Every round's version goes on, as the rule
-would decide on few dev posts. Results: `retrain_loop.json` and, with matplotlib, `retrain_loop.png` in the output folder.
+would decide on few dev posts. Results: `retrain_loop.json`, `retrain_loop.md` and, with matplotlib, `retrain_loop.png` in the output
+folder (a temporary one unless named); `--write` puts them into RESULTS.md, between the marks "retrain loop", and docs/.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,28 +34,44 @@ from encoder.evaluate import evaluate
 from encoder.examples import Example
 from storage.jobs import Jobs
 from storage.queue import QueueFilter, QueueOrder
-from storage.records import AnnotatedSpan, Annotation, JobKind, Post, Reviewer, Role, Split
+from storage.records import AnnotatedSpan, Annotation, JobKind, Post, Reviewer, Role, Split, utc_now
 from storage.store import Store
 
 ME = Reviewer("simulated", Role.ADMIN)
 
 
+RESULTS = Path(__file__).parent / "RESULTS.md"
+PICTURE = Path(__file__).parent.parent / "docs" / "retrain-loop.png"
+BEGIN, END = "<!-- retrain loop -->", "<!-- /retrain loop -->"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     given = arguments(argv)
+    if given.output is None:
+        given.output = Path(tempfile.mkdtemp(prefix="retrain-loop-"))
     given.output.mkdir(parents=True, exist_ok=True)
+    before = os.getloadavg()[0]
     pool, held_out = worlds(given.pool, given.test, given.seed)
     results: dict[str, Any] = {"rounds": given.rounds, "per_round": given.per_round, "seed": given.seed, "orders": {}}
     for order in (QueueOrder.UNCERTAIN, QueueOrder.RANDOM):
         data_dir = given.output / f"{order}"
+        if data_dir.exists():
+            raise SystemExit(f"{data_dir} holds an earlier run. Name another folder with --output.")
         results["orders"][str(order)] = run(data_dir, order, pool, held_out, given)
         (given.output / "retrain_loop.json").write_text(json.dumps(results, indent=1), "utf-8")
-    print(table(results))
-    plot(results, given.output / "retrain_loop.png")
+    report = table(results, f"{utc_now()[:10]}, {os.cpu_count()} CPU cores, load average {before:.1f} before the start")
+    (given.output / "retrain_loop.md").write_text(report, "utf-8")
+    print(report)
+    picture = plot(results, given.output / "retrain_loop.png")
+    print(f"All of it is in {given.output}.")
+    if given.write:
+        write_results(report, given.output / "retrain_loop.png" if picture else None)
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, help="folder for projects and results (default: a temporary one)")
+    parser.add_argument("--write", action="store_true", help="put the results into RESULTS.md and docs/")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--per-round", type=int, default=20)
     parser.add_argument("--pool", type=int, default=300, help="unreviewed posts to choose from")
@@ -161,31 +181,63 @@ def measured(store: Store, settings: Settings, held_out: Sequence[Example]) -> d
     }
 
 
-def table(results: dict[str, Any]) -> str:
-    lines = ["| corrections | uncertain first: macro F1 | random: macro F1 |", "|---|---|---|"]
+def table(results: dict[str, Any], machine: str) -> str:
+    """The section for RESULTS.md."""
     uncertain, random = (results["orders"][str(o)] for o in (QueueOrder.UNCERTAIN, QueueOrder.RANDOM))
+    command = f"python benchmarks/retrain_loop.py --rounds {results['rounds']} --per-round {results['per_round']}"
+    lines = [f"`{command} --seed {results['seed']} --write`, {machine}, quick preset", ""]
+    lines += [
+        "| corrected posts | uncertain first: macro F1 | random: macro F1 | seconds of training |",
+        "|---|---|---|---|",
+    ]
     for a, b in zip(uncertain, random, strict=True):
-        lines.append(f"| {a['corrections']} | {a['macro_f1']:.3f} | {b['macro_f1']:.3f} |")
-    return "\n".join(lines)
+        seconds = f"{a['seconds']:.0f} / {b['seconds']:.0f}" if a["round"] else ""
+        lines.append(f"| {a['corrections']} | {with_interval(a)} | {with_interval(b)} | {seconds} |")
+    return "\n".join(lines) + "\n"
 
 
-def plot(results: dict[str, Any], path: Path) -> None:
+def with_interval(row: dict[str, Any]) -> str:
+    interval = f" ({row['interval'][0]:.2f} to {row['interval'][1]:.2f})" if row["interval"] else ""
+    return f"{row['macro_f1']:.3f}{interval}"
+
+
+def plot(results: dict[str, Any], path: Path) -> bool:
+    """Draw both orders with their 95 % intervals; False without matplotlib."""
     try:
         import matplotlib
     except ImportError:
         print("matplotlib is not installed: no plot.")
-        return
+        return False
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for order, style in (("uncertain", "o-"), ("random", "s--")):
+    figure, axes = pyplot.subplots(figsize=(6, 3.8), layout="constrained")
+    for order, style, color in (("uncertain", "o-", "#1b4965"), ("random", "s--", "#c8553d")):
         rows = results["orders"][order]
-        axes.plot([r["corrections"] for r in rows], [r["macro_f1"] for r in rows], style, label=f"{order} first")
-    axes.set(xlabel="corrected posts", ylabel="macro F1 on unseen voices", title="Simulated reviewer")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
+        posts, values = [r["corrections"] for r in rows], [r["macro_f1"] for r in rows]
+        axes.plot(
+            posts, values, style, ms=5, color=color, label="uncertain first" if order == "uncertain" else "random order"
+        )
+        if all(r["interval"] for r in rows):
+            axes.fill_between(posts, *zip(*(r["interval"] for r in rows), strict=True), color=color, alpha=0.12, lw=0)
+    axes.set(xlabel="corrected posts", ylabel="macro F1 on unseen voices", xticks=posts)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#dddddd", lw=0.7)
+    axes.legend(loc="upper left", frameon=False)
+    figure.savefig(path, dpi=100)
+    return True
+
+
+def write_results(report: str, picture: Path | None) -> None:
+    """Put the report between its marks in RESULTS.md (at the end if there are none), and the picture into docs/."""
+    if picture is not None:
+        shutil.copyfile(picture, PICTURE)
+        report += f"\n![Macro F1 by corrected posts](../docs/{PICTURE.name})\n"
+    text = RESULTS.read_text("utf-8")
+    if BEGIN not in text:
+        text = f"{text.rstrip()}\n\n## Simulated reviewer\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    RESULTS.write_text(f"{before}{BEGIN}\n{report}{END}{rest.partition(END)[2]}", "utf-8")
 
 
 if __name__ == "__main__":

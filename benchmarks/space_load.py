@@ -1,6 +1,6 @@
 """Many visitors of the public demo at once on Try it, each with a cookie and texts of their own.
 
-`python -m benchmarks.space_load [--visitors 50] [--requests 4] [--url URL]`
+`python -m benchmarks.space_load [--visitors 50] [--requests 4] [--pause 0] [--url URL]`
 
 Starts the app as a public demo on the loopback address in a process of its own, or asks the one at `--url`. Each visitor opens the page and
 then tries one text after the other, through the queue as the page does. Prints milliseconds to the page and to the highlighted text
@@ -54,14 +54,14 @@ class Load:
     mixed_up: int = 0
 
 
-async def visit_all(url: str, visitors: int, requests: int) -> Load:
-    """All visitors at once."""
+async def visit_all(url: str, visitors: int, requests: int, *, pause: float = 0.0) -> Load:
+    """All visitors at once. pause: seconds that each reads, on average, before the next text."""
     load = Load()
-    await asyncio.gather(*(_visit(url, number, requests, load) for number in range(visitors)))
+    await asyncio.gather(*(_visit(url, number, requests, pause, load) for number in range(visitors)))
     return load
 
 
-async def _visit(url: str, number: int, requests: int, load: Load) -> None:
+async def _visit(url: str, number: int, requests: int, pause: float, load: Load) -> None:
     try:
         async with httpx.AsyncClient(base_url=url, timeout=REQUEST_SECONDS) as client:
             began = time.perf_counter()
@@ -70,6 +70,7 @@ async def _visit(url: str, number: int, requests: int, load: Load) -> None:
             load.pages.append(time.perf_counter() - began)
             event, session = _highlight_event(config), secrets.token_hex(6)
             for n in range(requests):
+                await asyncio.sleep(random.Random(number * 1000 + n).uniform(0, 2 * pause))
                 text = _text(number, n)
                 began = time.perf_counter()
                 drawn = await _highlight(client, event, session, text)
@@ -157,15 +158,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--requests", type=int, default=4)
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds between a visitor's texts, on average")
     parser.add_argument("--url", help="an app that runs already; its memory is not measured")
     given = parser.parse_args(argv)
     with contextlib.nullcontext((given.url, None)) if given.url else demo() as (url, pid):
         before = os.getloadavg()[0]
         idle = peak_mebibytes(pid) if pid else None
         began = time.perf_counter()
-        load = asyncio.run(visit_all(url, given.visitors, given.requests))
+        load = asyncio.run(visit_all(url, given.visitors, given.requests, pause=given.pause))
         report = {
             "visitors": given.visitors,
+            "pause": given.pause,
             "seconds": round(time.perf_counter() - began, 1),
             "page_ms": figures(load.pages),
             "text_ms": figures(load.texts),

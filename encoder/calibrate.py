@@ -20,6 +20,8 @@ PRIOR_POSITIVES = 8.0
 MIN_POSITIVES = 5
 TEMPERATURE_PRIOR = 5.0
 """Nats that a temperature of e or 1/e costs."""
+START_POSITIVES = 40.0
+"""Weight of the threshold that a model had before, in positives: it was fitted on more than a few corrections."""
 _TEMPERATURES = (0.2, 5.0)
 
 
@@ -40,37 +42,40 @@ def calibrate(
     recall_first: Collection[str] = (),
     recall_target: float = 0.9,
     weights: Floats | None = None,
+    start: Calibrated | None = None,
 ) -> Calibrated | None:
     """Temperature and thresholds from sentence logits and labels by criterion id, each of shape (sentences,).
 
     weights: how much each sentence counts for the thresholds, (sentences,); None: all the same.
+    start: what the model had before; what is found moves away from it only as far as the labels carry.
     None is returned if there are too few positives (under five in all) to say anything: keep what the model has.
     """
     positives = {key: int(labels.sum()) for key, labels in gold.items()}
     if sum(positives.values()) < MIN_POSITIVES:
         return None
     all_logits = np.concatenate([logits[key] for key in gold])
-    temperature = fit_temperature(all_logits, np.concatenate(list(gold.values())))
+    around = 1.0 if start is None else start.temperature
+    temperature = fit_temperature(all_logits, np.concatenate(list(gold.values())), around=around)
     scores = {key: sigmoid(logits[key] / temperature) for key in gold}
     thresholds, default = fit_thresholds(
-        scores, gold, recall_first=recall_first, recall_target=recall_target, weights=weights
+        scores, gold, recall_first=recall_first, recall_target=recall_target, weights=weights, start=start
     )
     return Calibrated(temperature, thresholds, default, positives)
 
 
-def fit_temperature(logits: Floats, gold: Bools) -> float:
-    """The temperature in [0.2, 5] with the lowest cross entropy, by golden section on its logarithm; 1 without both classes.
+def fit_temperature(logits: Floats, gold: Bools, *, around: float = 1.0) -> float:
+    """The temperature in [0.2, 5] with the lowest cross entropy, by golden section on its logarithm; `around` without both classes.
 
-    A weak prior holds it near 1: on few posts that the model gets all right, any temperature below would do.
+    A weak prior holds it near `around`: on few posts that the model gets all right, any temperature below would do.
     """
     if not gold.any() or gold.all():
-        return 1.0
+        return around
     sign = np.where(gold, -1.0, 1.0)
     finite = np.clip(logits, -60.0, 60.0)
 
     def loss(log_temperature: float) -> float:
         nats = np.sum(np.logaddexp(0.0, sign * finite / np.exp(log_temperature)))
-        return float(nats + TEMPERATURE_PRIOR * log_temperature**2)
+        return float(nats + TEMPERATURE_PRIOR * (log_temperature - np.log(around)) ** 2)
 
     low, high = np.log(_TEMPERATURES[0]), np.log(_TEMPERATURES[1])
     golden = (np.sqrt(5.0) - 1) / 2
@@ -95,6 +100,7 @@ def fit_thresholds(
     recall_first: Collection[str] = (),
     recall_target: float = 0.9,
     weights: Floats | None = None,
+    start: Calibrated | None = None,
 ) -> tuple[dict[str, float], float]:
     """A threshold per criterion that has gold evidence, and the default for the others."""
     mass = {key: np.ones(len(labels)) if weights is None else weights for key, labels in gold.items()}
@@ -102,11 +108,15 @@ def fit_thresholds(
     pooled = np.sum(list(counts.values()), axis=0)
     default = _best_f1(pooled)
     share = PRIOR_POSITIVES / max(1.0, pooled[0, 0] + pooled[2, 0])
+    before = {} if start is None else _shifted(start.thresholds, scores, gold, mass)
     thresholds: dict[str, float] = {}
     for key, own in counts.items():
         if not gold[key].any():
             continue
         threshold = _best_f1(own + share * pooled)
+        if key in before:
+            positives = own[0, 0] + own[2, 0]
+            threshold = _between(before[key], threshold, positives / (positives + START_POSITIVES))
         if key in recall_first:
             threshold = min(threshold, _for_recall(scores[key][gold[key]], mass[key][gold[key]], recall_target))
         thresholds[key] = round(float(threshold), 4)
@@ -135,6 +145,39 @@ def _best_f1(counts: Floats) -> float:
     f1 = precision_recall_f1(counts[0], counts[1], counts[2])[2]
     best = np.flatnonzero(f1 >= f1.max() - 1e-9)
     return float(GRID[best[len(best) // 2]])
+
+
+def _shifted(
+    thresholds: Mapping[str, float], scores: Mapping[str, Floats], gold: Mapping[str, Bools], mass: Mapping[str, Floats]
+) -> dict[str, float]:
+    """The thresholds, all moved by as much on the scale of logits: towards the move that gives the best F1 over all criteria.
+
+    Training moves all scores of a model a little up or down; few labels tell by how much, far fewer than each threshold needs.
+    """
+    moves = np.linspace(-2.0, 2.0, 81)
+    counts = np.zeros((3, len(moves)))
+    for key in scores.keys() & thresholds.keys():
+        at = sigmoid(_logit(thresholds[key]) + moves)
+        lit = scores[key] >= at[:, None]
+        own, truth = mass[key], gold[key]
+        counts += [(lit & truth) @ own, (lit & ~truth) @ own, (~lit & truth) @ own]
+    positives = counts[0, 0] + counts[2, 0]
+    if not positives:
+        return dict(thresholds)
+    f1 = precision_recall_f1(counts[0], counts[1], counts[2])[2]
+    best = np.flatnonzero(f1 >= f1.max() - 1e-9)
+    move = moves[best[len(best) // 2]] * positives / (positives + START_POSITIVES)
+    return {key: float(sigmoid(_logit(threshold) + move)) for key, threshold in thresholds.items()}
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """The probability that lies at `share` of the way from one to the other, on the scale of logits."""
+    return float(sigmoid((1 - share) * _logit(start) + share * _logit(end)))
+
+
+def _logit(probability: float) -> float:
+    held = float(np.clip(probability, GRID[0], GRID[-1]))
+    return float(np.log(held / (1 - held)))
 
 
 def _for_recall(positive: Floats, mass: Floats, target: float) -> float:

@@ -170,7 +170,9 @@ class TrainConfig(_Json):
     replay_ratio: replayed old examples per new one. token_masking: share of post tokens that are hidden while training.
     positive_weight: weight of a positive sentence or token in the losses. *_loss: weights of the parts of the loss.
     attention_dropout, hidden_dropout: while fine-tuning; hidden_dropout applies to what attention and feed-forward add.
-    wide_learning_rate: that of the n-gram table, None for head_learning_rate. hard_negative_weight: how much more a rejected span
+    wide_learning_rate: that of the n-gram table, None for head_learning_rate. new_criteria_learning_rate: that of the heads where
+    the base does not know a criterion yet, if higher: what it knows would only suffer from it.
+    hard_negative_weight: how much more a rejected span
     weighs than any other sentence without evidence.
     patience: evaluations without a better dev macro F1 before training stops; 0 never stops early.
     adaptation_steps: steps of masked next-token prediction on the posts before the supervised stage; 0 for none.
@@ -185,6 +187,7 @@ class TrainConfig(_Json):
     learning_rate: float = 2e-5
     head_learning_rate: float = 1e-3
     wide_learning_rate: float | None = None
+    new_criteria_learning_rate: float | None = None
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 8
     accumulation: int = 1
@@ -234,10 +237,10 @@ class TrainConfig(_Json):
         for name in ("epochs", "learning_rate", "head_learning_rate", "max_grad_norm", "positive_weight"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InvalidConfig(f"{name} {getattr(self, name)} is not a positive number.")
-        if self.wide_learning_rate is not None and not (
-            math.isfinite(self.wide_learning_rate) and self.wide_learning_rate >= 0
-        ):
-            raise InvalidConfig(f"wide_learning_rate {self.wide_learning_rate} is negative or not a number.")
+        for name in ("wide_learning_rate", "new_criteria_learning_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not (math.isfinite(rate) and rate >= 0):
+                raise InvalidConfig(f"{name} {rate} is negative or not a number.")
         for name in (
             "weight_decay",
             "replay_ratio",

@@ -82,8 +82,8 @@ def _explained(error: Exception, directory: Path) -> Exception:
     """SaveFailed for what a disk can do; anything else as it is. safetensors wraps the system's error in its text."""
     from safetensors import SafetensorError
 
-    full = (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or "os error 28" in str(error)
-    if full:
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if (isinstance(error, OSError) and error.errno in numbers) or any(f"os error {n}" in str(error) for n in numbers):
         return SaveFailed(f"The disk is full: the model was not saved at {directory}; what was there is untouched.")
     if isinstance(error, OSError | SafetensorError):
         return SaveFailed(f"The model was not saved at {directory} ({error}); what was there is untouched.")

@@ -58,6 +58,7 @@ class EvidenceEncoder(nn.Module):
         self.backbone = backbone
         self.heads = Heads(config, self.hidden_size).to(self.device)
         self.loss_weights = LossWeights()
+        self.new_criteria: tuple[str, ...] = ()  # what `learn_criteria` has added
 
     @property
     def backbone_config(self) -> Any:
@@ -190,6 +191,7 @@ class EvidenceEncoder(nn.Module):
         if known is None or not new:
             return
         before = self.heads
+        self.new_criteria += tuple(new)
         self.config = self.config.changed(known_criteria=(*known, *new))
         self.heads = Heads(self.config, self.hidden_size).to(self.device)
         with torch.no_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ def _plots(directory: Path, evaluations: Mapping[str, Evaluation]) -> tuple[Path
     FigureCanvasAgg(figure)
     _draw_f1(figure.add_subplot(), evaluations)
     figure.savefig(directory / F1_PLOT, dpi=120)
-    figure = Figure(figsize=(5, 5), layout="constrained")
+    figure = Figure(figsize=(5, 5 + 0.25 * len(evaluations)), layout="constrained")
     FigureCanvasAgg(figure)
     _draw_reliability(figure.add_subplot(), {n: e.sentence_calibration for n, e in evaluations.items()})
     figure.savefig(directory / RELIABILITY_PLOT, dpi=120)
@@ -146,13 +147,23 @@ def _draw_f1(axes: Any, evaluations: Mapping[str, Evaluation]) -> None:
         places = [row + number * height for row in range(len(names))]
         errors = [[max(0.0, x) for x in low], [max(0.0, x) for x in high]]
         color = _COLORS[number % len(_COLORS)]
-        axes.barh(places, values, height, xerr=errors, label=model, color=color, error_kw={"lw": 0.8})
+        bars = {"xerr": errors, "error_kw": {"lw": 0.9, "ecolor": "#555555", "capsize": 2}}
+        axes.barh(places, values, 0.9 * height, label=model, color=color, **bars)
     middle = 0.4 - height / 2
     axes.set_yticks([row + middle for row in range(len(names))], names)
-    axes.invert_yaxis()
+    axes.axhline(len(names) - 2 - 0.1 - height / 2, color="#999999", lw=0.8)  # between the criteria and their means
+    axes.set_ylim(len(names) - 0.2, -0.4)
     axes.set_xlim(0, 1)
     axes.set_xlabel("sentence F1 with 95 % interval")
-    axes.legend(loc="lower right")
+    axes.tick_params(axis="y", length=0)
+    _tidy(axes, "x")
+    axes.figure.legend(loc="outside upper right", ncols=len(evaluations), frameon=False)
+
+
+def _tidy(axes: Any, grid: str) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid, color="#dddddd", lw=0.7)
+    axes.set_axisbelow(True)
 
 
 def _draw_reliability(axes: Any, models: Mapping[str, Calibration]) -> None:
@@ -161,12 +172,17 @@ def _draw_reliability(axes: Any, models: Mapping[str, Calibration]) -> None:
         scores = [b.mean_score for b in calibration.bins]
         shares = [b.share_positive for b in calibration.bins]
         label = name if calibration.ece is None else f"{name} (ECE {calibration.ece:.3f})"
-        axes.plot(scores, shares, marker="o", ms=4, color=_COLORS[number % len(_COLORS)], label=label)
+        color = _COLORS[number % len(_COLORS)]
+        areas = [10 + 12 * math.log10(max(1, b.count)) ** 2 for b in calibration.bins]
+        axes.plot(scores, shares, color=color, lw=1.2, alpha=0.7)
+        axes.scatter(scores, shares, areas, color=color, label=label, zorder=3, clip_on=False)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("score")
+    axes.set_aspect("equal")
+    axes.set_xlabel("score (larger dots: more sentences)")
     axes.set_ylabel("share that is evidence")
-    axes.legend(loc="upper left")
+    _tidy(axes, "both")
+    axes.figure.legend(loc="outside upper left", frameon=False)
 
 
 def _with_interval(scores: Scores | None) -> str:

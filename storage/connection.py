@@ -93,20 +93,30 @@ class Connections:
             db.conn.execute("COMMIT")
 
     @contextmanager
-    def write(self) -> Iterator[Database]:
-        """One transaction: all of it is stored, or nothing. Nested calls join the outer transaction."""
+    def write(self, *, durable: bool = True) -> Iterator[Database]:
+        """One transaction: all of it is stored, or nothing. Nested calls join the outer transaction.
+
+        durable=False: does not wait for the disk, so a power cut (not a crash) may take it back, and nobody else's commit waits
+        for it. For what is written anew all the time, such as a job's progress.
+        """
         db = self._database()
         if db.conn.in_transaction:
             yield db
             return
-        db.conn.execute("BEGIN IMMEDIATE")
+        if not durable:
+            db.conn.execute("PRAGMA synchronous=NORMAL")
         try:
-            yield db
-        except BaseException:
-            if db.conn.in_transaction:
-                db.conn.execute("ROLLBACK")
-            raise
-        db.conn.execute("COMMIT")
+            db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                if db.conn.in_transaction:
+                    db.conn.execute("ROLLBACK")
+                raise
+            db.conn.execute("COMMIT")
+        finally:
+            if not durable:
+                db.conn.execute("PRAGMA synchronous=FULL")
 
     def close(self) -> None:
         """Close this thread's connection."""

@@ -152,7 +152,7 @@ class ImportStore(Connections):
         while not until():
             began, worked = time.monotonic(), time.thread_time()
             try:
-                with self.write() as db:
+                with self.write(durable=False) as db:  # on the disk with the transaction that shows or hides it
                     done = step(db.conn, rows)
             except sqlite3.IntegrityError as error:
                 raise Conflict(f"{_CHANGED} ({error})", current_revision=0) from error

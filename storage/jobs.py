@@ -87,21 +87,31 @@ class Jobs:
 
     def heartbeat(self, job: Job) -> None:
         """Say that the worker is alive. Raises JobLost, or JobCancelled if somebody asked to stop."""
-        with self.store.write() as db:
-            self._change(db, job, "heartbeat_at = ?", [self._clock()])
-            if db.execute("SELECT cancel_requested FROM job WHERE id = ?", [job.id]).fetchone()[0]:
-                raise JobCancelled(f"Job {job.id} was cancelled.")
+        self._report(job, "", [], ())
 
-    def progress(self, job: Job, fraction: float, *, stage: str | None = None, message: str | None = None) -> None:
-        """Set progress in [0, 1]; also a heartbeat, with its errors."""
-        with self.store.write() as db:
-            self._change(
-                db,
-                job,
-                "progress = ?, stage = coalesce(?, stage), message = coalesce(?, message)",
-                [min(1.0, max(0.0, fraction)), stage, message],
-            )
-        self.heartbeat(job)
+    def progress(
+        self,
+        job: Job,
+        fraction: float,
+        *,
+        stage: str | None = None,
+        message: str | None = None,
+        points: Sequence[tuple[int, Mapping[str, float]]] = (),
+    ) -> None:
+        """Set progress in [0, 1] and add points (step, values) to the curves; also a heartbeat, with its errors."""
+        change = "progress = ?, stage = coalesce(?, stage), message = coalesce(?, message), "
+        self._report(job, change, [min(1.0, max(0.0, fraction)), stage, message], points)
+
+    def _report(
+        self, job: Job, change: str, values: list[Any], points: Sequence[tuple[int, Mapping[str, float]]]
+    ) -> None:
+        with self.store.write(durable=False) as db:
+            self._change(db, job, f"{change}heartbeat_at = ?", [*values, self._clock()])
+            for step, found in points:
+                self.add_metrics(job, step, found)
+            cancelled = db.execute("SELECT cancel_requested FROM job WHERE id = ?", [job.id]).fetchone()[0]
+        if cancelled:
+            raise JobCancelled(f"Job {job.id} was cancelled.")
 
     def finish(self, job: Job, result: Mapping[str, Any]) -> None:
         """Mark as done. Call inside `store.write()` with what the job made, so that both happen or neither."""
@@ -172,7 +182,7 @@ class Jobs:
 
     def add_metrics(self, job: Job, step: int, values: Mapping[str, float]) -> None:
         """Points of the live curves; a repeated (name, step), as after a resume, replaces the earlier one."""
-        with self.store.write() as db:
+        with self.store.write(durable=False) as db:
             db.conn.executemany(
                 "INSERT OR REPLACE INTO job_metric (job_id, step, name, value) VALUES (?, ?, ?, ?)",
                 [(job.id, step, name, float(value)) for name, value in values.items()],
@@ -187,7 +197,7 @@ class Jobs:
 
     def log(self, job: Job, line: str) -> None:
         """Add a line to the job's log. Never post text."""
-        with self.store.write() as db:
+        with self.store.write(durable=False) as db:
             db.conn.execute("INSERT INTO job_log (job_id, at, line) VALUES (?, ?, ?)", [job.id, utc_now(), line[:2000]])
 
     def log_tail(self, job_id: int, *, lines: int = 50) -> list[str]:

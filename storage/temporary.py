@@ -94,9 +94,9 @@ class TemporaryStore(Store):
             yield db
 
     @contextmanager
-    def write(self) -> Iterator[Database]:
+    def write(self, *, durable: bool = True) -> Iterator[Database]:
         try:
-            with self._lock, super().write() as db:
+            with self._lock, super().write(durable=durable) as db:
                 yield db
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_FULL:

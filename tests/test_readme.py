@@ -19,7 +19,9 @@ def section(name: str) -> str:
 
 
 def settings_table() -> str:
-    rows = [f"| `{row['variable']}` | {code(row['flag'])} | {code(row['default'])} | {row['help']} |" for row in table()]
+    rows = [
+        f"| `{row['variable']}` | {code(row['flag'])} | {code(row['default'])} | {row['help']} |" for row in table()
+    ]
     return "\n".join(["| variable | flag | default | meaning |", "|---|---|---|---|", *rows])
 
 

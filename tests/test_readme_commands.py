@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -106,7 +107,7 @@ KINDS: tuple[tuple[str, Callable[[list[str], Path], None]], ...] = (
     (r"evidence serve\b", serve_a_while),
     (r"evidence deploy-space\b", run_dry),
     (r"evidence users add\b", add_person),
-    (r"evidence (criteria|import|export|predict|train|evaluate|backup|check|models add)\b", run_plainly),
+    (r"evidence (criteria|imports?|export|predict|train|evaluate|backup|check|models add)\b", run_plainly),
 )
 
 
@@ -134,6 +135,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "posts.csv").write_text("id,text\n" + "".join(f'p{n},"{t}"\n' for n, t in enumerate(texts)), "utf-8")
     posts = [{"post_id": f"p{n}", "text": text} for n, text in enumerate(texts)]
     (tmp_path / "posts.jsonl").write_text("".join(json.dumps(p) + "\n" for p in posts), "utf-8")
+    with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
+        archive.write(tmp_path / "posts.csv", "corpus/posts.csv")
     save_checkpoint("gemma3", tmp_path / "google" / "gemma-3-270m")
     return tmp_path
 
@@ -161,5 +164,5 @@ def test_the_shell_examples_run_one_after_the_other(folder: Path) -> None:
             continue
         run = next(run for pattern, run in KINDS if re.match(pattern, line))
         run(shlex.split(line)[1:], folder)
-        if line.startswith("evidence export"):
+        if line.startswith("evidence export --format gold"):
             write_gold(folder)

@@ -62,9 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
         )
     rejected = [{"row": r.row, "reason": r.reason} for r in found.rejected]
     unknown = [c.id for c in criteria if predictor.known_criteria is not None and c.id not in predictor.known_criteria]
-    result = {"posts": found.posts, "resumed": found.resumed, "spans": found.spans, "criteria": len(criteria)}
-    result |= {"model": version, "rejected": rejected, "unknown_criteria": unknown, "output": str(arguments.output)}
-    report(result)
+    counts = {"posts": found.posts, "resumed": found.resumed, "spans": found.spans, "criteria": len(criteria)}
+    named = {"model": version, "rejected": rejected, "unknown_criteria": unknown, "output": str(arguments.output)}
+    report({**counts, **named})
     if found.resumed:
         say(f"{found.resumed} posts had been predicted by an earlier run that was stopped.")
     if unknown:

@@ -112,6 +112,8 @@ def theme() -> gr.themes.Base:
         block_border_width="1px",
         block_shadow="none",
         block_label_text_color="*body_text_color_subdued",
+        body_text_color_subdued="*neutral_600",  # Gradio's own is too faint on white to be read by everybody
+        body_text_color_subdued_dark="*neutral_400",
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
     )

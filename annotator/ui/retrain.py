@@ -22,7 +22,7 @@ from annotator.training_plan import PRESETS, Plan, estimate, plan_training
 from annotator.training_promotion import PromotionRule
 from annotator.ui import retrain_form, retrain_hub, retrain_views
 from annotator.ui.assets import asset
-from annotator.ui.context import QUIET, Context, friendly
+from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.records import JobKind, JobStatus, Role
 
 POLL_SECONDS = 1.0
@@ -162,7 +162,7 @@ class RetrainPage:
             (self.delete, self.delete_version, [self.version]),
         ]
         for button, handler, inputs in acts:
-            button.click(friendly(handler), inputs, None, **QUIET).then(
+            button.click(friendly(handler), inputs, None, **QUEUED).then(  # only what is queued can say something
                 friendly(self.show), [self.version, *settings], everything, **QUIET
             )
         for added in (
@@ -171,7 +171,7 @@ class RetrainPage:
         ):
             added.then(friendly(self.show), [self.version, *settings], everything, **QUIET)
         schedule = [self.auto, self.auto_posts, self.auto_hours, self.auto_preset, self.keep]
-        self.save_auto.click(friendly(self.save_automatic), schedule, None, **QUIET)
+        self.save_auto.click(friendly(self.save_automatic), schedule, None, **QUEUED)
 
     # --- looking
 

@@ -3,7 +3,7 @@
 1. a tokenizer is trained; 2. a public sentence encoder (the teacher) is fine-tuned on the corpus and reads it and general text;
 3. a small bidirectional Gemma, from random weights, learns the teacher's view of those texts; 4. the n-gram table is fitted, and
 the heads are trained on posts composed from the corpus; 5. temperature and thresholds are fitted on the dev voices.
-Test voices and test posts are not read here; `benchmarks/demo_model.py` measures on them.
+Test voices and test posts are not read here; `benchmarks/demo_model.py` measures on them and completes the model's card.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 
 from encoder.checkpoints import save_encoder
 from encoder.config import EncoderConfig
-from encoder.demo import augment, corpus, linear, measure, supervised, teacher, warmup
+from encoder.demo import augment, card, corpus, linear, measure, supervised, teacher, warmup
 from encoder.demo.corpus import CRITERIA, Composed, Composer, Item
 from encoder.demo.general import DEFAULT_TEXT, read_general
 from encoder.demo.teacher import Floats, TeacherView
@@ -37,7 +37,6 @@ BUCKETS = 2**18
 _STRANGERS = 20_000
 _STRANGER_AT_MOST = 0.15
 _WIDE_WEIGHT = 1.25
-_KEPT_FILES = ("README.md", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def build(options: argparse.Namespace) -> EvidenceEncoder:
     if warmed.answer is not None:
         supervised.install_answers(encoder, warmed.answer.weight, warmed.answer.bias, wordings[0])
     _supervise(encoder, warmed, dev, wordings, options)
-    encoder.config, found = measure.calibrated_config(encoder, measure.calibration_posts(dev, dev_posts), wordings[0])
+    encoder.config, found = measure.calibrated_config(encoder, measure.calibration_groups(dev, dev_posts), wordings[0])
     _say(f"temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}")
     return encoder
 
@@ -236,12 +235,11 @@ def _encoder(backbone: Any, tokenizer: TextTokenizer) -> EvidenceEncoder:
 
 
 def _save(encoder: EvidenceEncoder, output: Path) -> None:
-    """Write the model directory; its card and figures stay."""
-    kept = {name: (output / name).read_bytes() for name in _KEPT_FILES if (output / name).exists()}
+    """Write the model directory with its card. Figures of an earlier model do not stay: they are not this one's."""
     encoder.backbone.to(torch.bfloat16)
     save_encoder(encoder, output)
-    for name, content in kept.items():
-        (output / name).write_bytes(content)
+    (output / "metrics.json").unlink(missing_ok=True)
+    card.write_card(output)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -253,8 +251,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--teacher", default=teacher.DEFAULT_TEACHER, help="Hub id or directory; none for a warm-up without one"
     )
-    parser.add_argument("--teacher-epochs", type=int, default=3)
-    parser.add_argument("--warmup-steps", type=int, default=6000)
+    parser.add_argument("--teacher-epochs", type=int, default=2)
+    parser.add_argument("--warmup-steps", type=int, default=8000)
     parser.add_argument("--steps", type=int, default=340)
     parser.add_argument("--device", default="cpu", help="where teacher and warm-up compute")
     parser.add_argument("--threads", type=int, default=None)

@@ -66,23 +66,32 @@ def quality(encoder: EvidenceEncoder, items: Sequence[Item], criteria: Sequence[
     return (alone.best_micro_f1() + among.best_micro_f1()) / 2
 
 
-def calibration_posts(items: Sequence[Item], posts: Sequence[Example]) -> list[Example]:
+def calibration_groups(items: Sequence[Item], posts: Sequence[Example]) -> list[list[Example]]:
     """What temperature and thresholds are fitted on: dev items alone, composed posts of them, and whole dev posts."""
     composer = Composer(items, _CALIBRATION_SEED)
     composed = [composer.compose(longest=14).example for _ in range(len(items) // 6)]
-    return [*(item_example(item, number) for number, item in enumerate(items)), *composed, *posts]
+    alone = [item_example(item, number) for number, item in enumerate(items)]
+    return [alone, composed, list(posts)]
 
 
 def calibrated_config(
-    encoder: EvidenceEncoder, examples: Sequence[Example], criteria: Sequence[Criterion]
+    encoder: EvidenceEncoder, groups: Sequence[Sequence[Example]], criteria: Sequence[Criterion]
 ) -> tuple[EncoderConfig, Calibrated]:
-    """The encoder's config with temperature and thresholds fitted on the examples."""
-    scored = score_sentences(encoder, examples, criteria)
+    """The encoder's config with temperature and thresholds fitted on the examples.
+
+    Each group counts as much as the others for the thresholds, however much evidence it has: a threshold that suits short passages,
+    of which half are evidence, marks too much in a whole post, of which a sixth is.
+    """
+    scored = [score_sentences(encoder, group, criteria) for group in groups if group]
+    logits, gold = (np.concatenate([getattr(s, name) for s in scored]) for name in ("logits", "gold"))
+    fair_share = gold.sum() / len(scored)
+    mass = np.concatenate([np.full(len(s.gold), fair_share / max(1, s.gold.sum())) for s in scored])
     found = calibrate(
-        {c.id: scored.logits[:, k] for k, c in enumerate(criteria)},
-        {c.id: scored.gold[:, k] for k, c in enumerate(criteria)},
+        {c.id: logits[:, k] for k, c in enumerate(criteria)},
+        {c.id: gold[:, k] for k, c in enumerate(criteria)},
         recall_first=RECALL_FIRST,
         recall_target=RECALL_TARGET,
+        weights=mass,
     )
     assert found is not None, "dev has no evidence to calibrate on"
     changed = encoder.config.changed(

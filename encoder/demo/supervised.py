@@ -22,7 +22,7 @@ from storage.records import Criterion
 
 Floats = NDArray[np.float32]
 _ID_LENGTH = 40.0
-_WHOLE_SHARE = 1 / 3
+_WHOLE_SHARE = 1 / 2
 _SENTENCES_PER_POST = 9
 
 
@@ -65,7 +65,7 @@ def train_heads(
 ) -> EvidenceEncoder:
     """Train in place and return the averaged encoder that was best by `quality` (higher is better) on dev.
 
-    whole: posts written as such, which make up a third of the steps; the others are composed.
+    whole: posts written as such, which make up half of the steps; the others are composed.
     wordings: the criteria in several wordings; each step reads one of them, so that the text may be re-worded later.
     The encoder's own n-gram table is left out meanwhile: `targets.wide` stands in for it.
     """
@@ -200,7 +200,7 @@ def _optimizer(encoder: EvidenceEncoder, plan: Plan) -> torch.optim.Optimizer:
         {"params": list(encoder.backbone.parameters()), "lr": plan.backbone_rate, "base": plan.backbone_rate},
         {"params": heads, "lr": plan.head_rate, "base": plan.head_rate},
     ]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.weight_decay)
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=plan.weight_decay, fused=True)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, step: int, plan: Plan) -> None:

@@ -87,7 +87,7 @@ def fine_tune(
     texts: Sequence[str],
     labels: Floats,
     *,
-    epochs: int = 3,
+    epochs: int = 2,
     rate: float = 2e-4,
     batch: int = 32,
     seed: int = 0,
@@ -97,7 +97,7 @@ def fine_tune(
     teacher.backbone.embeddings.requires_grad_(False)
     body = [p for p in teacher.backbone.parameters() if p.requires_grad]
     groups = [{"params": body, "base": rate}, {"params": list(teacher.head.parameters()), "base": 3e-3}]
-    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01, fused=True)
     rng = np.random.default_rng(seed)
     steps, step, begun = epochs * math.ceil(len(texts) / batch), 0, time.monotonic()
     weight = torch.tensor(2.0, device=teacher.head.weight.device)

@@ -31,7 +31,7 @@ _SLACK = 24
 class WarmUp:
     """How long and how fast. tokens: per step, in rows of 80 (every other step), 160 or 320."""
 
-    steps: int = 6000
+    steps: int = 8000
     tokens: int = 960
     rate: float = 2e-3
     weight_decay: float = 0.02
@@ -196,7 +196,9 @@ def _train(
     say: Callable[[str], None],
 ) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay, fused=True
+    )
     filled = [group for group in groups if len(group)]
     rng = np.random.default_rng(plan.seed)
     device = next(model.parameters()).device

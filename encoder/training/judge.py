@@ -70,7 +70,11 @@ class Judge:
         found = None
         if self._config.calibrate:
             found = calibrate(
-                logits, gold, recall_first=self._config.recall_first, recall_target=self._config.recall_target
+                logits,
+                gold,
+                recall_first=self._config.recall_first,
+                recall_target=self._config.recall_target,
+                start=_calibration_of(encoder.config),
             )
         return Judged(_macro_f1(logits, gold, encoder.config, found), found)
 
@@ -107,6 +111,13 @@ class Judge:
                 logits[criterion.id] = np.concatenate([a.logits[number] for a in reviewed])
                 gold[criterion.id] = np.concatenate([a.gold[number] for a in reviewed])
         return logits, gold
+
+
+def _calibration_of(config: EncoderConfig) -> Calibrated | None:
+    """What the model was calibrated to before this training; None if it never was."""
+    if not config.thresholds:
+        return None
+    return Calibrated(config.temperature, config.thresholds, config.default_threshold)
 
 
 def with_calibration(config: EncoderConfig, found: Calibrated | None) -> EncoderConfig:

@@ -271,6 +271,7 @@ class Run:
         self.tell(_END, "gathering", "gathering the weights of all processes")
         self.encoder, _ = _load(self.task, self.state)
         whole = Learner(self.encoder)
+        assert trainer.model is not None
         gather_weights(trainer.model, whole)
         self.learner = whole
 

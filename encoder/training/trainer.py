@@ -288,13 +288,17 @@ class _MicroBatches(Sampler[list[int]]):
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """The trained parameters by learning rate and weight decay; norms, biases and single vectors do not decay."""
     wide_rate = config.head_learning_rate if config.wide_learning_rate is None else config.wide_learning_rate
+    encoder = getattr(model, "encoder", model)
+    head_rate = config.head_learning_rate
+    if getattr(encoder, "new_criteria", ()) and config.new_criteria_learning_rate is not None:
+        head_rate = max(head_rate, config.new_criteria_learning_rate)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         rate = config.learning_rate
         if "heads." in name:
-            rate = wide_rate if "heads.wide." in name else config.head_learning_rate
+            rate = wide_rate if "heads.wide." in name else head_rate
         decay = config.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in groups.items()]

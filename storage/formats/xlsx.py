@@ -67,11 +67,11 @@ def _fill(sheet: Any, posts: Iterable[ExportPost]) -> Written:
 class _WithoutClock(zipfile.ZipFile):
     """The workbook's parts without the time at which it was saved, so that equal content gives equal bytes."""
 
-    def writestr(self, name: Any, data: Any, *_: Any, **__: Any) -> None:
+    def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
         text = data.encode() if isinstance(data, str) else data
-        if name == "docProps/core.xml":
+        if zinfo_or_arcname == "docProps/core.xml":
             text = _TIMES.sub(rb"\g<1>2000-01-01T00:00:00Z", text)
-        entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+        entry = zipfile.ZipInfo(zinfo_or_arcname, date_time=_EPOCH)
         entry.compress_type = zipfile.ZIP_DEFLATED
         super().writestr(entry, text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import sqlite3
@@ -16,13 +17,14 @@ import pytest
 
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor, is_worker_process
-from annotator.training import enqueue_training
+from annotator.training import enqueue_training, resume_training
 from annotator.training_promotion import PromotionRule
 from annotator.training_registry import check_directory
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus
 from storage.store import Store
 from tests.annotator.reviewed_project import QUICK, a_reviewed_project, opened
+from tests.encoder.training_data import a_base
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,9 +239,28 @@ def test_no_acknowledged_save_is_lost_when_the_saving_process_is_killed_200_time
     assert len(revisions) >= acknowledged
 
 
+def run_a_worker(settings: Settings, *, largest_file_bytes: int | None = None) -> None:
+    """One worker until nothing waits; files beyond the limit cannot be written, as on a full disk."""
+    code = "import sys; from annotator.worker import main; sys.exit(main())"
+    if largest_file_bytes is not None:
+        code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, 2 * ({largest_file_bytes},)); {code}"
+    arguments = ["--data-dir", str(settings.data_dir), "--device", "cpu", "--idle-seconds", "0"]
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, check=True, capture_output=True)
+
+
+def assert_failed_for_want_of_space(store: Store, job: Job) -> None:
+    assert job.status is JobStatus.FAILED
+    assert "space" in (job.error or "").lower() or "full" in (job.error or "").lower()
+    active = store.active_model()
+    assert active is not None
+    assert active.id == "base"
+    assert [m.id for m in store.models()] == ["base"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small file system needs root")
+@pytest.mark.parametrize("at_saving", [False, True], ids=["at a checkpoint", "at saving the model"])
 def test_a_full_disk_fails_the_training_with_its_reason_and_harms_nothing(
-    project: tuple[Settings, Store, Jobs], tmp_path: Path
+    project: tuple[Settings, Store, Jobs], at_saving: bool
 ) -> None:
     settings, store, jobs = project
     small = settings.models_dir / ".work"
@@ -250,17 +271,46 @@ def test_a_full_disk_fails_the_training_with_its_reason_and_harms_nothing(
     if mounted.returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        job = enqueue_training(store, jobs, QUICK, rule=RULE, by="ana")
-        command = [sys.executable, "-m", "annotator.worker", "--data-dir", str(settings.data_dir), "--device", "cpu"]
-        subprocess.run(
-            [*command, "--exit-after-training", "--idle-seconds", "0"], cwd=ROOT, check=True, capture_output=True
-        )
-        failed = jobs.get(job.id)
-        assert failed.status is JobStatus.FAILED
-        assert "space" in (failed.error or "").lower() or "full" in (failed.error or "").lower()
-        active = store.active_model()
-        assert active is not None
-        assert active.id == "base"
-        assert [m.id for m in store.models()] == ["base"]
+        # the best weights have room once, and not a second time as a model
+        config = QUICK.changed(save_steps=None, eval_steps=QUICK.max_steps) if at_saving else QUICK
+        job = enqueue_training(store, jobs, config, rule=RULE, by="ana")
+        run_a_worker(settings)
+        assert_failed_for_want_of_space(store, jobs.get(job.id))
+        assert (small / f"job-{job.id}" / ".candidate.training" / "best").exists() is at_saving
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_model_too_large_for_the_disk_is_never_put_in_service_and_trains_once_there_is_room(
+    project: tuple[Settings, Store, Jobs], tmp_path: Path
+) -> None:
+    settings, store, jobs = project
+    large = a_base(tmp_path, wide_buckets=1 << 20)  # a table of 8 MB
+    config = QUICK.changed(save_steps=None)
+    job = enqueue_training(store, jobs, config, base=str(large), rule=RULE, by="ana")
+    run_a_worker(settings, largest_file_bytes=4_000_000)
+    assert_failed_for_want_of_space(store, jobs.get(job.id))
+    again = resume_training(jobs, settings, job.id, by="ana")
+    run_a_worker(settings)
+    assert jobs.get(again.id).status is JobStatus.DONE, jobs.get(again.id).error
+    assert_whole(settings, store, jobs.get(again.id))
+
+
+def test_of_several_workers_never_two_train_at_once(store: Store) -> None:
+    jobs = Jobs(store)
+    ids = [jobs.enqueue(JobKind.TRAIN, {"steps": 10, "seconds": 0.02}).id for _ in range(4)]
+    command = [sys.executable, "-m", "tests.annotator.worker_of_steps", "--data-dir", str(store.path.parent)]
+    workers = [subprocess.Popen([*command, "--idle-seconds", "1"], cwd=ROOT) for _ in range(3)]
+    try:
+        while any(jobs.get(i).status in (JobStatus.QUEUED, JobStatus.RUNNING) for i in ids):
+            assert len(jobs.jobs(kind=JobKind.TRAIN, statuses=[JobStatus.RUNNING])) <= 1
+            assert any(w.poll() is None for w in workers)
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.wait()
+    done = sorted((job.claimed_at or "", job.finished_at or "") for job in map(jobs.get, ids))
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(done))
+    for job in map(jobs.get, ids):
+        written = (store.path.parent / "models" / ".work" / f"job-{job.id}" / "steps.txt").read_text().splitlines()
+        assert [line.split()[1] for line in written] == [str(n) for n in range(10)]

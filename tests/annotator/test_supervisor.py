@@ -176,5 +176,6 @@ def test_a_worker_that_cannot_start_is_tried_ever_more_slowly(store: Store, jobs
 def test_the_worker_is_told_the_settings_that_it_needs(tmp_path: Path) -> None:
     arguments = settings_arguments(Settings(data_dir=tmp_path, device="cpu", threads=1))
     assert arguments == [
-        *("--data-dir", str(tmp_path), "--device", "cpu", "--dtype", "auto", "--attention", "auto", "--threads", "1")
+        *("--data-dir", str(tmp_path), "--device", "cpu", "--dtype", "auto", "--attention", "auto", "--threads", "1"),
+        *("--serving-while-training", "auto"),
     ]

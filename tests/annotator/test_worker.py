@@ -170,6 +170,21 @@ def test_points_of_the_curves_wait_for_each_other_and_none_is_lost(jobs: Jobs) -
     assert [row["step"] for row in jobs.metrics(job.id)] == [0, 1, 2, 3, 4]
 
 
+def test_every_step_of_a_training_moves_its_progress_and_its_curves_in_one_write(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotator.job_context.PROGRESS_EVERY_SECONDS", 0.0)
+    jobs.enqueue(JobKind.TRAIN, {})
+    job = jobs.claim("w:1:x")
+    assert job is not None
+    monitor = JobMonitor(jobs, job)
+    for step in (1, 2, 3):
+        monitor.metrics(step, {"loss": 1.0 / step})
+        monitor.progress(step / 4, "train", f"step {step}")
+        assert [row["step"] for row in jobs.metrics(job.id)] == list(range(1, step + 1))
+        assert (jobs.get(job.id).progress, jobs.get(job.id).message) == (step / 4, f"step {step}")
+
+
 def test_progress_is_not_written_more_than_once_a_second_within_a_stage(jobs: Jobs) -> None:
     jobs.enqueue(JobKind.TRAIN, {})
     job = jobs.claim("w:1:x")

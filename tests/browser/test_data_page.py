@@ -41,7 +41,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator
 
 
 def section(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def seen(page: Any, text: str) -> None:
+    """Wait until the words can be seen; a table also keeps copies of its cells that cannot."""
+    page.get_by_text(text).locator("visible=true").first.wait_for()
 
 
 def value_becomes(page: Any, box: str, text: str) -> None:
@@ -54,7 +59,7 @@ def test_a_table_is_previewed_checked_imported_and_taken_out_again(project: tupl
     table.write_text(ROWS, encoding="utf-8")
     page.set_input_files("#import-file input[type=file]", str(table))
     value_becomes(page, "#import-seen textarea", "CSV")
-    page.wait_for_selector("text=I cannot sleep and the nights are long.")
+    seen(page, "I cannot sleep and the nights are long.")
     page.get_by_label("Source", exact=True).click()
     page.get_by_role("option", name="where_from").click()
     page.click("text=Check the whole file")
@@ -65,7 +70,7 @@ def test_a_table_is_previewed_checked_imported_and_taken_out_again(project: tupl
     value_becomes(page, RESULT, "3 posts imported")
     assert sorted(store.sources()) == ["clinic", "forum"]
     section(page, "Past imports")
-    page.wait_for_selector("text=week.csv")
+    seen(page, "week.csv")
     page.click("#past-undo")
     page.click("#past-undo-yes")
     page.wait_for_function("() => !document.querySelector('#past-undo-yes')?.offsetParent")
@@ -74,11 +79,12 @@ def test_a_table_is_previewed_checked_imported_and_taken_out_again(project: tupl
 
 def test_corrected_data_is_downloaded(project: tuple[Store, Any], tmp_path: Path) -> None:
     store, page = project
-    section(page, "Import")
+    page.reload()  # a file that is still chosen goes before what is pasted
+    page.wait_for_selector("#import-run")
     page.get_by_text("Or paste").click()
     page.fill("#import-paste textarea", "id,text\ne1,I cannot sleep.\n")
     page.click("text=Look at what I pasted")
-    page.wait_for_selector("text=I cannot sleep.")
+    seen(page, "I cannot sleep.")
     page.click("#import-run")
     value_becomes(page, RESULT, "1 posts imported")
     [post] = store.iter_posts()
@@ -103,7 +109,7 @@ def test_a_criteria_file_becomes_the_set_in_use(project: tuple[Store, Any], tmp_
         "- {id: ANGER, name: Anger, text: The writer is angry., guideline: Mark anger.}\n", encoding="utf-8"
     )
     page.locator("input[type=file]:visible, [role=tabpanel]:visible input[type=file]").last.set_input_files(str(file))
-    page.wait_for_selector("text=The writer is angry.")
+    seen(page, "The writer is angry.")
     page.click("text=Use this set")
-    page.wait_for_selector("text=1 criteria are in use now.")
+    seen(page, "1 criteria are in use now.")
     assert [c.id for c in store.criteria()] == ["ANGER"]

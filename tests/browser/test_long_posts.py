@@ -38,10 +38,11 @@ def test_a_post_of_100000_words_is_reviewed_like_any_other(
         == len(text.encode("utf-16-le")) // 2
     )
     press(page, "4")
+    page.wait_for_function("performance.getEntriesByName('evidence:gesture').length > 0")
     page.evaluate("performance.clearMeasures()")
     for number, key in enumerate("axj" * 5, start=1):
         press(page, key)
-        page.wait_for_function(f"performance.getEntriesByName('evidence:gesture').length === {number}")
+        page.wait_for_function(f"performance.getEntriesByName('evidence:gesture').length >= {number}")
     wait_saved(page)
     press(page, "k", "k", "k", "k")
     page.wait_for_timeout(200)

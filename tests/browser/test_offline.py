@@ -102,7 +102,7 @@ def test_neither_the_pages_nor_the_server_ask_anything_of_another_machine(site: 
     page = new_page(f"/?post={site.add_post(PLAIN, MODEL_SAYS)}")
     page.wait_for_function("window.evidenceOpened === true")
     for tab in TABS:
-        page.evaluate("id => document.querySelector(`#page-${id}-button`)?.click()", tab)
+        page.locator(f"#page-{tab}-button").click()
         page.wait_for_selector(f"#page-{tab}", state="visible")
         page.wait_for_timeout(300)
     assert not (site.folder / "outside.log").exists()

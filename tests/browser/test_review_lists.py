@@ -29,7 +29,7 @@ def test_posts_are_found_by_their_words_changed_together_and_opened_by_a_link(si
     page.click("text=Move to split")
     page.wait_for_selector("text=2 posts moved.")
     assert {site.store.post(p).split for p in (one, two)} == {Split.TEST}
-    page.click("text=Assign to >> nth=0")
+    page.click("#posts-list >> text=Assign to >> nth=0")
     page.wait_for_function("document.querySelector('#posts-list tbody').innerText.includes('" + site.reviewer + "')")
     page.click(f"#posts-list a:text-is('{two}')")
     page.wait_for_selector('.ev[data-state="ready"]')
@@ -91,7 +91,7 @@ def test_many_posts_are_predicted_by_a_job_whose_progress_is_shown_and_which_can
     page = new_page("/?tab=posts")
     page.fill("#posts-list [name=query]", "narwhal")
     page.wait_for_selector("text=101 posts, showing 1 to 50")
-    page.click("text=Choose all that fit")
+    page.click("#posts-list >> text=Choose all that fit")
     page.wait_for_selector("text=101 posts chosen")
     page.click("text=Predict next")
     page.wait_for_selector("text=Prediction of 101 posts waits for the worker.")

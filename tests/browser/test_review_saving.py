@@ -157,10 +157,11 @@ def test_a_gesture_in_40000_characters_with_200_spans_stays_quick(
     post = site.add_post(text, {"SLEEP_ISSUES": list(sentences[:400:2])})
     page = open_alone(post)
     press(page, "4")
+    page.wait_for_function("performance.getEntriesByName('evidence:gesture').length > 0")
     page.evaluate("performance.clearMeasures()")
     for number, key in enumerate("axj" * 10, start=1):
         press(page, key)
-        page.wait_for_function(f"performance.getEntriesByName('evidence:gesture').length === {number}")
+        page.wait_for_function(f"performance.getEntriesByName('evidence:gesture').length >= {number}")
     wait_saved(page)
     timings = measured(page)
     record("40000 characters with 200 spans", **timings)

@@ -114,6 +114,20 @@ def test_heads_backbone_and_table_have_their_own_learning_rates() -> None:
     assert rate[id(named["encoder.backbone.embed_tokens.weight"])] == (1e-5, 0.1)
 
 
+def test_heads_learn_faster_where_a_criterion_is_new_to_the_model() -> None:
+    model = Learner(tiny_encoder(wide_buckets=64))
+    config = TrainConfig(head_learning_rate=1e-5, new_criteria_learning_rate=1e-3)
+
+    def head_rate() -> float:
+        named = dict(model.named_parameters())
+        rate = {id(p): g["lr"] for g in parameter_groups(model, config) for p in g["params"]}
+        return float(rate[id(named["encoder.heads.pair.prior.bias"])])
+
+    assert head_rate() == 1e-5
+    model.encoder.learn_criteria(["SOMETHING_NEW"])
+    assert head_rate() == 1e-3
+
+
 def prepared(tmp_path: Path, name: str, **settings: Any) -> Run:
     config = QUICK.changed(attention_dropout=0.0, hidden_dropout=0.0, max_steps=3, eval_steps=3, **settings)
     task = Task(
@@ -199,3 +213,13 @@ def test_a_damaged_checkpoint_says_to_start_anew(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="start the training anew"):
         read_weights(last, torch.nn.Linear(1, 1))
     assert Checkpoints(tmp_path).progress() is None
+
+
+def test_cleared_checkpoints_are_gone_with_what_an_earlier_clearing_left(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run")
+    checkpoints.clear()
+    for folder in (checkpoints.last, tmp_path / "run.gone" / "last"):
+        folder.mkdir(parents=True)
+        (folder / "progress.json").write_text("{}")
+    checkpoints.clear()
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -191,3 +192,19 @@ def test_a_process_killed_in_mid_save_loses_no_acknowledged_annotation(store: St
         assert len(store.history("p1")) >= acknowledged
     with store.read() as db:
         assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_only_what_is_said_to_be_so_is_written_without_waiting_for_the_disk(store: Store, fails: bool) -> None:
+    def mode() -> int:
+        with store.read() as db:
+            return int(db.execute("PRAGMA synchronous").fetchone()[0])
+
+    full, normal = 2, 1
+    with store.write():
+        assert mode() == full
+    with contextlib.suppress(ZeroDivisionError), store.write(durable=False):
+        assert mode() == normal
+        if fails:
+            raise ZeroDivisionError
+    assert mode() == full

@@ -64,3 +64,6 @@ def test_the_script_makes_a_model_directory_that_serves(tmp_path: Path, monkeypa
     )
     assert predictor.known_criteria == frozenset(corpus.CRITERIA)
     assert [len(p.spans) for p in predictions] == [2] * 9
+    card = (options.output / "README.md").read_text(encoding="utf-8")
+    assert "1 layers of width 32" in card
+    assert "Not measured yet" in card

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from encoder.demo.build import read_wordings
+from encoder.demo.card import write_card
 from encoder.demo.corpus import CRITERIA
 from encoder.hub import BUNDLED_DIRECTORY
 from encoder.predict import Predictor
@@ -29,6 +32,15 @@ def test_its_card_says_what_it_is_made_of_and_what_it_must_not_be_used_for() -> 
     assert card.startswith("---\n")
     for words in ("synthetic", "no highlight never means no risk", "not a medical device", "random weights", "MiniLM"):
         assert words.lower() in card.lower(), words
+
+
+def test_its_card_holds_its_own_figures(tmp_path: Path) -> None:
+    for name in ("config.json", "evidence_config.json", "metrics.json"):
+        shutil.copy(BUNDLED_DIRECTORY / name, tmp_path)
+    for weights in BUNDLED_DIRECTORY.glob("*.safetensors"):
+        (tmp_path / weights.name).symlink_to(weights)
+    write_card(tmp_path)
+    assert (tmp_path / "README.md").read_text("utf-8") == (BUNDLED_DIRECTORY / "README.md").read_text("utf-8")
 
 
 def test_its_figures_stand_beside_those_of_both_baselines() -> None:

@@ -31,7 +31,9 @@ def test_the_split_file_names_each_voice_once_and_every_line_agrees_with_it() ->
     assert set(split["test"]) == TEST_VOICES
     of_voice = {voice: name for name, voices in split.items() for voice in voices}
     assert len(of_voice) == sum(len(voices) for voices in split.values())
-    assert {item.voice for item in ITEMS} == set(of_voice)
+    voices_of_posts = {post.post.id.partition("-")[0]: post.post.split for post in read_posts()}
+    assert {item.voice for item in ITEMS} | set(voices_of_posts) == set(of_voice)
+    assert all(of_voice[voice] == split for voice, split in voices_of_posts.items())
     assert all(of_voice[item.voice] == item.split for item in ITEMS)
 
 
