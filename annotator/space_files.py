@@ -13,7 +13,7 @@ import yaml
 
 from storage.records import EvidenceError
 
-ROOT_FILES = ("README.md", "LICENSE", "CHANGELOG.md", "app.py", "pyproject.toml", "requirements.txt")
+ROOT_FILES = ("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "app.py", "pyproject.toml", "requirements.txt")
 FOLDERS = ("storage", "encoder", "annotator", "docs")
 MOST_BYTES = 1_000_000_000  # the Hub's free private room is larger; a product file this large is a mistake
 _COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")

@@ -167,12 +167,16 @@ def _shifted(
     f1 = precision_recall_f1(counts[0], counts[1], counts[2])[2]
     best = np.flatnonzero(f1 >= f1.max() - 1e-9)
     move = moves[best[len(best) // 2]] * positives / (positives + START_POSITIVES)
-    return {key: float(sigmoid(_logit(threshold) + move)) for key, threshold in thresholds.items()}
+    return {key: _probability(_logit(threshold) + move) for key, threshold in thresholds.items()}
 
 
 def _between(start: float, end: float, share: float) -> float:
     """The probability that lies at `share` of the way from one to the other, on the scale of logits."""
-    return float(sigmoid((1 - share) * _logit(start) + share * _logit(end)))
+    return _probability((1 - share) * _logit(start) + share * _logit(end))
+
+
+def _probability(logit: float) -> float:
+    return float(sigmoid(np.array([logit]))[0])
 
 
 def _logit(probability: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoder.calibrate import calibrate, fit_temperature, fit_thresholds, sigmoid
+from encoder.calibrate import Calibrated, calibrate, fit_temperature, fit_thresholds, sigmoid
 from encoder.metrics import expected_calibration_error, reliability_bins
 
 
@@ -93,3 +93,22 @@ def test_sentences_that_count_more_draw_the_threshold_to_where_they_are_told_apa
 
     assert plain["A"] < 0.36
     assert 0.6 < weighted["A"] <= 0.8
+
+
+def test_few_labels_move_the_thresholds_that_a_model_had_only_a_little_and_together() -> None:
+    rng = np.random.default_rng(1)
+    gold = rng.random(60) < 0.2
+    scores = {"A": np.where(gold, 0.9, 0.2), "B": np.where(gold, 0.8, 0.1)}
+    start = Calibrated(1.0, {"A": 0.4, "B": 0.3, "C": 0.5})
+
+    near, _ = fit_thresholds(scores, {"A": gold, "B": gold}, start=start)
+    free, _ = fit_thresholds(scores, {"A": gold, "B": gold})
+
+    assert all(start.thresholds[key] < near[key] < free[key] for key in ("A", "B"))
+    assert set(near) == {"A", "B"}
+
+
+def test_the_temperature_stays_near_what_the_model_had_where_few_labels_speak() -> None:
+    logits = np.array([-1.0, -0.8, 0.7, 1.1] * 2)
+
+    assert fit_temperature(logits, logits > 0, around=2.0) > 1.2
