@@ -264,9 +264,10 @@ def open_post(_shared: tuple[Pages, Any]) -> Iterator[Callable[..., Any]]:
 
     def opened(post_id: str) -> Any:
         page.wait_for_selector('.ev[data-state="ready"]')
-        page.evaluate("document.querySelector('.ev-post-id').textContent = ''")
+        before = page.get_attribute(".ev", "data-shown")
         page.evaluate("id => dispatchEvent(new CustomEvent('evidence:open-post', {detail: {post_id: id}}))", post_id)
-        page.wait_for_function(f"document.querySelector('.ev-post-id').textContent === '{post_id}'")
+        page.wait_for_function(f"document.querySelector('.ev').dataset.shown !== '{before}'")
+        assert page.inner_text(".ev-post-id") == post_id
         while page.inner_text("[data-part=snap]") != "Snap: word":
             page.click("[data-part=snap]")
         page.evaluate("document.querySelector('.ev').focus()")

@@ -105,6 +105,7 @@ function show(item) {
   activate(first >= 0 && first === open ? first : Math.max(0, open));
   lapClock();
   part("root").dataset.state = "ready";
+  part("root").dataset.shown = Number(part("root").dataset.shown || 0) + 1; // how many posts have been shown
   part("scroll").scrollTop = 0;
   mountText(item);
   refresh();
