@@ -205,7 +205,9 @@ def test_an_import_that_is_killed_is_there_whole_or_leaves_nothing(store: Store,
     whole = at == "made searchable"
     assert store.count_posts() == (301 if whole else 1)
     assert len(store.history("old")) == (2 if whole else 1)
-    assert (store.recover_imports() == 1) == ("%" in at)
+    left = store.recover_imports()
+    if at != "storing":  # said just before the first rows are: the kill may come before or after them
+        assert (left == 1) == ("%" in at)
     assert list(store.path.parent.glob(".import-*")) == []
     if whole:
         assert len(store.queue_ids(QueueFilter(query="number"), me="ana", model_version=None, limit=9999)) == 300
