@@ -48,7 +48,9 @@ def test_the_wordings_begin_with_one_text_per_criterion() -> None:
 @pytest.mark.slow
 def test_the_script_makes_a_model_directory_that_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = [item for number, item in enumerate(corpus.read_items()) if number % 50 == 0]
+    posts = corpus.read_posts()[::40]
     monkeypatch.setattr(corpus, "read_items", lambda: few)
+    monkeypatch.setattr(corpus, "read_posts", lambda: posts)
     (tmp_path / "general.txt").write_text("\n".join(TEXTS[:100]), encoding="utf-8")
     options = build._options(
         ["--general-text", str(tmp_path / "general.txt"), "--teacher", "none", "--warmup-steps", "3", "--steps", "3"]
