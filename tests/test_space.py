@@ -191,11 +191,11 @@ def test_a_space_comes_up_predicts_and_stays_small(python: Path, checkout: Path,
     with as_a_space(python, checkout, home) as (app, url):
         assert httpx.get(url, headers={"accept": "text/html"}, timeout=60).status_code == 200
         visit = Visit(url)
-        drawn = visit.highlight("I have not slept for weeks. The dog is well.")
+        drawn = visit.highlight("I cannot sleep at all lately. The dog is well.")
         by_name = {c["id"]: c for c in drawn["criteria"]}
-        assert by_name["SLEEP_ISSUES"]["spans"][0]["quote"].strip() == "I have not slept for weeks."
+        assert by_name["SLEEP_ISSUES"]["spans"][0]["quote"].strip() == "I cannot sleep at all lately."
         assert visit.ask("review_start")["item"] is not None
-        answer = visit.client.post("/api/v1/predict", json={"text": "I have not slept for weeks."})
+        answer = visit.client.post("/api/v1/predict", json={"text": "I cannot sleep at all lately."})
         assert answer.status_code == 200
         visit.client.close()
         peak = peak_bytes(app.pid)

@@ -186,7 +186,7 @@ def test_gradio_client_may_the_same_and_is_told_in_the_same_words(app: App, name
     from gradio_client.exceptions import AppError
 
     client = gradio(app, bearer(app, name))
-    text = "I have not slept for weeks."
+    text = "I cannot sleep at all lately."
     found = client.predict(text=text, criteria=["SLEEP_ISSUES"], threshold=0.0, api_name="/predict")
     assert found["criteria"][0]["spans"][0]["text"] in text
     assert client.predict(limit=2, api_name="/posts")["limit"] == 2
