@@ -1,8 +1,7 @@
 # Your own server: `docker build -t evidence .` then
 # `docker run -p 127.0.0.1:7860:7860 -v evidence-data:/data --stop-timeout 30 evidence`
-# (a stop answers open requests, takes a last snapshot and lets the worker write a checkpoint: EVIDENCE_STOP_SECONDS, 25)
-# Stop it with `docker stop -t 30`: requests are answered, the worker writes its checkpoint, a last snapshot is taken
-# (EVIDENCE_STOP_SECONDS, 25 by default; Docker itself waits for 10 s only)
+# A stop answers open requests, lets the worker write a checkpoint and takes a last snapshot, in EVIDENCE_STOP_SECONDS (25);
+# Docker itself waits for 10 s only, hence --stop-timeout
 # A CUDA build: `docker build --build-arg TORCH=cuda -t evidence:cuda .` and `docker run --gpus all ...`
 # The small CPU build of torch: `--build-arg TORCH_INDEX=` the address of PyTorch's CPU wheels, from its installation page
 FROM python:3.12-slim

@@ -16,6 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from storage.records import EvidenceError, NotFound, Reviewer, Role
 from storage.store import Store
 
+CURATORS = (Role.ADJUDICATOR, Role.ADMIN)  # may bring data in, take it out and train
 MINIMUM_PASSWORD_CHARACTERS = 10
 MAXIMUM_PASSWORD_CHARACTERS = 1024  # hashing takes time in proportion
 FREE_ATTEMPTS = 5

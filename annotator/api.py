@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator import api_wire, exchange, post_list, review
-from annotator.accounts import NotAllowed, allow
+from annotator.accounts import CURATORS, NotAllowed, allow
 from annotator.api_arguments import check_page, describe, one_of, parameters_of, read_arguments
 from annotator.api_limits import RateLimit, Slots
 from annotator.bootstrap import Project
@@ -32,7 +32,6 @@ from storage.records import (
 )
 
 Wire = dict[str, Any]
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 MAX_CHARACTERS = 20_000
 MAX_SPANS = 500
 MODEL_PATIENCE_SECONDS = 30.0

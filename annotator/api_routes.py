@@ -6,9 +6,11 @@ A thin adapter: what an endpoint does, and who may call it, is in `annotator.api
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import shutil
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.background import BackgroundTask
@@ -16,14 +18,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from annotator.accounts import allow
-from annotator.api import CURATORS, Api
+from annotator.accounts import CURATORS, allow
+from annotator.api import Api
 from annotator.export_routes import file_answer, prepared_file
 from annotator.gate import address_of, person_of
 from annotator.problems import Problem, problem_of
 from storage.records import InvalidRecord
 
 LARGEST_BODY_BYTES = 1_000_000
+CALLS_AT_ONCE = 16
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 NO_STORE = {"cache-control": "no-store"}
 Answer = Callable[[Request], Awaitable[Response]]
@@ -41,6 +44,8 @@ class Refused(Exception):
 def api_routes(api: Api) -> list[Route]:
     """GET /api/v1 (what there is), /api/v1/{endpoint}, GET /api/v1/exports/{id}; a clear 404 for the rest of /api/."""
 
+    threads = ThreadPoolExecutor(CALLS_AT_ONCE, "api")  # calls that wait must not hold up signing in and /healthz
+
     async def overview(request: Request) -> Response:
         allow(person_of(request))
         return JSONResponse(api.describe())
@@ -51,7 +56,8 @@ def api_routes(api: Api) -> list[Route]:
             problem = Problem(405, "method_not_allowed", f"Use {known.method} for {known.name}.")
             raise Refused(problem, {"allow": known.method})
         given = await _body(request) if known.method == "POST" else _query(request)
-        answer = await asyncio.to_thread(api.call, known.name, person_of(request), given, address=address_of(request))
+        call = functools.partial(api.call, known.name, person_of(request), given, address=address_of(request))
+        answer = await asyncio.get_running_loop().run_in_executor(threads, call)
         if "export_id" in answer:
             return await asyncio.to_thread(_export, api, answer["export_id"])
         return JSONResponse(answer, headers=NO_STORE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -15,6 +17,8 @@ from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import Criterion, ModelVersion, Post, Role, StoreUnavailable
 from storage.store import Store, open_store
+
+log = logging.getLogger(__name__)
 
 BUNDLED_ID = "demo"
 BUNDLED_PATH = "bundled"
@@ -55,7 +59,10 @@ def open_project(settings: Settings) -> Project:
             _first_start(store, settings)
             store.set_setting(STARTED, True)
         store.ensure_reviewer(settings.local_reviewer, Role.ADMIN)
-    store.recover_imports()
+    try:
+        store.recover_imports()
+    except sqlite3.OperationalError as error:  # a full disk: what was left over stays unseen, the rest can be used
+        log.warning("What a stopped import left could not be removed (%s). The next start tries again.", error)
     return Project(settings, store, Jobs(store))
 
 

@@ -52,7 +52,7 @@ class SpaceOptions:
 
     @property
     def signs_in(self) -> bool:
-        """Whether people sign in with Hugging Face there."""
+        """Whether people are named here who sign in with Hugging Face there."""
         return any(name in self.variables or name in self.secrets for name in _SIGN_IN)
 
 
@@ -126,9 +126,10 @@ def deploy(plan: SpacePlan, hub: Hub) -> dict[str, Any]:
     options = plan.options
     space = options.name if "/" in options.name else f"{user}/{options.name}"
     created = hub.make(space, "space", private=options.private, space_sdk=str(plan.configuration["sdk"]))
-    done = _SpaceSettings(hub, space).apply(options)
+    settings = _SpaceSettings(hub, space)
+    done = settings.apply(options)
     files: dict[str, Path | bytes] = {f.path: f.source for f in plan.files}
-    if options.signs_in:
+    if options.signs_in or settings.signs_in():  # named earlier: without it the program would not start there
         readme = next(f.source for f in plan.files if f.path == "README.md")
         files["README.md"] = with_sign_in(readme)
     commit, changed = hub.upload(space, "space", files, message=_message(plan), delete=is_ours)
@@ -156,6 +157,11 @@ class _SpaceSettings:
             *self._variables(options.variables),
             *self._hardware(options.hardware, options.sleep_seconds),
         ]
+
+    def signs_in(self) -> bool:
+        """Whether people are named in the Space's variables, by this deployment or an earlier one."""
+        there = self._call(lambda: self.api.get_space_variables(self.space))
+        return any(name in there for name in _SIGN_IN)
 
     def _call(self, action: Any) -> Any:
         return self.hub.call(action, self.space, "space")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import datetime as dt
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +63,7 @@ __all__ = [
 ]
 
 PREVIEW_ROWS = 8
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?")
 PREVIEW_CHARACTERS = 200
 PRESETS = "import_presets"
 
@@ -85,7 +88,7 @@ class Plan:
 
 
 def import_file(project: Project | Store, path: Path | str, format: str = AUTO, **options: Any) -> dict[str, Any]:
-    """Import a file, a folder, or a dataset of the Hub (`hub:owner/name`) in one transaction.
+    """Import a file, a folder, or a dataset of the Hub (`hub:owner/name`); it is seen whole or not at all.
 
     Returns {"imported", "duplicates", "rejected": [{"row", "reason"}], "aligned", "unaligned", ...} as in `ImportReport`.
     options: fields of `ImportOptions`, and `by`, `on_progress`, `should_cancel`, `dry_run`.
@@ -182,7 +185,24 @@ def export_filter(values: Mapping[str, Any]) -> ExportFilter:
             given["answers"] = Answers(given["answers"])
     except ValueError as error:
         raise ExportRefused(f"{error}. Nothing was exported.") from error
+    for name in ("since", "until"):
+        if name in given and not _is_moment(str(given[name])):
+            raise ExportRefused(
+                f"{name} is {given[name]!r}; write a day as 2026-11-01 or a time in UTC as 2026-11-01T12:30:00Z."
+                " Nothing was exported."
+            )
     return ExportFilter(**given)
+
+
+def _is_moment(text: str) -> bool:
+    """Whether the text is a day or a UTC time that compares with stored times as it stands."""
+    if not _MOMENT.fullmatch(text):
+        return False
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _listed(value: str | Iterable[Any]) -> Iterable[Any]:
@@ -213,7 +233,7 @@ def delete_preset(store: Store, name: str) -> None:
 
 
 def run_import_job(context: JobContext) -> None:
-    """Run an import job: payload {"path", "file_name", "options", "remove"}. Import and end of the job are one transaction."""
+    """Run an import job: payload {"path", "file_name", "options", "remove"}. Showing the import and ending the job are one transaction."""
     payload = context.job.payload
     path = Path(payload["path"])
 

@@ -43,7 +43,8 @@ def run_import(
     also: called inside the transaction that makes it visible, e.g. to end the job. file_name: shown in the list of imports.
     Raises FormatError, ImportRefused, ImportCancelled; nothing is stored then.
     """
-    store.recover_imports()
+    with _clear_errors(path):
+        store.recover_imports()
     try:
         with _staged(store, path, options, on_progress, should_cancel) as importer:
             importer.publish(file_name or path.name, by, also)

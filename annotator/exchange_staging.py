@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import pickle
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +29,7 @@ from storage.records import Criterion, InvalidRecord, Post, Split
 from storage.staging import Issue, Staging
 from storage.store import Store
 
+log = logging.getLogger(__name__)
 BATCH_ROWS = 500
 READING, PLACING, STORING, INDEXING = 0.60, 0.70, 0.71, 0.85  # progress where each ends (the last two: begins)
 
@@ -303,13 +306,16 @@ class Importer:
         self._index()
 
     def _index(self) -> None:
-        """The posts are in; searching finds them step by step. Not cancelled: there is nothing left to undo."""
+        """The posts are in; searching finds them step by step. Neither cancelled nor failed: the import stands."""
 
         def on_step(done: int) -> None:
             fraction = min(1.0, done / max(1, self.report.imported))
             self._progress(INDEXING + (1 - INDEXING) * fraction, f"{done} posts made searchable")
 
-        self.store.index_posts(on_step=on_step)
+        try:
+            self.store.index_posts(on_step=on_step)
+        except sqlite3.OperationalError as error:  # the disk is full, as a rule; the next import or start goes on
+            log.warning("Import %s stands, but searching does not find all of it yet: %s", self.report.import_id, error)
 
     def _progress(self, fraction: float, message: str) -> None:
         if self._on_progress is not None:

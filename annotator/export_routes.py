@@ -20,15 +20,14 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from annotator import exchange
-from annotator.accounts import NotAllowed, allow
+from annotator.accounts import CURATORS, NotAllowed, allow
 from annotator.gate import person_of
 from annotator.settings import Settings
 from storage.exports import ExportFilter
-from storage.records import EvidenceError, NotFound, Role
+from storage.records import EvidenceError, NotFound
 from storage.store import Store
 
 KEEP_SECONDS = 3600.0
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 _ID = re.compile(r"[A-Za-z0-9_-]{20,40}")
 
 

@@ -41,7 +41,9 @@ TOKEN_PATHS = frozenset({"/config", "/gradio_api/info", "/gradio_api/queue/join"
 TOKEN_PREFIXES = (API_PATH, "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/heartbeat/", "/gradio_api/mcp")
 """Where an access token is accepted: what gradio_client, plain HTTP and MCP clients ask for. Nowhere else."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-NOT_IN_DEMO = frozenset({"/gradio_api/upload", "/gradio_api/deep_link"})
+FETCHING_PREFIXES = ("/gradio_api/file=http", "/gradio_api/file/http")
+"""Where Gradio would fetch a foreign address for whoever asks, and answer with its content under our name."""
+NOT_IN_DEMO = frozenset({"/gradio_api/upload", "/gradio_api/deep_link", "/gradio_api/process_recording"})
 """What would write what a visitor sends to the disk."""
 DEMO_BODY_BYTES = 2**20
 
@@ -92,6 +94,8 @@ class Gate:
             return 403, "This request comes from another site."
         if scope["path"].rstrip("/") == "/logout" and scope["method"] != "POST":
             return 405, "Sign out with the button on the page."
+        if scope["path"].startswith(FETCHING_PREFIXES):
+            return 403, "Nothing is fetched from other addresses here."
         return self._refusal_of_demo(scope, headers) if self._settings.demo else None
 
     def _refusal_of_demo(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:

@@ -5,9 +5,8 @@ A changed wording is a new version; the old ones stay, because each decision is 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from annotator.accounts import allow
@@ -82,4 +81,4 @@ def _earlier(store: Store, criterion: Criterion) -> list[Criterion]:
 
 
 def _wire(criterion: Criterion) -> Wire:
-    return dataclasses.asdict(criterion)
+    return asdict(criterion)

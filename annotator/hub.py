@@ -91,6 +91,11 @@ class Hub:
                 log.warning("%s Next try in %.1f s.", refused, wait)
                 time.sleep(wait)
 
+    def check_reachable(self, repository: str, kind: Kind, revision: str | None = None) -> None:
+        """Raise HubRefused if the repository cannot be read. Before listing its files: there the client itself waits and
+        tries again for over a minute when there is no network."""
+        self.call(lambda: self.api.repo_info(repository, repo_type=kind, revision=revision), repository, kind)
+
     def is_private(self, repository: str, kind: Kind) -> bool | None:
         """Whether the repository is private; None if there is none that can be seen."""
         if not self.call(lambda: self.api.repo_exists(repository, repo_type=kind), repository, kind):

@@ -53,11 +53,14 @@ class ImportRuns:
             if last is not None and not last.finished.is_set():
                 raise InvalidRecord("Your last import is still running. Wait for it, or cancel it.")
             self._runs[by] = run
-        if not dry_run and path.stat().st_size >= JOB_FROM_BYTES:
-            run.job_id = self._enqueue(path, options, by=by, file_name=file_name).id
-            target, arguments = self._follow, (run,)
-        else:
-            target, arguments = self._work, (run, path, options, by, file_name)  # type: ignore[assignment]
+        target, arguments = self._work, (run, path, options, by, file_name)
+        try:
+            if not dry_run and path.stat().st_size >= JOB_FROM_BYTES:
+                run.job_id = self._enqueue(path, options, by=by, file_name=file_name).id
+                target, arguments = self._follow, (run,)  # type: ignore[assignment]
+        except BaseException:  # the upload is gone, or there is no room for a copy: not in the way of the next try
+            run.finished.set()
+            raise
         threading.Thread(target=target, args=arguments, daemon=True, name=f"import by {by}").start()
         return run
 

@@ -126,6 +126,7 @@ def _check_listed(repository: str, hub: Hub, revision: str | None, *, room: int)
         found = hub.api.list_repo_tree(repository, repo_type="model", revision=revision, recursive=True)
         return [f for f in found if hasattr(f, "size")]
 
+    hub.check_reachable(repository, "model", revision)
     files = hub.call(listed, repository, "model")
     names = [f.path for f in files]
     if not any(n.endswith(".safetensors") for n in names):

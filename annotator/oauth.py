@@ -21,7 +21,7 @@ from joserfc.jwk import KeySet
 
 from annotator.accounts import AccountError, Accounts
 from annotator.settings import OAuthClient, Settings
-from storage.records import InvalidRecord, Role
+from storage.records import Identity, InvalidRecord, Role
 from storage.store import Store
 
 FLOW_SECONDS = 600.0
@@ -190,6 +190,9 @@ class OAuth:
         login = str(info.get("preferred_username") or "").strip()
         role = role_of(self._settings, login, organizations_of(info)) if login else None
         if role is None:
+            for identity in self._store.identities():
+                if (identity.issuer, identity.subject) == (self._client.provider, subject):
+                    _shut_out(self._store, identity)
             raise PersonNotAllowed(
                 f"{login or 'This account'} may not use this project. Ask an admin to name you; if it is open to an"
                 " organization of yours, allow access to that organization when you sign in."
@@ -235,13 +238,20 @@ def follow_settings(store: Store, settings: Settings) -> list[str]:
         role = role_of(settings, identity.login)
         if role is None and settings.oauth_orgs:
             role = Role.REVIEWER
-        if role is None and store.password_hash(identity.reviewer) is None:
-            store.end_sessions_of(identity.reviewer)
-            store.revoke_tokens_of(identity.reviewer)
+        if role is None and _shut_out(store, identity):
             out.append(identity.reviewer)
         elif role is not None and store.reviewer(identity.reviewer).role is not role:
             store.update_reviewer(identity.reviewer, role=role)
     return out
+
+
+def _shut_out(store: Store, identity: Identity) -> bool:
+    """End sessions and access tokens of a person who may not come in any more; False for one who also has a password."""
+    if store.password_hash(identity.reviewer) is not None:
+        return False
+    store.end_sessions_of(identity.reviewer)
+    store.revoke_tokens_of(identity.reviewer)
+    return True
 
 
 def _agreement(error: str) -> str:

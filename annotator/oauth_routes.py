@@ -7,9 +7,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from annotator.accounts import AccountError
-from annotator.gate import SESSION_COOKIE, cookie
+from annotator.gate import cookie
 from annotator.oauth import FLOW_SECONDS, FlowUnknown, OAuth, ProviderFailed
-from annotator.routes import login_page
+from annotator.routes import login_page, signed_in
 from annotator.settings import Settings
 from storage.store import Store
 
@@ -38,10 +38,8 @@ def oauth_routes(oauth: OAuth, settings: Settings, store: Store) -> list[Route]:
             return login_page(store, settings, str(error), status=400)
         except AccountError as error:
             return login_page(store, settings, str(error), status=403)
-        answer = RedirectResponse("/", status_code=303)
-        lifetime = int(settings.session_hours * 3600)
+        answer = signed_in(token, settings)
         answer.headers.append("set-cookie", cookie(FLOW_COOKIE, "", settings, max_age=0))
-        answer.headers.append("set-cookie", cookie(SESSION_COOKIE, token, settings, max_age=lifetime))
         return answer
 
     return [Route(BEGIN_PATH, begin, methods=["GET"]), Route(CALLBACK_PATH, callback, methods=["GET"])]

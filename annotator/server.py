@@ -218,6 +218,11 @@ def check_address(settings: Settings) -> None:
 
 def check_sign_in(settings: Settings, project: Project) -> None:
     """Raise CannotStart if people elsewhere could come in without signing in and nobody asked for that."""
+    if settings.demo and not settings.oauth and project.store.identities():
+        raise CannotStart(
+            "People have signed in to this project with Hugging Face; as a public demo it would show its posts to everybody."
+            " Name who may come in (EVIDENCE_OAUTH_USERS or EVIDENCE_OAUTH_ORGS), or use another data directory."
+        )
     if settings.is_loopback or settings.demo or sign_in_is_needed(project.store, settings):
         return
     if not settings.allow_remote_without_accounts:

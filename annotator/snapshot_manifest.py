@@ -17,6 +17,7 @@ from storage.records import EvidenceError
 
 MANIFESTS, DATABASES, BLOBS = "snapshots", "databases", "blobs"
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+FORMAT = 1  # of the manifest; a release that adds a field counts on
 
 
 class SnapshotRefused(EvidenceError):
@@ -57,7 +58,7 @@ class Manifest:
     active: str | None
     key: dict[str, str] | None = None
     tag: str = ""
-    format: int = 1
+    format: int = FORMAT
 
     @property
     def at(self) -> float:
@@ -80,9 +81,12 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, name: str, content: bytes) -> Manifest:
-        """Raises SnapshotDamaged."""
+        """Raises SnapshotDamaged, and NotOurs if a newer release wrote it."""
         try:
-            manifest = cls(**json.loads(content))
+            values = json.loads(content)
+            if values.get("format") not in (None, FORMAT):
+                raise NotOurs(f"Snapshot {name} was written by a newer release. Update this program.")
+            manifest = cls(**values)
             if manifest.key is not None:
                 bytes.fromhex(manifest.key["salt"])
             whole = manifest.blobs is not None and bool(manifest.database["sha256"])

@@ -123,7 +123,6 @@ class HubTarget:
     def __init__(self, repository: str, *, hub: Hub | None = None) -> None:
         self._hub, self._repository = hub or Hub(), repository
         self._where: dict[str, Any] = {"repo_id": repository, "repo_type": "dataset"}
-        self._is_private = False
 
     def __str__(self) -> str:
         return HUB_PREFIX + self._repository
@@ -167,9 +166,7 @@ class HubTarget:
 
     def publish(self, files: Mapping[str, Path], *, message: str) -> None:
         with self._errors():
-            if not self._is_private:
-                self._hub.make(self._repository, "dataset", private=True)
-                self._is_private = True
+            self._hub.make(self._repository, "dataset", private=True)  # each time: somebody may have made it public
             self._hub.upload(self._repository, "dataset", files, message=message)
 
     def remove(self, names: Sequence[str]) -> None:

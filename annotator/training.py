@@ -125,7 +125,7 @@ def keep_reports(settings: Settings, work: Path) -> None:
         target = settings.data_dir / "reports" / work.name
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(exist_ok=True)
-        reports.rename(target)
+        shutil.move(reports, target)  # the work folders may be a disk of their own
 
 
 def replay_for(store: Store, base: ModelVersion, config: TrainConfig) -> ReplaySource | None:

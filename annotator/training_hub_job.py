@@ -2,7 +2,7 @@
 
 The job's folder here remembers which job runs (`hub_job.json`), so that a worker that was stopped or killed goes on following it
 instead of paying for a second one. What the job says comes through its log, one event a line; it never holds text of posts. However
-the training ends, its folder is removed from the repository.
+the training ends, its folder is removed from the repository; only a model that could not be fetched waits there for a resumed job.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from annotator.training_data import DATA_FILE, MANIFEST_FILE, write_json
 from annotator.training_exchange import copy_model_files
 from annotator.training_hub_run import CODE_FILE, EVENT
 from annotator.training_processes import Follower
-from annotator.training_registry import check_directory
+from annotator.training_registry import DirectoryBroken, check_directory
 from annotator.training_snapshot import BASE, CANDIDATE, JOB_FILE
 from encoder.errors import TrainingFailed
 from storage.jobs import JobCancelled
@@ -84,8 +84,12 @@ def train_as_hub_job(
         run.cancel()
         run.clean_up()
         raise
-    except (TrainingFailed, HubRefused):
+    except (TrainingFailed, DirectoryBroken):
         if run.is_over:
+            run.clean_up()
+        raise
+    except HubRefused:
+        if run.is_over and not run.is_trained:
             run.clean_up()
         raise
     run.clean_up()
@@ -104,10 +108,15 @@ class _Run:
         self._id = str(known.get("id") or "")
         self._seen = 0
         self._stage, self._reason = "", ""
+        self._said: tuple[Any, ...] = (0.0, "wait", f"Waiting for the machine ({target.flavor})")
 
     @property
     def is_over(self) -> bool:
         return self._stage in OVER or not self._id
+
+    @property
+    def is_trained(self) -> bool:
+        return self._stage == "COMPLETED"
 
     def begin(self) -> None:
         """Upload the folder and start the job, unless it was started before."""
@@ -115,6 +124,7 @@ class _Run:
             self._monitor.log(f"Goes on following Hugging Face Job {self._id}.")
             return
         repository = self._target.repository
+        prepared = _prepared(json.loads((self._work / JOB_FILE).read_text("utf-8"))["config"])
         self._monitor.progress(0.0, "upload", "Sending the data to the Hub")
         self._hub.require_login()
         self._hub.make(repository, "dataset", private=True)
@@ -123,22 +133,21 @@ class _Run:
             files = {f"{self.name}/{name}": path for name, path in _files_of(self._work, code).items()}
             self._hub.upload(repository, "dataset", files, message=f"Data of {self.name}")
         self._monitor.raise_if_stopped()
-        self._id = self._start()
+        self._id = self._start(prepared)
         write_json(self._state, {"name": self.name, "id": self._id})
         self._monitor.log(f"Hugging Face Job {self._id} was started on {self._target.flavor}.")
 
-    def _start(self) -> str:
+    def _start(self, prepared: list[str]) -> str:
         """Not tried again: a job whose answer was lost may run, and is ended by its own time limit."""
         from huggingface_hub import get_token
 
         from annotator.hub import refusals
 
-        config = json.loads((self._work / JOB_FILE).read_text("utf-8"))["config"]
         repository = self._target.repository
         with refusals(repository, "dataset"):
             started = self._hub.api.run_job(
                 image=IMAGE,
-                command=[*_prepared(config), "python", "-c", BEGIN, repository, self.name],
+                command=[*prepared, "python", "-c", BEGIN, repository, self.name],
                 secrets={"HF_TOKEN": get_token()},
                 flavor=self._target.flavor,
                 timeout=int(self._target.hours * 3600),
@@ -153,13 +162,12 @@ class _Run:
             info = self._call(lambda: self._hub.api.inspect_job(job_id=self._id, namespace=self._owner))
             self._stage = str(getattr(info.status.stage, "value", info.status.stage))
             self._pass_on_events()
-            if self._stage == "COMPLETED":
+            if self.is_trained:
                 return
             if self.is_over:
                 why = self._reason or info.status.message or f"it ended as {self._stage.lower()}"
                 raise TrainingFailed(f"Hugging Face Job {self._id} failed: {why}")
-            if self._stage == "SCHEDULING":
-                self._monitor.progress(0.0, "wait", f"Waiting for a machine ({self._target.flavor})")
+            self._monitor.progress(*self._said)  # a sign of life: what hangs there is ended by its own time limit
             self._wait()
 
     def _wait(self) -> None:
@@ -181,7 +189,9 @@ class _Run:
                 continue  # a line that the log has cut
             if kind == "error":
                 self._reason = str(values[0])
-            elif kind in ("progress", "metrics", "log"):
+            elif kind == "progress":
+                self._said = tuple(values)
+            elif kind in ("metrics", "log"):
                 getattr(self._monitor, kind)(*values)
 
     def bring_back(self) -> None:

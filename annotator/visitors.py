@@ -76,9 +76,10 @@ class Visitors:
         """End the visits whose visitors were not seen for as long as they are kept."""
         before = self._clock() - self._keep_seconds
         with self._lock:
-            expired = [name for name, visit in self._visits.items() if visit.seen <= before]
-        for name in expired:
-            self.forget(name)
+            names = [name for name, visit in self._visits.items() if visit.seen <= before]
+            expired = [self._visits.pop(name) for name in names]  # at once: one who comes back now gets a new visit
+        for visit in expired:
+            _end(visit)
 
     def close(self) -> None:
         """End every visit."""

@@ -52,7 +52,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     before = os.getloadavg()[0]
     pool, held_out = worlds(given.pool, given.test, given.seed)
-    results: dict[str, Any] = {"rounds": given.rounds, "per_round": given.per_round, "seed": given.seed, "orders": {}}
+    results: dict[str, Any] = {
+        "rounds": given.rounds,
+        "per_round": given.per_round,
+        "seed": given.seed,
+        "steps": given.steps,
+        "orders": {},
+    }
     for order in (QueueOrder.UNCERTAIN, QueueOrder.RANDOM):
         data_dir = given.output / f"{order}"
         if data_dir.exists():
@@ -185,7 +191,7 @@ def table(results: dict[str, Any], machine: str) -> str:
     """The section for RESULTS.md."""
     uncertain, random = (results["orders"][str(o)] for o in (QueueOrder.UNCERTAIN, QueueOrder.RANDOM))
     command = f"python benchmarks/retrain_loop.py --rounds {results['rounds']} --per-round {results['per_round']}"
-    lines = [f"`{command} --seed {results['seed']} --write`, {machine}, quick preset", ""]
+    lines = [f"`{command} --seed {results['seed']} --write`, {machine}, quick preset with {results['steps']} steps", ""]
     lines += [
         "| corrected posts | uncertain first: macro F1 | random: macro F1 | seconds of training |",
         "|---|---|---|---|",

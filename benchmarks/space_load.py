@@ -117,21 +117,23 @@ def demo() -> Iterator[tuple[str, int]]:
         command = [sys.executable, "app.py", "--demo", "--data-dir", folder, "--port", str(port)]
         with subprocess.Popen(command, cwd=ROOT) as app:
             try:
-                _wait_until_ready(app, f"http://127.0.0.1:{port}")
+                if not becomes_ready(app, f"http://127.0.0.1:{port}"):
+                    raise SystemExit("The app did not come up.")
                 yield f"http://127.0.0.1:{port}", app.pid
             finally:
                 app.terminate()
                 app.wait(60)
 
 
-def _wait_until_ready(app: subprocess.Popen[bytes], url: str) -> None:
+def becomes_ready(app: subprocess.Popen[Any], url: str) -> bool:
+    """Wait until the app answers and its model is loaded; False if it ends before, or START_SECONDS pass."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and app.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(f"{url}/healthz", timeout=5).json()["model"] == "ready":
-                return
+                return True
         time.sleep(0.2)
-    raise SystemExit("The app did not come up.")
+    return False
 
 
 def peak_mebibytes(pid: int) -> float | None:

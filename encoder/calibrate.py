@@ -106,8 +106,10 @@ def fit_thresholds(
     mass = {key: np.ones(len(labels)) if weights is None else weights for key, labels in gold.items()}
     counts = {key: _counts(scores[key], gold[key], mass[key]) for key in gold}
     pooled = np.sum(list(counts.values()), axis=0)
-    default = _best_f1(pooled)
-    share = PRIOR_POSITIVES / max(1.0, pooled[0, 0] + pooled[2, 0])
+    default, found = _best_f1(pooled), pooled[0, 0] + pooled[2, 0]
+    if start is not None:
+        default = _between(start.default_threshold, default, found / (found + START_POSITIVES))
+    share = PRIOR_POSITIVES / max(1.0, found)
     before = {} if start is None else _shifted(start.thresholds, scores, gold, mass)
     thresholds: dict[str, float] = {}
     for key, own in counts.items():

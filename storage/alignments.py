@@ -8,6 +8,9 @@ from typing import Any
 from storage.connection import Connections
 from storage.records import AnnotatedSpan, Span, utc_now
 
+# the post may be of another import, which is just being removed
+_WAITING = "FROM alignment WHERE decided_at IS NULL AND EXISTS (SELECT 1 FROM post WHERE post.id = alignment.post_id)"
+
 
 class AlignmentStore(Connections):
     """Questions and events about uncertain evidence."""
@@ -15,12 +18,12 @@ class AlignmentStore(Connections):
     def waiting_alignments(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """Evidence whose place is to be confirmed, oldest first, each with its `candidates` decoded."""
         with self.read() as db:
-            rows = db.query("SELECT * FROM alignment WHERE decided_at IS NULL ORDER BY id LIMIT ?", [limit])
+            rows = db.query(f"SELECT * {_WAITING} ORDER BY id LIMIT ?", [limit])
             return [{**row, "candidates": json.loads(row["candidates"])} for row in rows]
 
     def count_waiting_alignments(self) -> int:
         with self.read() as db:
-            return int(db.execute("SELECT count(*) FROM alignment WHERE decided_at IS NULL").fetchone()[0])
+            return int(db.execute(f"SELECT count(*) {_WAITING}").fetchone()[0])
 
     def decide_alignment(self, alignment_id: int, chosen: Span | AnnotatedSpan | None, *, by: str | None) -> bool:
         """Note the decision; None: none of the places is right. Returns False if it was decided before."""

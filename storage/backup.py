@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from storage.connection import DATABASE_NAME
+from storage.connection import DATABASE_NAME, PENDING
 from storage.records import EvidenceError, StoreUnavailable, utc_now
 from storage.store import Store
 
@@ -59,10 +59,11 @@ def snapshots(folder: Path, prefix: str = "evidence") -> list[Path]:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What a verified copy holds: {"schema": names of migrations, "counts", "models": [{"id", "path"}], "active"}."""
+    """What can be seen in a verified copy: {"schema": names of migrations, "counts", "models": [{"id", "path"}], "active"}."""
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        seen = f"ifnull(import_id, 0) NOT IN ({PENDING})"
         counts = {
-            name: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            name: db.execute(f"SELECT count(*) FROM {table} WHERE {seen}").fetchone()[0]
             for name, table in (("posts", "post"), ("decisions", "annotation"), ("reviewers", "reviewer"))
         }
         models = db.execute("SELECT id, path FROM model_version WHERE status != 'deleted' ORDER BY id").fetchall()

@@ -109,11 +109,11 @@ class Connections:
             db.conn.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.conn.execute("COMMIT")
             except BaseException:
                 if db.conn.in_transaction:
                     db.conn.execute("ROLLBACK")
                 raise
-            db.conn.execute("COMMIT")
         finally:
             if not durable:
                 db.conn.execute("PRAGMA synchronous=FULL")

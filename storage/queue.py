@@ -167,7 +167,9 @@ class QueueStore(Connections):
         """The posts that the reviewer opened, latest first: where to resume, and what 'previous' walks through."""
         with self.read() as db:
             rows = db.query(
-                "SELECT post_id FROM post_visit WHERE reviewer = ? ORDER BY opened_at DESC LIMIT ?", [reviewer, limit]
+                "SELECT post_id FROM post_visit WHERE reviewer = ? AND EXISTS (SELECT 1 FROM post WHERE post.id = post_id)"
+                " ORDER BY opened_at DESC LIMIT ?",
+                [reviewer, limit],
             )
             return [row["post_id"] for row in rows]
 

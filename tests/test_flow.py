@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,17 +14,11 @@ from annotator.training import enqueue_training
 from annotator.training_promotion import PromotionRule
 from storage.queue import QueueFilter
 from storage.records import JobStatus, Reviewer, Role
+from tests.annotator.processes import wait_for
 from tests.annotator.reviewed_project import QUICK, a_reviewed_project
 from tests.annotator.running import running_app
 
 ANA = Reviewer("ana", Role.ADMIN)
-
-
-def wait_for(condition: Callable[[], Any], *, seconds: float = 180.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.1)
 
 
 def decide(app: App, post_id: str) -> dict[str, bool]:

@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +21,13 @@ import pytest
 
 from annotator.server import free_port
 from annotator.space_files import FOLDERS, ROOT_FILES, front_matter
+from benchmarks.space_load import becomes_ready
 from tests.annotator.visiting import Visit
 from tests.test_hygiene import tracked
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY = 65534
 INSTALL_SECONDS = 600
-START_SECONDS = 300
 MOST_BYTES = 2 * 2**30
 SPACE = {"SPACE_ID": "somebody/evidence", "SPACE_HOST": "somebody-evidence.hf.space", "SYSTEM": "spaces"}
 
@@ -153,7 +152,8 @@ def as_a_space(python: Path, checkout: Path, home: Path, **more: str) -> Iterato
         ) as app,
     ):
         try:
-            _wait_until_ready(app, f"http://127.0.0.1:{port}", Path(log.name))
+            if not becomes_ready(app, f"http://127.0.0.1:{port}"):
+                pytest.fail(f"The app did not come up:\n{Path(log.name).read_text('utf-8')[-3000:]}")
             yield app, f"http://127.0.0.1:{port}"
         finally:
             app.send_signal(signal.SIGTERM)
@@ -161,16 +161,6 @@ def as_a_space(python: Path, checkout: Path, home: Path, **more: str) -> Iterato
                 app.wait(60)
             finally:
                 app.kill()
-
-
-def _wait_until_ready(app: subprocess.Popen[str], url: str, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and app.poll() is None:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/healthz", timeout=5).json()["model"] == "ready":
-                return
-        time.sleep(0.2)
-    pytest.fail(f"The app did not come up:\n{log.read_text('utf-8')[-3000:]}")
 
 
 def peak_bytes(pid: int) -> int:

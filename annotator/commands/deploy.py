@@ -76,7 +76,11 @@ def _secrets(arguments: argparse.Namespace) -> dict[str, str]:
             lines = arguments.secrets_file.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{arguments.secrets_file} cannot be read: {error}") from error
-        found.update(pair(line, "--secrets-file") for line in lines if line.strip() and not line.startswith("#"))
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not line.startswith("#"):
+                if "=" not in line:  # it may be the rest of a value: no message repeats it
+                    raise UsageError(f"Line {number} of {arguments.secrets_file} is not of the form NAME=VALUE.")
+                found.update([pair(line, "--secrets-file")])
     for text in arguments.secret:
         if "=" in text:
             found.update([pair(text, "--secret")])

@@ -7,11 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from annotator.accounts import CURATORS
 from annotator.exchange_confirm import Place, Uncertain, confirm, waiting
 from annotator.ui.context import QUIET, Context, friendly
-from storage.records import InvalidRecord, Role
-
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
+from storage.records import InvalidRecord
 
 
 def build(context: Context, tab: gr.Tab) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
+from annotator.accounts import CURATORS
 from annotator.bootstrap import replace_criteria
 from annotator.criteria import read_criteria
 from annotator.export_routes import prepare_export
@@ -19,7 +20,6 @@ from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.exports import Answers, ExportFilter
 from storage.records import EvidenceError, InvalidRecord, Role, Split, Verdict
 
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 EVERYBODY = "(everybody)"
 FILTERS = (
     "answers",

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange_hub
+from annotator.accounts import CURATORS
 from annotator.export_routes import prepare_export, prepared_file
 from annotator.hub import Hub
 from annotator.ui.consent import ConsentBox, repository_of
@@ -23,7 +24,7 @@ def build_fetch(context: Context, file: gr.File) -> None:
         fetch = gr.Button("Fetch and look at it", size="sm", elem_id="import-hub-fetch")
 
     def run(name: str, request: gr.Request) -> str:
-        context.require(request, Role.ADJUDICATOR, Role.ADMIN)
+        context.require(request, *CURATORS)
         return str(exchange_hub.fetched_archive(repository_of(name), context.settings.uploads_dir))
 
     fetch.click(friendly(run), name, file, **QUEUED)

@@ -12,14 +12,14 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
+from annotator.accounts import CURATORS
 from annotator.exchange_options import ImportOptions, ImportReport
 from annotator.import_runs import ImportRuns, Run
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of
-from storage.records import InvalidRecord, Role
+from storage.records import InvalidRecord
 
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 NO_COLUMN = "(none)"
 GUESS = "(as guessed)"
 POLL_SECONDS = 0.3

@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
+from annotator.accounts import CURATORS
 from annotator.exchange_labels import mapping_of
 from annotator.exchange_options import ImportOptions, LabelsAs, SameText
 from annotator.ui.context import QUIET, Context, friendly
-from storage.records import InvalidRecord, Role, Split
+from storage.records import InvalidRecord, Split
 
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 LABEL_CHOICES = [
     ("Annotations, under each annotator's name", LabelsAs.ANSWERS.value),
     ("Gold: the settled answers", LabelsAs.GOLD.value),

@@ -8,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
+from annotator.accounts import CURATORS
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
-from storage.records import InvalidRecord, Role
-
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
+from storage.records import InvalidRecord
 
 
 def build(context: Context, tab: gr.Tab) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from annotator.accounts import CURATORS
 from annotator.gate import sign_in_is_needed
 from annotator.ui import api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
 from annotator.ui.assets import asset
@@ -23,7 +24,6 @@ REMEMBER_TAB = """() => {
   address.searchParams.set("tab", "%s");
   history.replaceState(null, "", address);
 }"""
-CURATORS = (Role.ADJUDICATOR, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ def result_value(store: Store, settings: Settings, version_id: str | None) -> di
         "note": model.note,
         "decision": (metrics.get("decision") or {}).get("reason", ""),
         "compared_with": metrics.get("compared_with"),
-        "sets": [_set_value(metrics, name, names) for name in ("judged", "dev", "test") if _measured(metrics, name)],
+        "sets": [_set_value(model, name, names) for name in SET_TITLES if _measured(metrics, name)],
         "latest": _latest(metrics),
         "data": _data_value(model),
         "settings": {k: v for k, v in model.config.items() if k not in ("data", "rule")},
@@ -167,7 +167,9 @@ SET_TITLES = {
     "judged": "The posts that the rule looked at",
     "dev": "Dev posts of this project",
     "test": "Test posts of this project",
+    "test_posts": "Whole posts held out of the bundled corpus",
 }
+BUNDLED_TEST_TITLE = "Passages held out of the bundled corpus"
 
 
 def _measured(metrics: Mapping[str, Any], name: str) -> bool:
@@ -176,20 +178,23 @@ def _measured(metrics: Mapping[str, Any], name: str) -> bool:
     return bool((metrics.get(name) or {}).get("macro"))
 
 
-def _set_value(metrics: Mapping[str, Any], name: str, names: Mapping[str, str]) -> dict[str, Any]:
+def _set_value(model: ModelVersion, name: str, names: Mapping[str, str]) -> dict[str, Any]:
+    metrics = model.metrics
     own = metrics[name]
-    beside = {model: sets[name] for model, sets in (metrics.get("beside") or {}).items() if sets.get(name)}
+    beside = {other: sets[name] for other, sets in (metrics.get("beside") or {}).items() if sets.get(name)}
     before = beside.get("refitted") or beside.get("active")
     rows = [{"name": "This version", "own": True, **_summary(own)}]
     rows += [
-        {"name": {**NAMES, **REFITTED}.get(model, model), "own": False, **_summary(found)}
-        for model, found in beside.items()
+        {"name": {**NAMES, **REFITTED}.get(other, other), "own": False, **_summary(found)}
+        for other, found in beside.items()
     ]
+    order = list(names)
+    listed = sorted(own["criteria"].items(), key=lambda item: order.index(item[0]) if item[0] in names else len(order))
     return {
-        "title": SET_TITLES[name],
+        "title": BUNDLED_TEST_TITLE if name == "test" and model.path == BUNDLED_PATH else SET_TITLES[name],
         "posts": own["posts"],
         "rows": rows,
-        "criteria": [_criterion_row(cid, names, scores, before) for cid, scores in own["criteria"].items()],
+        "criteria": [_criterion_row(cid, names, scores, before) for cid, scores in listed],
     }
 
 

@@ -136,10 +136,12 @@ def _first_example(context: Context) -> Any:
         if serving.state is not ServingState.READY or serving.version is None:
             return "", None
         text = next(iter(example_posts().values())).text
-        if serving.version not in made:
+        drawn = made.get(serving.version)
+        if drawn is None:
+            drawn = predict_text(context, text)
             made.clear()
-            made[serving.version] = predict_text(context, text)
-        return text, made[serving.version]
+            made[serving.version] = drawn
+        return text, drawn
 
     return show
 

@@ -45,8 +45,7 @@ def _about(directory: Path) -> dict[str, str]:
 
 def _data() -> dict[str, str]:
     items, posts = corpus.read_items(), corpus.read_posts()
-    voices = {item.voice: item.split for item in items}
-    voices |= {post.post.id.partition("-")[0]: post.post.split or Split.TRAIN for post in posts}
+    voices = corpus.voices_of(items, posts)
     of = {split: sum(s is split for s in voices.values()) for split in Split}
     return {
         "passages": f"{len(items):,}",

@@ -115,12 +115,22 @@ def item_example(item: Item, number: int) -> Example:
     return _example(f"{item.voice}-s{number}", item.text, dict.fromkeys(item.labels, whole), item.split)
 
 
+def voice_of(post: Example) -> str:
+    return post.post.id.partition("-")[0]
+
+
+def voices_of(items: Iterable[Item], posts: Iterable[Example]) -> dict[str, Split]:
+    """Every voice of the corpus, and its split."""
+    voices = {item.voice: item.split for item in items}
+    return voices | {voice_of(post): post.post.split or Split.TRAIN for post in posts}
+
+
 def passages(example: Example) -> tuple[list[Item], list[Span]]:
     """The sentences of a whole post as items of its voice, and where they lie in it."""
     places = sentences(example.post.text)
     labels = [tuple(c for c in CRITERIA if sentence_is_evidence(s, example.labels[c].spans)) for s in places]
     split = example.post.split or Split.TRAIN
-    voice = example.post.id.partition("-")[0]
+    voice = voice_of(example)
     items = [
         Item(place.quote(example.post.text), found, "evidence" if found else "neutral", False, (), voice, split)
         for place, found in zip(places, labels, strict=True)

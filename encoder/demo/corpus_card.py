@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 
-from encoder.demo.corpus import CRITERIA, DIRECTORY, HARD_NEGATIVES, Item, read_items, read_posts, read_test_posts
+from encoder.demo.corpus import (
+    CRITERIA,
+    DIRECTORY,
+    HARD_NEGATIVES,
+    Item,
+    read_items,
+    read_posts,
+    read_test_posts,
+    voices_of,
+)
 from encoder.examples import Example
 from storage.records import Split
 
@@ -19,7 +28,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 def corpus_card(directory: Path = DIRECTORY) -> str:
     """The card of the corpus as it is now."""
     items, posts, test_posts = read_items(directory), read_posts(directory), read_test_posts(directory)
-    voices = _voices(items, posts)
+    voices = voices_of(items, posts)
     values = {
         "size": next((name for limit, name in _SIZES if len(items) < limit), "100K<n<1M"),
         "passages": f"{len(items):,}",
@@ -36,11 +45,6 @@ def corpus_card(directory: Path = DIRECTORY) -> str:
 
 def write_corpus_card(directory: Path = DIRECTORY) -> None:
     (directory / "README.md").write_text(corpus_card(directory), encoding="utf-8")
-
-
-def _voices(items: Sequence[Item], posts: Sequence[Example]) -> dict[str, Split]:
-    voices = {item.voice: item.split for item in items}
-    return voices | {post.post.id.partition("-")[0]: post.post.split or Split.TRAIN for post in posts}
 
 
 def _by_split(

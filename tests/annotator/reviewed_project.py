@@ -7,6 +7,8 @@ from pathlib import Path
 
 from annotator.bootstrap import STARTED
 from annotator.settings import Settings
+from annotator.training_data import take_snapshot
+from annotator.training_snapshot import write_folder
 from encoder.config import TrainConfig
 from storage.jobs import Jobs
 from storage.records import AnnotatedSpan, Annotation, ModelVersion, Post, Role, Split
@@ -61,3 +63,11 @@ def review(store: Store, number: int, kind: str, split: Split) -> Post:
 def opened(settings: Settings) -> tuple[Store, Jobs]:
     store = open_store(settings.data_dir)
     return store, Jobs(store)
+
+
+def a_training_folder(settings: Settings, store: Store, folder: Path) -> Path:
+    """A training of the project that carries its base, so that it can leave this machine."""
+    take_snapshot(store, folder, replay=None)
+    source = str(settings.models_dir / "base")
+    write_folder(folder, config=QUICK, base_id="base", source=source, carry_base=True)
+    return folder

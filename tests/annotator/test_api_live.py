@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import httpx
 import pytest
 
 from annotator import tokens
-from annotator.api import ENDPOINTS
+from annotator.api import ENDPOINTS, PREDICTIONS_AT_ONCE
 from annotator.mcp_tools import TOOLS, McpUnavailable, check_mcp
 from annotator.server import App
 from annotator.settings import Settings
@@ -83,6 +85,27 @@ def test_the_listing_holds_these_endpoints_and_nothing_else(app: App) -> None:
     assert listed == [f"/api/v1{name}" for name in NAMES]
     shown = gradio(app, headers).view_api(return_format="dict", print_info=False)
     assert (list(shown["named_endpoints"]), shown["unnamed_endpoints"]) == (NAMES, {})
+
+
+def test_calls_that_wait_for_their_turn_do_not_hold_up_the_health_check(app: App) -> None:
+    assert app._context is not None
+    slots = app._context.api._predicting
+    with ThreadPoolExecutor(40) as programs, contextlib.ExitStack() as taken:
+        for _ in range(PREDICTIONS_AT_ONCE):
+            taken.enter_context(slots.one())
+        headers = bearer(app, "eva")
+
+        def predict(_: int) -> int:
+            with http(app, headers) as client:
+                return client.post("/api/v1/predict", json={"text": "I cannot sleep."}).status_code
+
+        waiting = [programs.submit(predict, number) for number in range(40)]
+        with http(app) as stranger:
+            answers = [stranger.get("/healthz", timeout=20).status_code for _ in range(5)]
+        still = sum(not each.done() for each in waiting)
+        taken.close()
+        assert (answers, still) == ([200] * 5, 40)
+        assert [each.result() for each in waiting] == [200] * 40
 
 
 def test_the_demo_lists_predict_alone_and_stores_nothing(tmp_path: Path) -> None:

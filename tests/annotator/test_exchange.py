@@ -309,7 +309,9 @@ def test_filters_choose_what_is_exported(store: Store, tmp_path: Path) -> None:
     assert exported(since="2026-01-06") == ["two"]
     assert exported(criteria="DEPRESSED_MOOD") == []
     assert exported(model_version="v9") == []
-    for wrong in ({"verdicts": "maybe"}, {"color": "red"}):
+    assert exported(since="2026-01-05T10:00:01Z") == ["two"]
+    wrong_days = ({"since": "yesterday"}, {"until": "2026-02-30"}, {"since": "2026-01-05T10:00:00+02:00"})
+    for wrong in ({"verdicts": "maybe"}, {"color": "red"}, *wrong_days):
         with pytest.raises(exchange.ExportRefused):
             exchange.export_filter(wrong)
 

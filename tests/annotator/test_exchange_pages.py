@@ -60,6 +60,17 @@ def test_what_goes_wrong_is_told_in_one_line(settings: Settings, store: Store, t
     assert run.error == "x.csv is empty."
 
 
+def test_an_upload_that_is_gone_does_not_hinder_the_next_import(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    runs = ImportRuns(settings, store, Jobs(store))
+    with pytest.raises(FileNotFoundError):
+        runs.start(tmp_path / "gone.csv", ImportOptions(), by="ana", file_name="gone.csv", dry_run=False)
+    run = runs.start(a_file(tmp_path), ImportOptions(), by="ana", file_name="posts.jsonl", dry_run=False)
+    assert run.finished.wait(30)
+    assert run.error is None
+
+
 def test_a_large_file_becomes_a_job_and_a_person_has_one_import_at_a_time(
     settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from annotator import exchange
+from annotator.exchange_confirm import waiting
 from storage import imports
+from storage.backup import copy_database, describe
 from storage.queue import QueueFilter
 from storage.records import Conflict, NotFound, Post, Role, Verdict
 from storage.store import Store, open_store
@@ -23,6 +26,7 @@ from tests.builders import SLEEP, a_post, an_annotation
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("post", "annotation", "annotation_head", "prediction", "post_score", "alignment", "import_issue", "import")
 DOUBTFUL = "I feel so very tired every single day. Also I feel so very tired every single night."
+NUMBERED = [gold(f"n{n}", f"Number {n}: I lie awake.", evidence(0, 8)) for n in range(20)]
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +37,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def a_file(folder: Path) -> Path:
     """Twenty new posts with answers, predictions, uncertain evidence, a refused row; and an answer for the post `old`."""
-    rows: list[dict[str, Any]] = [gold(f"n{n}", f"Number {n}: I lie awake.", evidence(0, 8)) for n in range(20)]
+    rows: list[dict[str, Any]] = [dict(row) for row in NUMBERED]
     spans = [{"start": 0, "end": 6, "score": 0.9}]
     rows[1]["predictions"] = [{"criterion": "SLEEP_ISSUES", "model_version": "m1", "spans": spans}]
     words = {
@@ -70,7 +74,7 @@ def told(store: Store) -> dict[str, object]:
         "gold": [(g.post_id, g.spans) for g in store.gold()],
         "predictions": (store.predictions("n1", "m1"), store.count_predicted_posts("m1")),
         "to predict": store.posts_without_prediction("m2", [SLEEP.id], limit=99),
-        "waiting": store.count_waiting_alignments(),
+        "waiting": (store.count_waiting_alignments(), [u.post_id for u in waiting(store)]),
         "reviewers": [r.name for r in store.reviewers()],
         "imports": [(i["id"], i["file_name"]) for i in store.imports()],
         "export": [(i.post.id, len(i.history), len(i.predictions)) for i in store.iter_export(everything, complete=True)],
@@ -105,6 +109,8 @@ def test_nothing_of_an_import_is_seen_before_all_of_it(store: Store, tmp_path: P
         stored.append(rows_of(other))
         assert told(other) == before
         assert other.recover_imports() == 0
+        copy_database(other, tmp_path / "copy.db")
+        assert describe(tmp_path / "copy.db")["counts"] == {"posts": 1, "decisions": 1, "reviewers": 2}
 
     report = exchange.import_file(store, a_file(tmp_path), on_progress=during_storing(look))
     assert stored[0]["post"] > 10
@@ -161,6 +167,19 @@ def test_what_stops_an_import_while_it_is_stored_leaves_nothing(store: Store, tm
         )
     assert rows_of(store) == before
     assert list(store.path.parent.glob(".import-*")) == []
+
+
+def test_a_full_disk_after_an_import_is_shown_only_delays_searching(store: Store, tmp_path: Path) -> None:
+    def tell(_: float, message: str) -> None:
+        if message.endswith("made searchable"):
+            raise sqlite3.OperationalError("database or disk is full")
+
+    assert exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *NUMBERED), on_progress=tell)["imported"] == 20
+    assert store.count_posts() == 20
+    found = {"me": "ana", "model_version": None}
+    assert store.count_queue(QueueFilter(query="awake"), **found) < 20
+    store.recover_imports()
+    assert store.count_queue(QueueFilter(query="awake"), **found) == 20
 
 
 def test_a_post_that_is_undone_meanwhile_stops_the_import(store: Store, tmp_path: Path) -> None:
@@ -233,8 +252,26 @@ def test_an_import_that_is_being_undone_is_out_of_sight_at_once(store: Store, tm
     assert gone.pop("imports") == [(1, "x.jsonl")]
     assert gone.pop("reviewers") == ["ana", "ben", "imported", "new person"]
     assert gone == {k: v for k, v in before.items() if k in gone}
+    assert other.visited_posts("ana") == []
     assert rows_of(other)["post"] > 1
     assert other.recover_imports() == 1
     left = rows_of(other)
     assert (left["post"], left["annotation"], left["annotation_head"], left["import_issue"]) == (1, 1, 1, 0)
     assert exchange.import_file(store, a_file(tmp_path))["imported"] == 21
+
+
+def test_uncertain_evidence_for_a_post_that_is_being_removed_waits_for_nobody(store: Store, tmp_path: Path) -> None:
+    exchange.import_file(
+        store, jsonl(tmp_path / "first.jsonl", *({"id": f"f{n}", "text": f"{DOUBTFUL} {n}"} for n in range(5)))
+    )
+    words = {"criterion": SLEEP.id, "spans": ["feeling so very tired every single week"]}
+    exchange.import_file(store, jsonl(tmp_path / "second.jsonl", gold("f4", f"{DOUBTFUL} 4", words)))
+    assert [u.post_id for u in waiting(store)] == ["f4"]
+
+    def stop(_: int) -> None:
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        exchange.undo_import(store, 1, on_progress=stop)
+    assert (waiting(store), store.count_waiting_alignments()) == ([], 0)
+    assert store.recover_imports() == 1

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,37 +22,14 @@ from annotator.training_registry import check_directory
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus
 from storage.store import Store
-from tests.annotator.reviewed_project import QUICK, a_reviewed_project, opened
+from tests.annotator.processes import processes_with, wait_for
+from tests.annotator.reviewed_project import QUICK
 from tests.encoder.training_data import a_base
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 RULE = PromotionRule(margin=1.0, min_posts=1)
 LONG = QUICK.changed(max_steps=30, eval_steps=10, save_steps=5)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[tuple[Settings, Store, Jobs]]:
-    settings = a_reviewed_project(tmp_path / "data")
-    store, jobs = opened(settings)
-    yield settings, store, jobs
-    store.close()
-
-
-@pytest.fixture
-def supervisor(project: tuple[Settings, Store, Jobs]) -> Iterator[Supervisor]:
-    settings, _, jobs = project
-    supervisor = Supervisor(settings, jobs, poll_seconds=0.1)
-    supervisor.start()
-    yield supervisor
-    supervisor.stop()
-
-
-def wait_for(condition: Callable[[], object], *, seconds: float = 240.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 def assert_whole(settings: Settings, store: Store, job: Job) -> None:
@@ -152,20 +128,7 @@ def test_after_a_kill_no_process_stays_and_the_next_start_goes_on(
     finally:
         second.terminate()
         second.communicate()
-    wait_for(lambda: not workers_of(settings), seconds=60)
-
-
-def workers_of(settings: Settings) -> list[int]:
-    """Processes of workers on the data directory that are still there."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"annotator.worker" in words and str(settings.data_dir).encode() in words:
-            found.append(int(path.parent.name))
-    return found
+    wait_for(lambda: not processes_with("annotator.worker", str(settings.data_dir)), seconds=60)
 
 
 def test_a_cancel_stops_the_real_worker_within_seconds_and_keeps_the_checkpoint(

@@ -165,10 +165,20 @@ def test_each_visitor_of_the_public_demo_is_somebody_of_their_own(store: Store) 
     assert first.text.split()[0].removeprefix("visitor-") not in cookie
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/deep_link"])
+@pytest.mark.parametrize(
+    "path",
+    ["/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/deep_link", "/gradio_api/process_recording"],
+)
 def test_the_public_demo_writes_nothing_of_a_visitor_to_the_disk(store: Store, path: str) -> None:
     assert ask(Gated(store, demo=True), "POST", path, content=b"x").status_code == 403
     assert ask(Gated(store), "POST", path, content=b"x").status_code == 200
+
+
+@pytest.mark.parametrize("start", ["file=https://", "file=http://", "file=%68ttps://", "file/https://"])
+@pytest.mark.parametrize("demo", [True, False])
+def test_no_foreign_address_is_fetched_and_shown_under_our_name(store: Store, start: str, demo: bool) -> None:
+    assert ask(Gated(store, demo=demo), path=f"/gradio_api/{start}evil.example/page.png").status_code == 403
+    assert ask(Gated(store, demo=demo), path="/gradio_api/file=/uploads/post.csv").status_code == 200
 
 
 def test_a_visitor_of_the_public_demo_sends_only_so_much_at_once(store: Store) -> None:

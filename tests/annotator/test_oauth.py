@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,8 +17,9 @@ from annotator.oauth import OAuth, follow_settings
 from annotator.oauth_routes import FLOW_COOKIE, oauth_routes
 from annotator.server import App, CannotStart
 from annotator.settings import OAuthClient, Settings, from_environment
+from annotator.tokens import create_token, holder_of
 from storage.records import Role
-from storage.store import Store
+from storage.store import Store, open_store
 from tests.annotator.running import running_app
 from tests.hub.openid import CLIENT_ID, CLIENT_SECRET, OpenIdProvider, Person
 
@@ -119,6 +120,21 @@ def test_others_are_refused_and_leave_no_account(app: App, provider: OpenIdProvi
         assert SESSION_COOKIE not in client.cookies
         assert client.get("/config").status_code == 303
     assert person.login not in {r.name for r in app.project.store.reviewers()}
+
+
+def test_who_left_the_organization_loses_sessions_and_tokens_at_the_next_sign_in(
+    app: App, provider: OpenIdProvider
+) -> None:
+    provider.person = Person("nora", orgs=("lab",))
+    with browser(app) as client:
+        assert sign_in(client).status_code == 303
+        secret, _ = create_token(app.project.store, "nora", "laptop")
+        assert holder_of(app.project.store, secret) is not None
+        with browser(app) as other:
+            provider.person = Person("nora", orgs=())
+            assert sign_in(other).status_code == 403
+        assert client.get("/config").status_code == 303
+    assert holder_of(app.project.store, secret) is None
 
 
 def test_somebody_who_does_not_agree_is_told_that_nothing_was_done(app: App, provider: OpenIdProvider) -> None:
@@ -285,6 +301,13 @@ def test_a_start_without_the_spaces_oauth_environment_is_refused(
     monkeypatch.delenv("OAUTH_CLIENT_ID", raising=False)
     with pytest.raises(CannotStart, match="hf_oauth: true"):
         App(Settings(data_dir=tmp_path, port=0, empty=True, oauth_users=("ana",)))
+
+
+def test_a_project_that_people_have_signed_in_to_never_becomes_a_public_demo(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        store.see_identity("https://hub", "1", "eva", Role.ADMIN, not_to_take="local")
+    with pytest.raises(CannotStart, match="show its posts to everybody"):
+        App(Settings(data_dir=tmp_path, port=0, demo=True))
 
 
 def test_people_who_are_no_longer_named_are_signed_out_and_roles_follow_the_settings(store: Store) -> None:

@@ -21,19 +21,10 @@ from encoder.errors import ModelUnusable
 from storage.jobs import Jobs
 from storage.records import Job, JobKind
 from storage.store import Store
-from tests.annotator.reviewed_project import a_reviewed_project, opened
 from tests.annotator.running import running_app
 from tests.encoder.training_data import an_example
 
 PATIENCE = 60.0
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[tuple[Settings, Store, Jobs]]:
-    settings = a_reviewed_project(tmp_path / "data")
-    store, jobs = opened(settings)
-    yield settings, store, jobs
-    store.close()
 
 
 @pytest.fixture

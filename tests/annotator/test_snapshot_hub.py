@@ -92,6 +92,17 @@ def test_a_public_repository_is_never_filled(hub: StandIn, tmp_path: Path) -> No
     assert repo.files == {}
 
 
+def test_a_repository_that_was_made_public_meanwhile_gets_nothing_more(hub: StandIn, tmp_path: Path) -> None:
+    project = a_project(tmp_path / "data")
+    place = there(project.settings)
+    place.write(project.store, reason="test", keep=3)
+    repo = hub.repo("dataset", REPOSITORY)
+    before, repo.private = set(repo.files), False
+    with pytest.raises(TargetUnavailable, match="public"):
+        place.write(project.store, reason="test", keep=3)
+    assert set(repo.files) == before
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_what_fails_in_passing_is_tried_again(hub: StandIn, tmp_path: Path, status: int) -> None:
     project = a_project(tmp_path / "data")

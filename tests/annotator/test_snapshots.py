@@ -198,6 +198,17 @@ def test_a_snapshot_of_a_newer_release_is_not_gone_behind(tmp_path: Path) -> Non
         begun_again(project, place)
 
 
+def test_a_manifest_in_a_newer_form_is_not_gone_behind(tmp_path: Path) -> None:
+    project, place = a_project(tmp_path / "data"), tmp_path / "place"
+    for _ in range(2):
+        manifest = at(place, project).write(project.store, reason="test", keep=3)
+    listing = place / "snapshots" / f"{manifest.name}.json"
+    listing.write_text(json.dumps({**json.loads(listing.read_text("utf-8")), "format": 2, "more": 1}), "utf-8")
+    lose(project)
+    with pytest.raises(NotOurs, match="newer release"):
+        begun_again(project, place)
+
+
 def test_a_place_that_is_not_mounted_stops_the_start(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", snapshot_to=str(tmp_path / "mount" / "bucket"))
     with pytest.raises(TargetUnavailable, match="mounted"):

@@ -22,9 +22,9 @@ from annotator.training import enqueue_training
 from storage.jobs import Jobs
 from storage.records import JobStatus, Role
 from storage.store import open_store
+from tests.annotator.processes import processes_with, wait_for
 from tests.annotator.reviewed_project import QUICK, a_reviewed_project, opened
 from tests.annotator.snapshot_project import KEY, a_project, decide, decisions, lose
-from tests.annotator.test_faults import wait_for, workers_of
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +115,7 @@ def test_a_stop_during_a_training_ends_the_worker_and_keeps_the_job_for_the_next
         began = time.monotonic()
         assert app.stop() == 0, app.said
         assert time.monotonic() - began < Settings().stop_seconds + 20
-    wait_for(lambda: not workers_of(settings), seconds=10)
+    wait_for(lambda: not processes_with("annotator.worker", str(settings.data_dir)), seconds=10)
     assert Jobs(store).get(job.id).status is JobStatus.QUEUED
     assert any((tmp_path / "place" / "snapshots").iterdir())
     store.close()

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from annotator.worker import worker_name
 from storage.jobs import MAX_ATTEMPTS, Jobs
 from storage.records import JobKind, JobStatus
 from storage.store import Store
+from tests.annotator.processes import wait_for
 
 COMMAND = (sys.executable, "-m", "tests.annotator.worker_of_steps")
 
@@ -32,13 +32,6 @@ def supervisor(store: Store, jobs: Jobs) -> Iterator[Supervisor]:
     supervisor = Supervisor(Settings(data_dir=store.path.parent), jobs, command=COMMAND, chores=(), poll_seconds=0.05)
     yield supervisor
     supervisor.stop()
-
-
-def wait_for(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
 
 
 def steps(store: Store, job_id: int) -> list[str]:

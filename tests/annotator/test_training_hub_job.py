@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 
 from annotator.hub import Hub, HubRefused, Retry
+from annotator.settings import Settings
 from annotator.training import enqueue_training
-from annotator.training_data import take_snapshot
 from annotator.training_hub_job import STATE_FILE, HubJob, train_as_hub_job
 from annotator.training_hub_run import EVENT
 from annotator.training_promotion import PromotionRule
 from annotator.training_registry import DirectoryBroken, check_directory
-from annotator.training_snapshot import BASE, CANDIDATE, write_folder
+from annotator.training_snapshot import BASE, CANDIDATE
 from annotator.worker import Worker
 from encoder.errors import TrainingFailed
-from storage.jobs import JobCancelled
+from storage.jobs import JobCancelled, Jobs
 from storage.records import JobStatus
+from storage.store import Store
 from tests.annotator.models import a_model_directory
-from tests.annotator.reviewed_project import QUICK, a_reviewed_project, opened
+from tests.annotator.reviewed_project import QUICK, a_training_folder
 from tests.hub.jobs import Jobs as StandInJobs
 from tests.hub.jobs import StandInJob
 from tests.hub.large_files import add_large_files
@@ -61,16 +62,9 @@ def hub(on_the_hub: StandIn) -> StandIn:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """A training's folder that is to leave this machine."""
-    settings = a_reviewed_project(tmp_path / "data")
-    store, _ = opened(settings)
-    folder = tmp_path / "work"
-    take_snapshot(store, folder, replay=None)
-    source = str(settings.models_dir / "base")
-    write_folder(folder, config=QUICK, base_id="base", source=source, carry_base=True)
-    store.close()
-    return folder
+def work(project: tuple[Settings, Store, Jobs], tmp_path: Path) -> Path:
+    settings, store, _ = project
+    return a_training_folder(settings, store, tmp_path / "work")
 
 
 @pytest.fixture
@@ -110,11 +104,10 @@ class Later(Monitor):
 
 @pytest.mark.slow
 def test_a_training_as_a_hub_job_ends_like_one_here_with_the_model_measured_and_judged(
-    hub: StandIn, tmp_path: Path
+    hub: StandIn, project: tuple[Settings, Store, Jobs], tmp_path: Path
 ) -> None:
     remote = StandInJobs(hub, tmp_path / "jobs", really=True)
-    settings = a_reviewed_project(tmp_path / "data")
-    store, jobs = opened(settings)
+    settings, store, jobs = project
     job = enqueue_training(store, jobs, QUICK, rule=PromotionRule(margin=1.0, min_posts=1), by="ana", hub_job=TARGET)
     try:
         Worker(settings).run_one()
@@ -130,7 +123,6 @@ def test_a_training_as_a_hub_job_ends_like_one_here_with_the_model_measured_and_
     assert started.spec["flavor"] == "t4-small"
     assert started.spec["timeoutSeconds"] == 7200
     assert not any("sleep" in line for line in started.lines)
-    store.close()
 
 
 def test_the_token_travels_as_a_secret_only(hub: StandIn, named: StandInJobs, work: Path, tmp_path: Path) -> None:
@@ -201,6 +193,7 @@ def test_a_model_that_arrives_cut_off_is_not_taken(
     with pytest.raises(DirectoryBroken, match="cut off"):
         train(work, Later(finish))
     assert not (work / CANDIDATE).exists()
+    assert hub.repo("dataset", REPOSITORY).files == {}
 
 
 def test_a_hub_that_breaks_for_a_moment_is_asked_again(
@@ -215,6 +208,23 @@ def test_a_hub_that_breaks_for_a_moment_is_asked_again(
 
     train(work, Later(finish))
     check_directory(work / CANDIDATE)
+
+
+def test_a_model_that_could_not_be_fetched_waits_for_the_resumed_job(
+    hub: StandIn, named: StandInJobs, work: Path, tmp_path: Path
+) -> None:
+    def finish() -> None:
+        [job] = named.started
+        leave_model(hub, job, tmp_path)
+        job.stage = "COMPLETED"
+        hub.fail("GET", f"/api/datasets/{REPOSITORY}", 403)
+
+    with pytest.raises(HubRefused):
+        train(work, Later(finish))
+    train(work, Monitor())
+    assert len(named.started) == 1
+    check_directory(work / CANDIDATE)
+    assert hub.repo("dataset", REPOSITORY).files == {}
 
 
 @pytest.mark.parametrize(("status", "words"), [(402, "paid plan"), (403, "does not allow"), (500, "trouble")])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from annotator.cli import main
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor
 from annotator.training import enqueue_training, resume_training
-from annotator.training_data import take_snapshot
 from annotator.training_elsewhere import take_training, write_training
 from annotator.training_processes import Events, train_in_processes
 from annotator.training_promotion import PromotionRule
@@ -28,7 +26,8 @@ from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus
 from storage.store import Store, open_store
 from tests.annotator.models import a_model_directory
-from tests.annotator.reviewed_project import QUICK, a_reviewed_project, opened
+from tests.annotator.processes import processes_with, wait_for
+from tests.annotator.reviewed_project import QUICK, a_training_folder
 
 RULE = PromotionRule(margin=1.0, min_posts=1)
 TWO = QUICK.changed(processes=2, batch_size=2)
@@ -36,51 +35,14 @@ ENDLESS = TWO.changed(max_steps=100_000, eval_steps=50_000)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[tuple[Settings, Store, Jobs]]:
-    settings = a_reviewed_project(tmp_path / "data")
-    store, jobs = opened(settings)
-    yield settings, store, jobs
-    store.close()
-
-
-@pytest.fixture
 def folder(project: tuple[Settings, Store, Jobs], tmp_path: Path) -> Path:
-    """A training folder that carries its base."""
     settings, store, _ = project
-    folder = tmp_path / "elsewhere"
-    take_snapshot(store, folder, replay=None)
-    base = str(settings.models_dir / "base")
-    write_folder(folder, config=QUICK, base_id="base", source=base, carry_base=True)
-    return folder
-
-
-@pytest.fixture
-def supervisor(project: tuple[Settings, Store, Jobs]) -> Iterator[Supervisor]:
-    settings, _, jobs = project
-    supervisor = Supervisor(settings, jobs, poll_seconds=0.1)
-    supervisor.start()
-    yield supervisor
-    supervisor.stop()
-
-
-def wait_for(condition: Callable[[], object], *, seconds: float = 240.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
+    return a_training_folder(settings, store, tmp_path / "elsewhere")
 
 
 def processes_of(folder: Path) -> list[int]:
     """Living processes that were started for the folder, launcher and trainers."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if str(folder).encode() in words and b"annotator.training_processes" in words:
-            found.append(int(path.parent.name))
-    return found
+    return processes_with("annotator.training_processes", str(folder))
 
 
 def test_a_folder_carries_everything_that_a_training_needs(folder: Path, project: tuple[Settings, Store, Jobs]) -> None:

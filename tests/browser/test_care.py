@@ -24,11 +24,19 @@ def work_for(page: Any, minutes: int) -> None:
         press(page, "j")
 
 
-def remind_after(page: Any, choice: str) -> None:
-    press(page, "?")
-    page.select_option("dialog select[name=break]", label=choice)
-    press(page, "Escape")
-    page.wait_for_function("!document.querySelector('dialog[open]')")
+@pytest.fixture
+def reminded(site: Site, open_alone: Opener) -> Opener:
+    """Opens a post for somebody who wants to be reminded of a break as `choice` says; the page's clock is the test's."""
+
+    def opened(choice: str) -> Any:
+        page = open_alone(site.add_post(PLAIN, MODEL_SAYS), fake_clock=True)
+        press(page, "?")
+        page.select_option("dialog select[name=break]", label=choice)
+        press(page, "Escape")
+        page.wait_for_function("!document.querySelector('dialog[open]')")
+        return page
+
+    return opened
 
 
 def test_the_notice_says_what_may_come_what_this_is_not_and_where_help_is(site: Site, new_page: Opener) -> None:
@@ -58,9 +66,8 @@ def test_blurred_text_is_clear_under_the_mouse_and_where_the_chosen_span_is(site
     assert page.evaluate(blur, 0) == "none"
 
 
-def test_a_break_is_proposed_after_the_chosen_time_and_can_be_put_off(site: Site, open_alone: Opener) -> None:
-    page = open_alone(site.add_post(PLAIN, MODEL_SAYS), fake_clock=True)
-    remind_after(page, "after 15 minutes")
+def test_a_break_is_proposed_after_the_chosen_time_and_can_be_put_off(reminded: Opener) -> None:
+    page = reminded("after 15 minutes")
     work_for(page, 14)
     assert page.locator(REMINDER).count() == 0
     work_for(page, 2)
@@ -77,9 +84,8 @@ def test_a_break_is_proposed_after_the_chosen_time_and_can_be_put_off(site: Site
     assert page.locator(REMINDER).count() == 0
 
 
-def test_who_was_away_is_not_reminded(site: Site, open_alone: Opener) -> None:
-    page = open_alone(site.add_post(PLAIN, MODEL_SAYS), fake_clock=True)
-    remind_after(page, "after 15 minutes")
+def test_who_was_away_is_not_reminded(reminded: Opener) -> None:
+    page = reminded("after 15 minutes")
     work_for(page, 10)
     page.clock.fast_forward(6 * 60_000)
     page.clock.fast_forward(20_000)
@@ -87,9 +93,8 @@ def test_who_was_away_is_not_reminded(site: Site, open_alone: Opener) -> None:
     assert page.locator(REMINDER).count() == 0
 
 
-def test_the_reminder_can_be_switched_off_for_good(site: Site, open_alone: Opener) -> None:
-    page = open_alone(site.add_post(PLAIN, MODEL_SAYS), fake_clock=True)
-    remind_after(page, "never")
+def test_the_reminder_can_be_switched_off_for_good(reminded: Opener) -> None:
+    page = reminded("never")
     work_for(page, 60)
     assert page.locator(REMINDER).count() == 0
     page.reload()

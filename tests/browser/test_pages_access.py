@@ -11,11 +11,11 @@ import pytest
 from annotator.accounts import Accounts
 from annotator.bootstrap import STARTED
 from annotator.criteria import default_criteria
+from benchmarks.screenshots import PAGES
 from storage.records import Role
 from storage.store import open_store
 from tests.browser.conftest import Site, running_app
 from tests.browser.gestures import MODEL_SAYS, PLAIN
-from tests.browser.test_offline import TABS
 from tests.browser.test_review_access import AXE, STILL
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -24,15 +24,6 @@ Opener = Callable[..., Any]
 SERIOUS = """async (root) => (await axe.run(root, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']}))
   .violations.filter(v => ['serious', 'critical'].includes(v.impact))
   .flatMap(v => v.nodes.map(n => v.id + ': ' + n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')))"""
-LOADED = {
-    "review": '.ev[data-state="ready"]',
-    "posts": "#posts-list tbody tr",
-    "try": "#try-text textarea",
-    "data": "#import-run",
-    "retrain": "#retrain-plan .rt-details",
-    "overview": ".ov-cards div",
-    "guidelines": "#guidelines .ev-card",
-}
 
 
 def serious(page: Any, root: str) -> list[str]:
@@ -49,9 +40,9 @@ def test_no_page_has_a_serious_finding(width: int, scheme: str, site: Site, new_
     site.add_post(PLAIN, MODEL_SAYS)
     page = new_page("/", width=width, color_scheme=scheme)
     found = {}
-    for tab in TABS:
+    for tab, loaded in PAGES.items():
         page.goto(f"{site.url}/?tab={tab}")
-        page.wait_for_selector(LOADED[tab])
+        page.wait_for_selector(loaded)
         found[tab] = serious(page, f"#page-{tab}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
     found["frame"] = [*serious(page, "#app-header"), *serious(page, "#app-footer")]

@@ -101,9 +101,10 @@ def test_few_labels_move_the_thresholds_that_a_model_had_only_a_little_and_toget
     scores = {"A": np.where(gold, 0.9, 0.2), "B": np.where(gold, 0.8, 0.1)}
     start = Calibrated(1.0, {"A": 0.4, "B": 0.3, "C": 0.5})
 
-    near, _ = fit_thresholds(scores, {"A": gold, "B": gold}, start=start)
-    free, _ = fit_thresholds(scores, {"A": gold, "B": gold})
+    near, near_default = fit_thresholds(scores, {"A": gold, "B": gold}, start=start)
+    free, free_default = fit_thresholds(scores, {"A": gold, "B": gold})
 
+    assert abs(near_default - 0.5) < abs(free_default - 0.5)
     assert all(start.thresholds[key] < near[key] < free[key] for key in ("A", "B"))
     assert set(near) == {"A", "B"}
 

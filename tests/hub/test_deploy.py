@@ -169,6 +169,7 @@ def test_sign_in_is_turned_on_in_the_spaces_readme_where_somebody_is_named(on_th
     assert sent == plain.replace(b"app_file: app.py\n", b"app_file: app.py\nhf_oauth: true\n")
     assert (checkout / "README.md").read_bytes() == plain
     assert deployed(checkout, **options)["changed"] is False
+    assert deployed(checkout)["changed"] is False  # they are named there still
 
 
 def test_deploying_again_sends_nothing_new(on_the_hub: StandIn, checkout: Path) -> None:
@@ -283,6 +284,17 @@ def test_the_command_deploys(hub: StandIn, hub_environment: dict[str, str], chec
     assert json.loads(done.stdout)["created"]
     assert sorted(hub.repo("space", "lab/evidence").files) == OURS
     assert "hush" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_line_of_the_secrets_file_that_cannot_be_read_is_not_repeated(
+    hub_environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").write_text("# ours\nKEY=hush\nthe rest of it\n", "utf-8")
+    done = command(hub_environment, "lab/evidence", "--secrets-file", str(tmp_path / "secrets"), "--dry-run")
+    assert done.returncode == 2
+    assert "Line 3 of" in done.stderr
+    assert "the rest" not in done.stdout + done.stderr
 
 
 @pytest.mark.slow

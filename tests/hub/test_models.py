@@ -188,6 +188,18 @@ def test_a_pull_that_the_hub_refuses_keeps_nothing(
     nothing_kept(project, before)
 
 
+def test_a_pull_without_a_network_does_not_wait_for_the_clients_own_retries(
+    on_the_hub: StandIn, project: Project, version: ModelVersion
+) -> None:
+    pushed(project, version)
+    before, listed = len(project.store.models()), on_the_hub.count("GET", "/tree/")
+    on_the_hub.cut("GET", "/api/models/ana/evidence", times=99)
+    with pytest.raises(HubRefused, match="broke off"):
+        pulled(project)
+    assert on_the_hub.count("GET", "/tree/") == listed
+    nothing_kept(project, before)
+
+
 def test_a_gated_repository_says_what_to_do(on_the_hub: StandIn, project: Project, version: ModelVersion) -> None:
     pushed(project, version)
     on_the_hub.repo("model", "ana/evidence").gated = True
