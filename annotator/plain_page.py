@@ -65,6 +65,14 @@ main.wide td form { justify-content: end; }
 .scroll { overflow-x: auto; margin: 1.5rem 0 0; }
 table { width: 100%; border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: left; padding: .5rem .5rem .5rem 0; border-bottom: 1px solid var(--line); }
+summary { cursor: pointer; color: var(--accent); white-space: nowrap; }
+@media (max-width: 600px) {
+  main.wide { padding: 1.25rem; }
+  main.wide thead { display: none; }
+  main.wide tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--line); }
+  main.wide td { display: block; padding: .1rem 0; border: 0; }
+  main.wide td[data-head]::before { content: attr(data-head) ": "; color: var(--soft); }
+}
 code { font-family: ui-monospace, Menlo, monospace; overflow-wrap: anywhere; }
 a { color: var(--accent); }
 select { display: block; width: 100%; margin-top: .25rem; padding: .6rem .7rem; font: inherit; color: inherit;

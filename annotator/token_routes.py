@@ -21,6 +21,7 @@ from storage.records import AccessToken, EvidenceError, InvalidRecord, Reviewer
 from storage.store import Store
 
 TITLE = "Access tokens"
+HEADS = ("For", "Made", "Last used (UTC)", "Expires (UTC)", "State")
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "1 year", "": "until it is revoked"}
 NO_STORE = {"cache-control": "no-store"}
 
@@ -84,7 +85,8 @@ def _refusal(error: NotAllowed) -> Response:
 def _page(store: Store, person: Reviewer, *, made: str = "", note: str = "", status: int = 200) -> Response:
     rows = "".join(_row(known) for known in store.tokens(reviewer=person.name))
     choices = "".join(f'<option value="{days}">{words}</option>' for days, words in LIFETIMES.items())
-    body = _BODY.replace("<!--choices-->", choices).replace("<!--rows-->", rows)
+    heads = "".join(f"<th>{head}</th>" for head in HEADS)
+    body = _BODY.replace("<!--choices-->", choices).replace("<!--heads-->", heads).replace("<!--rows-->", rows)
     shown = _note(note) if note else ""
     if made:
         shown = f'<p class="note" role="status">Copy the new token now; it is shown this once.<br><code id="token">{made}</code></p>'
@@ -94,10 +96,13 @@ def _page(store: Store, person: Reviewer, *, made: str = "", note: str = "", sta
 def _row(known: AccessToken) -> str:
     state = tokens.state_of(known)
     cells = [known.name, known.created_at[:10], _time(known.used_at, "never"), _time(known.expires_at, "never"), state]
-    inside = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+    inside = "".join(
+        f'<td data-head="{head}">{html.escape(cell)}</td>' for head, cell in zip(HEADS, cells, strict=True)
+    )
+    name = html.escape(known.name, quote=True)
     form = (
-        f'<form method="post" action="/tokens/{known.id}/revoke">'
-        f'<button type="submit" aria-label="Revoke {html.escape(known.name, quote=True)}">Revoke</button></form>'
+        f'<details><summary aria-label="Revoke {name}">Revoke</summary><form method="post" action="/tokens/{known.id}/revoke">'
+        f'<button type="submit" aria-label="Yes, end {name}">Yes, end it</button></form></details>'
     )
     return f"<tr>{inside}<td>{form if state == 'in use' else ''}</td></tr>"
 
@@ -120,6 +125,6 @@ Give each program its own, and revoke what is not used. <a href="/">Back to the 
 <button type="submit">Make a token</button>
 </form>
 <div class="scroll" tabindex="0" role="region" aria-label="Your access tokens"><table>
-<thead><tr><th>For</th><th>Made</th><th>Last used (UTC)</th><th>Expires (UTC)</th><th>State</th><th></th></tr></thead>
+<thead><tr><!--heads--><th></th></tr></thead>
 <tbody><!--rows--></tbody>
 </table></div>"""
