@@ -49,7 +49,7 @@ def test_with_the_network_cut_the_loaded_page_works_and_everything_is_sent_once_
     page.context.set_offline(True)
     press(page, "4", "a", "Shift+Enter")
     page.wait_for_function(OFFLINE)
-    assert "9 waiting, trying again" in page.inner_text("[data-part=saved]")
+    assert "9 not saved yet" in page.inner_text("[data-part=saved]")
     press(page, "n")
     page.wait_for_function(f"document.querySelector('.ev-post-id').textContent !== '{first}'")
     second = post_on(page)
@@ -81,7 +81,7 @@ def test_a_server_that_stops_and_starts_again_gets_every_decision_once(chromium:
         wait_saved(page)
     press(page, "1", "a", "4", "0", "3", "Enter")
     page.wait_for_function(OFFLINE)
-    assert "3 waiting" in page.inner_text("[data-part=saved]")
+    assert "3 not saved yet" in page.inner_text("[data-part=saved]")
     page.wait_for_selector("text=No connection to the app", timeout=60_000)
     with running_app(tmp_path, port=int(url.rpartition(":")[2])):
         page.evaluate("dispatchEvent(new Event('online'))")

@@ -222,3 +222,25 @@ def test_assigning_to_oneself(site: Site, open_post: Opener) -> None:
         assert [r["reviewer"] for r in db.query("SELECT reviewer FROM assignment WHERE post_id = ?", [post])] == [
             site.reviewer
         ]
+
+
+def test_a_queue_without_a_post_offers_the_way_back(site: Site, open_alone: Opener) -> None:
+    page = open_alone(site.add_post(PLAIN))
+    press(page, "/")
+    page.keyboard.type("xylophonist")
+    page.wait_for_selector("text=No post matches.")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=No post is left in this queue.")
+    assert page.locator(".ev-main").is_hidden()
+    page.get_by_role("button", name="Show all posts to review").click()
+    page.wait_for_selector('.ev[data-state="ready"] .ev-text')
+
+
+def test_a_notice_above_the_text_leaves_the_last_button_on_the_screen(site: Site, open_alone: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    one, two = open_alone(post), open_alone(post)
+    press(one, "4", "a")
+    wait_saved(one)
+    press(two, "4", "0")
+    two.wait_for_selector("[data-part=conflicts] [role=alert]")
+    two.wait_for_function("document.querySelector('[data-part=rest]').getBoundingClientRect().bottom <= innerHeight")

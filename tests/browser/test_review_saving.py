@@ -48,7 +48,7 @@ def test_saves_that_fail_are_kept_said_and_sent_again_in_order(site: Site, open_
     cut_saves(page)
     press(page, "4", "a", "4", "x", "4", "0")
     page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'offline'")
-    assert "3 waiting" in saved_text(page)
+    assert "3 not saved yet" in saved_text(page)
     assert site.answer(post, "SLEEP_ISSUES") is None
     page.unroute(SAVES)
     page.evaluate("dispatchEvent(new Event('online'))")

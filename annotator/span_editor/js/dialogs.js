@@ -148,7 +148,7 @@ function openQueue() {
 }
 
 function clearForm(form) {
-  for (const field of form.elements) if (field.name) field.value = { order: "uncertain", state: "todo" }[field.name] || "";
+  for (const field of form.elements) if (field.name) field.value = DEFAULT_FILTER[field.name] || "";
   form.dispatchEvent(new Event("input"));
 }
 
@@ -167,6 +167,7 @@ async function showResults(form, results) {
     closeDialog();
     openPost(post.post_id);
   };
+  if (!reply.total) return fill(results, h("p", { class: "ev-muted" }, "No post matches."));
   fill(results,
     h("p", { class: "ev-muted" }, plural(reply.total, "post") + (reply.total > reply.posts.length ? ", the first " + reply.posts.length + ":" : ":")),
     h("ul", {}, reply.posts.map((post) => h("li", {}, button([h("b", {}, post.post_id), h("span", { dir: "auto" }, post.excerpt), h("small", {}, post.state + " · " + post.decided + "/" + post.criteria)], open(post))))));
@@ -191,7 +192,7 @@ function answerText(wire) {
 
 function conflictBox(parked) {
   const { message, conflict } = parked;
-  const text = criterionName(message.criterion_id) + " in post " + message.post_id + " was changed in another tab or session" + (conflict.saved_at ? " (" + localTime(conflict.saved_at) + ")" : "") + ": " + answerText(conflict) + ". Yours here: " + answerText(message) + ".";
+  const text = "“" + criterionName(message.criterion_id) + "” of post " + message.post_id + " was changed in another tab or session" + (conflict.saved_at ? " (" + localTime(conflict.saved_at) + ")" : "") + ": " + answerText(conflict) + ". Yours here: " + answerText(message) + ".";
   return h("div", { class: "ev-notice ev-warn", role: "alert" }, h("p", {}, text), h("div", { class: "ev-row" },
     button("Keep mine", () => keepMine(parked), { class: "ev-primary" }),
     button("Take theirs", () => takeTheirs(parked))));

@@ -63,7 +63,7 @@ function plural(count, word) {
 
 // Guidelines are often written with lines broken at a fixed width: those breaks go, paragraphs and list items stay.
 function unwrapped(text) {
-  return text.trim().replace(/([^\n.:!?)])\n(?![\n\-*•])/g, "$1 ");
+  return text.trim().replace(/([^\n.:!?])\n(?![\n\-*•])/g, "$1 ");
 }
 
 function sleep(milliseconds) {

@@ -42,7 +42,8 @@ function wire() {
 
 // The text scrolls in its own pane that ends where the window ends, wherever the page puts the editor.
 function fitHeight() {
-  const top = part("bar").getBoundingClientRect().bottom + window.scrollY;
+  const main = part("root").querySelector(".ev-main").getBoundingClientRect(); // a notice may stand between the bar and it
+  const top = (main.height ? main.top : part("bar").getBoundingClientRect().bottom) + window.scrollY;
   part("root").style.setProperty("--ev-top", Math.round(Math.min(Math.max(0, top), 300)) + "px");
   drawWindow();
 }
@@ -72,6 +73,7 @@ async function start() {
   ed.at = ed.trail.length - 1;
   outbox.onsaved = onSaved;
   outbox.onchange = () => {
+    if (outbox.failures === 1 && !outbox.inFlight) toast("Not saved yet. What you decide is kept in this browser and sent as soon as the server answers.");
     drawSaved();
     drawConflicts();
   };

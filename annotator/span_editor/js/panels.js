@@ -83,7 +83,7 @@ function drawPosition() {
 function savedState() {
   if (outbox.parked.length) return ["conflict", "needs your choice"];
   const waiting = outbox.entries.length;
-  if (waiting && outbox.failures) return ["offline", "Not saved yet: " + waiting + " waiting, trying again"];
+  if (waiting && outbox.failures) return ["offline", waiting + " not saved yet"]; // short: the bar must not break into two lines
   if (waiting) return ["saving", "Saving…"];
   return ["saved", outbox.lastSaved ? "Saved" : "All saved"];
 }
@@ -99,7 +99,7 @@ function drawSaved() {
     node.timer = 0;
     write(node, text);
   }
-  node.title = outbox.reason && state === "offline" ? outbox.reason : "";
+  node.title = state === "offline" ? (outbox.reason || "The server does not answer.") + " Your decisions wait in this browser and are sent again." : "";
 }
 
 function drawMode() {

@@ -1,6 +1,7 @@
 // Which post is open. The next one is fetched while this one is read; posts seen lately are kept, so going back is immediate.
 
 const KEPT_ITEMS = 30;
+const DEFAULT_FILTER = { order: "uncertain", state: "todo" };
 
 function keepItem(item) {
   ed.items.delete(item.post.id);
@@ -144,13 +145,16 @@ function takePrediction(item, wire) {
 function nothingLeft() {
   ed.next = null;
   if (ed.item && openCount(ed.item)) return say("This is the last post of the queue.");
-  return nothingToShow("Nothing is left in this queue. Choose another with Queue, or import more posts on the Data page.");
+  const narrowed = Object.entries(ed.filter).some(([name, value]) => name !== "order" && value !== "" && value !== DEFAULT_FILTER[name]);
+  const look = button("Choose another queue", openQueue);
+  if (narrowed) return nothingToShow("No post is left in this queue.", button("Show all posts to review", () => changeFilter({}), { class: "ev-primary" }), look);
+  return nothingToShow("Nothing is left to review. Import more posts on the Data page, or look at the posts that are reviewed.", look);
 }
 
-function nothingToShow(text) {
+function nothingToShow(text, ...ways) {
   ed.item = null;
   part("root").dataset.state = "empty";
-  part("empty").textContent = text;
+  fill(part("empty"), h("span", {}, text), ways.length ? h("span", { class: "ev-row" }, ways) : null);
   drawBar();
   announce(text);
 }
