@@ -89,7 +89,7 @@ def _restore_once(settings: Settings) -> None:
     import fcntl
 
     from annotator.settings import snapshot_key
-    from annotator.snapshot_keeper import restore_if_empty
+    from annotator.snapshots.keeper import restore_if_empty
 
     with (settings.data_dir / RESTORE_LOCK_NAME).open("a+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from annotator import tokens
 from annotator.accounts import Accounts
+from annotator.api import tokens
 from annotator.settings import LOOPBACK_HOSTS, Settings
 from storage.records import Reviewer, Role
 from storage.store import Store

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from annotator.accounts import NotAllowed, allow
 from annotator.gate import person_of
 from annotator.settings import Settings
-from annotator.training_exchange import export_version
+from annotator.training.archives import export_version
 from storage.records import EvidenceError, NotFound, Role
 from storage.store import Store
 

@@ -15,7 +15,7 @@ from annotator.gate import SESSION_COOKIE, address_of, cookie, person_of, sign_i
 from annotator.plain_page import plain_page, small_form
 from annotator.serving import ModelService
 from annotator.settings import Settings
-from annotator.snapshot_keeper import SnapshotKeeper, snapshot_shown_to
+from annotator.snapshots.keeper import SnapshotKeeper, snapshot_shown_to
 from storage.store import Store
 
 

@@ -20,26 +20,26 @@ from typing import TYPE_CHECKING, Any
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
-from annotator import zero_gpu
 from annotator.accounts import Accounts
-from annotator.api_routes import api_routes
+from annotator.api.mcp_tools import ReadingToolsOnly, check_mcp
+from annotator.api.routes import api_routes
+from annotator.api.token_routes import token_routes
 from annotator.bootstrap import Project, open_project, serving_alone
-from annotator.export_routes import export_routes
+from annotator.exchange.export_routes import export_routes
 from annotator.gate import Gate, person_of, sign_in_is_needed
-from annotator.mcp_tools import ReadingToolsOnly, check_mcp
+from annotator.hub import zero_gpu
 from annotator.model_routes import model_routes
 from annotator.routes import session_routes
 from annotator.serving import ModelService
 from annotator.settings import Settings, oauth_client, prepare_process, snapshot_key
-from annotator.snapshot_keeper import SnapshotKeeper
+from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.supervisor import Supervisor, standard_chores
-from annotator.token_routes import token_routes
 from storage.records import EvidenceError
 
 if TYPE_CHECKING:
     import gradio as gr
 
-    from annotator.api import Api
+    from annotator.api.endpoints import Api
     from annotator.oauth import OAuth
     from annotator.ui.context import Context
 

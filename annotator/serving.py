@@ -20,8 +20,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator import zero_gpu
 from annotator.bootstrap import BUNDLED_ID, BUNDLED_PATH
+from annotator.hub import zero_gpu
 from annotator.settings import Settings
 from annotator.sharing import PAUSED, WhileTraining, place_while_training, say_where, training_runs
 from encoder.errors import EncoderError, ModelUnusable

@@ -47,12 +47,14 @@ class Busy(EvidenceError):
 
 def handlers() -> dict[JobKind, Handler]:
     """What runs each kind of job."""
-    from annotator import exchange, training, training_jobs
+    from annotator import exchange
+    from annotator.training import model_jobs
+    from annotator.training import run as training
 
     return {
         JobKind.TRAIN: training.run_train_job,
-        JobKind.PREDICT: training_jobs.run_predict_job,
-        JobKind.EVALUATE: training_jobs.run_evaluate_job,
+        JobKind.PREDICT: model_jobs.run_predict_job,
+        JobKind.EVALUATE: model_jobs.run_evaluate_job,
         JobKind.IMPORT: exchange.run_import_job,
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from annotator.training_plan import PRESETS
+from annotator.training.plan import PRESETS
 from encoder.baselines import TfidfBaseline
 from encoder.demo.corpus import Composer, item_example, read_items, read_posts
 from encoder.evaluate import evaluate

@@ -24,10 +24,10 @@ from typing import Any
 from annotator.bootstrap import open_project
 from annotator.serving import model_source
 from annotator.settings import Settings
-from annotator.training import enqueue_training, load_predictor
-from annotator.training_plan import PRESETS
-from annotator.training_promotion import PromotionRule
-from annotator.training_registry import put_in_service
+from annotator.training.plan import PRESETS
+from annotator.training.promotion import PromotionRule
+from annotator.training.registry import put_in_service
+from annotator.training.run import enqueue_training, load_predictor
 from annotator.worker import Worker
 from encoder.demo.corpus import Composer, read_items
 from encoder.evaluate import evaluate

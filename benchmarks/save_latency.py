@@ -23,8 +23,8 @@ from annotator import review
 from annotator.bootstrap import open_project
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor
-from annotator.training import enqueue_training
-from annotator.training_plan import PRESETS
+from annotator.training.plan import PRESETS
+from annotator.training.run import enqueue_training
 from encoder.demo.corpus import Composer, read_items
 from storage.jobs import Jobs
 from storage.records import AnnotatedSpan, Annotation, Job, JobStatus, Post, Reviewer, Role, Split

@@ -1,4 +1,4 @@
-"""Personal access tokens in the store: only their hashes. Rules are in `annotator.tokens`."""
+"""Personal access tokens in the store: only their hashes. Rules are in `annotator.api.tokens`."""
 
 from __future__ import annotations
 

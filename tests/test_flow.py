@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from annotator import exchange_export, review
+from annotator import review
+from annotator.exchange import exporting as exchange_export
 from annotator.server import App
-from annotator.training import enqueue_training
-from annotator.training_promotion import PromotionRule
+from annotator.training.promotion import PromotionRule
+from annotator.training.run import enqueue_training
 from storage.queue import QueueFilter
 from storage.records import JobStatus, Reviewer, Role
 from tests.annotator.processes import wait_for
@@ -78,7 +79,7 @@ def test_corrections_become_a_better_served_model_and_a_dataset(tmp_path: Path) 
 
         # in service: by the rule, else by an admin with a note; swapped without a restart
         if not done.result["promoted"]:
-            from annotator.training_registry import put_in_service
+            from annotator.training.registry import put_in_service
 
             put_in_service(store, jobs, app.settings, version.id, by=ANA, note="to see the swap")
         wait_for(lambda: app.models.version == version.id and app.models.status() == "ready")

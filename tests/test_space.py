@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
+from annotator.hub.space_files import FOLDERS, ROOT_FILES, front_matter
 from annotator.server import free_port
-from annotator.space_files import FOLDERS, ROOT_FILES, front_matter
 from benchmarks.space_load import becomes_ready
 from tests.annotator.visiting import Visit
 from tests.test_hygiene import tracked

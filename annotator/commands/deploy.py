@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from annotator.commands.common import Subparsers, UsageError, pair, read_secret, report, say
 
 if TYPE_CHECKING:
-    from annotator.deploy import Bucket
+    from annotator.hub.deploy import Bucket
 
 
 def add(commands: Subparsers) -> None:
@@ -38,8 +38,8 @@ def add(commands: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from annotator.deploy import CHECKOUT, SpaceOptions, deploy, plan_space
-    from annotator.hub import Hub
+    from annotator.hub.client import Hub
+    from annotator.hub.deploy import CHECKOUT, SpaceOptions, deploy, plan_space
     from encoder.hub_errors import LOG_IN, has_token
 
     options = SpaceOptions(
@@ -90,7 +90,7 @@ def _secrets(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _bucket(text: str | None) -> Bucket | None:
-    from annotator.deploy import Bucket
+    from annotator.hub.deploy import Bucket
 
     if text is None:
         return None

@@ -147,7 +147,7 @@ def run_export(arguments: argparse.Namespace) -> None:
 
 
 def _push(arguments: argparse.Namespace, store: Store, chosen: ExportFilter) -> None:
-    from annotator.exchange_hub import leaving, push_to_hub
+    from annotator.exchange.hub_datasets import leaving, push_to_hub
 
     name, private = arguments.push_to_hub, not arguments.public
     done = push_to_hub(

@@ -174,7 +174,7 @@ def divided(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 def training_config(arguments: argparse.Namespace) -> TrainConfig:
     """Preset, then --config, then --set. Raises UsageError, InvalidConfig."""
-    from annotator.training_plan import PRESETS
+    from annotator.training.plan import PRESETS
     from encoder.config import TrainConfig
 
     preset = next(p for p in PRESETS if p.id == arguments.preset)

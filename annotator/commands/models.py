@@ -91,7 +91,7 @@ def run_add(arguments: argparse.Namespace) -> None:
 
 
 def run_use(arguments: argparse.Namespace) -> None:
-    from annotator.training_registry import put_in_service
+    from annotator.training.registry import put_in_service
 
     project = project_of(arguments)
     model = put_in_service(
@@ -101,7 +101,7 @@ def run_use(arguments: argparse.Namespace) -> None:
 
 
 def run_rollback(arguments: argparse.Namespace) -> None:
-    from annotator.training_registry import roll_back
+    from annotator.training.registry import roll_back
 
     project = project_of(arguments)
     model = roll_back(project.store, project.jobs, project.settings, by=_me(project))
@@ -109,7 +109,7 @@ def run_rollback(arguments: argparse.Namespace) -> None:
 
 
 def run_delete(arguments: argparse.Namespace) -> None:
-    from annotator.training_registry import delete_version
+    from annotator.training.registry import delete_version
 
     project = project_of(arguments)
     delete_version(project.store, project.jobs, project.settings, arguments.id)
@@ -117,8 +117,8 @@ def run_delete(arguments: argparse.Namespace) -> None:
 
 
 def run_push(arguments: argparse.Namespace) -> int:
-    from annotator.hub import Hub
-    from annotator.model_hub import leaving, push_version
+    from annotator.hub.client import Hub
+    from annotator.hub.models import leaving, push_version
 
     project, private = project_of(arguments), not arguments.public
     words = leaving(project.store, project.settings, arguments.id, arguments.repository, private=private)
@@ -134,7 +134,7 @@ def run_push(arguments: argparse.Namespace) -> int:
 
 
 def run_pull(arguments: argparse.Namespace) -> None:
-    from annotator.model_hub import pull_version
+    from annotator.hub.models import pull_version
 
     project = project_of(arguments)
     model = pull_version(

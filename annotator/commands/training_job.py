@@ -10,7 +10,7 @@ from annotator.commands.common import Subparsers, add_data_dir, project_of, repo
 from annotator.commands.learn import StderrMonitor, add_training_settings, training_config
 
 if TYPE_CHECKING:
-    from annotator.training_snapshot import TrainingFolder
+    from annotator.training.folder import TrainingFolder
 
 
 def add(commands: Subparsers) -> None:
@@ -37,7 +37,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run_write(arguments: argparse.Namespace) -> None:
-    from annotator.training_elsewhere import write_training
+    from annotator.training.elsewhere import write_training
 
     project = project_of(arguments)
     config = training_config(arguments)
@@ -48,7 +48,7 @@ def run_write(arguments: argparse.Namespace) -> None:
 
 def run_run(arguments: argparse.Namespace) -> None:
     from annotator.settings import from_environment, prepare_process
-    from annotator.training_snapshot import read_folder
+    from annotator.training.folder import read_folder
 
     prepare_process(from_environment())
     training = read_folder(arguments.folder.absolute())
@@ -62,8 +62,8 @@ def run_run(arguments: argparse.Namespace) -> None:
 
 
 def _trained(training: TrainingFolder, device: str) -> Path:
-    from annotator.training_processes import train_in_processes
-    from annotator.training_snapshot import train_folder
+    from annotator.training.folder import train_folder
+    from annotator.training.processes import train_in_processes
 
     processes = training.config.processes
     if processes > 1:
@@ -72,7 +72,7 @@ def _trained(training: TrainingFolder, device: str) -> Path:
 
 
 def run_take(arguments: argparse.Namespace) -> None:
-    from annotator.training_elsewhere import take_training
+    from annotator.training.elsewhere import take_training
 
     project = project_of(arguments)
     by = project.settings.local_reviewer

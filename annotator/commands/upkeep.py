@@ -60,8 +60,8 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
 def run_backup(arguments: argparse.Namespace) -> None:
     from annotator.settings import snapshot_key
-    from annotator.snapshot_targets import open_target
-    from annotator.snapshots import Snapshots
+    from annotator.snapshots.archive import Snapshots
+    from annotator.snapshots.targets import open_target
     from storage.backup import snapshot
 
     project = project_of(arguments)
@@ -95,9 +95,9 @@ def run_restore_place(arguments: argparse.Namespace, settings: Settings) -> None
     """Restore the newest whole snapshot of a place, or the named one, or list them."""
     from annotator.bootstrap import serving_alone
     from annotator.settings import snapshot_key
-    from annotator.snapshot_manifest import SnapshotDamaged
-    from annotator.snapshot_targets import open_target
-    from annotator.snapshots import Snapshots
+    from annotator.snapshots.archive import Snapshots
+    from annotator.snapshots.manifest import SnapshotDamaged
+    from annotator.snapshots.targets import open_target
 
     place = Snapshots(open_target(arguments.snapshot), settings, passphrase=snapshot_key())
     if arguments.list:

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from annotator.accounts import NotAllowed, allow
-from annotator.api import Api
+from annotator.api.endpoints import Api
 from annotator.bootstrap import Project
 from annotator.gate import came_by_token, is_visitor, person_of
 from annotator.problems import unexpected
 from annotator.serving import ModelService
 from annotator.settings import Settings
-from annotator.snapshot_keeper import SnapshotKeeper
+from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.visitors import Visitors
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Reviewer, Role

@@ -14,7 +14,7 @@ from annotator import exchange
 from annotator.accounts import CURATORS
 from annotator.bootstrap import replace_criteria
 from annotator.criteria import read_criteria
-from annotator.export_routes import prepare_export
+from annotator.exchange.export_routes import prepare_export
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.exports import Answers, ExportFilter

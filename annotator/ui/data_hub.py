@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from annotator import exchange_hub
 from annotator.accounts import CURATORS
-from annotator.export_routes import prepare_export, prepared_file
-from annotator.hub import Hub
+from annotator.exchange import hub_datasets
+from annotator.exchange.export_routes import prepare_export, prepared_file
+from annotator.hub.client import Hub
 from annotator.ui.consent import ConsentBox, repository_of
 from annotator.ui.context import QUEUED, Context, friendly
 from storage.exports import ExportFilter
@@ -25,7 +25,7 @@ def build_fetch(context: Context, file: gr.File) -> None:
 
     def run(name: str, request: gr.Request) -> str:
         context.require(request, *CURATORS)
-        return str(exchange_hub.fetched_archive(repository_of(name), context.settings.uploads_dir))
+        return str(hub_datasets.fetched_archive(repository_of(name), context.settings.uploads_dir))
 
     fetch.click(friendly(run), name, file, **QUEUED)
 
@@ -54,12 +54,12 @@ class PushPart:
         settings, repository, account = self._context.settings, repository_of(name), Hub().require_login()
         export_id, manifest = prepare_export(settings, self._context.store, "hf", chosen, license_name=license_name)
         packed = prepared_file(settings, export_id, manifest=False)
-        words = exchange_hub.leaving(manifest, repository, private=True)
+        words = hub_datasets.leaving(manifest, repository, private=True)
         return self._consent.show(person.name, (packed, repository), f"{words} Sent as {account}.")
 
     def push(self, request: gr.Request) -> list[Any]:
         """Send what was shown. The prepared file is kept for an hour; after that it has to be shown again."""
         packed, repository = self._consent.take(self._context.require(request, Role.ADMIN).name)
-        done = exchange_hub.push_zip(packed, repository)
+        done = hub_datasets.push_zip(packed, repository)
         gr.Info(f"The dataset is at {done['url']}", duration=10)
         return self._consent.hidden()

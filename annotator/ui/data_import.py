@@ -13,8 +13,8 @@ import gradio as gr
 
 from annotator import exchange
 from annotator.accounts import CURATORS
-from annotator.exchange_options import ImportOptions, ImportReport
-from annotator.import_runs import ImportRuns, Run
+from annotator.exchange.import_runs import ImportRuns, Run
+from annotator.exchange.options import ImportOptions, ImportReport
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of

@@ -9,8 +9,8 @@ import gradio as gr
 
 from annotator import exchange
 from annotator.accounts import CURATORS
-from annotator.exchange_labels import mapping_of
-from annotator.exchange_options import ImportOptions, LabelsAs, SameText
+from annotator.exchange.labels import mapping_of
+from annotator.exchange.options import ImportOptions, LabelsAs, SameText
 from annotator.ui.context import QUIET, Context, friendly
 from storage.records import InvalidRecord, Split
 

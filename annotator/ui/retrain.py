@@ -13,13 +13,14 @@ from typing import Any
 
 import gradio as gr
 
-from annotator import training_auto, training_registry
-from annotator.training import enqueue_training, resume_training
-from annotator.training_exchange import import_version
-from annotator.training_hub_job import hub_job_of
-from annotator.training_jobs import enqueue_evaluation
-from annotator.training_plan import PRESETS, Plan, estimate, plan_training
-from annotator.training_promotion import PromotionRule
+from annotator.training import auto as training_auto
+from annotator.training import registry as training_registry
+from annotator.training.archives import import_version
+from annotator.training.hub_job import hub_job_of
+from annotator.training.model_jobs import enqueue_evaluation
+from annotator.training.plan import PRESETS, Plan, estimate, plan_training
+from annotator.training.promotion import PromotionRule
+from annotator.training.run import enqueue_training, resume_training
 from annotator.ui import retrain_form, retrain_hub, retrain_views
 from annotator.ui.assets import asset
 from annotator.ui.context import QUEUED, QUIET, Context, friendly

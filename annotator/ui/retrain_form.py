@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
 
-from annotator.training_promotion import PromotionRule
+from annotator.training.promotion import PromotionRule
 from encoder.config import InvalidConfig, TrainConfig
 
 __all__ = ["InvalidConfig", "build", "build_rule", "config_from", "rule_from", "values_of"]

@@ -13,10 +13,10 @@ from typing import Any
 from annotator.bootstrap import BUNDLED_PATH
 from annotator.quality import NAMES, figures, interval_of
 from annotator.settings import Settings
-from annotator.training import COMPARISON
-from annotator.training_measure import Differing, differing_from
-from annotator.training_plan import Estimate, Plan, trained_up_to
-from annotator.training_registry import NotPossible, directory_of, protection_of, rollback_target
+from annotator.training.measure import Differing, differing_from
+from annotator.training.plan import Estimate, Plan, trained_up_to
+from annotator.training.registry import NotPossible, directory_of, protection_of, rollback_target
+from annotator.training.run import COMPARISON
 from encoder.sentences import sentences
 from storage.jobs import ABANDONED_AFTER_SECONDS, Jobs
 from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Span, Split

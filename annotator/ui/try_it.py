@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.api import MAX_CHARACTERS
+from annotator.api.endpoints import MAX_CHARACTERS
 from annotator.bootstrap import BUNDLED_ID, demo_posts
 from annotator.criteria import default_criteria
 from annotator.highlight import highlighted
@@ -100,7 +100,7 @@ def example_posts() -> dict[str, Post]:
 
 def model_card(context: Context) -> str:
     """What is known of the model in service, as Markdown. The bundled model has a card; of others the registry knows enough for one."""
-    from annotator.model_hub import card_of  # it brings the Hub's client along
+    from annotator.hub.models import card_of  # it brings the Hub's client along
     from encoder.hub import BUNDLED_DIRECTORY
 
     model = _model(context)

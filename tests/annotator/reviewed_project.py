@@ -7,8 +7,8 @@ from pathlib import Path
 
 from annotator.bootstrap import STARTED
 from annotator.settings import Settings
-from annotator.training_data import take_snapshot
-from annotator.training_snapshot import write_folder
+from annotator.training.data import take_snapshot
+from annotator.training.folder import write_folder
 from encoder.config import TrainConfig
 from storage.jobs import Jobs
 from storage.records import AnnotatedSpan, Annotation, ModelVersion, Post, Role, Split

@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 
 from annotator.bootstrap import Project, open_project
 from annotator.settings import Settings
-from annotator.snapshot_targets import open_target
-from annotator.snapshots import Snapshots
+from annotator.snapshots.archive import Snapshots
+from annotator.snapshots.targets import open_target
 from storage.records import ModelVersion, Role
 from tests.annotator.models import a_model_directory
 from tests.builders import a_post, an_annotation

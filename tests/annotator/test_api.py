@@ -9,9 +9,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from annotator import review
-from annotator.api import ENDPOINTS, MAX_CHARACTERS, Api
-from annotator.api_limits import RateLimit, Slots
-from annotator.api_routes import LARGEST_BODY_BYTES, api_routes
+from annotator.api.endpoints import ENDPOINTS, MAX_CHARACTERS, Api
+from annotator.api.limits import RateLimit, Slots
+from annotator.api.routes import LARGEST_BODY_BYTES, api_routes
 from annotator.bootstrap import Project
 from annotator.gate import PERSON
 from annotator.problems import Busy, Problem, TooManyRequests, problem_of
@@ -319,7 +319,7 @@ def test_what_is_not_there_is_said(api: Api, name: str, given: dict[str, Any]) -
 def test_plain_http_answers_with_the_status_that_fits(
     api: Api, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any], status: int, code: str
 ) -> None:
-    monkeypatch.setattr("annotator.api.MODEL_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("annotator.api.endpoints.MODEL_PATIENCE_SECONDS", 0.01)
     assert error_of(client_of(api, ADMIN).request(**request_)) == (status, code)
 
 
@@ -340,7 +340,7 @@ def test_what_nobody_foresaw_becomes_a_number_and_no_trace(
     def breaks(*_: Any, **__: Any) -> None:
         raise KeyError(written)
 
-    monkeypatch.setattr("annotator.api.post_list.find_posts", breaks)
+    monkeypatch.setattr("annotator.api.endpoints.post_list.find_posts", breaks)
     answer = client_of(api, ADMIN).get("/api/v1/posts")
     assert error_of(answer) == (500, "internal")
     number = answer.json()["error"]["message"].rsplit(" ", 1)[1].rstrip(".")
@@ -362,7 +362,7 @@ def test_so_many_requests_a_minute_and_person_and_then_a_time_to_wait(store: Sto
 
 
 def test_visitors_of_the_demo_are_counted_by_their_address(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotator.api.MODEL_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("annotator.api.endpoints.MODEL_PATIENCE_SECONDS", 0.01)
     api = an_api(store, demo=True, api_per_minute=4)
     statuses = [
         client_of(api, Reviewer(f"visitor-{n}")).post("/api/v1/predict", json={"text": "x"}).status_code
@@ -392,7 +392,10 @@ def test_who_waits_too_long_for_a_slot_is_told_that_it_is_busy() -> None:
 
 
 def test_api_and_its_limits_load_neither_torch_nor_gradio() -> None:
-    assert not loaded_after("import annotator.api, annotator.tokens, annotator.api_routes") & {"torch", "gradio"}
+    assert not loaded_after("import annotator.api.endpoints, annotator.api.tokens, annotator.api.routes") & {
+        "torch",
+        "gradio",
+    }
 
 
 def test_every_endpoint_has_a_use_case_of_its_name() -> None:

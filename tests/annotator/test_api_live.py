@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from annotator import tokens
-from annotator.api import ENDPOINTS, PREDICTIONS_AT_ONCE
-from annotator.mcp_tools import TOOLS, McpUnavailable, check_mcp
+from annotator.api import tokens
+from annotator.api.endpoints import ENDPOINTS, PREDICTIONS_AT_ONCE
+from annotator.api.mcp_tools import TOOLS, McpUnavailable, check_mcp
 from annotator.server import App
 from annotator.settings import Settings
 from storage.records import Role

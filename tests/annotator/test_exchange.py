@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from annotator import exchange
-from annotator.exchange_confirm import confirm, waiting
-from annotator.exchange_labels import GOLD_REVIEWER
-from annotator.exchange_options import ImportOptions, LabelsAs
+from annotator.exchange.confirm import confirm, waiting
+from annotator.exchange.labels import GOLD_REVIEWER
+from annotator.exchange.options import ImportOptions, LabelsAs
 from storage.records import Conflict, InvalidRecord, Post, Prediction, Role, Split, Verdict
 from storage.store import Store
 from tests.annotator.exchange_rows import evidence, gold, jsonl, post_ids

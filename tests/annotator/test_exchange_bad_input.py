@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from annotator import exchange, exchange_import
-from annotator.exchange_hub import HubRefused, push_to_hub
+from annotator import exchange
+from annotator.exchange import importing as exchange_import
+from annotator.exchange.hub_datasets import HubRefused, push_to_hub
 from storage.formats import archive
 from storage.store import Store
 from tests.annotator.exchange_rows import jsonl, post_ids

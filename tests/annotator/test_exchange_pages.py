@@ -12,11 +12,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from annotator import exchange
-from annotator.exchange_masking import mask
-from annotator.exchange_options import ImportOptions
-from annotator.export_routes import export_routes, prepare_export, remove_old_exports
+from annotator.exchange.export_routes import export_routes, prepare_export, remove_old_exports
+from annotator.exchange.import_runs import ImportRuns
+from annotator.exchange.masking import mask
+from annotator.exchange.options import ImportOptions
 from annotator.gate import PERSON
-from annotator.import_runs import ImportRuns
 from annotator.job_context import JobContext, JobMonitor
 from annotator.settings import Settings
 from storage.jobs import Jobs
@@ -74,7 +74,7 @@ def test_an_upload_that_is_gone_does_not_hinder_the_next_import(
 def test_a_large_file_becomes_a_job_and_a_person_has_one_import_at_a_time(
     settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("annotator.import_runs.JOB_FROM_BYTES", 1)
+    monkeypatch.setattr("annotator.exchange.import_runs.JOB_FROM_BYTES", 1)
     jobs = Jobs(store)
     runs = ImportRuns(settings, store, jobs)
     run = runs.start(a_file(tmp_path), ImportOptions(), by="ana", file_name="posts.jsonl", dry_run=False)

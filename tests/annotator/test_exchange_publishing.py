@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from annotator import exchange
-from annotator.exchange_confirm import waiting
+from annotator.exchange.confirm import waiting
 from storage import imports
 from storage.backup import copy_database, describe
 from storage.queue import QueueFilter

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotator import exchange
-from annotator.exchange_labels import CriteriaMatcher, LabelTaker
-from annotator.exchange_options import ImportOptions
+from annotator.exchange.labels import CriteriaMatcher, LabelTaker
+from annotator.exchange.options import ImportOptions
 from storage.formats.registry import FORMATS, Format, detect
 from storage.formats.rows import ExportContext, ExportPost, ImportRow
 from storage.records import AnnotatedSpan, Annotation, InvalidRecord, Post, Prediction, Span, SpanOrigin, Split, Verdict

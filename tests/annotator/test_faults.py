@@ -16,9 +16,9 @@ import pytest
 
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor, is_worker_process
-from annotator.training import enqueue_training, resume_training
-from annotator.training_promotion import PromotionRule
-from annotator.training_registry import check_directory
+from annotator.training.promotion import PromotionRule
+from annotator.training.registry import check_directory
+from annotator.training.run import enqueue_training, resume_training
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus
 from storage.store import Store

@@ -10,7 +10,7 @@ import pytest
 
 from annotator import guidelines
 from annotator.accounts import NotAllowed
-from annotator.exchange_export import export_file
+from annotator.exchange.exporting import export_file
 from storage.records import Conflict, InvalidRecord, Reviewer, Role
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, an_annotation

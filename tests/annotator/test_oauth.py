@@ -12,12 +12,12 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
+from annotator.api.tokens import create_token, holder_of
 from annotator.gate import SESSION_COOKIE
 from annotator.oauth import OAuth, follow_settings
 from annotator.oauth_routes import FLOW_COOKIE, oauth_routes
 from annotator.server import App, CannotStart
 from annotator.settings import OAuthClient, Settings, from_environment
-from annotator.tokens import create_token, holder_of
 from storage.records import Role
 from storage.store import Store, open_store
 from tests.annotator.running import running_app

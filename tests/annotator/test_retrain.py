@@ -16,8 +16,8 @@ from annotator.bootstrap import Project
 from annotator.gate import PERSON
 from annotator.serving import ModelService
 from annotator.settings import Settings
-from annotator.training_measure import Differing
-from annotator.training_plan import PRESETS, plan_training
+from annotator.training.measure import Differing
+from annotator.training.plan import PRESETS, plan_training
 from annotator.ui import retrain_form, retrain_views
 from annotator.ui.context import Context
 from annotator.ui.retrain import RetrainPage

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from annotator.hub import Hub, Retry
+from annotator.hub.client import Hub, Retry
 from annotator.settings import SNAPSHOT_KEY, Settings
-from annotator.snapshot_manifest import SnapshotDamaged
-from annotator.snapshot_targets import HubTarget, TargetUnavailable
-from annotator.snapshots import Snapshots
-from annotator.training_registry import check_directory
+from annotator.snapshots.archive import Snapshots
+from annotator.snapshots.manifest import SnapshotDamaged
+from annotator.snapshots.targets import HubTarget, TargetUnavailable
+from annotator.training.registry import check_directory
 from tests.annotator.snapshot_project import KEY, a_project, begun_again, decide, decisions, lose
 from tests.hub.large_files import add_large_files
 from tests.hub.repos import StoredFile

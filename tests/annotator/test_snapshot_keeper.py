@@ -11,8 +11,8 @@ import pytest
 
 from annotator.bootstrap import Project
 from annotator.settings import Settings
-from annotator.snapshot_keeper import SnapshotKeeper, snapshot_shown_to
-from annotator.snapshot_targets import FolderTarget
+from annotator.snapshots.keeper import SnapshotKeeper, snapshot_shown_to
+from annotator.snapshots.targets import FolderTarget
 from storage.backup import snapshots
 from storage.jobs import Jobs
 from storage.records import JobKind, Reviewer, Role

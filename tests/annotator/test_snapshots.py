@@ -12,11 +12,11 @@ import pytest
 
 from annotator.bootstrap import open_project
 from annotator.settings import SNAPSHOT_KEY, Settings
-from annotator.snapshot_keeper import restore_if_empty
-from annotator.snapshot_manifest import KeyWrong, NotOurs, SnapshotDamaged
-from annotator.snapshot_seal import CHUNK_BYTES, SealBroken, Sealer
-from annotator.snapshot_targets import TargetUnavailable, open_target
-from annotator.training_registry import check_directory
+from annotator.snapshots.keeper import restore_if_empty
+from annotator.snapshots.manifest import KeyWrong, NotOurs, SnapshotDamaged
+from annotator.snapshots.seal import CHUNK_BYTES, SealBroken, Sealer
+from annotator.snapshots.targets import TargetUnavailable, open_target
+from annotator.training.registry import check_directory
 from storage.records import EvidenceError, Role, StoreUnavailable
 from tests.annotator.snapshot_project import KEY, a_project, at, begun_again, decide, decisions, lose
 

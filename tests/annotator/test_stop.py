@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from annotator.settings import SNAPSHOT_KEY, Settings
-from annotator.training import enqueue_training
+from annotator.training.run import enqueue_training
 from storage.jobs import Jobs
 from storage.records import JobStatus, Role
 from storage.store import open_store

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from annotator import tokens
+from annotator.api import tokens
 from annotator.gate import SESSION_COOKIE
 from storage.records import InvalidRecord, NotFound, Role
 from storage.store import Store

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from annotator import training
 from annotator.job_context import JobContext, JobMonitor
 from annotator.settings import Settings
-from annotator.training import CANDIDATE, COMPARISON, ROWS, enqueue_training, place_directory, resume_training
-from annotator.training_data import NothingToTrain
-from annotator.training_jobs import enqueue_evaluation
-from annotator.training_measure import Measured
-from annotator.training_promotion import PromotionRule
-from annotator.training_registry import NotPossible, delete_version, put_in_service
+from annotator.training import run as training
+from annotator.training.data import NothingToTrain
+from annotator.training.measure import Measured
+from annotator.training.model_jobs import enqueue_evaluation
+from annotator.training.promotion import PromotionRule
+from annotator.training.registry import NotPossible, delete_version, put_in_service
+from annotator.training.run import CANDIDATE, COMPARISON, ROWS, enqueue_training, place_directory, resume_training
 from annotator.worker import Worker
 from encoder.config import InvalidConfig
 from storage.jobs import JobCancelled, Jobs

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from annotator.training_auto import AUTHOR, InvalidSchedule, Schedule, enqueue_if_due, schedule_of, set_schedule
+from annotator.training.auto import AUTHOR, InvalidSchedule, Schedule, enqueue_if_due, schedule_of, set_schedule
 from storage.jobs import Jobs
 from storage.records import JobKind, ModelVersion, Split
 from storage.store import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from annotator.training_data import (
+from annotator.training.data import (
     DATA_FILE,
     MANIFEST_FILE,
     NothingToTrain,
@@ -15,7 +15,7 @@ from annotator.training_data import (
     read_snapshot,
     take_snapshot,
 )
-from annotator.training_plan import LeftOut, plan_training
+from annotator.training.plan import LeftOut, plan_training
 from encoder.examples import Example, Label
 from storage.records import Criterion, EvidenceError, ModelVersion, Role, Split, Verdict
 from storage.store import Store

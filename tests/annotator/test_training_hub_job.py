@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from annotator.hub import Hub, HubRefused, Retry
+from annotator.hub.client import Hub, HubRefused, Retry
 from annotator.settings import Settings
-from annotator.training import enqueue_training
-from annotator.training_hub_job import STATE_FILE, HubJob, train_as_hub_job
-from annotator.training_hub_run import EVENT
-from annotator.training_promotion import PromotionRule
-from annotator.training_registry import DirectoryBroken, check_directory
-from annotator.training_snapshot import BASE, CANDIDATE
+from annotator.training.folder import BASE, CANDIDATE
+from annotator.training.hub_job import STATE_FILE, HubJob, train_as_hub_job
+from annotator.training.hub_run import EVENT
+from annotator.training.promotion import PromotionRule
+from annotator.training.registry import DirectoryBroken, check_directory
+from annotator.training.run import enqueue_training
 from annotator.worker import Worker
 from encoder.errors import TrainingFailed
 from storage.jobs import JobCancelled, Jobs

@@ -12,12 +12,12 @@ import pytest
 from annotator.cli import main
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor
-from annotator.training import enqueue_training, resume_training
-from annotator.training_elsewhere import take_training, write_training
-from annotator.training_processes import Events, train_in_processes
-from annotator.training_promotion import PromotionRule
-from annotator.training_registry import NotPossible
-from annotator.training_snapshot import SnapshotInvalid, read_folder, train_folder, write_folder
+from annotator.training.elsewhere import take_training, write_training
+from annotator.training.folder import SnapshotInvalid, read_folder, train_folder, write_folder
+from annotator.training.processes import Events, train_in_processes
+from annotator.training.promotion import PromotionRule
+from annotator.training.registry import NotPossible
+from annotator.training.run import enqueue_training, resume_training
 from annotator.worker import Worker
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
@@ -42,7 +42,7 @@ def folder(project: tuple[Settings, Store, Jobs], tmp_path: Path) -> Path:
 
 def processes_of(folder: Path) -> list[int]:
     """Living processes that were started for the folder, launcher and trainers."""
-    return processes_with("annotator.training_processes", str(folder))
+    return processes_with("annotator.training.processes", str(folder))
 
 
 def test_a_folder_carries_everything_that_a_training_needs(folder: Path, project: tuple[Settings, Store, Jobs]) -> None:

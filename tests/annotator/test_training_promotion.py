@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotator.training_promotion import (
+from annotator.training.promotion import (
     Figures,
     InvalidRule,
     PromotionRule,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from annotator.settings import Settings
-from annotator.training_exchange import ArchiveInvalid, export_version, import_version
-from annotator.training_registry import (
+from annotator.training.archives import ArchiveInvalid, export_version, import_version
+from annotator.training.registry import (
     KEEP_SETTING,
     MADE_BY,
     DirectoryBroken,

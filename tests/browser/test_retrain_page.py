@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from annotator.training import enqueue_training
-from annotator.training_promotion import PromotionRule
+from annotator.training.promotion import PromotionRule
+from annotator.training.run import enqueue_training
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus
 from storage.store import Store, open_store

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from annotator import exchange
-from annotator.exchange_export import ExportRefused
-from annotator.exchange_hub import leaving, push_to_hub
-from annotator.hub import Hub, HubPublic, HubRefused, Retry
+from annotator.exchange.exporting import ExportRefused
+from annotator.exchange.hub_datasets import leaving, push_to_hub
+from annotator.hub.client import Hub, HubPublic, HubRefused, Retry
 from storage.exports import ExportFilter
 from storage.records import Split
 from storage.store import Store, open_store
@@ -188,7 +188,7 @@ def test_a_fetch_whose_connection_is_cut_in_the_middle_comes_to_its_end(on_the_h
     on_the_hub.add("dataset", "lab/posts", {"train.csv": TABLE})
     on_the_hub.cut("GET", "/api/datasets/lab/posts")
     on_the_hub.cut("GET", "resolve/.*/train.csv", after_bytes=10)
-    from annotator.exchange_hub import fetched
+    from annotator.exchange.hub_datasets import fetched
 
     with fetched("lab/posts", store.path.parent, hub=Hub(retry=FAST)) as file:
         assert file.read_text("utf-8") == TABLE

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from annotator.deploy import Bucket, CannotDeploy, SpaceOptions, deploy, plan_space
-from annotator.hub import Hub, HubPublic, HubRefused, Retry
-from annotator.space_files import CheckoutInvalid, front_matter, product_files
+from annotator.hub.client import Hub, HubPublic, HubRefused, Retry
+from annotator.hub.deploy import Bucket, CannotDeploy, SpaceOptions, deploy, plan_space
+from annotator.hub.space_files import CheckoutInvalid, front_matter, product_files
 from tests.hub.standin import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from annotator.bootstrap import BUNDLED_PATH, Project, open_project
-from annotator.hub import Hub, HubPublic, HubRefused, Retry
-from annotator.model_hub import leaving, pull_version, push_version
+from annotator.hub.client import Hub, HubPublic, HubRefused, Retry
+from annotator.hub.models import leaving, pull_version, push_version
 from annotator.settings import Settings
-from annotator.training_exchange import import_version
-from annotator.training_registry import MADE_BY, NotPossible
+from annotator.training.archives import import_version
+from annotator.training.registry import MADE_BY, NotPossible
 from encoder.checkpoints import save_encoder
 from encoder.errors import ModelUnusable
 from storage.records import ModelVersion

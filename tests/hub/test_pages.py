@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from annotator.bootstrap import open_project
-from annotator.hub import HubRefused
+from annotator.hub.client import HubRefused
 from annotator.serving import ModelService
 from annotator.settings import Settings
-from annotator.training_exchange import import_version
+from annotator.training.archives import import_version
 from encoder.checkpoints import save_encoder
 from storage.exports import ExportFilter
 from storage.records import InvalidRecord, Reviewer, Role
@@ -150,8 +150,8 @@ def test_nobody_logged_in_is_said_before_anything_is_shown(
 
 def test_a_dataset_of_the_hub_is_looked_at_like_an_uploaded_file(on_the_hub: StandIn, pages: Context) -> None:
     from annotator import exchange
-    from annotator.exchange_hub import fetched_archive
-    from annotator.exchange_options import ImportOptions
+    from annotator.exchange.hub_datasets import fetched_archive
+    from annotator.exchange.options import ImportOptions
 
     on_the_hub.add("dataset", "lab/posts", {"train.csv": "id,text\n1,I cannot sleep.\n", "README.md": "# Posts"})
     packed = fetched_archive("lab/posts", pages.settings.uploads_dir)

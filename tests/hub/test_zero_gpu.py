@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from annotator import zero_gpu
+from annotator.hub import zero_gpu
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = """
@@ -37,7 +37,7 @@ import json
 import torch
 torch.set_num_threads(1)
 import spaces
-from annotator import zero_gpu
+from annotator.hub import zero_gpu
 from annotator.serving import ModelService
 from encoder.predict import Predictor
 from tests.builders import a_post

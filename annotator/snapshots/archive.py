@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from annotator.settings import Settings
-from annotator.snapshot_manifest import (
+from annotator.snapshots.manifest import (
     BLOBS,
     DATABASES,
     MANIFESTS,
@@ -34,8 +34,8 @@ from annotator.snapshot_manifest import (
     sha256_of,
     time_of,
 )
-from annotator.snapshot_seal import SealBroken, Sealer
-from annotator.snapshot_targets import FileMissing, Target, TargetUnavailable
+from annotator.snapshots.seal import SealBroken, Sealer
+from annotator.snapshots.targets import FileMissing, Target, TargetUnavailable
 from storage.backup import BackupInvalid, copy_database, describe, restore, verify
 from storage.connection import DATABASE_NAME
 from storage.records import StoreUnavailable

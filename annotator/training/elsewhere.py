@@ -9,12 +9,12 @@ from pathlib import Path
 
 from annotator.serving import model_source
 from annotator.settings import Settings
-from annotator.training import base_version, replay_for
-from annotator.training_data import DATA_FILE, MANIFEST_FILE, Snapshot, take_snapshot
-from annotator.training_exchange import copy_model_files
-from annotator.training_promotion import PromotionRule
-from annotator.training_registry import WORK, NotPossible, check_directory, registry_lock
-from annotator.training_snapshot import CANDIDATE, read_folder, write_folder
+from annotator.training.archives import copy_model_files
+from annotator.training.data import DATA_FILE, MANIFEST_FILE, Snapshot, take_snapshot
+from annotator.training.folder import CANDIDATE, read_folder, write_folder
+from annotator.training.promotion import PromotionRule
+from annotator.training.registry import WORK, NotPossible, check_directory, registry_lock
+from annotator.training.run import base_version, replay_for
 from encoder.config import TrainConfig
 from storage.jobs import Jobs
 from storage.records import Job, JobKind

@@ -1,7 +1,7 @@
 """One training in several processes of this machine: started by a launcher, followed through a file, stopped for certain.
 
 The launcher is `accelerate launch` on GPUs, so that what `accelerate config` says (FSDP, say) holds, and `torch.distributed.run` for
-CPU processes. `python -m annotator.training_processes FOLDER` is what it starts in each. They learn that whoever started
+CPU processes. `python -m annotator.training.processes FOLDER` is what it starts in each. They learn that whoever started
 them is gone, however that ended, from the end of their standard input, and leave at once: no process is left behind.
 """
 
@@ -20,12 +20,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from annotator.training_snapshot import CANDIDATE, read_folder, train_folder
+from annotator.training.folder import CANDIDATE, read_folder, train_folder
 from annotator.worker import readable
 from encoder.errors import TrainingFailed
 from storage.records import EvidenceError
 
-MODULE = "annotator.training_processes"
+MODULE = "annotator.training.processes"
 EVENTS_FILE = "events.jsonl"
 STOP_FILE = "stop"
 POLL_SECONDS = 0.2
@@ -99,7 +99,7 @@ def launched(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[
         stdin=subprocess.PIPE,
         stdout=2,  # the log of whoever started it; standard output is for results
         process_group=0,  # a Ctrl+C in the terminal is answered here, with a checkpoint
-        cwd=Path(__file__).resolve().parent.parent,
+        cwd=Path(__file__).resolve().parents[2],
     )
     assert launcher.stdin is not None
     try:
@@ -207,7 +207,7 @@ class FileMonitor:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """One process of a training. Returns the exit code; the reason of a failure is the last event."""
-    parser = argparse.ArgumentParser(prog="annotator.training_processes")
+    parser = argparse.ArgumentParser(prog="annotator.training.processes")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", default="auto")
     given = parser.parse_args(argv)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from annotator.hub import Hub, HubRefused
+from annotator.hub.client import Hub, HubRefused
 from storage.records import EvidenceError
 
 HUB_PREFIX = "hf://datasets/"

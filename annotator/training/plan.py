@@ -15,8 +15,8 @@ from pathlib import Path
 from annotator.bootstrap import BUNDLED_PATH
 from annotator.serving import model_source
 from annotator.settings import Settings
-from annotator.training_data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, gold_examples, root_of, usable_gold
-from annotator.training_registry import directory_of
+from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, gold_examples, root_of, usable_gold
+from annotator.training.registry import directory_of
 from encoder.config import TrainConfig
 from encoder.hub import BUNDLED
 from encoder.training import estimate as training_estimate

@@ -1,6 +1,6 @@
 """A training as a folder that any process or machine can run: data, criteria, settings and base, with nothing else around it.
 
-    data.jsonl, data.json   posts with their labels; criteria, annotation ids, content hash (annotator.training_data)
+    data.jsonl, data.json   posts with their labels; criteria, annotation ids, content hash (annotator.training.data)
     job.json                settings of the training, the base's name, and where its files are
     base/                   the base's files, where the folder is to leave this machine
     candidate/              the trained model, once it is whole
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotator.training_data import Snapshot, read_snapshot, write_json
-from annotator.training_exchange import copy_model_files
+from annotator.training.archives import copy_model_files
+from annotator.training.data import Snapshot, read_snapshot, write_json
 from encoder.config import InvalidConfig, TrainConfig
 from storage.records import EvidenceError, utc_now
 

@@ -10,7 +10,7 @@ import importlib.util
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from annotator.api import ENDPOINTS
+from annotator.api.endpoints import ENDPOINTS
 from annotator.settings import Settings
 from storage.records import EvidenceError
 

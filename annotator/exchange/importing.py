@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from annotator.exchange_options import ImportOptions, ImportRefused, ImportReport
-from annotator.exchange_staging import Importer, Progress, ShouldCancel, fingerprint
+from annotator.exchange.options import ImportOptions, ImportRefused, ImportReport
+from annotator.exchange.staging import Importer, Progress, ShouldCancel, fingerprint
 from storage.formats.archive import unpacked
 from storage.staging import Staging, import_folder
 from storage.store import Store

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from annotator.snapshot_seal import Sealer
+from annotator.snapshots.seal import Sealer
 from storage.migrations import migrations
 from storage.records import EvidenceError
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator.settings import Settings
-from annotator.snapshot_targets import open_target
-from annotator.snapshots import Restored, Snapshots, has_database
+from annotator.snapshots.archive import Restored, Snapshots, has_database
+from annotator.snapshots.targets import open_target
 from storage.backup import snapshot, snapshots
 from storage.jobs import Jobs
 from storage.records import EvidenceError, JobKind, JobStatus, Reviewer, Role

@@ -19,12 +19,13 @@ from annotator.job_context import JobContext, Part
 from annotator.serving import model_source
 from annotator.settings import Settings
 from annotator.sharing import await_room
-from annotator.training_data import NothingToTrain, ReplaySource, Snapshot, bundled_replay, take_snapshot, write_json
-from annotator.training_measure import Measured, measure
-from annotator.training_plan import uses_bundled_replay
-from annotator.training_processes import train_in_processes
-from annotator.training_promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
-from annotator.training_registry import (
+from annotator.training.data import NothingToTrain, ReplaySource, Snapshot, bundled_replay, take_snapshot, write_json
+from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
+from annotator.training.measure import Measured, measure
+from annotator.training.plan import uses_bundled_replay
+from annotator.training.processes import train_in_processes
+from annotator.training.promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
+from annotator.training.registry import (
     MADE_BY,
     NotPossible,
     check_directory,
@@ -34,7 +35,6 @@ from annotator.training_registry import (
     registry_lock,
     size_of,
 )
-from annotator.training_snapshot import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
 from encoder.config import TrainConfig
 from encoder.training.reports import reports_directory
 from storage.jobs import Jobs
@@ -42,7 +42,7 @@ from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, 
 from storage.store import Store
 
 if TYPE_CHECKING:
-    from annotator.training_hub_job import HubJob
+    from annotator.training.hub_job import HubJob
     from encoder.predict import Predictor
 
 MEASURED = "measured.json"
@@ -150,7 +150,7 @@ def train_candidate(
     source = model_source(base, context.settings)
     training = TrainingFolder(work, snapshot, config, base.id, source)
     if not training.candidate.is_dir() and (hub_job := context.job.payload.get("hub_job")):
-        from annotator.training_hub_job import HubJob, train_as_hub_job
+        from annotator.training.hub_job import HubJob, train_as_hub_job
 
         if not (work / JOB_FILE).exists():
             write_folder(work, config=config, base_id=base.id, source=source, carry_base=True)

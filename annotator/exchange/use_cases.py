@@ -1,7 +1,7 @@
 """Imports and exports as use cases: what the page, the command line and the worker call.
 
-Formats read rows, `align` finds the spans, the store keeps them; the parts are in `exchange_import` and `exchange_staging`,
-`exchange_export`, `exchange_labels` (labels to annotations), `exchange_confirm` (uncertain evidence), `exchange_masking`, `exchange_hub`.
+Formats read rows, `align` finds the spans, the store keeps them; the parts are `importing` and `staging`,
+`exporting`, `labels` (labels to annotations), `confirm` (uncertain evidence), `masking`, `hub_datasets`.
 """
 
 from __future__ import annotations
@@ -18,49 +18,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotator import exchange_hub
-from annotator.exchange_export import ExportRefused, export_file
-from annotator.exchange_import import check_import, run_import
-from annotator.exchange_options import ImportCancelled, ImportOptions, ImportRefused, ImportReport
-from annotator.exchange_staging import detected_of
+from annotator.exchange import hub_datasets
+from annotator.exchange.exporting import ExportRefused
+from annotator.exchange.importing import check_import, run_import
+from annotator.exchange.options import ImportOptions, ImportReport
+from annotator.exchange.staging import detected_of
 from storage.exports import Answers, ExportFilter
 from storage.formats.archive import unpacked
 from storage.formats.delimited import guard
-from storage.formats.registry import AUTO, FORMATS, READERS, WRITERS, format_named
-from storage.formats.rows import FormatError, RowError
-from storage.formats.table import FIELDS, guess_mapping
+from storage.formats.registry import AUTO, format_named
+from storage.formats.rows import RowError
+from storage.formats.table import guess_mapping
 from storage.records import EvidenceError, InvalidRecord, Split, Verdict
 from storage.store import Store
 
 if TYPE_CHECKING:
     from annotator.bootstrap import Project
     from annotator.job_context import JobContext
-
-__all__ = [
-    "AUTO",
-    "FIELDS",
-    "FORMATS",
-    "READERS",
-    "WRITERS",
-    "ExportFilter",
-    "ExportRefused",
-    "FormatError",
-    "ImportCancelled",
-    "ImportOptions",
-    "ImportRefused",
-    "ImportReport",
-    "check_import",
-    "export_file",
-    "export_filter",
-    "format_choices",
-    "format_named",
-    "import_file",
-    "plan_import",
-    "report_lines",
-    "run_import",
-    "run_import_job",
-    "undo_import",
-]
 
 PREVIEW_ROWS = 8
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?")
@@ -108,10 +82,10 @@ def import_file(project: Project | Store, path: Path | str, format: str = AUTO, 
 @contextlib.contextmanager
 def _source(path: Path | str, store: Store) -> Iterator[tuple[Path, str]]:
     """(file or folder, its name in the list of imports); `hub:owner/name` is fetched first."""
-    if not str(path).startswith(exchange_hub.PREFIX):
+    if not str(path).startswith(hub_datasets.PREFIX):
         yield Path(path), Path(path).name
         return
-    with exchange_hub.fetched(str(path).removeprefix(exchange_hub.PREFIX), store.path.parent) as folder:
+    with hub_datasets.fetched(str(path).removeprefix(hub_datasets.PREFIX), store.path.parent) as folder:
         yield folder, str(path)
 
 

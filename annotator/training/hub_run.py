@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from annotator.training_snapshot import CANDIDATE, read_folder, train_folder
+from annotator.training.folder import CANDIDATE, read_folder, train_folder
 
 EVENT = "@evidence "
 CODE_FILE = "code.zip"
@@ -47,7 +47,7 @@ def say(kind: str, *values: Any) -> None:
 
 
 def _upload(repository: str, name: str, candidate: Path) -> None:
-    from annotator.hub import Hub
+    from annotator.hub.client import Hub
 
     files = {f"{name}/{CANDIDATE}/{p.name}": p for p in sorted(candidate.iterdir()) if p.is_file()}
     Hub().upload(repository, "dataset", files, message=f"Model of {name}")

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from annotator.hub import Hub, HubRefused
+from annotator.hub.client import Hub, HubRefused
+from annotator.hub.space_files import SpaceFile, front_matter, is_ours, product_files, with_sign_in
 from annotator.settings import PREFIX, table
-from annotator.space_files import SpaceFile, front_matter, is_ours, product_files, with_sign_in
 from storage.records import EvidenceError
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 ZERO_GPU = "zero-a10g"
 _NAME = re.compile(r"[\w][\w.-]{0,95}(/[\w][\w.-]{0,95})?")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
@@ -138,7 +138,7 @@ def deploy(plan: SpacePlan, hub: Hub) -> dict[str, Any]:
 
 
 def _message(plan: SpacePlan) -> str:
-    from annotator.exchange_export import software
+    from annotator.exchange.exporting import software
 
     return f"{software()}: {len(plan.files)} files"
 

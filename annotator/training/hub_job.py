@@ -20,15 +20,15 @@ from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
-from annotator.hub import Hub, HubRefused
+from annotator.hub.client import Hub, HubRefused
 from annotator.settings import Settings
-from annotator.snapshot_targets import HubTarget, TargetUnavailable
-from annotator.training_data import DATA_FILE, MANIFEST_FILE, write_json
-from annotator.training_exchange import copy_model_files
-from annotator.training_hub_run import CODE_FILE, EVENT
-from annotator.training_processes import Follower
-from annotator.training_registry import DirectoryBroken, check_directory
-from annotator.training_snapshot import BASE, CANDIDATE, JOB_FILE
+from annotator.snapshots.targets import HubTarget, TargetUnavailable
+from annotator.training.archives import copy_model_files
+from annotator.training.data import DATA_FILE, MANIFEST_FILE, write_json
+from annotator.training.folder import BASE, CANDIDATE, JOB_FILE
+from annotator.training.hub_run import CODE_FILE, EVENT
+from annotator.training.processes import Follower
+from annotator.training.registry import DirectoryBroken, check_directory
 from encoder.errors import TrainingFailed
 from storage.jobs import JobCancelled
 from storage.records import EvidenceError
@@ -48,7 +48,7 @@ repository, name = sys.argv[1:3]
 there = snapshot_download(repository, repo_type="dataset", allow_patterns=[name + "/*"], local_dir="work") + "/" + name
 zipfile.ZipFile(there + "/code.zip").extractall("code")
 sys.path.insert(0, "code")
-from annotator.training_hub_run import main
+from annotator.training.hub_run import main
 sys.exit(main(repository, name, there))
 """
 
@@ -70,7 +70,7 @@ def hub_job_of(settings: Settings) -> HubJob | None:
 def train_as_hub_job(
     work: Path, monitor: Follower, target: HubJob, *, hub: Hub | None = None, poll_seconds: float = POLL_SECONDS
 ) -> Path:
-    """Train the folder `work` (see `training_snapshot`) as a Hugging Face Job. Returns the candidate's directory.
+    """Train the folder `work` (see `annotator.training.folder`) as a Hugging Face Job. Returns the candidate's directory.
 
     Stopping the worker leaves the job running, to be followed later; cancelling ends it. Raises TrainingFailed with the job's
     reason, HubRefused, DirectoryBroken, and what the monitor raises.
@@ -141,7 +141,7 @@ class _Run:
         """Not tried again: a job whose answer was lost may run, and is ended by its own time limit."""
         from huggingface_hub import get_token
 
-        from annotator.hub import refusals
+        from annotator.hub.client import refusals
 
         repository = self._target.repository
         with refusals(repository, "dataset"):
@@ -261,7 +261,7 @@ def _prepared(config: Mapping[str, Any]) -> list[str]:
 @contextmanager
 def _packed_code(work: Path) -> Iterator[Path]:
     """This program's own source as a zip file: the job runs exactly the code that runs here."""
-    root, path = Path(__file__).resolve().parent.parent, work / CODE_FILE
+    root, path = Path(__file__).resolve().parents[2], work / CODE_FILE
     demo = root / "encoder" / "demo" / "model"
     with_demo = json.loads((work / JOB_FILE).read_text("utf-8"))["source"] == "demo"
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from annotator.training_data import Snapshot
+from annotator.training.data import Snapshot
 from encoder.examples import Example
 from storage.records import Criterion, Post, Prediction, Span
 

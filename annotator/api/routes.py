@@ -1,6 +1,6 @@
 """The API over plain HTTP: `/api/v1/{endpoint}`, JSON in and out, errors as {"error": {"code", "message"}}. Behind the gate.
 
-A thin adapter: what an endpoint does, and who may call it, is in `annotator.api`.
+A thin adapter: what an endpoint does, and who may call it, is in `annotator.api.endpoints`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from annotator.accounts import CURATORS, allow
-from annotator.api import Api
-from annotator.export_routes import file_answer, prepared_file
+from annotator.api.endpoints import Api
+from annotator.exchange.export_routes import file_answer, prepared_file
 from annotator.gate import address_of, person_of
 from annotator.problems import Problem, problem_of
 from storage.records import InvalidRecord

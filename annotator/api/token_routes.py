@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from annotator import tokens
 from annotator.accounts import NotAllowed, allow
+from annotator.api import tokens
 from annotator.gate import came_by_token, person_of, sign_in_is_needed
 from annotator.plain_page import plain_page, small_form
 from annotator.settings import Settings

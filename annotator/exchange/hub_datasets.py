@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from annotator.exchange_export import ExportRefused, export_file
-from annotator.hub import Hub, HubRefused
+from annotator.exchange.exporting import ExportRefused, export_file
+from annotator.hub.client import Hub, HubRefused
 from encoder.hub_errors import page_of
 from storage.exports import ExportFilter
 from storage.formats.archive import pack, unpacked

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from annotator.exchange_options import ImportOptions, LabelsAs
+from annotator.exchange.options import ImportOptions, LabelsAs
 from encoder.align import Alignment, align
 from encoder.sentences import sentences
 from storage.formats.answers import annotated_span

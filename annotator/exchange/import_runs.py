@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotator import exchange
-from annotator.exchange_options import ImportOptions, ImportReport
+from annotator.exchange.options import ImportOptions, ImportReport
 from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import EvidenceError, InvalidRecord, Job, JobKind, JobStatus

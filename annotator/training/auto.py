@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from annotator.training import enqueue_training
-from annotator.training_plan import PRESETS, trained_up_to
-from annotator.training_registry import UNFINISHED
+from annotator.training.plan import PRESETS, trained_up_to
+from annotator.training.registry import UNFINISHED
+from annotator.training.run import enqueue_training
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Job, JobKind
 from storage.store import Store

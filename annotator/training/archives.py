@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from annotator.settings import Settings
-from annotator.training_registry import (
+from annotator.training.registry import (
     MADE_BY,
     NotPossible,
     check_directory,

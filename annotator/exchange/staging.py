@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotator.exchange_labels import CriteriaMatcher, LabelTaker, Taken, already_there
-from annotator.exchange_masking import mask, pseudonym
-from annotator.exchange_options import (
+from annotator.exchange.labels import CriteriaMatcher, LabelTaker, Taken, already_there
+from annotator.exchange.masking import mask, pseudonym
+from annotator.exchange.options import (
     REPORTED_ROWS,
     ImportCancelled,
     ImportOptions,

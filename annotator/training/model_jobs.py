@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from annotator.bootstrap import BUNDLED_PATH
 from annotator.job_context import JobContext
 from annotator.serving import model_source
-from annotator.training import load_predictor
-from annotator.training_data import by_split, gold_examples, usable_gold
-from annotator.training_measure import evaluation, predict_all
-from annotator.training_registry import NotPossible
+from annotator.training.data import by_split, gold_examples, usable_gold
+from annotator.training.measure import evaluation, predict_all
+from annotator.training.registry import NotPossible
+from annotator.training.run import load_predictor
 from encoder.errors import EncoderError
 from storage.jobs import Jobs
 from storage.records import Criterion, Job, JobKind, ModelStatus, ModelVersion, Post, Prediction, Split, utc_now

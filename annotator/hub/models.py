@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from annotator.hub import Hub, HubRefused, Uploaded
+from annotator.hub.client import Hub, HubRefused, Uploaded
 from annotator.quality import figures, quality_of
 from annotator.settings import Settings
-from annotator.training_exchange import SUFFIXES, VERSION_FILE, import_version
-from annotator.training_registry import MADE_BY, check_directory, directory_of
+from annotator.training.archives import SUFFIXES, VERSION_FILE, import_version
+from annotator.training.registry import MADE_BY, check_directory, directory_of
 from encoder.hub_errors import page_of
 from storage.records import ModelVersion, Reviewer
 from storage.store import Store

@@ -1,7 +1,7 @@
 """What programs can ask: one use case per endpoint, the same for plain HTTP, gradio_client and MCP. No gradio, no torch.
 
 The rules are those of the pages: who may, what is shown of others' answers, expected revisions. Everything that comes in or
-goes out is JSON; offsets are Unicode code points, end exclusive. The adapters are `api_routes` and `ui.api_endpoints`.
+goes out is JSON; offsets are Unicode code points, end exclusive. The adapters are `api.routes` and `ui.api_endpoints`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotator import api_wire, exchange, post_list, review
+from annotator import exchange, post_list, review
 from annotator.accounts import CURATORS, NotAllowed, allow
-from annotator.api_arguments import check_page, describe, one_of, parameters_of, read_arguments
-from annotator.api_limits import RateLimit, Slots
+from annotator.api import wire
+from annotator.api.arguments import check_page, describe, one_of, parameters_of, read_arguments
+from annotator.api.limits import RateLimit, Slots
 from annotator.bootstrap import Project
-from annotator.export_routes import KEEP_SECONDS, prepare_export
+from annotator.exchange.export_routes import KEEP_SECONDS, prepare_export
 from annotator.problems import AnswerConflict
 from annotator.serving import ModelService
 from storage.records import (
@@ -142,7 +143,7 @@ class Api:
             self._models.wait_until_settled(MODEL_PATIENCE_SECONDS)
             version = self._models.predictor().version
             found = self._models.predict([post], chosen, threshold=threshold)
-        return {"model": version, "criteria": [api_wire.prediction(p, text) for p in found]}
+        return {"model": version, "criteria": [wire.prediction(p, text) for p in found]}
 
     def posts(
         self,
@@ -221,7 +222,7 @@ class Api:
         if chosen is None:
             return {"item": None, "progress": progress}
         item = review.load_item(self._store, self._models, chosen, person)
-        return {"item": api_wire.item(item), "progress": progress}
+        return {"item": wire.item(item), "progress": progress}
 
     def annotate(
         self,
@@ -251,7 +252,7 @@ class Api:
         """
         post, asked = self._store.post(post_id), self._criteria([criterion])[0]
         one_of(verdict, Verdict, "verdict")
-        chosen = api_wire.read_spans(spans or [], most=MAX_SPANS)
+        chosen = wire.read_spans(spans or [], most=MAX_SPANS)
         mine = self._store.annotations_of(post_id, person.name).get(criterion)
         shown = review.answer_wire(mine, self._models.predictions(post).get(criterion))
         result = review.save(
@@ -262,7 +263,7 @@ class Api:
                 "criterion_id": criterion,
                 "criterion_version": asked.version if criterion_version is None else criterion_version,
                 "verdict": verdict,
-                **api_wire.placed(chosen, shown, Verdict(verdict)),
+                **wire.placed(chosen, shown, Verdict(verdict)),
                 "model_version": shown["model_version"],
                 "note": note,
                 "expected_revision": expected_revision,
@@ -274,7 +275,7 @@ class Api:
             raise AnswerConflict(
                 current["message"],
                 current_revision=current["revision"],
-                current=api_wire.answer(current, post.text),
+                current=wire.answer(current, post.text),
             )
         if not result["ok"]:
             raise InvalidRecord(result["error"])
@@ -347,14 +348,14 @@ class Api:
         check_page(limit, offset)
         if job_id is not None:
             job = self.project.jobs.get(job_id)
-            return {"jobs": [{**api_wire.job(job), "result": job.result}], "limit": 1, "offset": 0}
+            return {"jobs": [{**wire.job(job), "result": job.result}], "limit": 1, "offset": 0}
         found = self.project.jobs.jobs(
             kind=None if kind is None else JobKind(one_of(kind, JobKind, "kind")),
             statuses=() if status is None else (JobStatus(one_of(status, JobStatus, "status")),),
             limit=limit,
             offset=offset,
         )
-        return {"jobs": [api_wire.job(job) for job in found], "limit": limit, "offset": offset}
+        return {"jobs": [wire.job(job) for job in found], "limit": limit, "offset": offset}
 
     def models(self, person: Reviewer, *, limit: int = 20, offset: int = 0) -> Wire:
         """The model in service, and the model versions with what was measured, newest first (reviewers: the one in service).
@@ -370,7 +371,7 @@ class Api:
         found = [m for m in self._store.models() if may_see_all or m.id == version]
         return {
             "in_service": {"version": serving.version, "state": str(serving.state), "reason": serving.reason},
-            "models": [api_wire.model(m) for m in found[offset : offset + limit]],
+            "models": [wire.model(m) for m in found[offset : offset + limit]],
             "total": len(found),
             "limit": limit,
             "offset": offset,

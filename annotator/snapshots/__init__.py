@@ -1,0 +1,1 @@
+"""Snapshots of a whole project at another place, taken while it runs and restored when it starts."""

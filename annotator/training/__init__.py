@@ -1,0 +1,1 @@
+"""From corrections to a model: data, training in its forms, measuring, promotion, the registry."""
