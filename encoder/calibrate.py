@@ -8,7 +8,7 @@ Source of the temperature: Guo et al. 2017 (arXiv:1706.04599).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -57,10 +57,20 @@ def calibrate(
     around = 1.0 if start is None else start.temperature
     temperature = fit_temperature(all_logits, np.concatenate(list(gold.values())), around=around)
     scores = {key: sigmoid(logits[key] / temperature) for key in gold}
+    if start is not None:
+        start = _at_temperature(start, temperature)
     thresholds, default = fit_thresholds(
         scores, gold, recall_first=recall_first, recall_target=recall_target, weights=weights, start=start
     )
     return Calibrated(temperature, thresholds, default, positives)
+
+
+def _at_temperature(start: Calibrated, temperature: float) -> Calibrated:
+    """The same thresholds on the logits, as probabilities under another temperature."""
+    ratio = start.temperature / temperature
+    same = {key: _probability(_logit(threshold) * ratio) for key, threshold in start.thresholds.items()}
+    default = _probability(_logit(start.default_threshold) * ratio)
+    return replace(start, temperature=temperature, thresholds=same, default_threshold=default)
 
 
 def fit_temperature(logits: Floats, gold: Bools, *, around: float = 1.0) -> float:

@@ -113,3 +113,20 @@ def test_the_temperature_stays_near_what_the_model_had_where_few_labels_speak() 
     logits = np.array([-1.0, -0.8, 0.7, 1.1] * 2)
 
     assert fit_temperature(logits, logits > 0, around=2.0) > 1.2
+
+
+@pytest.mark.parametrize("before", [0.5, 3.0])
+def test_earlier_thresholds_stay_where_they_were_on_the_logits_when_the_temperature_changes(before: float) -> None:
+    logits, gold = drawn(temperature=1.0, items=4000)
+    gold = gold & (np.arange(len(gold)) < 60)  # few labels: the earlier threshold is what counts
+    earlier = float(sigmoid(np.array(1.2 / before)))
+    found = calibrate({"A": logits}, {"A": gold}, start=Calibrated(before, {"A": earlier}, earlier))
+
+    assert found is not None
+    assert abs(found.temperature - before) > 0.1
+    free = calibrate({"A": logits}, {"A": gold})
+    assert free is not None
+    on_logits = [
+        c.temperature * np.log(t / (1 - t)) for c, t in ((found, found.thresholds["A"]), (free, free.thresholds["A"]))
+    ]
+    assert min(1.2, on_logits[1]) - 0.05 <= on_logits[0] <= max(1.2, on_logits[1]) + 0.05
