@@ -26,6 +26,7 @@ from annotator.api.routes import api_routes
 from annotator.api.token_routes import token_routes
 from annotator.bootstrap import Project, open_project, serving_alone
 from annotator.exchange.export_routes import export_routes
+from annotator.exchange.uploads import sweep_uploads
 from annotator.gate import Gate, person_of, sign_in_is_needed
 from annotator.hub import zero_gpu
 from annotator.model_routes import model_routes
@@ -69,6 +70,7 @@ class App:
         self.project: Project = open_project(settings)
         self._alone = contextlib.ExitStack()
         self._alone.enter_context(serving_alone(settings.data_dir))
+        sweep_uploads(settings, self.project.jobs)
         check_sign_in(settings, self.project)
         self.models = ModelService(self.project.store, settings)
         self.accounts = Accounts(self.project.store, session_hours=settings.session_hours)

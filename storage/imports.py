@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +27,7 @@ STEP_SECONDS = 0.008  # processor time of one transaction: how long it holds the
 MAX_PAUSE_SECONDS = 0.1
 FIRST_STEP_ROWS, MIN_STEP_ROWS, MAX_STEP_ROWS = 50, 10, 5000
 REMOVING = "removing"
+_IMPORT_NAME = re.compile(r"import-[0-9]+")
 
 
 class ImportStore(Connections):
@@ -244,6 +246,11 @@ def _new_import(
 
 def _model_name(import_id: int) -> str:
     return f"import-{import_id}"
+
+
+def is_import_name(model_version: str | None) -> bool:
+    """True for a name of the form that the store gives to predictions whose file names no model; no other may have it."""
+    return model_version is not None and _IMPORT_NAME.fullmatch(model_version) is not None
 
 
 def _undone(connection: sqlite3.Connection) -> int:

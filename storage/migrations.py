@@ -50,7 +50,7 @@ CREATE TABLE import_issue (          -- what an import did not take as it stood,
     import_id INTEGER NOT NULL REFERENCES import(id),
     row INTEGER,                     -- 1-based row, line or item of the file; NULL where no row is to be named
     post_id TEXT,                    -- as in the file; NULL when not known
-    kind TEXT NOT NULL,              -- rejected, duplicate, label, unaligned, uncertain, repaired
+    kind TEXT NOT NULL,              -- rejected, duplicate, label, unaligned, uncertain, repaired, renamed
     reason TEXT NOT NULL,
     evidence TEXT                    -- the words that were looked for; NULL for other kinds
 ) STRICT;

@@ -41,7 +41,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=COLUMN",
-        help="which column is what, e.g. text=body; repeatable",
+        help="which column is what, e.g. text=body; without a column the field has none; repeatable",
     )
     parser.add_argument(
         "--labels-as", metavar="WHAT", help="annotations, gold, predictions or ignore (default: annotations)"
@@ -60,7 +60,9 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--same-text", metavar="WHAT", help="a post with a known text under another id: skip or keep (default: skip)"
     )
-    parser.add_argument("--mask", action="store_true", default=None, help="mask names of people, addresses, numbers")
+    parser.add_argument(
+        "--mask", action="store_true", default=None, help="mask e-mail addresses, phone numbers, links and user names"
+    )
     parser.add_argument("--dry-run", action="store_true", help="check and report only")
     add_data_dir(parser)
     parser.set_defaults(run=run_import)
@@ -68,7 +70,12 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="format, e.g. jsonl, gold, csv, squad, brat, parquet")
-    parser.add_argument("--output", type=Path, metavar="PATH", help="file, or folder for a folder format")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="file (an existing one is replaced), or for a folder format a new folder or a zip file",
+    )
     parser.add_argument(
         "--push-to-hub", metavar="REPO", help="instead of a file: a private dataset OWNER/NAME of the Hugging Face Hub"
     )
@@ -143,7 +150,10 @@ def run_export(arguments: argparse.Namespace) -> None:
         return
     result = export_file(project.store, arguments.format, arguments.output, chosen, license_name=arguments.license)
     report(result)
-    say(f"Exported to {result['output']}.")
+    if not result["posts"]:
+        say("No post has an answer that fits. Review some posts, or change the filters.")
+    counts = f"{result['posts']} posts with {result['annotations']} answers and {result['spans']} spans"
+    say(f"Exported {counts} to {result['output']}.")
 
 
 def _push(arguments: argparse.Namespace, store: Store, chosen: ExportFilter) -> None:

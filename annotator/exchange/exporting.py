@@ -87,6 +87,7 @@ def _write(
     counts: Counter[str] = Counter()
     with store.snapshot():
         criteria = _chosen_criteria(store.criteria(with_inactive=True), chosen)
+        _check_reviewer(store, chosen)
         context = ExportContext(
             criteria=criteria,
             title=output.stem.removesuffix(".zip") or "evidence",
@@ -189,18 +190,28 @@ def _chosen_criteria(criteria: list[Criterion], chosen: ExportFilter) -> list[Cr
     return [c for c in criteria if not chosen.criteria or c.id in chosen.criteria]
 
 
+def _check_reviewer(store: Store, chosen: ExportFilter) -> None:
+    names = [r.name for r in store.reviewers()]
+    if chosen.reviewer is not None and chosen.reviewer not in names:
+        raise ExportRefused(f"There is no reviewer {chosen.reviewer!r}. Reviewers: {', '.join(names[:20])}.")
+
+
 def _facts(store: Store, chosen: ExportFilter) -> list[str]:
     """How far the people agreed, and which of their answers these are; for the dataset card."""
     gold = chosen.answers is Answers.GOLD
     which = "the settled one per post and criterion" if gold else "each reviewer's latest"
     people, pairs, equal = store.double_reviews(chosen)
-    if pairs:
+    if not people:
+        agreement = "Nobody has decided anything here: nothing can be said about agreement."
+    elif pairs:
         share = f"{equal:,} of the {pairs:,} pairs of post and criterion that more than one person decided have equal verdicts"
         agreement = f"{share} ({equal / pairs:.0%}); where the spans lie is not compared, nor is chance taken off."
     elif people == 1:
         agreement = "One reviewer: nothing can be said about agreement."
     else:
-        agreement = f"{people} reviewers, but no post and criterion was decided by more than one: nothing can be said."
+        agreement = (
+            f"{people} reviewers, with no post and criterion decided in common: nothing can be said about agreement."
+        )
     return [agreement, f"Which answers are given: {which}."]
 
 

@@ -6,14 +6,13 @@ A person has one at a time; where it stands can be asked from any of their pages
 from __future__ import annotations
 
 import logging
-import secrets
-import shutil
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotator import exchange
 from annotator.exchange.options import ImportOptions, ImportReport
+from annotator.exchange.uploads import keep_copy
 from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import EvidenceError, InvalidRecord, Job, JobKind, JobStatus
@@ -75,9 +74,7 @@ class ImportRuns:
                 self._jobs.request_cancel(run.job_id)
 
     def _enqueue(self, path: Path, options: ImportOptions, *, by: str, file_name: str) -> Job:
-        """A job with a copy of the file: the upload is removed by its own clock."""
-        kept = self._settings.uploads_dir / f"import-{secrets.token_hex(8)}{path.suffix}"
-        shutil.copyfile(path, kept)
+        kept = keep_copy(self._settings, path)
         payload = {"path": str(kept), "file_name": file_name, "options": options.to_dict(), "remove": True}
         return self._jobs.enqueue(JobKind.IMPORT, payload, by=by)
 
@@ -123,6 +120,7 @@ class ImportRuns:
                     run.report = ImportReport(**job.result) if job.status is JobStatus.DONE and job.result else None
                     cancelled = job.status is JobStatus.CANCELLED
                     run.error = job.error or ("The import was cancelled. Nothing was imported." if cancelled else None)
+                    Path(str(job.payload["path"])).unlink(missing_ok=True)  # no worker saw a job cancelled in the queue
                     run.finished.set()
         finally:
             self._store.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from annotator.exchange.options import ImportOptions, ImportRefused, ImportReport
 from annotator.exchange.staging import Importer, Progress, ShouldCancel, fingerprint
 from storage.formats.archive import unpacked
+from storage.formats.registry import file_in
 from storage.staging import Staging, import_folder
 from storage.store import Store
 
@@ -63,7 +64,9 @@ def _staged(
     with _clear_errors(path), import_folder(store.path.parent) as folder:
         before = fingerprint(path)
         with unpacked(path, folder) as data:
-            importer = Importer(store, data, options, Staging(folder / "staging.db"), on_progress, should_cancel)
+            importer = Importer(
+                store, file_in(data), options, Staging(folder / "staging.db"), on_progress, should_cancel
+            )
             try:
                 importer.stage()
                 if fingerprint(path) != before:

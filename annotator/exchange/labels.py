@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from annotator.exchange.options import ImportOptions, LabelsAs
+from annotator.exchange.options import ImportOptions, ImportRefused, LabelsAs
 from encoder.align import Alignment, align
 from encoder.sentences import sentences
 from storage.formats.answers import annotated_span
@@ -65,6 +65,12 @@ class CriteriaMatcher:
         self._by_id = {c.id: c for c in criteria}
         self._chosen = {_plain(k): v for k, v in options.criteria.items()}
         self._wording = {_plain(c.id): c for c in wording}
+        lost = [v for v in self._chosen.values() if _plain(v) not in self._by_name]
+        if lost and not options.new_criteria:
+            raise ImportRefused(
+                f"There is no criterion {lost[0]!r} for a label to become. Criteria: {', '.join(self._by_id)};"
+                " or let the import add new ones."
+            )
         self._may_add = options.new_criteria
         self._next_position = len(criteria)
         self.added: dict[str, Criterion] = {}
@@ -72,10 +78,10 @@ class CriteriaMatcher:
 
     def find(self, label: str) -> Criterion | None:
         """The criterion; None (and counted) if the project has none of that name and may not get one."""
-        name = _plain(self._chosen.get(_plain(label), label))
-        found = self._by_name.get(name)
+        wanted = self._chosen.get(_plain(label), label)
+        found = self._by_name.get(_plain(wanted))
         if found is None and self._may_add:
-            found = self._add(name, label)
+            found = self._add(_plain(wanted), wanted)
         if found is None:
             self.unknown[label] = self.unknown.get(label, 0) + 1
         return found

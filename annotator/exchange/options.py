@@ -88,6 +88,7 @@ class ImportReport:
     imported: new posts. duplicates: rows whose post was there already. annotations, predictions: stored answers.
     known_annotations: answers that were there already. aligned, uncertain, unaligned: evidence given as words.
     repaired: offsets in UTF-16 units that were converted. labels_refused: answers that could not be taken.
+    renamed_models: the name kept, by the file's, of models called as this store calls the predictions of an import.
     """
 
     import_id: int | None = None
@@ -112,6 +113,7 @@ class ImportReport:
     mojibake_rows: int = 0
     unknown_criteria: dict[str, int] = field(default_factory=dict)
     new_criteria: list[str] = field(default_factory=list)
+    renamed_models: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

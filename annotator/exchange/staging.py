@@ -25,6 +25,7 @@ from annotator.exchange.options import (
 from storage.formats.encodings import looks_like_mojibake
 from storage.formats.registry import AUTO, Detected, detect, format_named
 from storage.formats.rows import FormatError, ImportRow, Label, Passage, Row, RowError
+from storage.imports import is_import_name
 from storage.records import Criterion, InvalidRecord, Post, Split
 from storage.staging import Issue, Staging
 from storage.store import Store
@@ -51,9 +52,14 @@ def detected_of(path: Path, options: ImportOptions) -> Detected:
     chosen = format_named(options.format)
     if not chosen.reads:
         raise FormatError(f"{chosen.title} cannot be read.")
-    if path.is_dir() or chosen.name in ("xlsx", "parquet"):
+    if path.exists() and path.is_dir() != chosen.is_folder:
+        here, wanted = ("folder", "a file") if path.is_dir() else ("file", "a folder, or a zip file of one")
+        raise FormatError(f"{path.name} is a {here}; {chosen.title} is {wanted}.")
+    if path.is_dir():
         return Detected(chosen, "as chosen")
     guess = detect(path, encoding=options.encoding)
+    if guess.format.name != chosen.name and {guess.format.name, chosen.name} & {"xlsx", "parquet"}:
+        raise FormatError(f"{path.name} is not {chosen.title}; it looks like {guess.format.title}.")
     return Detected(chosen, "as chosen", guess.encoding)
 
 
@@ -132,6 +138,8 @@ class Importer:
             row = replace(row, labels=row.gold)
         if self.options.labels_as is LabelsAs.IGNORE:
             row = replace(row, labels=())
+        if any(is_import_name(label.model_version) for label in row.labels):
+            row = replace(row, labels=tuple(self._with_free_model(row, label) for label in row.labels))
         if row.text is None:
             return row
         if looks_like_mojibake(row.text):
@@ -139,6 +147,18 @@ class Importer:
         if row.post_id is None and row.text.strip():
             row = replace(row, post_id=f"t-{_sha256(row.text)[:16]}")
         return self._masked(row) if self.options.mask else row
+
+    def _with_free_model(self, row: ImportRow, label: Label) -> Label:
+        """The label under a model name of its own where the file's is what the store calls predictions of an import here."""
+        name = label.model_version
+        if name is None or not is_import_name(name):
+            return label
+        free = f"from-{name}"
+        if name not in self.report.renamed_models:
+            self.report.renamed_models[name] = free
+            reason = f"the model's name {name} means an import of this project; kept as {free}"
+            self.staging.add_issue(Issue(row.number, row.post_id, "renamed", reason))
+        return replace(label, model_version=free)
 
     def _masked(self, row: ImportRow) -> ImportRow:
         text = row.text or ""

@@ -15,20 +15,23 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from annotator.exchange import hub_datasets
 from annotator.exchange.exporting import ExportRefused
 from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
 from annotator.exchange.staging import detected_of
+from annotator.job_context import WorkerStopping
 from storage.exports import Answers, ExportFilter
 from storage.formats.archive import unpacked
 from storage.formats.delimited import guard
-from storage.formats.registry import AUTO, format_named
+from storage.formats.registry import AUTO, file_in, format_named
 from storage.formats.rows import RowError
 from storage.formats.table import guess_mapping
+from storage.jobs import JobLost
 from storage.records import EvidenceError, InvalidRecord, Split, Verdict
 from storage.store import Store
 
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from annotator.bootstrap import Project
     from annotator.job_context import JobContext
 
+Choice = TypeVar("Choice", bound=StrEnum)
 PREVIEW_ROWS = 8
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?")
 PREVIEW_CHARACTERS = 200
@@ -83,7 +87,7 @@ def import_file(project: Project | Store, path: Path | str, format: str = AUTO, 
 def _source(path: Path | str, store: Store) -> Iterator[tuple[Path, str]]:
     """(file or folder, its name in the list of imports); `hub:owner/name` is fetched first."""
     if not str(path).startswith(hub_datasets.PREFIX):
-        yield Path(path), Path(path).name
+        yield Path(path), Path(path).absolute().name
         return
     with hub_datasets.fetched(str(path).removeprefix(hub_datasets.PREFIX), store.path.parent) as folder:
         yield folder, str(path)
@@ -95,7 +99,8 @@ def plan_import(path: Path, options: ImportOptions, *, folder: Path) -> Plan:
     folder: where a zip file may be unpacked for the look; it is the caller's to remove.
     Raises FormatError or ImportRefused if the file as a whole cannot be read.
     """
-    with unpacked(path, folder) as data:
+    with unpacked(path, folder) as content:
+        data = file_in(content)
         found = detected_of(data, options)
         encoding = found.encoding
         plan = Plan(found.format.name, found.format.title, found.reason, encoding.name, encoding.note)
@@ -151,21 +156,29 @@ def export_filter(values: Mapping[str, Any]) -> ExportFilter:
     given = {k: v for k, v in values.items() if v not in (None, "", [], ())}
     if unknown := sorted(set(given) - known):
         raise ExportRefused(f"There is no export filter {unknown[0]!r}. Filters: {', '.join(sorted(known))}.")
-    try:
-        for name, kind in (("verdicts", Verdict), ("splits", Split), ("criteria", str)):
-            if name in given:
-                given[name] = tuple(kind(v) for v in _listed(given[name]))
-        if "answers" in given:
-            given["answers"] = Answers(given["answers"])
-    except ValueError as error:
-        raise ExportRefused(f"{error}. Nothing was exported.") from error
+    for name, kind in (("verdicts", Verdict), ("splits", Split)):
+        if name in given:
+            given[name] = tuple(_one_of(kind, v, name) for v in _listed(given[name]))
+    if "criteria" in given:
+        given["criteria"] = tuple(map(str, _listed(given["criteria"])))
+    if "answers" in given:
+        given["answers"] = _one_of(Answers, given["answers"], "answers")
     for name in ("since", "until"):
         if name in given and not _is_moment(str(given[name])):
             raise ExportRefused(
                 f"{name} is {given[name]!r}; write a day as 2026-11-01 or a time in UTC as 2026-11-01T12:30:00Z."
                 " Nothing was exported."
             )
+    if "since" in given and "until" in given and str(given["since"])[:10] > str(given["until"])[:10]:
+        raise ExportRefused(f"since ({given['since']}) is after until ({given['until']}). Nothing was exported.")
     return ExportFilter(**given)
+
+
+def _one_of(kind: type[Choice], value: Any, name: str) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ExportRefused(f"{name}: {value!r} is none of {', '.join(kind)}. Nothing was exported.") from None
 
 
 def _is_moment(text: str) -> bool:
@@ -207,7 +220,10 @@ def delete_preset(store: Store, name: str) -> None:
 
 
 def run_import_job(context: JobContext) -> None:
-    """Run an import job: payload {"path", "file_name", "options", "remove"}. Showing the import and ending the job are one transaction."""
+    """Run an import job: payload {"path", "file_name", "options", "remove"}. Showing the import and ending the job are one transaction.
+
+    The file is removed if so asked, however the job ends, unless it goes on later.
+    """
     payload = context.job.payload
     path = Path(payload["path"])
 
@@ -219,17 +235,23 @@ def run_import_job(context: JobContext) -> None:
         if context.jobs.get(context.job.id).finished_at is None:
             context.monitor.progress(fraction, "import", message)
 
-    run_import(
-        context.store,
-        path,
-        ImportOptions.from_dict(payload.get("options", {})),
-        by=context.job.created_by,
-        file_name=payload.get("file_name"),
-        on_progress=tell,
-        also=end,
-    )
-    if payload.get("remove"):
-        path.unlink(missing_ok=True)
+    goes_on = False
+    try:
+        run_import(
+            context.store,
+            path,
+            ImportOptions.from_dict(payload.get("options", {})),
+            by=context.job.created_by,
+            file_name=payload.get("file_name"),
+            on_progress=tell,
+            also=end,
+        )
+    except (WorkerStopping, JobLost):
+        goes_on = True
+        raise
+    finally:
+        if payload.get("remove") and not goes_on:
+            path.unlink(missing_ok=True)
 
 
 def format_choices(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ SCRIPTS = (
     "offsets.js",
     "state.js",
     "outbox.js",
+    "patterns.js",
     "render.js",
     "gestures.js",
     "queue.js",
@@ -29,6 +30,8 @@ SCRIPTS = (
 )
 SHARED = "dom.js"
 """Building the page from text nodes: also what the other pages' own components begin with."""
+LINES = "patterns.js"
+"""Color and line pattern of each criterion, for every page that draws one."""
 
 
 def script(names: Sequence[str] = SCRIPTS, more: str = "") -> str:

@@ -16,7 +16,7 @@ def build(context: Context) -> None:
             data_past.build(context, past)
         with gr.Tab("Uncertain evidence", id="confirm") as confirm:
             data_confirm.build(context, confirm)
-        with gr.Tab("Export", id="export"):
-            data_export.build(context)
+        with gr.Tab("Export", id="export") as export:
+            data_export.build(context, export)
         with gr.Tab("Criteria", id="criteria"):
             data_export.build_criteria(context)

@@ -38,7 +38,7 @@ formats carry the answers; what each leaves out is said in the manifest that com
 """
 
 
-def build(context: Context) -> None:
+def build(context: Context, tab: gr.Tab) -> None:
     gr.Markdown(EXPLANATION)
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
@@ -65,6 +65,12 @@ def build(context: Context) -> None:
     def show(request: gr.Request, name: str, *values: Any) -> list[Any]:
         return push.ask(name, *_chosen(values), request)
 
+    def refresh(request: gr.Request) -> list[Any]:
+        """Who has answered and which criteria there are by now: the page was built when the app started."""
+        context.require(request, *CURATORS)
+        return [gr.Dropdown(choices=choices) for choices in _choices(context)]
+
+    tab.select(friendly(refresh), None, form[1:3], **QUIET)
     run.click(friendly(export), [kind, *form], [result, link], concurrency_limit=2, show_progress="hidden", **QUEUED)
     ask.click(friendly(show), [repository, *form], shown, **QUEUED)
 
@@ -78,9 +84,14 @@ def _chosen(values: Sequence[Any]) -> tuple[ExportFilter, str]:
     return exchange.export_filter({**chosen, **texts}), (license_name or "").strip() or "unknown"
 
 
-def _filter_form(context: Context) -> list[Any]:
+def _choices(context: Context) -> tuple[list[str], list[tuple[str, str]]]:
+    """(reviewers, criteria) to choose from."""
     reviewers = [EVERYBODY, *(r.name for r in context.store.reviewers())]
-    criteria = [(c.name, c.id) for c in context.store.criteria(with_inactive=True)]
+    return reviewers, [(c.name, c.id) for c in context.store.criteria(with_inactive=True)]
+
+
+def _filter_form(context: Context) -> list[Any]:
+    reviewers, criteria = _choices(context)
     answers = [
         ("Gold: the settled answer", Answers.GOLD.value),
         ("Each reviewer's latest answer", Answers.LATEST.value),

@@ -17,8 +17,8 @@ from storage.exports import ExportFilter
 from storage.records import Role
 
 
-def build_fetch(context: Context, file: gr.File) -> None:
-    """A dataset of the Hub takes the place of an uploaded file."""
+def build_fetch(context: Context, file: gr.File) -> Any:
+    """A dataset of the Hub takes the place of an uploaded file. Returns the event that tells that it is there."""
     with gr.Accordion("Or a dataset of the Hugging Face Hub", open=False):
         name = gr.Textbox(label="Dataset", placeholder="owner/name", max_lines=1, elem_id="import-hub-name")
         fetch = gr.Button("Fetch and look at it", size="sm", elem_id="import-hub-fetch")
@@ -27,7 +27,7 @@ def build_fetch(context: Context, file: gr.File) -> None:
         context.require(request, *CURATORS)
         return str(hub_datasets.fetched_archive(repository_of(name), context.settings.uploads_dir))
 
-    fetch.click(friendly(run), name, file, **QUEUED)
+    return fetch.click(friendly(run), name, file, **QUEUED).success
 
 
 class PushPart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 import time
@@ -18,6 +19,7 @@ from annotator.exchange.options import ImportOptions, ImportReport
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of
+from annotator.ui.data_presets import PresetPart
 from storage.records import InvalidRecord
 
 NO_COLUMN = "(none)"
@@ -55,8 +57,10 @@ def build(context: Context) -> None:
                     label="Rows with a header, or JSON lines", lines=5, max_lines=12, elem_id="import-paste"
                 )
                 use_pasted = gr.Button("Look at what I pasted", size="sm")
-            data_hub.build_fetch(context, file)
-            form = options_form(context)
+            fetched = data_hub.build_fetch(context, file)
+            form = options_form()
+            presets = PresetPart(context, lambda values: page.options(values))
+            presets.build()
         with gr.Column(scale=3, min_width=320):
             seen = gr.Textbox(label="What it seems to be", lines=2, interactive=False, elem_id="import-seen")
             with gr.Accordion("Columns", open=True, visible=False) as columns_box, gr.Row():
@@ -70,7 +74,7 @@ def build(context: Context) -> None:
                 label="First rows, as they will be read",
                 interactive=False,
                 wrap=True,
-                column_widths=["4rem", "9rem", "26rem", "14rem"],
+                column_widths=[56, 120, 380, 200],
                 max_height=300,
                 visible=False,
             )
@@ -79,12 +83,14 @@ def build(context: Context) -> None:
                 run = gr.Button("Import", variant="primary", min_width=140, elem_id="import-run")
                 cancel = gr.Button("Cancel", min_width=90)
             progress = gr.Textbox(label="Result", lines=8, interactive=False, elem_id="import-result")
-    page = _ImportPage(context, runs, file, pasted, form, columns)
-    everything = {file, pasted, *form, *columns}  # a set: handlers are given one dict, by component
+    page = _ImportPage(context, runs, presets, file, pasted, form, columns)
+    everything = {file, pasted, presets.chosen, *form, *columns}  # a set: handlers are given one dict, by component
     shown = [seen, columns_box, preview, *columns]
     look, again = friendly(page.look), friendly(page.look_again)
-    file.change(look, everything, shown, **QUEUED)
-    use_pasted.click(look, everything, shown, **QUEUED)
+    for chosen in (file.upload, file.clear, fetched):  # not its change: looking at pasted rows changes it too
+        chosen(friendly(page.look_at_file), everything, [*shown, pasted], **QUEUED)
+    use_pasted.click(friendly(page.look_at_pasted), everything, [*shown, file], **QUEUED)
+    presets.wire(form, everything, look, shown)
     for control in (*columns, form[0], form[1]):
         control.input(again, everything, [seen, preview], **QUIET)
     check.click(friendly(page.check), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
@@ -102,25 +108,45 @@ class _ImportPage:
         self,
         context: Context,
         runs: ImportRuns,
+        presets: PresetPart,
         file: gr.File,
         pasted: gr.Textbox,
         form: list[Any],
         columns: list[gr.Dropdown],
     ) -> None:
-        self._context, self._runs = context, runs
+        self._context, self._runs, self._presets = context, runs, presets
         self._file, self._pasted, self._form, self._columns = file, pasted, form, columns
 
+    def look_at_file(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
+        """A file was chosen, fetched or taken away: it takes the place of rows that were pasted."""
+        taken = bool(values[self._file])
+        if taken and (values[self._pasted] or "").strip():
+            gr.Info("The file takes the place of the rows that you pasted.", title="File")
+        return [*self.look(values, request), "" if taken else gr.skip()]
+
+    def look_at_pasted(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
+        """The pasted rows take the place of a chosen file."""
+        self._context.require(request, *CURATORS)
+        if not (values[self._pasted] or "").strip():
+            raise InvalidRecord("Paste some rows first.")
+        if values[self._file]:
+            gr.Info("The rows that you pasted take the place of the file.", title="Pasted rows")
+        return [*self.look({**values, self._file: None}, request), None]
+
     def look(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
-        """A new file: what it is, its columns as choices, its first rows."""
+        """A new file or another preset: what it is, its columns as choices, its first rows."""
         self._context.require(request, *CURATORS)
         path = self._path(values)
         if path is None:
             return ["", gr.Accordion(visible=False), gr.Dataframe(visible=False), *[gr.Dropdown()] * len(MAPPED)]
-        plan = self._plan(path, self._options(values, mapped=False))
+        plan, missing = self._plan_with_preset(path, values)
         choices = [GUESS, NO_COLUMN, *plan.columns]
-        dropdowns = [gr.Dropdown(choices=choices, value=plan.mapping.get(name, NO_COLUMN)) for name in MAPPED]
+        dropdowns = [gr.Dropdown(choices=choices, value=plan.mapping.get(name) or NO_COLUMN) for name in MAPPED]
         boxed = gr.Accordion(visible=bool(plan.columns))
-        return [_in_words(plan), boxed, _table(plan), *(dropdowns if plan.columns else [gr.Dropdown()] * len(MAPPED))]
+        words = _in_words(plan) + (
+            f"\nThe preset's columns {', '.join(missing)} are not in this file." if missing else ""
+        )
+        return [words, boxed, _table(plan), *(dropdowns if plan.columns else [gr.Dropdown()] * len(MAPPED))]
 
     def look_again(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
         """Another mapping, format or encoding for the same file."""
@@ -128,7 +154,7 @@ class _ImportPage:
         path = self._path(values)
         if path is None:
             return ["Choose a file first.", gr.Dataframe(visible=False)]
-        plan = self._plan(path, self._options(values))
+        plan = self._plan(path, self.options(values))
         return [_in_words(plan), _table(plan)]
 
     def check(self, values: dict[Any, Any], request: gr.Request) -> Iterator[str]:
@@ -152,10 +178,25 @@ class _ImportPage:
         path = self._path(values)
         if path is None:
             raise InvalidRecord("Choose a file, or paste some rows, first.")
-        run = self._runs.start(path, self._options(values), by=person.name, file_name=path.name, dry_run=dry_run)
+        if values[self._file] and (values[self._pasted] or "").strip():
+            raise InvalidRecord(
+                "There are a file and pasted rows. Take the file away, or look at what you pasted, first."
+            )
+        name = path.name if values[self._file] else "pasted rows"
+        run = self._runs.start(path, self.options(values), by=person.name, file_name=name, dry_run=dry_run)
         yield from _followed(run)
 
-    def _options(self, values: dict[Any, Any], *, mapped: bool = True) -> ImportOptions:
+    def _plan_with_preset(self, path: Path, values: dict[Any, Any]) -> tuple[exchange.Plan, list[str]]:
+        """(the file as guessed, with the columns of the preset in use on top; those of them that it does not have)."""
+        options = self.options(values, mapped=False)
+        plan, wanted = self._plan(path, options), self._presets.columns(values[self._presets.chosen])
+        if not plan.columns or not wanted:
+            return plan, []
+        there = {field: column for field, column in wanted.items() if not column or column in plan.columns}
+        missing = sorted({column for column in wanted.values() if column and column not in plan.columns})
+        return self._plan(path, dataclasses.replace(options, columns=there)), missing
+
+    def options(self, values: dict[Any, Any], *, mapped: bool = True) -> ImportOptions:
         chosen = {name: values[c] for name, c in zip(MAPPED, self._columns, strict=True) if mapped}
         columns = {n: "" if c == NO_COLUMN else c for n, c in chosen.items() if c and c != GUESS}
         return options_of([values[c] for c in self._form], columns)
@@ -172,7 +213,7 @@ class _ImportPage:
             if time.time() - old.stat().st_mtime > 3600:
                 old.unlink(missing_ok=True)
         with tempfile.NamedTemporaryFile(
-            "w", dir=folder, suffix=".txt", delete=False, encoding="utf-8", newline=""
+            "w", dir=folder, prefix="pasted-", suffix=".txt", delete=False, encoding="utf-8", newline=""
         ) as file:
             file.write(pasted)
         return Path(file.name)
@@ -229,6 +270,7 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
     lines = [f"{count:,} {words}" for n, (count, words) in enumerate(counts) if count or n == 0]
     lines += [f"Unknown label {name!r} ({count})" for name, count in list(report.unknown_criteria.items())[:10]]
     lines += [f"New criterion {name}" for name in report.new_criteria[:20]]
+    lines += [f"Model {old} is kept as {new} here" for old, new in report.renamed_models.items()]
     lines += [f"Row {item['row']}: {item['reason']}" for item in report.rejected[:10]]
     if dry_run:
         lines.append("Nothing has been stored yet.")

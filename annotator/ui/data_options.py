@@ -1,4 +1,4 @@
-"""The options of an import on the Data page, and their saved presets."""
+"""The options of an import on the Data page: the form, and what it says as `ImportOptions`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
-from annotator.accounts import CURATORS
 from annotator.exchange.labels import mapping_of
 from annotator.exchange.options import ImportOptions, LabelsAs, SameText
-from annotator.ui.context import QUIET, Context, friendly
-from storage.records import InvalidRecord, Split
+from storage.records import Split
 
 LABEL_CHOICES = [
     ("Annotations, under each annotator's name", LabelsAs.ANSWERS.value),
@@ -22,7 +20,7 @@ LABEL_CHOICES = [
 ]
 
 
-def options_form(context: Context) -> list[Any]:
+def options_form() -> list[Any]:
     """The options, in the order that `options_of` takes them."""
     formats = [("Find out", exchange.AUTO), *exchange.format_choices(exchange.READERS)]
     form: list[Any] = [gr.Dropdown(formats, value=exchange.AUTO, label="Format", interactive=True)]
@@ -40,45 +38,14 @@ def options_form(context: Context) -> list[Any]:
         splits = [("As in the file, else by author or id", ""), *((s.value, s.value) for s in Split)]
         form.append(gr.Dropdown(splits, value="", label="Split", interactive=True))
         form.append(gr.Checkbox(label="Mask e-mail addresses, phone numbers, links and user names", value=False))
-    with gr.Accordion("Presets", open=False):
-        names = gr.Dropdown(sorted(exchange.presets(context.store)), label="Saved options", interactive=True)
-        name = gr.Textbox(label="Save the options above as", max_lines=1)
-        with gr.Row():
-            load, save = gr.Button("Use", size="sm"), gr.Button("Save", size="sm")
-    load.click(friendly(_preset_loader(context)), names, form, **QUIET)
-    save.click(friendly(_preset_saver(context, name, form)), {name, *form}, names, **QUIET)
     return form
 
 
-def _preset_loader(context: Context) -> Any:
-    def load(name: str | None, request: gr.Request) -> list[Any]:
-        context.require(request, *CURATORS)
-        saved = exchange.presets(context.store).get(name or "")
-        if saved is None:
-            raise InvalidRecord("Choose a preset first.")
-        options = ImportOptions.from_dict(saved)
-        lines = "\n".join(f"{k} = {v}" for k, v in options.criteria.items())
-        keep = options.same_text is SameText.KEEP
-        values = [
-            options.format,
-            options.encoding or "",
-            options.labels_as,
-            options.annotator,
-            lines,
-            options.new_criteria,
-        ]
-        return [*values, keep, options.split or "", options.mask]
-
-    return load
-
-
-def _preset_saver(context: Context, name: gr.Textbox, form: list[Any]) -> Any:
-    def save(values: dict[Any, Any], request: gr.Request) -> Any:
-        context.require(request, *CURATORS)
-        exchange.save_preset(context.store, values[name], options_of([values[c] for c in form], {}))
-        return gr.Dropdown(choices=sorted(exchange.presets(context.store)), value=values[name].strip())
-
-    return save
+def form_values(options: ImportOptions) -> list[Any]:
+    """What the form shows for the options, in its order."""
+    lines = "\n".join(f"{k} = {v}" for k, v in options.criteria.items())
+    values = [options.format, options.encoding or "", options.labels_as, options.annotator, lines, options.new_criteria]
+    return [*values, options.same_text is SameText.KEEP, options.split or "", options.mask]
 
 
 def options_of(form: list[Any], columns: Mapping[str, str]) -> ImportOptions:

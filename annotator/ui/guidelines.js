@@ -29,12 +29,21 @@ async function load() {
   const used = order.length;
   part("intro").textContent = plural(used, "criterion").replace("criterions", "criteria") + " in use. A decision stays tied to the wording that was shown when it was made." +
     (mayEdit ? " If you change what the model reads, it reads the posts again. The order here is the order in Review and in exports." : "");
-  fill(part("list"), reply.criteria.map(card));
-  fill(part("more"), mayEdit && button("Add a criterion", () => fill(part("more"), form({ id: "", name: "", text: "", guideline: "", active: true, version: null }, load))));
+  const written = new Map(Array.from(part("list").children, (box) => [box.dataset.id, box]).filter(([, box]) => box.querySelector("form")));
+  fill(part("list"), reply.criteria.map((criterion, index) => written.get(criterion.id) || card(criterion, index))); // what is being written stays
+  if (!part("more").querySelector("form")) offerMore();
+}
+
+function offerMore() {
+  const open = () => {
+    fill(part("more"), form({ id: "", name: "", text: "", guideline: "", active: true, version: null }, offerMore));
+    part("more").querySelector("input").focus();
+  };
+  fill(part("more"), mayEdit && button("Add a criterion", open));
 }
 
 function card(criterion, index) {
-  const box = h("article", { class: "ev-card" + (criterion.active ? "" : " ev-retired"), style: { "--c": "var(--ev-c" + (index % 12) + ")" } });
+  const box = h("article", { class: "ev-card" + (criterion.active ? "" : " ev-retired"), "data-id": criterion.id, style: { "--c": "var(--ev-c" + (index % 12) + ")" } });
   const edit = () => fill(box, heading(criterion, index), form(criterion, show));
   const show = () => fill(box, heading(criterion, index), reading(criterion), mayEdit && h("div", { class: "ev-row" }, button("Edit", edit), criterion.active && movers(criterion)));
   if (mayEdit && criterion.active) dragging(box, criterion);
@@ -110,7 +119,8 @@ function reading(criterion) {
 
 function form(criterion, done) {
   const field = (name, label, rows) => {
-    const input = rows ? h("textarea", { name, rows, value: criterion[name] }) : h("input", { name, value: criterion[name], type: "text" });
+    const required = name !== "guideline";
+    const input = rows ? h("textarea", { name, rows, value: criterion[name], required }) : h("input", { name, value: criterion[name], type: "text", required });
     return h("label", { class: "ev-wide" }, label, input);
   };
   const active = h("input", { type: "checkbox", name: "active", checked: criterion.active });
@@ -118,13 +128,14 @@ function form(criterion, done) {
     criterion.version === null && field("id", "Id: letters, digits, _ - and . only; it never changes"),
     field("name", "Name"), field("text", "What the model reads", 2), field("guideline", "Guideline for the reviewers", 8),
     criterion.version !== null && h("label", { class: "ev-check ev-wide" }, active, " in use"),
-    h("div", { class: "ev-row ev-wide" }, h("button", { type: "submit", class: "ev-primary" }, "Save"), button("Cancel", done === load ? load : done)));
+    h("div", { class: "ev-row ev-wide" }, h("button", { type: "submit", class: "ev-primary" }, "Save"), button("Cancel", done)));
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(node));
     const reply = await ask("guidelines_save", { id: criterion.id, ...given, active: criterion.version === null || active.checked, version: criterion.version });
     if (!reply) return;
     tell(reply.version === criterion.version ? "Saved." : "Saved as wording " + reply.version + ".");
+    node.remove();
     load();
   });
   return node;

@@ -76,13 +76,19 @@ function drawTable() {
     drawTable();
     drawBulk();
   });
-  fill(part("table"), list.posts.length ? h("table", {}, h("thead", {}, h("tr", {}, heads.map((text, i) => h("th", { scope: "col" }, i ? text : all)))), h("tbody", {}, list.posts.map(rowOf))) : h("p", { class: "ev-empty-list" }, "No post fits these filters."));
+  fill(part("table"), list.posts.length ? h("table", {}, h("thead", {}, h("tr", {}, heads.map((text, i) => h("th", { scope: "col" }, i ? text : all)))), h("tbody", {}, list.posts.map(rowOf))) : nothingFound());
   const from = list.total ? list.offset + 1 : 0;
   fill(part("count"), plural(list.total, "post") + (list.total > PAGE_SIZE ? ", showing " + from + " to " + Math.min(list.total, list.offset + PAGE_SIZE) : ""));
   const turnTo = (offset) => () => ((list.offset = offset), find());
   fill(part("pager"), list.total > PAGE_SIZE && [
-    button("‹ Before", turnTo(Math.max(0, list.offset - PAGE_SIZE)), { disabled: list.offset === 0 }),
-    button("After ›", turnTo(list.offset + PAGE_SIZE), { disabled: list.offset + PAGE_SIZE >= list.total })]);
+    button("‹ Previous", turnTo(Math.max(0, list.offset - PAGE_SIZE)), { disabled: list.offset === 0 }),
+    button("Next ›", turnTo(list.offset + PAGE_SIZE), { disabled: list.offset + PAGE_SIZE >= list.total })]);
+}
+
+function nothingFound() {
+  const narrowed = Object.entries(filter()).some(([name, value]) => name !== "order" && !(name === "state" && value === "any"));
+  if (!narrowed) return h("p", { class: "ev-empty-list" }, "There are no posts yet. Import some on the Data page.");
+  return h("p", { class: "ev-empty-list" }, "No post fits these filters. ", button("Clear the filters", () => (part("filter").reset(), (list.offset = 0), find())));
 }
 
 function rowOf(post) {
@@ -98,18 +104,44 @@ function rowOf(post) {
     h("td", {}, post.split), h("td", {}, post.source || "–"), h("td", {}, post.assigned.join(", ") || "–"));
 }
 
+// What is chosen stays chosen when the filters change: the line says how much of it is out of sight.
+function chosenText() {
+  const count = list.chosen.size;
+  const unseen = count - list.posts.filter((p) => list.chosen.has(p.post_id)).length;
+  if (!count) return "Choose posts to";
+  return plural(count, "post") + " chosen" + (unseen ? ", " + unseen + " not in view" : "");
+}
+
 function drawBulk() {
   const count = list.chosen.size;
-  const people = h("select", { "aria-label": "Assign to" }, list.choices.reviewers.filter((r) => list.curator || r === list.me.name).map((r) => h("option", { value: r, selected: r === list.me.name }, r)));
+  const [to, split] = ["Assign to", "Split"].map((name) => (part("bulk").querySelector('[aria-label="' + name + '"]') || {}).value);
+  const people = h("select", { "aria-label": "Assign to" }, list.choices.reviewers.filter((r) => list.curator || r === list.me.name).map((r) => h("option", { value: r, selected: r === (to || list.me.name) }, r)));
   const splits = choice("split", [["train", "train"], ["dev", "dev"], ["test", "test"]], { "aria-label": "Split" });
+  if (split) splits.value = split;
   const none = { disabled: count === 0 };
+  const move = sureButton("Move to split", () => "Move " + plural(count, "post") + " to " + splits.value + "?", () => act("posts_split", { split: splits.value }, "moved"), none);
+  splits.addEventListener("change", move.calm);
   fill(part("bulk"),
-    h("span", { class: "ev-chosen" }, count ? plural(count, "post") + " chosen" : "Choose posts to"),
+    h("span", { class: "ev-chosen" }, chosenText()),
     h("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people),
-    list.me.role === "admin" && h("span", { class: "ev-row" }, button("Move to split", () => act("posts_split", { split: splits.value }, "moved"), none), splits),
+    list.me.role === "admin" && h("span", { class: "ev-row" }, move, splits),
     button("Predict next", predictNext, { ...none, title: "Ask the model to read these posts before all others" }),
     button("Choose all that fit", chooseAll),
     count > 0 && button("Choose none", () => (list.chosen.clear(), drawTable(), drawBulk())));
+}
+
+// What cannot be undone asks once more: the first click turns the button into the question.
+function sureButton(label, question, run, props) {
+  let asked = false;
+  const click = () => {
+    if (asked) return run();
+    asked = true;
+    node.textContent = question();
+    return node.focus(); // until it is left
+  };
+  const node = button(label, click, { ...props, onblur: () => node.calm() });
+  node.calm = () => ((asked = false), (node.textContent = label));
+  return node;
 }
 
 async function chooseAll() {

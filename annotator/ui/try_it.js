@@ -5,8 +5,6 @@ const ownButton = find(".try-own");
 const state = { threshold: null, focus: null }; // threshold null: each criterion's own
 const LANE = 4;
 
-const color = (index) => "var(--ev-c" + (index % 12) + ")";
-
 function isShown(criterion, span) {
   return span.score >= (state.threshold === null ? criterion.threshold : state.threshold);
 }
@@ -20,13 +18,15 @@ function make(tag, className, text) {
 
 const percent = (share) => Math.round(share * 100) + " %";
 
+// The same lines as on the Review page, one above the other where passages of several criteria overlap.
 function paint(mark, over) {
-  const first = over[0].index;
-  mark.style.setProperty("--c", color(first));
-  mark.style.backgroundImage = over.slice(0, 4).map(({ index }) => "linear-gradient(" + color(index) + "," + color(index) + ")").join(",");
-  mark.style.backgroundPosition = over.slice(0, 4).map((_, lane) => "0 calc(100% - " + lane * LANE + "px)").join(",");
-  mark.style.paddingBottom = Math.min(over.length, 4) * LANE - 2 + "px";
-  mark.title = over.map(({ criterion, span }) => criterion.name + " " + span.score.toFixed(2)).join("\n");
+  const lines = over.slice(0, 4).map(({ index }) => patternOf(index));
+  mark.style.setProperty("--c", colorOf(over[0].index));
+  mark.style.backgroundImage = lines.map(([image]) => image).join(",");
+  mark.style.backgroundSize = lines.map(([, size]) => size).join(",");
+  mark.style.backgroundPosition = lines.map((_, lane) => "0 calc(100% - " + lane * LANE + "px)").join(",");
+  mark.style.paddingBottom = lines.length * LANE - 2 + "px";
+  mark.title = over.map(({ index, criterion, span }) => index + 1 + " " + criterion.name + " " + span.score.toFixed(2)).join("\n");
 }
 
 function drawText(value) {
@@ -54,8 +54,12 @@ function drawCriterion(criterion, index) {
   const button = make("button");
   button.type = "button";
   button.setAttribute("aria-pressed", String(state.focus === index));
-  button.style.setProperty("--c", color(index));
-  button.append(make("i", "swatch"), make("span", "name", criterion.name));
+  button.style.setProperty("--c", colorOf(index));
+  const swatch = make("i", "swatch");
+  [swatch.style.backgroundImage, swatch.style.backgroundSize] = patternOf(index);
+  const name = make("span", "name");
+  name.append(make("span", "", criterion.name), swatch);
+  button.append(make("span", "number", index + 1), name);
   const meter = make("span", "meter");
   meter.style.setProperty("--score", criterion.score);
   if (criterion.known) button.append(meter, make("span", "score", criterion.score.toFixed(2)));

@@ -17,6 +17,7 @@ from annotator.criteria import default_criteria
 from annotator.highlight import highlighted
 from annotator.quality import figures, quality_of
 from annotator.serving import ServingState
+from annotator.span_editor.component import LINES, script
 from annotator.ui.assets import asset
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.records import InvalidRecord, ModelVersion, NotFound, Post
@@ -69,7 +70,7 @@ def build(context: Context) -> None:
         with gr.Column(scale=3, min_width=320):
             result = gr.HTML(
                 html_template=asset("try_it.html"),
-                js_on_load=asset("try_it.js"),
+                js_on_load=script([LINES], asset("try_it.js")),
                 elem_id="try-result",
                 apply_default_css=False,
             )

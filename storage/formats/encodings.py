@@ -27,6 +27,14 @@ _BOMS = (
 )
 # the encodings that corpora are met in; an open list makes the detector guess exotic ones for short texts
 _CANDIDATES = ["cp1252", "mac_roman", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr", "iso8859_15"]
+_C1, _LETTERS = re.compile(rb"[\x80-\x9f]"), re.compile(rb"[\xa1-\xff]")
+# in the Windows code pages: opening quotes, closing ones, an apostrophe, a bullet or dash, dots, a currency sign
+_TYPOGRAPHIC = re.compile(
+    rb"(?<![A-Za-z\xc0-\xff])[\x82\x84\x91\x93](?=[\w\x80-\xff])|(?<=[\w.,!?;:\x85\xc0-\xff])[\x92\x94](?![A-Za-z])"
+    rb"|(?<=[A-Za-z\xc0-\xff])\x92(?=[A-Za-z\xc0-\xff])|(?<=\s)[\x95-\x97](?=\s)|(?<=[\w.,!?\xc0-\xff])\x85(?![A-Za-z])"
+    rb"|(?<=[\d\s\xa0])\x80(?![A-Za-z])"
+)
+_OF_A_MAC = re.compile(rb"(?<=[a-z])\xd5(?=[a-z])|(?<=\s)[\xd0\xd1](?=\s)|(?<!\w)\xd2(?=\w)")  # the same in mac-roman
 _BROKEN = re.compile("[\udc80-\udcff]")
 _NON_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 # UTF-8 that was read as cp1252 or mac-roman once before: "don't" as "donâ€™t" or "don‚Äôt", "é" as "Ã©"
@@ -108,7 +116,10 @@ def _guess(path: Path) -> Encoding:
     from charset_normalizer import from_bytes
 
     sample = _sample_with_high_bytes(path)
-    matches = list(from_bytes(sample, cp_isolation=_CANDIDATES))
+    windows = _is_windows(sample)
+    if windows and not _LETTERS.search(sample):
+        return Encoding("cp1252", "not UTF-8; quotes and dashes as Windows writes them (cp1252)")
+    matches = list(from_bytes(sample, cp_isolation=[c for c in _CANDIDATES if not windows or c != "mac_roman"]))
     if not matches:
         return Encoding("cp1252", "not UTF-8; read as Windows Western (cp1252) for want of a better match")
     best = matches[0]
@@ -117,6 +128,12 @@ def _guess(path: Path) -> Encoding:
     if western is not None and best.encoding in ("cp1250", "iso8859_15") and western.chaos <= best.chaos + 0.05:
         return Encoding("cp1252", f"not UTF-8; looks like cp1252, perhaps {best.encoding}")
     return Encoding(best.encoding, f"not UTF-8; looks like {best.encoding}")
+
+
+def _is_windows(sample: bytes) -> bool:
+    """True if the bytes 80 to 9F, which are letters in mac-roman, are absent, or stand where quotes, dashes and dots stand."""
+    doubtful = len(_C1.findall(sample))
+    return len(_TYPOGRAPHIC.findall(sample)) >= 0.8 * doubtful and not _OF_A_MAC.search(sample)
 
 
 def _sample_with_high_bytes(path: Path) -> bytes:

@@ -39,6 +39,7 @@ CANNOT_CARRY = (
     "answers that are unsure",
     "offsets: a passage is given by its words alone",
     "who decided, when, and earlier revisions",
+    "where a span came from, and the score of a rejected prediction",
     "split, author, source, date and further columns of a post",
     "predictions",
 )

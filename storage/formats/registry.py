@@ -149,7 +149,30 @@ def detect(path: Path, *, encoding: str | None = None) -> Detected:
     return _detect_text(path, found)
 
 
+def file_in(path: Path) -> Path:
+    """The file that a folder stands for: its only data file, unless the folder is a layout of its own. Else the path itself."""
+    if not path.is_dir() or _layout_of(path) is not None:
+        return path
+    data = _data_files(path)
+    return data[0] if len(data) == 1 else path
+
+
 def _detect_folder(path: Path) -> Detected:
+    layout = _layout_of(path)
+    if layout is not None:
+        return layout
+    data = _data_files(path)
+    if len(data) == 1:
+        return detect(data[0])
+    from storage.formats.hf_folder import is_split
+
+    if is_split(path, data):
+        return Detected(FORMATS["hf"], "holds a data file for each split")
+    raise FormatError(f"{path.name} holds {len(data)} data files; import them one by one, or zip one dataset alone.")
+
+
+def _layout_of(path: Path) -> Detected | None:
+    """The folder format, where the files' names say it."""
     names = {p.name for p in path.rglob("*") if p.is_file()}
     suffixes = {Path(n).suffix for n in names}
     if {"redsm5_posts.csv", "redsm5_annotations.csv"} <= names:
@@ -158,15 +181,12 @@ def _detect_folder(path: Path) -> Detected:
         return Detected(FORMATS["brat"], "holds .ann files")
     if {".parquet", ".arrow"} & suffixes or {"dataset_info.json", "dataset_dict.json"} & names:
         return Detected(FORMATS["hf"], "holds Parquet or Arrow files")
-    data = [p for p in sorted(path.rglob("*")) if p.suffix in (".json", ".jsonl", ".csv", ".tsv", ".xlsx", ".conll")]
-    data = [p for p in data if not p.name.endswith("manifest.json")]
-    if len(data) == 1:
-        return detect(data[0])
-    from storage.formats.hf_folder import is_split
+    return None
 
-    if is_split(path, data):
-        return Detected(FORMATS["hf"], "holds a data file for each split")
-    raise FormatError(f"{path.name} holds {len(data)} data files; import them one by one, or zip one dataset alone.")
+
+def _data_files(path: Path) -> list[Path]:
+    found = [p for p in sorted(path.rglob("*")) if p.suffix in (".json", ".jsonl", ".csv", ".tsv", ".xlsx", ".conll")]
+    return [p for p in found if not p.name.endswith("manifest.json")]
 
 
 def _detect_text(path: Path, encoding: Encoding) -> Detected:

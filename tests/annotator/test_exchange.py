@@ -12,7 +12,7 @@ import pytest
 from annotator import exchange
 from annotator.exchange.confirm import confirm, waiting
 from annotator.exchange.labels import GOLD_REVIEWER
-from annotator.exchange.options import ImportOptions, LabelsAs
+from annotator.exchange.options import ImportOptions, ImportRefused, LabelsAs
 from storage.records import Conflict, InvalidRecord, Post, Prediction, Role, Split, Verdict
 from storage.store import Store
 from tests.annotator.exchange_rows import evidence, gold, jsonl, post_ids
@@ -113,6 +113,43 @@ def test_an_unknown_criterion_is_reported_mapped_or_added(store: Store, tmp_path
     assert exchange.import_file(store, file, dry_run=True, criteria={"insomnia": "SLEEP_ISSUES"})["annotations"] == 1
     assert exchange.import_file(store, file, new_criteria=True)["new_criteria"] == ["Insomnia"]
     assert {c.id for c in store.criteria()} == {"SLEEP_ISSUES", "DEPRESSED_MOOD", "Insomnia"}
+
+
+def test_a_label_that_is_to_become_no_criterion_of_ours_is_refused_or_added(store: Store, tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "gold.jsonl", gold("g", "I lie awake.", evidence(0, 12, "Insomnia!")))
+    with pytest.raises(ImportRefused, match=r"no criterion 'REST' .*SLEEP_ISSUES"):
+        exchange.import_file(store, file, criteria={"insomnia": "REST"})
+    assert exchange.import_file(store, file, criteria={"insomnia": "REST"}, new_criteria=True)["new_criteria"] == [
+        "REST"
+    ]
+
+
+def test_a_folder_with_one_table_and_its_manifest_is_that_table(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "posts.csv").write_text("id,text\n1,I lie awake.\n", "utf-8")
+    (tmp_path / "out" / "posts.csv.manifest.json").write_text("{}", "utf-8")
+    assert exchange.import_file(store, tmp_path / "out", dry_run=True)["imported"] == 1
+    assert exchange.import_file(store, tmp_path / "out", format="csv")["imported"] == 1
+    assert exchange.plan_import(tmp_path / "out", ImportOptions(), folder=tmp_path / "look").format == "csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "reason"),
+    [
+        ("x.csv", "brat", "x.csv is a file; brat standoff is a folder, or a zip file of one."),
+        ("x.csv", "xlsx", "x.csv is not Excel (XLSX); it looks like CSV."),
+        ("many", "csv", "many is a folder; CSV is a file."),
+    ],
+)
+def test_a_format_that_the_path_cannot_have_is_refused(
+    name: str, format: str, reason: str, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "many").mkdir()
+    for path in ("x.csv", "many/x.csv", "many/y.csv"):
+        (tmp_path / path).write_text("id,text\n1,I lie awake.\n", "utf-8")
+    with pytest.raises(exchange.FormatError) as caught:
+        exchange.import_file(store, tmp_path / name, format=format)
+    assert str(caught.value) == reason
 
 
 def test_a_span_outside_its_post_is_refused_alone(store: Store, tmp_path: Path) -> None:
@@ -380,6 +417,21 @@ def test_argilla_scores_stand_beside_their_spans(store: Store, tmp_path: Path) -
     assert [s["score"] for s in suggestions.values()] == [None, [0.9, 0.6]]
     exchange.import_file(store, tmp_path / "out.jsonl")
     assert store.predictions(post.id, "import-1")[SLEEP.id].spans == spans
+
+
+def test_a_model_in_a_file_is_not_taken_for_an_import_of_this_project(store: Store, tmp_path: Path) -> None:
+    text = "I lie awake."
+    guess = {"criterion": "SLEEP_ISSUES", "model_version": "import-2", "no_evidence_score": 0.2, "spans": []}
+    file = jsonl(tmp_path / "elsewhere.jsonl", {"post_id": "a", "text": text, "predictions": [guess]})
+    report = exchange.import_file(store, file)
+    assert (report["predictions"], report["renamed_models"]) == (1, {"import-2": "from-import-2"})
+    [issue] = store.import_issues(1)
+    assert (issue.kind, issue.row) == ("renamed", 1)
+    exchange.import_file(
+        store, jsonl(tmp_path / "own.jsonl", gold("b", text, evidence(0, 12))), labels_as="predictions"
+    )
+    exchange.undo_import(store, 2)
+    assert set(store.predictions("a", "from-import-2")) == {"SLEEP_ISSUES"}
 
 
 def test_presets_keep_the_options(store: Store) -> None:

@@ -67,6 +67,16 @@ def test_the_encoding_is_found_out(encoding: str, store: Store, tmp_path: Path) 
     assert (store.post("1").text, report["imported"]) == (words, 2)
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman"])
+def test_an_english_file_with_only_curly_quotes_and_dashes_is_read_right(
+    encoding: str, store: Store, tmp_path: Path
+) -> None:
+    words = "I can’t sleep – it’s “bad”. She said: ‘No’… twice."
+    (tmp_path / "posts.csv").write_bytes(f"id,text\n1,{words}\n".encode(encoding))
+    exchange.import_file(store, tmp_path / "posts.csv")
+    assert store.post("1").text == words
+
+
 def test_wrongly_decoded_text_is_pointed_out(store: Store, tmp_path: Path) -> None:
     row = {"id": "1", "text": "I donâ€™t sleep"}
     assert exchange.import_file(store, jsonl(tmp_path / "x.jsonl", row))["mojibake_rows"] == 1

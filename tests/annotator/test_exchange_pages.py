@@ -16,11 +16,12 @@ from annotator.exchange.export_routes import export_routes, prepare_export, remo
 from annotator.exchange.import_runs import ImportRuns
 from annotator.exchange.masking import mask
 from annotator.exchange.options import ImportOptions
+from annotator.exchange.uploads import keep_copy, sweep_uploads
 from annotator.gate import PERSON
-from annotator.job_context import JobContext, JobMonitor
+from annotator.job_context import JobContext, JobMonitor, WorkerStopping
 from annotator.settings import Settings
-from storage.jobs import Jobs
-from storage.records import InvalidRecord, JobKind, JobStatus, Reviewer, Role
+from storage.jobs import JobCancelled, JobLost, Jobs
+from storage.records import EvidenceError, InvalidRecord, JobKind, JobStatus, Reviewer, Role
 from storage.store import Store
 from tests.builders import a_post, an_annotation
 
@@ -85,6 +86,7 @@ def test_a_large_file_becomes_a_job_and_a_person_has_one_import_at_a_time(
     assert run.finished.wait(30)
     assert run.error == "The import was cancelled. Nothing was imported."
     assert store.count_posts() == 0
+    assert list(settings.uploads_dir.iterdir()) == []
 
 
 # --- as a job
@@ -113,6 +115,55 @@ def test_an_import_job_that_was_taken_away_stores_nothing(settings: Settings, st
     with pytest.raises(Exception, match="no longer run"):
         exchange.run_import_job(JobContext(settings, store, jobs, job, JobMonitor(jobs, job)))
     assert (store.count_posts(), store.imports()) == (0, [])
+
+
+def a_claimed_job(settings: Settings, store: Store, file: Path) -> JobContext:
+    jobs = Jobs(store)
+    jobs.enqueue(JobKind.IMPORT, {"path": str(file), "remove": True})
+    job = jobs.claim("w1")
+    assert job is not None
+    return JobContext(settings, store, jobs, job, JobMonitor(jobs, job))
+
+
+@pytest.mark.parametrize("reason", [None, JobCancelled("stop"), ValueError("a fault of ours")])
+def test_an_import_job_that_fails_or_is_cancelled_leaves_no_upload(
+    settings: Settings, store: Store, reason: Exception | None
+) -> None:
+    kept = keep_copy(settings, a_file(settings.data_dir))
+    context = a_claimed_job(settings, store, kept)
+    if reason is None:
+        kept.write_text("", "utf-8")
+    else:
+        context.monitor.stop(reason)  # type: ignore[arg-type]
+    with pytest.raises(type(reason) if reason else exchange.FormatError):
+        exchange.run_import_job(context)
+    assert (list(settings.uploads_dir.iterdir()), store.count_posts()) == ([], 0)
+
+
+@pytest.mark.parametrize("reason", [WorkerStopping("The app was stopped."), JobLost("another worker has it")])
+def test_an_import_job_that_goes_on_later_keeps_its_upload(
+    settings: Settings, store: Store, reason: EvidenceError
+) -> None:
+    kept = keep_copy(settings, a_file(settings.data_dir))
+    context = a_claimed_job(settings, store, kept)
+    context.monitor.stop(reason)
+    with pytest.raises(type(reason)):
+        exchange.run_import_job(context)
+    assert list(settings.uploads_dir.iterdir()) == [kept]
+
+
+def test_a_start_sweeps_every_upload_that_no_job_waits_for(settings: Settings, store: Store) -> None:
+    waiting, running, old = (keep_copy(settings, a_file(settings.data_dir)) for _ in range(3))
+    jobs = Jobs(store)
+    for path in (running, waiting):
+        jobs.enqueue(JobKind.IMPORT, {"path": str(path), "remove": True})
+    jobs.claim("w1")
+    over = jobs.enqueue(JobKind.IMPORT, {"path": str(old), "remove": True})
+    jobs.request_cancel(over.id)
+    (settings.uploads_dir / "pasted").mkdir()
+    (settings.uploads_dir / "pasted" / "tmp.txt").write_text("words of somebody", "utf-8")
+    assert sweep_uploads(settings, jobs) == 2
+    assert set(settings.uploads_dir.iterdir()) == {waiting, running}
 
 
 # --- downloads

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from annotator import exchange
 from annotator.bootstrap import STARTED
 from annotator.criteria import default_criteria
 from annotator.settings import Settings
@@ -77,13 +78,40 @@ def test_a_table_is_previewed_checked_imported_and_taken_out_again(project: tupl
     assert store.progress_counts(me="local")["posts"] == 0
 
 
+def test_a_preset_keeps_the_columns_for_the_next_file(project: tuple[Store, Any], tmp_path: Path) -> None:
+    store, page = project
+    section(page, "Import")
+    page.get_by_text("Presets", exact=True).click()
+    page.fill("#preset-name textarea, #preset-name input", "weekly")
+    page.click("#preset-save")
+    seen(page, "weekly was saved.")
+    assert exchange.presets(store)["weekly"]["columns"]["source"] == "where_from"
+    page.reload()
+    page.wait_for_selector("#import-run")
+    page.get_by_text("Presets", exact=True).click()
+    page.get_by_label("Use the preset").click()
+    page.get_by_role("option", name="weekly").click()
+    table = tmp_path / "next.csv"
+    table.write_text(ROWS, encoding="utf-8")
+    page.set_input_files("#import-file input[type=file]", str(table))
+    seen(page, "I cannot sleep and the nights are long.")
+    assert page.get_by_label("Source", exact=True).input_value() == "where_from"
+    widths = "() => document.querySelector('.header-table').getBoundingClientRect().width"
+    assert page.evaluate(widths) > 500
+    page.click("#preset-delete")
+    seen(page, "weekly was deleted.")
+    assert exchange.presets(store) == {}
+
+
 def test_corrected_data_is_downloaded(project: tuple[Store, Any], tmp_path: Path) -> None:
     store, page = project
-    page.reload()  # a file that is still chosen goes before what is pasted
-    page.wait_for_selector("#import-run")
+    section(page, "Import")
     page.get_by_text("Or paste").click()
     page.fill("#import-paste textarea", "id,text\ne1,I cannot sleep.\n")
+    page.click("#import-run")
+    seen(page, "There are a file and pasted rows.")
     page.click("text=Look at what I pasted")
+    seen(page, "take the place of the file")
     seen(page, "I cannot sleep.")
     page.click("#import-run")
     value_becomes(page, RESULT, "1 posts imported")

@@ -53,6 +53,11 @@ def test_the_first_page_shows_a_highlighted_example_that_everybody_can_read(
     page.wait_for_selector(".try-post mark")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(page, "#page-try") == []
+    lines = "node => node.style.backgroundImage"
+    marked = page.locator(".try-post mark").evaluate_all(f"nodes => nodes.map({lines})")
+    listed = page.locator(".try-criteria .swatch").evaluate_all(f"nodes => nodes.map({lines})")
+    assert len(set(listed)) == len(listed) == 9
+    assert all(any(line in mark for line in listed) for mark in marked)
     assert "Measured on text that the model never saw" in page.inner_text(".try-measured")
 
 

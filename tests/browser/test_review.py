@@ -147,6 +147,21 @@ def test_keys_can_be_seen_and_changed_and_two_actions_never_share_one(site: Site
     assert answer(site, page, post, "SLEEP_ISSUES").verdict is Verdict.EVIDENCE
 
 
+def test_a_key_of_the_browser_is_refused_in_words_and_a_dialog_that_is_closed_listens_no_more(
+    site: Site, open_alone: Opener
+) -> None:
+    page = open_alone(site.add_post(PLAIN, MODEL_SAYS))
+    press(page, "?")
+    page.click('[data-key="skip"]')
+    press(page, "Control+x")
+    page.wait_for_selector("text=That key has its own meaning")
+    assert page.evaluate("document.activeElement.dataset.key") == "skip"
+    page.click('[data-key="skip"]')
+    page.click("[data-part=dialog-close]")
+    press(page, "g", "?")
+    assert page.inner_text('[data-key="skip"]') == "s"
+
+
 def test_history_says_who_decided_what_and_restores_an_earlier_answer_as_a_new_revision(
     site: Site, open_post: Opener
 ) -> None:
@@ -209,6 +224,7 @@ def test_search_finds_posts_by_their_words_and_opens_them(site: Site, open_post:
     press(page, "/")
     page.keyboard.type("zebrafish")
     page.wait_for_function("document.querySelectorAll('.ev-results li').length === 1")
+    assert page.evaluate("(n => n.scrollWidth <= n.clientWidth)(document.querySelector('[data-part=dialog-body]'))")
     page.click(".ev-results li button")
     page.wait_for_function(f"document.querySelector('.ev-post-id').textContent === '{there}'")
 
@@ -234,6 +250,45 @@ def test_a_queue_without_a_post_offers_the_way_back(site: Site, open_alone: Open
     assert page.locator(".ev-main").is_hidden()
     page.get_by_role("button", name="Show all posts to review").click()
     page.wait_for_selector('.ev[data-state="ready"] .ev-text')
+
+
+def test_at_the_end_of_the_queue_one_can_still_go_back_and_undo(site: Site, open_alone: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_alone(post)
+    shown = f"document.querySelector('.ev-post-id').textContent === '{post}'"
+
+    def empty_queue() -> None:
+        press(page, "/")
+        page.keyboard.type("xylophonist")
+        page.wait_for_selector("text=No post matches.")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=No post is left in this queue.")
+
+    press(page, "Shift+Enter")
+    wait_saved(page)
+    empty_queue()
+    assert page.is_disabled("[data-action=skip]")
+    page.click("[data-action=previous_post]")
+    page.wait_for_function(shown)
+    empty_queue()
+    press(page, "Control+z")
+    page.wait_for_function(shown)
+    wait_saved(page)
+    assert not any(a.decided for a in site.store.annotations_of(post, site.reviewer).values())
+
+
+def test_the_bar_counts_a_post_as_soon_as_its_last_criterion_is_decided(site: Site, open_alone: Opener) -> None:
+    page = open_alone(site.add_post(PLAIN, MODEL_SAYS))
+    wait_saved(page)
+
+    def reviewed() -> int:
+        return int(page.inner_text("[data-part=position] .ev-muted").split()[0])
+
+    before = reviewed()
+    press(page, "Shift+Enter")
+    assert reviewed() == before + 1
+    press(page, "z")
+    assert reviewed() == before
 
 
 def test_a_notice_above_the_text_leaves_the_last_button_on_the_screen(site: Site, open_alone: Opener) -> None:

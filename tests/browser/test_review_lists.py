@@ -27,6 +27,8 @@ def test_posts_are_found_by_their_words_changed_together_and_opened_by_a_link(si
     page.check('[aria-label="Choose all on this page"]')
     page.select_option('[aria-label="Split"]', "test")
     page.click("text=Move to split")
+    assert site.store.post(one).split is Split.TRAIN
+    page.click("text=Move 2 posts to test?")
     page.wait_for_selector("text=2 posts moved.")
     assert {site.store.post(p).split for p in (one, two)} == {Split.TEST}
     page.click("#posts-list >> text=Assign to >> nth=0")
@@ -50,6 +52,30 @@ def test_an_admin_changes_a_guideline_and_the_earlier_wording_can_still_be_read(
     card.get_by_text("1 earlier wording").click()
     assert "Wording 1: Restlessness or slowing" in card.inner_text()
     assert [c.version for c in site.store.criterion_versions("PSYCHOMOTOR")] == [1, 2]
+
+
+def test_what_is_being_written_on_one_guideline_stays_when_another_changes(site: Site, new_page: Opener) -> None:
+    page = new_page("/?tab=guidelines")
+    written = page.locator('#guidelines .ev-card[data-id="FATIGUE"]')
+    written.get_by_role("button", name="Edit").click()
+    written.locator("[name=guideline]").fill("Half a sentence")
+    other = page.locator('#guidelines .ev-card[data-id="SLEEP_ISSUES"]')
+    other.get_by_role("button", name="Edit").click()
+    other.get_by_role("button", name="Save").click()
+    other.get_by_role("button", name="Edit").wait_for()
+    assert written.locator("[name=guideline]").input_value() == "Half a sentence"
+
+
+def test_posts_that_are_chosen_but_out_of_sight_are_counted_and_filters_cleared(site: Site, new_page: Opener) -> None:
+    post = site.add_post("A heron at the pond.")
+    page = new_page("/?tab=posts")
+    page.fill("#posts-list [name=query]", "heron")
+    page.check(f'[aria-label="Choose post {post}"]')
+    page.fill("#posts-list [name=query]", "nowhere-to-be-found")
+    page.wait_for_selector("text=1 post chosen, 1 not in view")
+    page.click("text=Clear the filters")
+    page.wait_for_function("document.querySelector('#posts-list tbody')")
+    assert page.input_value("#posts-list [name=query]") == ""
 
 
 def ids_in_order(page: Any) -> list[str]:

@@ -157,6 +157,7 @@ def test_tightening_takes_the_core_that_the_model_offers(site: Site, open_post: 
             ["Home", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "Shift+Control+ArrowRight"],
             "two",
         ),
+        (PLAIN, ["Home", "Control+ArrowRight", "Shift+Control+ArrowRight"], "cannot"),
         (PLAIN, ["Home", "ArrowRight", "ArrowRight", "ArrowRight", " "], "cannot"),
         (PLAIN, ["Home", "ArrowRight", "ArrowRight", "ArrowRight", " ", " "], SLEEP_SENTENCE),
     ],

@@ -81,9 +81,10 @@ function selectAround() {
 function addCaretSelection() {
   const span = caretSpan() || sentenceAt(ed.item.doc, ed.caret.focus);
   if (!span) return say("There is no sentence at the caret. Select with Shift and the arrow keys.");
+  const [start, end] = snapMode() === "off" ? span : trimSpaces(ed.item.doc, span[0], span[1]);
+  if (start >= end) return say("Only spaces are selected.");
   setMode("review");
-  addSpan(span[0], span[1], "off");
-  return undefined;
+  return addSpan(start, end, "off");
 }
 
 function drawCaret() {

@@ -18,9 +18,12 @@ function focusRoot() {
 
 // --- help and keys
 
-function openHelp() {
+let listening = null; // takes the next key, while a new one is being chosen
+
+function openHelp(said) {
   openDialog(
     "Keys",
+    said && h("p", { class: "ev-said", role: "status" }, said),
     h("p", { class: "ev-muted" }, "Choose a key to change it. Digits choose a criterion, Ctrl+Z undoes. A click on a span chooses it; selecting text adds a span; double click takes the word, triple click the sentence; the edges of the chosen span can be dragged."),
     h("ul", { class: "ev-keys" }, ACTIONS.map(keyRow)),
     h("h3", {}, "In the text"),
@@ -30,40 +33,56 @@ function openHelp() {
 }
 
 function keyRow([id, , text]) {
-  const change = button(shownKey(keyOf(id)), () => listenForKey(id, change), { class: "ev-key", "aria-label": text + ": key " + keyOf(id) + ". Change" });
+  const change = button(shownKey(keyOf(id)), () => listenForKey(id, change), { class: "ev-key", "data-key": id, "aria-label": text + ": key " + keyOf(id) + ". Change" });
   return h("li", {}, change, h("span", {}, text));
 }
 
 function listenForKey(id, node) {
+  stopListening();
   node.textContent = "…";
   announce("Press the new key, or Escape.");
-  const take = (event) => {
+  listening = (event) => {
     if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
-    window.removeEventListener("keydown", take, true);
-    if (event.key !== "Escape") setKey(id, keyName(event));
-    openHelp();
+    const at = part("dialog-body").scrollTop;
+    stopListening();
+    openHelp(event.key === "Escape" ? "" : setKey(id, event));
+    part("dialog-body").scrollTop = at;
+    part("dialog-body").querySelector('[data-key="' + id + '"]').focus({ preventScroll: true });
   };
-  window.addEventListener("keydown", take, true);
+  window.addEventListener("keydown", listening, true);
 }
 
-function setKey(id, name) {
+function stopListening() {
+  if (!listening) return;
+  window.removeEventListener("keydown", listening, true);
+  listening = null;
+  for (const node of part("dialog-body").querySelectorAll("[data-key]")) write(node, shownKey(keyOf(node.dataset.key)));
+}
+
+// Gives the action its key, and says what else that changes.
+function setKey(id, event) {
+  const name = keyName(event);
+  if (event.ctrlKey || event.altKey || event.metaKey || /^([1-9]|(Shift\+)?Tab)$/.test(name)) return "That key has its own meaning and cannot be given away.";
   const other = ACTIONS.find(([key]) => key !== id && keyOf(key) === name);
-  if (/^[1-9]$/.test(name) || name === "Tab") return say("That key has its own meaning and cannot be given away.");
-  if (other) settings.keys[other[0]] = keyOf(id); // swap, so that no action is left without a key
+  const freed = keyOf(id);
+  if (other) settings.keys[other[0]] = freed; // swap, so that no action is left without a key
   settings.keys[id] = name;
   saveSettings();
   drawActions();
-  return refresh();
+  if (ed.item) refresh();
+  else drawBar();
+  return other ? "“" + other[2] + "” had that key; it has “" + shownKey(freed) + "” now." : "";
 }
 
 function resetKeys() {
   settings.keys = {};
   saveSettings();
   drawActions();
-  refresh();
-  openHelp();
+  if (ed.item) refresh();
+  else drawBar();
+  openHelp("All keys are as they were at first.");
 }
 
 // --- history

@@ -26,6 +26,7 @@ function decide(what, changes, options) {
   const opts = options || {};
   const gesture = { id: makeId(), what, post: ed.item.post.id, changes: [] };
   const seconds = lapClock() / changes.length;
+  const wasOpen = openCount(ed.item) > 0;
   changes.forEach(([criterion, answer], number) => {
     const before = answerOf(criterion);
     const after = { ...before, ...answer };
@@ -34,12 +35,22 @@ function decide(what, changes, options) {
     Object.assign(criterion, after);
     enqueue(decisionMessage(criterion, after, change, seconds));
   });
+  countReviewed(wasOpen);
   if (!opts.undoes) {
     local.undo.push(gesture);
     local.redo = [];
   }
   announce(what);
   return gesture;
+}
+
+// The bar counts at once; the server's own count comes with the next post.
+function countReviewed(wasOpen) {
+  const step = Number(wasOpen) - Number(openCount(ed.item) > 0);
+  if (!step || !ed.progress) return;
+  const { posts, reviewed, left } = ed.progress;
+  const waiting = (ed.filter.state || DEFAULT_FILTER.state) === DEFAULT_FILTER.state;
+  ed.progress = { posts, reviewed: Math.max(0, reviewed + step), left: waiting ? Math.max(0, left - step) : left };
 }
 
 function decisionMessage(criterion, answer, change, seconds) {
@@ -194,7 +205,7 @@ async function undo(again) {
   const other = again ? local.undo : local.redo;
   const gesture = stack.pop();
   if (!gesture || gesture.server) return undoOnServer(again, other);
-  if (gesture.post !== ed.item.post.id && !(await openPost(gesture.post))) {
+  if ((!ed.item || gesture.post !== ed.item.post.id) && !(await openPost(gesture.post))) {
     stack.push(gesture);
     return say("The post of that decision cannot be opened now.");
   }

@@ -32,6 +32,8 @@ const ACTIONS = [
   ["help", "?", "Keys and help", () => openHelp()],
 ];
 
+const WITHOUT_POST = new Set(["search", "help", "next_post", "previous_post", "undo", "redo"]); // what can be done when no post is open
+
 const settings = { keys: {}, snap: "word", guideline: true, breakMinutes: 50, ...memory.read("settings", {}) };
 
 function saveSettings() {
@@ -92,9 +94,11 @@ function handleKey(event) {
 }
 
 function handleWithoutItem(event) {
-  const action = event.ctrlKey || event.metaKey || event.altKey ? null : actionFor(event);
-  if (!action || !["search", "help", "previous_post", "undo"].includes(action[0])) return false;
-  if (action[0] !== "undo") action[3]();
+  if (!ed.me || notice.open) return false; // still starting
+  if (event.ctrlKey || event.metaKey) return undoKey(event);
+  const action = event.altKey || event.repeat ? null : actionFor(event);
+  if (!action || !WITHOUT_POST.has(action[0])) return false;
+  action[3]();
   return true;
 }
 

@@ -6,7 +6,6 @@ function drawActions() {
   fill(part("tools"),
     actionButton("undo", "Undo"), actionButton("redo", "Redo"), actionButton("search", "Queue"), actionButton("history", "History"),
     actionButton("others", "All criteria"), actionButton("blur", "Blur"), actionButton("assign", "Assign to me"), actionButton("help", "Help"));
-  part("tools").querySelector('[data-action="search"]').onclick = () => !ed.item && openQueue();
   const verdicts = [["confirm", "Confirm", "ev-primary"], ["none", "No evidence", ""], ["unsure", "Unsure", ""]];
   const quick = h("div", { class: "ev-quick", "data-part": "quick", hidden: true }, actionButton("accept", "✓ Accept this span"), actionButton("reject", "✕ Reject this span"));
   fill(part("verdicts"), quick, verdicts.map(([id, label, cls]) => actionButton(id, label, { "data-part": id, class: cls })));
@@ -26,7 +25,11 @@ function wire() {
     focusRoot();
   });
   part("dialog-close").addEventListener("click", closeDialog);
-  part("dialog").addEventListener("close", focusRoot);
+  part("dialog").addEventListener("close", () => {
+    stopListening();
+    focusRoot();
+  });
+  part("dialog").addEventListener("pointerdown", (event) => event.target === part("dialog") && closeDialog()); // beside it
   part("add-selection").addEventListener("click", () => {
     const span = selectedSpan();
     if (span) addSpan(span[0], span[1], snapMode());

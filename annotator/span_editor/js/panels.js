@@ -2,6 +2,7 @@
 
 const VERDICT_SIGN = { evidence: "✓", no_evidence: "∅", unsure: "?" };
 const SAVING_IS_SLOW_MS = 300;
+const KEY_SIGNS = { "Shift+": "⇧", Enter: "⏎", Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
 const VERDICT_WORD = { evidence: "evidence", no_evidence: "no evidence", unsure: "unsure" };
 
 // Everything is written first; only then is asked where things are, so that the browser lays the page out once.
@@ -49,12 +50,13 @@ function keyHint(action) {
 }
 
 function shownKey(key) {
-  return key.replace("Shift+", "⇧").replace("Enter", "⏎").replace("Backspace", "⌫");
+  return Object.entries(KEY_SIGNS).reduce((shown, [name, sign]) => shown.replace(name, sign), key === " " ? "Space" : key);
 }
 
 function actionButton(action, label, props) {
   const entry = ACTIONS.find((a) => a[0] === action);
-  return button([h("span", {}, label), keyHint(action)], () => ed.item && entry[3](), { "data-action": action, title: entry[2], ...props });
+  const run = () => ed.me && (ed.item || WITHOUT_POST.has(action)) && entry[3]();
+  return button([h("span", {}, label), keyHint(action)], run, { "data-action": action, title: entry[2], ...props });
 }
 
 // --- bar
@@ -67,6 +69,7 @@ function drawBar() {
     const toggle = part("tools").querySelector('[data-action="' + name + '"]');
     if (toggle) toggle.setAttribute("aria-pressed", ed.shown[name] ? "true" : "false");
   }
+  for (const node of part("bar").querySelectorAll("[data-action]")) node.disabled = !ed.item && !WITHOUT_POST.has(node.dataset.action);
 }
 
 function drawPosition() {

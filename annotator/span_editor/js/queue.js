@@ -30,7 +30,8 @@ async function fetchItem(message) {
   const reply = await call("review_item", message);
   if (!reply) return { error: "The server cannot be reached. What you decided is kept in this browser and will be saved." };
   if (!reply.ok) return { error: reply.error };
-  if (reply.progress) ed.progress = reply.progress;
+  if (reply.progress && !outbox.entries.length) ed.progress = reply.progress; // what is not saved yet is counted here already
+  drawPosition();
   return { item: reply.item ? receiveItem(reply.item) : null };
 }
 
@@ -80,6 +81,7 @@ async function goNext() {
 }
 
 async function goPrevious() {
+  if (!ed.item && ed.at >= 0) return openPost(ed.trail[ed.at]); // the queue is at its end: back to what was open
   if (ed.at <= 0) return say("This is the first post that you opened.");
   return openPost(ed.trail[ed.at - 1]);
 }

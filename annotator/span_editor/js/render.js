@@ -5,23 +5,7 @@
 const LONG_POST = 20000; // from here on the browser leaves out what is not on the screen
 const LANES = 3;
 const LANE_HEIGHT = 4;
-const PATTERNS = [
-  (c) => ["linear-gradient(" + c + "," + c + ")", "100% 3px"],
-  (c) => ["linear-gradient(90deg," + c + " 70%,transparent 0)", "12px 3px"],
-  (c) => ["radial-gradient(circle at 2px 1.5px," + c + " 1.5px,transparent 1.7px)", "5px 3px"],
-  (c) => ["linear-gradient(" + c + " 1px,transparent 1px,transparent 2px," + c + " 2px)", "100% 3px"],
-  (c) => ["linear-gradient(90deg," + c + " 55%,transparent 0 70%," + c + " 0 85%,transparent 0)", "18px 3px"],
-  (c) => ["linear-gradient(90deg," + c + " 50%,transparent 0)", "5px 3px"],
-];
 const PRIORITY = { accepted: 3, adjusted: 3, added: 3, undecided: 2, rejected: 1 };
-
-function colorOf(index) {
-  return "var(--ev-c" + (index % 12) + ")";
-}
-
-function patternOf(index) {
-  return PATTERNS[index % PATTERNS.length](colorOf(index));
-}
 
 // What is drawn: { mark, criterion, active, start, end, lane }, those of the active criterion first.
 function visibleMarks(item) {
@@ -120,6 +104,8 @@ function pieceOf(over, text, start) {
   piece.dataset.marks = ranked.map((e) => e.mark.id).join(" ");
   piece.style.setProperty("--c", colorOf(top.criterion.index));
   paintLanes(piece, over);
+  const others = ranked.filter((e) => !e.active).map((e) => e.criterion.index + 1 + " " + e.criterion.name);
+  if (others.length) piece.title = others.join("\n");
   if (top.active && top.start === start) piece.dataset.tag = tagOf(top);
   return piece;
 }

@@ -1,0 +1,95 @@
+"""Saved presets of an import on the Data page: options and columns under a name, chosen again for the next file of that kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from annotator import exchange
+from annotator.accounts import CURATORS, NotAllowed, allow
+from annotator.exchange.options import ImportOptions
+from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from annotator.ui.data_options import form_values
+from storage.records import InvalidRecord
+
+NO_PRESET = "(none)"
+Values = dict[Any, Any]
+
+
+class PresetPart:
+    """The list of presets with its buttons. `options` gives the page's options, with its columns, from all values."""
+
+    def __init__(self, context: Context, options: Callable[[Values], ImportOptions]) -> None:
+        self._context, self._options = context, options
+
+    def build(self) -> None:
+        """Lay it out; `chosen` is the preset in use."""
+        with gr.Accordion("Presets", open=False):
+            self.chosen = gr.Dropdown(
+                self._names(),
+                value=NO_PRESET,
+                label="Use the preset",
+                info="Its options and columns also hold for the next files.",
+                interactive=True,
+                elem_id="preset-chosen",
+            )
+            self.name = gr.Textbox(
+                label="Save the options and columns as", placeholder="a name", max_lines=1, elem_id="preset-name"
+            )
+            with gr.Row():
+                self._save = gr.Button("Save", size="sm", min_width=90, elem_id="preset-save")
+                self._delete = gr.Button("Delete the preset in use", size="sm", min_width=90, elem_id="preset-delete")
+
+    def wire(self, form: list[Any], everything: set[Any], look: Any, shown: list[Any]) -> None:
+        """Connect it; `look` shows the file again, read with the preset's columns, in `shown`."""
+        self.chosen.input(friendly(self.use), self.chosen, form, **QUIET).success(look, everything, shown, **QUEUED)
+        self._save.click(friendly(self.save), everything | {self.name}, [self.chosen, self.name], **QUEUED)
+        self._delete.click(friendly(self.delete), self.chosen, self.chosen, **QUEUED)
+        blocks = gr.context.Context.root_block
+        assert blocks is not None
+        blocks.load(friendly(self.refresh), None, self.chosen, show_progress="hidden", **QUEUED)
+
+    def columns(self, name: str | None) -> Mapping[str, str]:
+        """Column by field ('': none) of the preset in use; nothing without one, or if somebody deleted it."""
+        saved = exchange.presets(self._context.store).get(name or NO_PRESET)
+        return {} if saved is None else ImportOptions.from_dict(saved).columns
+
+    def use(self, name: str | None, request: gr.Request) -> list[Any]:
+        self._context.require(request, *CURATORS)
+        if not name or name == NO_PRESET:
+            return form_values(ImportOptions())
+        saved = exchange.presets(self._context.store).get(name)
+        if saved is None:
+            raise InvalidRecord(f"The preset {name} was deleted by somebody else.")
+        return form_values(ImportOptions.from_dict(saved))
+
+    def save(self, values: Values, request: gr.Request) -> list[Any]:
+        self._context.require(request, *CURATORS)
+        name = (values[self.name] or "").strip()
+        if name == NO_PRESET:
+            raise InvalidRecord("Give the preset another name.")
+        replaced = name in exchange.presets(self._context.store)
+        exchange.save_preset(self._context.store, name, self._options(values))
+        gr.Info(f"{name} was {'saved anew' if replaced else 'saved'}.", title="Preset")
+        return [gr.Dropdown(choices=self._names(), value=name), ""]
+
+    def delete(self, name: str | None, request: gr.Request) -> Any:
+        self._context.require(request, *CURATORS)
+        if not name or name == NO_PRESET:
+            raise InvalidRecord("Choose the preset to delete first.")
+        exchange.delete_preset(self._context.store, name)
+        gr.Info(f"{name} was deleted. The options stay as they are.", title="Preset")
+        return gr.Dropdown(choices=self._names(), value=NO_PRESET)
+
+    def refresh(self, request: gr.Request) -> Any:
+        """The presets as they are when the page is opened; the page itself was built when the app started."""
+        try:
+            allow(self._context.user(request), *CURATORS)
+        except NotAllowed:
+            return gr.skip()
+        return gr.Dropdown(choices=self._names(), value=NO_PRESET)
+
+    def _names(self) -> list[str]:
+        return [NO_PRESET, *sorted(exchange.presets(self._context.store))]
