@@ -12,7 +12,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def build(options: argparse.Namespace) -> EvidenceEncoder:
     encoder = _encoder(backbone, tokenizer)
     if warmed.answer is not None:
         supervised.install_answers(encoder, warmed.answer.weight, warmed.answer.bias, wordings[0])
-    _supervise(encoder, warmed, dev, wordings, options)
+    _supervise(encoder, warmed, lambda model: measure.quality(model, dev, dev_posts, wordings[0]), wordings, options)
     encoder.config, found = measure.calibrated_config(encoder, measure.calibration_groups(dev, dev_posts), wordings[0])
     _say(f"temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}")
     return encoder
@@ -178,7 +178,7 @@ def _warm_up(backbone: Any, tokenizer: TextTokenizer, material: Material, option
 def _supervise(
     encoder: EvidenceEncoder,
     warmed: WarmedUp,
-    dev: Sequence[Item],
+    quality: Callable[[EvidenceEncoder], float],
     wordings: Sequence[Sequence[Criterion]],
     options: argparse.Namespace,
 ) -> None:
@@ -201,7 +201,7 @@ def _supervise(
         supervised.Targets(np.concatenate([_soft(material, seen)[: len(own)], soft]), wide),
         wordings,
         supervised.Plan(steps=options.steps, seed=options.seed),
-        quality=lambda model: measure.quality(model, dev, wordings[0]),
+        quality=quality,
         say=_say,
     )
 
@@ -252,8 +252,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--teacher", default=teacher.DEFAULT_TEACHER, help="Hub id or directory; none for a warm-up without one"
     )
     parser.add_argument("--teacher-epochs", type=int, default=2)
-    parser.add_argument("--warmup-steps", type=int, default=8000)
-    parser.add_argument("--steps", type=int, default=340)
+    parser.add_argument("--warmup-steps", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=480)
     parser.add_argument("--device", default="cpu", help="where teacher and warm-up compute")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)

@@ -58,12 +58,15 @@ def score_items(encoder: EvidenceEncoder, items: Sequence[Item], criteria: Seque
     return Scored(logits, np.array([[c.id in item.labels for c in criteria] for item in items], np.bool_))
 
 
-def quality(encoder: EvidenceEncoder, items: Sequence[Item], criteria: Sequence[Criterion]) -> float:
-    """What the best weights are chosen by: the mean of the micro F1 of the items alone and among others in composed posts."""
+def quality(
+    encoder: EvidenceEncoder, items: Sequence[Item], posts: Sequence[Example], criteria: Sequence[Criterion]
+) -> float:
+    """What the best weights are chosen by: the mean of the micro F1 of items alone, of composed posts and of whole posts."""
     composer = Composer(items, _CALIBRATION_SEED)
     composed = [composer.compose(longest=14).example for _ in range(len(items) // 15)]
-    alone, among = score_items(encoder, items, criteria), score_sentences(encoder, composed, criteria)
-    return (alone.best_micro_f1() + among.best_micro_f1()) / 2
+    scored = [score_items(encoder, items, criteria)]
+    scored += [score_sentences(encoder, examples, criteria) for examples in (composed, posts) if examples]
+    return sum(s.best_micro_f1() for s in scored) / len(scored)
 
 
 def calibration_groups(items: Sequence[Item], posts: Sequence[Example]) -> list[list[Example]]:

@@ -31,7 +31,7 @@ class Plan:
     """How long and how fast. items: passages per step. lengths: passages per post, one of them for each step, so that little
     is computed on padding; the first quarter of the steps has the first half of them only."""
 
-    steps: int = 340
+    steps: int = 480
     items: int = 56
     lengths: tuple[int, ...] = (1, 2, 3, 1, 4, 7, 14)
     backbone_rate: float = 3e-4
@@ -40,7 +40,7 @@ class Plan:
     token_masking: float = 0.06
     hidden_dropout: float = 0.1
     average: float = 0.98
-    evaluate_every: int = 110
+    evaluate_every: int = 120
     seed: int = 0
 
 

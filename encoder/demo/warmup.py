@@ -31,7 +31,7 @@ _SLACK = 24
 class WarmUp:
     """How long and how fast. tokens: per step, in rows of 80 (every other step), 160 or 320."""
 
-    steps: int = 8000
+    steps: int = 10_000
     tokens: int = 960
     rate: float = 2e-3
     weight_decay: float = 0.02
