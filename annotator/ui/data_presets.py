@@ -85,8 +85,9 @@ class PresetPart:
 
     def refresh(self, request: gr.Request) -> Any:
         """The presets as they are when the page is opened; the page itself was built when the app started."""
+        person = self._context.user(request)
         try:
-            allow(self._context.user(request), *CURATORS)
+            allow(person, *CURATORS)
         except NotAllowed:
             return gr.skip()
         return gr.Dropdown(choices=self._names(), value=NO_PRESET)

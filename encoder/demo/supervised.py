@@ -31,7 +31,7 @@ class Plan:
     """How long and how fast. items: passages per step. lengths: passages per post, one of them for each step, so that little
     is computed on padding; the first quarter of the steps has the first half of them only."""
 
-    steps: int = 480
+    steps: int = 800
     items: int = 56
     lengths: tuple[int, ...] = (1, 2, 3, 1, 4, 7, 14)
     backbone_rate: float = 3e-4
