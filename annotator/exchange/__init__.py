@@ -1,8 +1,7 @@
 """Imports and exports as use cases: what the pages, the API, the command line and the worker call."""
 
 from annotator.exchange.exporting import ExportRefused, export_file
-from annotator.exchange.importing import check_import, run_import
-from annotator.exchange.options import ImportCancelled, ImportOptions, ImportRefused, ImportReport
+from annotator.exchange.options import ImportCancelled, ImportRefused
 from annotator.exchange.use_cases import (
     Plan,
     delete_preset,
@@ -17,25 +16,19 @@ from annotator.exchange.use_cases import (
     undo_import,
 )
 from storage.exports import ExportFilter
-from storage.formats.registry import AUTO, FORMATS, READERS, WRITERS, format_named
+from storage.formats.registry import AUTO, READERS, WRITERS, format_named
 from storage.formats.rows import FormatError
-from storage.formats.table import FIELDS
 
 __all__ = [
     "AUTO",
-    "FIELDS",
-    "FORMATS",
     "READERS",
     "WRITERS",
     "ExportFilter",
     "ExportRefused",
     "FormatError",
     "ImportCancelled",
-    "ImportOptions",
     "ImportRefused",
-    "ImportReport",
     "Plan",
-    "check_import",
     "delete_preset",
     "export_file",
     "export_filter",
@@ -45,7 +38,6 @@ __all__ = [
     "plan_import",
     "presets",
     "report_lines",
-    "run_import",
     "run_import_job",
     "save_preset",
     "undo_import",

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from annotator import exchange
+from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
 from annotator.exchange.uploads import keep_copy
 from annotator.settings import Settings
@@ -84,11 +84,11 @@ class ImportRuns:
 
         try:
             if run.dry_run:
-                run.report = exchange.check_import(
+                run.report = check_import(
                     self._store, path, options, on_progress=tell, should_cancel=run.cancelled.is_set
                 )
             else:
-                run.report = exchange.run_import(
+                run.report = run_import(
                     self._store,
                     path,
                     options,

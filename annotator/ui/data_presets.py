@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
-from annotator.accounts import CURATORS, NotAllowed, allow
+from annotator.accounts import CURATORS
 from annotator.exchange.options import ImportOptions
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import form_values
@@ -26,7 +26,7 @@ class PresetPart:
 
     def build(self) -> None:
         """Lay it out; `chosen` is the preset in use."""
-        with gr.Accordion("Presets", open=False):
+        with gr.Accordion("Presets", open=False) as self._box:
             self.chosen = gr.Dropdown(
                 self._names(),
                 value=NO_PRESET,
@@ -47,9 +47,7 @@ class PresetPart:
         self.chosen.input(friendly(self.use), self.chosen, form, **QUIET).success(look, everything, shown, **QUEUED)
         self._save.click(friendly(self.save), everything | {self.name}, [self.chosen, self.name], **QUEUED)
         self._delete.click(friendly(self.delete), self.chosen, self.chosen, **QUEUED)
-        blocks = gr.context.Context.root_block
-        assert blocks is not None
-        blocks.load(friendly(self.refresh), None, self.chosen, show_progress="hidden", **QUEUED)
+        self._box.expand(friendly(self.refresh), self.chosen, self.chosen, **QUIET)
 
     def columns(self, name: str | None) -> Mapping[str, str]:
         """Column by field ('': none) of the preset in use; nothing without one, or if somebody deleted it."""
@@ -83,14 +81,11 @@ class PresetPart:
         gr.Info(f"{name} was deleted. The options stay as they are.", title="Preset")
         return gr.Dropdown(choices=self._names(), value=NO_PRESET)
 
-    def refresh(self, request: gr.Request) -> Any:
-        """The presets as they are when the page is opened; the page itself was built when the app started."""
-        person = self._context.user(request)
-        try:
-            allow(person, *CURATORS)
-        except NotAllowed:
-            return gr.skip()
-        return gr.Dropdown(choices=self._names(), value=NO_PRESET)
+    def refresh(self, name: str | None, request: gr.Request) -> Any:
+        """The presets as they are by now: the page was built when the app started."""
+        self._context.require(request, *CURATORS)
+        names = self._names()
+        return gr.Dropdown(choices=names, value=name if name in names else NO_PRESET)
 
     def _names(self) -> list[str]:
         return [NO_PRESET, *sorted(exchange.presets(self._context.store))]

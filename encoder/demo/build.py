@@ -1,4 +1,4 @@
-"""Makes the bundled model: `python -m encoder.demo.build`. Seeded; on two CPU cores in under an hour.
+"""Makes the bundled model: `python -m encoder.demo.build`. Seeded; about an hour on two CPU cores.
 
 1. a tokenizer is trained; 2. a public sentence encoder (the teacher) is fine-tuned on the corpus and reads it and general text;
 3. a small bidirectional Gemma, from random weights, learns the teacher's view of those texts; 4. the n-gram table is fitted, and
