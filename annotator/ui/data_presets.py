@@ -45,8 +45,11 @@ class PresetPart:
     def wire(self, form: list[Any], everything: set[Any], look: Any, shown: list[Any]) -> None:
         """Connect it; `look` shows the file again, read with the preset's columns, in `shown`."""
         self.chosen.input(friendly(self.use), self.chosen, form, **QUIET).success(look, everything, shown, **QUEUED)
-        self._save.click(friendly(self.save), everything | {self.name}, [self.chosen, self.name], **QUEUED)
-        self._delete.click(friendly(self.delete), self.chosen, self.chosen, **QUEUED)
+        # a refusal must not lie over the field that it asks for
+        self._save.click(
+            friendly(self.save), everything | {self.name}, [self.chosen, self.name], show_progress="hidden", **QUEUED
+        )
+        self._delete.click(friendly(self.delete), self.chosen, self.chosen, show_progress="hidden", **QUEUED)
         self._box.expand(friendly(self.refresh), self.chosen, self.chosen, **QUIET)
 
     def columns(self, name: str | None) -> Mapping[str, str]:
