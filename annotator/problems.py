@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import secrets
+import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotator.accounts import NotAllowed, TooManyAttempts
+from annotator.people.accounts import NotAllowed, TooManyAttempts
 from encoder.errors import ModelUnusable
 from storage.records import Conflict, EvidenceError, NotFound
 
@@ -79,3 +82,15 @@ def unexpected(error: Exception, where: str) -> str:
     nameless = RuntimeError(f"{type(error).__name__} (message left out)")
     log.error("Unexpected error %s in %s", number, where, exc_info=(RuntimeError, nameless, error.__traceback__))
     return f"Something went wrong; the log has it under {number}."
+
+
+def readable(error: BaseException) -> str:
+    """The reason of a failure, for a person; the trace goes to the worker's own log."""
+    if isinstance(error, EvidenceError):
+        return str(error)
+    print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)  # noqa: T201 - the worker's log file
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "There was not enough memory. Choose a smaller batch or a smaller model, then resume."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "The disk is full. Free some space, then resume; the model in service is untouched."
+    return f"{type(error).__name__}: {error}"

@@ -20,29 +20,29 @@ from typing import TYPE_CHECKING, Any
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
-from annotator.accounts import Accounts
-from annotator.api.mcp_tools import ReadingToolsOnly, check_mcp
-from annotator.api.routes import api_routes
-from annotator.api.token_routes import token_routes
-from annotator.bootstrap import Project, open_project, serving_alone
-from annotator.exchange.export_routes import export_routes
 from annotator.exchange.uploads import sweep_uploads
-from annotator.gate import Gate, person_of, sign_in_is_needed
-from annotator.hub import zero_gpu
-from annotator.model_routes import model_routes
-from annotator.routes import session_routes
-from annotator.serving import ModelService
+from annotator.models import zero_gpu
+from annotator.models.serving import ModelService
+from annotator.people.accounts import Accounts
+from annotator.project import Project, open_project, serving_alone
 from annotator.settings import Settings, oauth_client, prepare_process, snapshot_key
 from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.supervisor import Supervisor, standard_chores
+from annotator.web.api.mcp_tools import ReadingToolsOnly, check_mcp
+from annotator.web.api.routes import api_routes
+from annotator.web.export_routes import export_routes
+from annotator.web.gate import Gate, person_of, sign_in_is_needed
+from annotator.web.model_routes import model_routes
+from annotator.web.session_routes import session_routes
+from annotator.web.token_routes import token_routes
 from storage.records import EvidenceError
 
 if TYPE_CHECKING:
     import gradio as gr
 
-    from annotator.api.endpoints import Api
-    from annotator.oauth import OAuth
+    from annotator.people.oauth import OAuth
     from annotator.ui.context import Context
+    from annotator.web.api.endpoints import Api
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class App:
         routes += model_routes(self.settings, self.project.store)
         routes += export_routes(self.settings, self.project.store)
         if self.oauth is not None:
-            from annotator.oauth_routes import oauth_routes
+            from annotator.web.oauth_routes import oauth_routes
 
             routes += oauth_routes(self.oauth, self.settings, self.project.store)
         routes += token_routes(self.settings, self.project.store)
@@ -249,7 +249,7 @@ def _blocked_paths(settings: Settings) -> list[str]:
 
 def _oauth(settings: Settings, project: Project, accounts: Accounts) -> OAuth | None:
     """Sign-in with Hugging Face, if people are named. Raises CannotStart where the app is not known to the provider."""
-    from annotator.oauth import OAuth, follow_settings
+    from annotator.people.oauth import OAuth, follow_settings
 
     for name in follow_settings(project.store, settings):
         log.warning("%s is not named in the settings any more and is signed out.", name)

@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +325,11 @@ def unparse(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def software() -> str:
+    """Name and version of this program."""
+    try:
+        return f"evidence-annotator {metadata.version('evidence-annotator')}"
+    except metadata.PackageNotFoundError:
+        return "evidence-annotator (not installed)"

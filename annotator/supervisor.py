@@ -189,8 +189,8 @@ class Supervisor:
 
 
 def standard_chores(settings: Settings, jobs: Jobs) -> tuple[Callable[[], object], ...]:
+    from annotator.models import registry as training_registry
     from annotator.training import auto as training_auto
-    from annotator.training import registry as training_registry
 
     return (
         lambda: training_auto.enqueue_if_due(jobs.store, jobs),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import fcntl
 import logging
 import os
@@ -19,12 +18,12 @@ import sqlite3
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from annotator.job_context import BEAT_SECONDS, JobContext, JobMonitor, WorkerStopping
+from annotator.problems import readable
 from annotator.settings import Settings, from_environment, prepare_process
 from storage.jobs import JobCancelled, JobLost, Jobs
 from storage.records import EvidenceError, JobKind
@@ -218,18 +217,6 @@ def folder_lock(folder: Path, *, wait_seconds: float = 30.0) -> Iterator[None]:
 def kept(context: JobContext) -> dict[str, Any]:
     """What a job that was stopped left for whoever resumes it."""
     return {"work": context.work_dir.name, "resumable": context.work_dir.is_dir()}
-
-
-def readable(error: BaseException) -> str:
-    """The reason of a failure, for a person; the trace goes to the worker's own log."""
-    if isinstance(error, EvidenceError):
-        return str(error)
-    print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)  # noqa: T201 - the worker's log file
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "There was not enough memory. Choose a smaller batch or a smaller model, then resume."
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "The disk is full. Free some space, then resume; the model in service is untouched."
-    return f"{type(error).__name__}: {error}"
 
 
 def worker_name(pid: int, token: str) -> str:

@@ -1,4 +1,4 @@
-"""How well evidence given as changed words is placed: precision and recall of `encoder.align`.
+"""How well evidence given as changed words is placed: precision and recall of `encoder.text.align`.
 
     python -m benchmarks.align [--posts 400] [--corpus FILE.txt[.gz]] [--seed 0]
 
@@ -19,8 +19,8 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-from encoder.align import align
-from encoder.sentences import sentences
+from encoder.text.align import align
+from encoder.text.sentences import sentences
 from storage.records import Span
 
 SYNONYMS = {
@@ -89,7 +89,7 @@ CHANGES: dict[str, Change] = {
 def read_lines(path: Path | None) -> list[str]:
     """Sentences of 5 to 40 words: one per line of the file, else those of the demo posts."""
     if path is None:
-        demo = (resources.files("encoder") / "demo" / "posts.jsonl").read_text("utf-8")
+        demo = (resources.files("encoder") / "bundled" / "posts.jsonl").read_text("utf-8")
         posts = [json.loads(line)["text"] for line in demo.split("\n") if line.strip()]
         lines = [s.quote(text) for text in posts for s in sentences(text)]
     else:

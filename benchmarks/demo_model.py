@@ -20,16 +20,16 @@ import numpy as np
 import torch
 
 from benchmarks.demo_rewording import REWORDED, fine_tuning
-from encoder.baselines import KeywordBaseline, TfidfBaseline
-from encoder.demo.build import read_wordings
-from encoder.demo.card import write_card
-from encoder.demo.corpus import HARD_NEGATIVES, Item, item_example, read_items, read_posts, read_test_posts
-from encoder.demo.measure import RECALL_FIRST, calibration_groups, score_sentences
-from encoder.evaluate import Evaluation, evaluate
+from encoder.bundled.corpus import HARD_NEGATIVES, Item, item_example, read_items, read_posts, read_test_posts
 from encoder.examples import Example
-from encoder.hub import BUNDLED_DIRECTORY
-from encoder.metrics import expected_calibration_error, reliability_bins
+from encoder.measure.baselines import KeywordBaseline, TfidfBaseline
+from encoder.measure.evaluate import Evaluation, evaluate
+from encoder.measure.metrics import expected_calibration_error, reliability_bins
+from encoder.network.hub import BUNDLED_DIRECTORY
 from encoder.predict import Predictor
+from recipes.bundled_model.build import read_wordings
+from recipes.bundled_model.card import write_card
+from recipes.bundled_model.measure import RECALL_FIRST, calibration_groups, score_sentences
 from storage.records import Criterion, Post, Prediction, Split, utc_now
 
 RESULTS = Path(__file__).parent / "RESULTS.md"

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from annotator.training.plan import PRESETS
-from encoder.baselines import TfidfBaseline
-from encoder.demo.corpus import Composer, item_example, read_items, read_posts
-from encoder.evaluate import evaluate
+from encoder.bundled.corpus import Composer, item_example, read_items, read_posts
 from encoder.examples import Example
+from encoder.measure.baselines import TfidfBaseline
+from encoder.measure.evaluate import evaluate
 from encoder.predict import Predictor
-from encoder.train import train
+from encoder.training.train import train
 from storage.records import Criterion, Split
 
 REWORDED: Mapping[str, str] = {

@@ -59,7 +59,7 @@ def write_posts(path: Path, count: int, *, words: int = 300, seed: int = 0) -> N
 
 
 def open_project(folder: Path) -> Any:
-    from annotator.criteria import default_criteria
+    from annotator.project import default_criteria
     from storage.store import open_store
 
     store = open_store(folder)

@@ -22,11 +22,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from encoder.config import EncoderConfig, TrainConfig
-from encoder.families import FAMILIES, make_bidirectional
-from encoder.hub import BUNDLED_DIRECTORY
-from encoder.model import EvidenceEncoder
+from encoder.network.families import FAMILIES, make_bidirectional
+from encoder.network.hub import BUNDLED_DIRECTORY
+from encoder.network.model import EvidenceEncoder
 from encoder.predict import Predictor
-from encoder.tokens import TextTokenizer
+from encoder.text.tokenizer import TextTokenizer
 from encoder.training.adapters import choose_trained
 from storage.records import Criterion, Post
 

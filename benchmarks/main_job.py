@@ -23,10 +23,11 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotator import exchange, review
-from annotator.bootstrap import open_project
+from annotator import exchange
+from annotator.project import open_project
+from annotator.review import decisions
 from annotator.settings import Settings
-from encoder.demo.corpus import read_items
+from encoder.bundled.corpus import read_items
 from storage.queue import QueueFilter
 from storage.records import Post, Prediction, Reviewer, Role
 from storage.store import Store
@@ -93,7 +94,7 @@ def wait_for(condition: object, began: float) -> float:
 
 def highlighting() -> list[tuple[str, str]]:
     """Milliseconds of one CPU thread for a 300-word post and nine criteria with the bundled model."""
-    from annotator.criteria import default_criteria
+    from annotator.project import default_criteria
     from encoder.predict import Predictor
 
     began = time.perf_counter()
@@ -156,21 +157,21 @@ def review_times(store: Store) -> tuple[list[float], list[float]]:
     current: str | None = None
     for _ in range(200):
         began = time.perf_counter()
-        current = review.next_post(store, model, ME, wanted, exclude=[current] if current else [])
+        current = decisions.next_post(store, model, ME, wanted, exclude=[current] if current else [])
         assert current is not None
-        review.load_item(store, model, current, ME)
-        review.progress(store, model, ME, wanted)
+        decisions.load_item(store, model, current, ME)
+        decisions.progress(store, model, ME, wanted)
         store.open_post(current, ME.name)
         opened.append(1000 * (time.perf_counter() - began))
         began = time.perf_counter()
-        answer = review.save(store, ME, no_evidence(current, criteria[0].id))
+        answer = decisions.save(store, ME, no_evidence(current, criteria[0].id))
         saved.append(1000 * (time.perf_counter() - began))
         assert answer["ok"], answer
         store.skip_post(current, ME.name)
     return opened, saved
 
 
-def no_evidence(post_id: str, criterion_id: str) -> review.Wire:
+def no_evidence(post_id: str, criterion_id: str) -> decisions.Wire:
     """The decision that the page sends for "no evidence"."""
     return {
         "post_id": post_id,

@@ -22,11 +22,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from encoder.config import EncoderConfig
-from encoder.families import FAMILIES, make_bidirectional
-from encoder.hub import BUNDLED_DIRECTORY
-from encoder.model import EvidenceEncoder
+from encoder.network.families import FAMILIES, make_bidirectional
+from encoder.network.hub import BUNDLED_DIRECTORY
+from encoder.network.model import EvidenceEncoder
 from encoder.predict import Predictor
-from encoder.tokens import TextTokenizer
+from encoder.text.tokenizer import TextTokenizer
 from storage.records import Criterion, Post
 
 LENGTHS = (50, 300, 2000)

@@ -21,17 +21,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from annotator.bootstrap import open_project
-from annotator.serving import model_source
+from annotator.models.registry import put_in_service
+from annotator.models.serving import model_source
+from annotator.project import open_project
 from annotator.settings import Settings
 from annotator.training.plan import PRESETS
 from annotator.training.promotion import PromotionRule
-from annotator.training.registry import put_in_service
 from annotator.training.run import enqueue_training, load_predictor
 from annotator.worker import Worker
-from encoder.demo.corpus import Composer, read_items
-from encoder.evaluate import evaluate
+from encoder.bundled.corpus import Composer, read_items
 from encoder.examples import Example
+from encoder.measure.evaluate import evaluate
 from storage.jobs import Jobs
 from storage.queue import QueueFilter, QueueOrder
 from storage.records import AnnotatedSpan, Annotation, JobKind, Post, Reviewer, Role, Split, utc_now

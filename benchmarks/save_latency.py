@@ -2,8 +2,8 @@
 
 `python benchmarks/save_latency.py --data-dir DIR [--saves 400]`
 
-Makes a project with corrected posts, then saves decisions at a reviewer's pace through `annotator.review.save`, the code behind the
-page's save. Prints p50 and p95 in milliseconds for both, their ratio, and the seconds from 50 corrections to the new version in
+Makes a project with corrected posts, then saves decisions at a reviewer's pace through `annotator.review.decisions.save`, the code
+behind the page's save. Prints p50 and p95 in milliseconds for both, their ratio, and the seconds from 50 corrections to the new version in
 service.
 """
 
@@ -19,13 +19,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from annotator import review
-from annotator.bootstrap import open_project
+from annotator.project import open_project
+from annotator.review import decisions
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor
 from annotator.training.plan import PRESETS
 from annotator.training.run import enqueue_training
-from encoder.demo.corpus import Composer, read_items
+from encoder.bundled.corpus import Composer, read_items
 from storage.jobs import Jobs
 from storage.records import AnnotatedSpan, Annotation, Job, JobStatus, Post, Reviewer, Role, Split
 from storage.store import Store
@@ -96,7 +96,7 @@ def save_times(store: Store, count: int, *, while_: Callable[[], bool]) -> list[
             "op_id": uuid.uuid4().hex,
         }
         began = time.perf_counter()
-        saved = review.save(store, ME, decision)
+        saved = decisions.save(store, ME, decision)
         found.append(time.perf_counter() - began)
         revision = saved["revision"]
         time.sleep(PAUSE_SECONDS)

@@ -2,17 +2,15 @@
 
 The posts are cut into parts of fixed size. Each part is predicted by itself and written in one step to a file of its own beside
 the output; when all are there, they are joined. So the output does not depend on how many processes took part or how often
-the run was stopped. Also the command `python -m encoder.predict`, which `accelerate launch -m encoder.predict` spreads out.
+the run was stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoder.errors import EncoderError
-from storage.records import Criterion, EvidenceError, InvalidRecord, Post, Prediction
+from storage.records import Criterion, InvalidRecord, Post, Prediction
 
 if TYPE_CHECKING:
     from encoder.predict import Predictor
@@ -244,64 +242,3 @@ def _job(
         "threshold": threshold,
         "part_posts": part_posts,
     }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m encoder.predict`: JSON on stdout, progress on stderr; 0, or 1 for an error."""
-    given = _parser().parse_args(arguments)
-    from accelerate import PartialState
-
-    from encoder.families import choose_device
-    from encoder.predict import Predictor
-    from encoder.training.command import read_criteria
-
-    try:
-        state = PartialState(cpu=choose_device(given.device) == "cpu")
-        predictor = Predictor.load(given.model, device=str(state.device), threads=given.threads, scoring=given.mode)
-        result = predict_posts(
-            read_posts(given.file),
-            read_criteria(given.criteria),
-            predictor,
-            given.output,
-            share=Share(state.process_index, state.num_processes, state.wait_for_everyone),
-            batch_size=given.batch_size,
-            threshold=given.threshold,
-            on_part=_teller(state.num_processes) if state.is_main_process else lambda posts: None,
-        )
-    except EvidenceError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    if state.is_main_process:
-        rejected = [{"row": r.row, "reason": r.reason} for r in result.rejected]
-        print(json.dumps({"posts": result.posts, "spans": result.spans, "rejected": rejected}))  # noqa: T201
-    return 0
-
-
-def _teller(processes: int) -> Callable[[int], None]:
-    """A line on stderr with the rate over all processes."""
-    started = time.monotonic()
-
-    def tell(posts: int) -> None:
-        rate = posts * processes / max(1e-9, time.monotonic() - started)
-        print(f"about {posts * processes} posts, {rate:.1f} a second", file=sys.stderr)  # noqa: T201
-
-    return tell
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m encoder.predict",
-        description="Mark evidence in a file of posts; on several devices: accelerate launch -m encoder.predict …",
-    )
-    parser.add_argument("file", type=Path, help="posts: JSON Lines, CSV or Parquet with post_id and text")
-    parser.add_argument("--output", type=Path, required=True, help="JSON Lines, one line per post and criterion")
-    parser.add_argument(
-        "--criteria", type=Path, required=True, help="criteria as JSON or YAML: a list of id, name, text"
-    )
-    parser.add_argument("--model", default="demo", help="demo, a directory or a Hub id")
-    parser.add_argument("--mode", default="auto", choices=("auto", "one-pass", "per-criterion"))
-    parser.add_argument("--threshold", type=float, help="least score of a span; the model's own unless given")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int)
-    return parser

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from encoder.checkpoints import LoadOptions, load_encoder
 from encoder.config import EncoderConfig
-from encoder.decode import decode
 from encoder.errors import ModelUnusable
-from encoder.hub import BUNDLED
-from encoder.windows import Merger, PostScores
+from encoder.network.checkpoints import LoadOptions, load_encoder
+from encoder.network.decode import decode
+from encoder.network.hub import BUNDLED
+from encoder.text.windows import Merger, PostScores
 from storage.records import Criterion, Post, Prediction
 
 if TYPE_CHECKING:
-    from encoder.batching import Batcher, Row
-    from encoder.model import EvidenceEncoder
+    from encoder.network.batching import Batcher, Row
+    from encoder.network.model import EvidenceEncoder
 
 _BUFFERED_BATCHES = 8
 _CACHED_CRITERIA = 1024
@@ -120,7 +120,7 @@ class Predictor:
             yield from yield_now
 
     def _nothing_asked(self, post: Post) -> PostScores:
-        from encoder.windows import ReadPost
+        from encoder.text.windows import ReadPost
 
         return Merger(ReadPost.of(post, self.encoder.tokenizer), 0).result()
 
@@ -193,9 +193,3 @@ def _groups(posts: Iterable[Post], batcher: Batcher, rows_at_most: int) -> Itera
             group, count = [], 0
     if group:
         yield group
-
-
-if __name__ == "__main__":
-    from encoder.bulk import main
-
-    raise SystemExit(main())

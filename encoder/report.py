@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from encoder.errors import EncoderError
-from encoder.evaluate import Calibration, Evaluation, Scores
+from encoder.measure.evaluate import Calibration, Evaluation, Scores
 from storage.records import utc_now
 
 REPORT_JSON = "report.json"

@@ -1,4 +1,4 @@
-"""Reviewers, sign-in sessions and page settings in the store. Hashing and rules are in `annotator.accounts`."""
+"""Reviewers, sign-in sessions and page settings in the store. Hashing and rules are in `annotator.people.accounts`."""
 
 from __future__ import annotations
 

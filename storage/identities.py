@@ -1,4 +1,4 @@
-"""People as an OpenID provider knows them, in the store. Who may come in is decided in `annotator.oauth`."""
+"""People as an OpenID provider knows them, in the store. Who may come in is decided in `annotator.people.oauth`."""
 
 from __future__ import annotations
 

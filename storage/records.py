@@ -22,7 +22,7 @@ class EvidenceError(Exception):
     ├── NotFound             no such post, criterion, job, model version
     ├── Conflict             somebody saved in between; carries the current revision
     ├── StoreUnavailable     the data directory or its database cannot be used
-    └── (encoder.errors, annotator.accounts and storage.formats add theirs)
+    └── (encoder.errors, annotator.people.accounts and storage.formats add theirs)
     """
 
 

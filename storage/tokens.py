@@ -1,4 +1,4 @@
-"""Personal access tokens in the store: only their hashes. Rules are in `annotator.api.tokens`."""
+"""Personal access tokens in the store: only their hashes. Rules are in `annotator.people.tokens`."""
 
 from __future__ import annotations
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("storage", "encoder", "annotator")
+PACKAGES = ("storage", "encoder", "annotator", "recipes")
+USE_CASES = ("annotator.people", "annotator.review", "annotator.exchange")  # no gradio, no torch
+OPEN_TO_ENCODER = ("storage.records", "storage.formats", "storage.criteria_file")
 
 
 def modules() -> list[Path]:
@@ -21,25 +25,15 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports_of(path: Path, *, top_level_only: bool = False) -> set[str]:
-    """Dotted names of everything that the module imports; `if TYPE_CHECKING` blocks do not count."""
-    tree = ast.parse(path.read_text("utf-8"))
+def imports_of(path: Path) -> set[str]:
+    """Dotted names of everything that the module imports, lazily and for type checking too."""
     found: set[str] = set()
-
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            return
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-        if top_level_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            return
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(tree)
     return found
 
 
@@ -55,13 +49,75 @@ def test_imports_point_one_way(path: Path) -> None:
     if name.startswith("encoder"):
         assert not touches(imports, "annotator", "app", "gradio", "sqlite_utils", "sqlite3")
         inner = {i for i in imports if i.startswith("storage.")}
-        assert not {i for i in inner if not i.startswith(("storage.records", "storage.formats"))}
-    if name.startswith("annotator"):
+        assert not {i for i in inner if not i.startswith(OPEN_TO_ENCODER)}
+    if name.startswith(("annotator", "recipes")):
         assert not touches(imports, "app")
-    if name in ("annotator.review", "annotator.agreement", "annotator.accounts"):
+    if not name.startswith("recipes"):
+        assert not touches(imports, "recipes")
+    if name.startswith(USE_CASES):
         assert not touches(imports, "torch", "gradio")
     if name == "annotator.worker":
         assert not touches(imports, "gradio")
+
+
+def own_imports() -> dict[str, set[str]]:
+    """For each module the modules and packages of ours that it imports, itself left out."""
+    names = {name_of(path) for path in modules()}
+    graph = {}
+    for path in modules():
+        imports = imports_of(path)
+        taken = {i for i in imports if i in names}
+        # `from package import module` names the package too, but draws no arrow to its `__init__`
+        through = {i.rpartition(".")[0] for i in taken}
+        graph[name_of(path)] = {i for i in taken if i not in through or _uses_itself(path, i, names)} - {name_of(path)}
+    return graph
+
+
+def _uses_itself(path: Path, package: str, names: set[str]) -> bool:
+    """Whether the module takes something of the package's own `__init__`, not only modules in it."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == package
+        and any(f"{package}.{alias.name}" not in names for alias in node.names)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of the graph as the names along it, or nothing."""
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return [str(name) for name in error.args[1]]
+    return []
+
+
+def folders() -> list[str]:
+    return ["", *(name_of(path) for path in modules() if path.name == "__init__.py")]
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda name: name or "packages")
+def test_no_two_rooms_import_each_other_in_a_circle(folder: str) -> None:
+    """The modules and packages right inside the folder, each package taken as one with all that is in it."""
+    prefix = folder + "." if folder else ""
+
+    def room(name: str) -> str:
+        return prefix + name.removeprefix(prefix).split(".")[0]
+
+    graph: dict[str, set[str]] = {}
+    for name, imports in own_imports().items():
+        if name.startswith(prefix):
+            inside = {room(i) for i in imports if i.startswith(prefix)}
+            graph.setdefault(room(name), set()).update(inside - {room(name)})
+    assert circle_in(graph) == []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    assert circle_in(own_imports()) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
 
 
 def test_records_import_the_standard_library_only() -> None:
@@ -83,13 +139,13 @@ def test_storage_loads_no_model_and_no_user_interface() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["encoder", "encoder.align", "encoder.offsets", "encoder.sentences", "encoder.config"]
+    "module", ["encoder", "encoder.text.align", "encoder.text.offsets", "encoder.text.sentences", "encoder.config"]
 )
 def test_the_light_modules_of_the_encoder_load_no_torch(module: str) -> None:
     assert not loaded_after(f"import {module}") & {"torch", "transformers"}
 
 
-@pytest.mark.parametrize("module", ["annotator.review", "annotator.accounts", "annotator.exchange"])
+@pytest.mark.parametrize("module", ["annotator.review.decisions", "annotator.people.accounts", "annotator.exchange"])
 def test_use_cases_load_neither_torch_nor_gradio(module: str) -> None:
     assert not loaded_after(f"import {module}") & {"torch", "gradio"}
 
@@ -103,7 +159,7 @@ def test_importing_the_app_loads_no_torch() -> None:
 
 
 def test_only_settings_reads_the_environment() -> None:
-    readers = [
-        name_of(p) for p in modules() if "os.environ" in p.read_text("utf-8") or "os.getenv" in p.read_text("utf-8")
-    ]
-    assert readers == ["annotator.settings"]
+    """`encoder.training.sharding` asks accelerate for the one variable by which `accelerate launch` says that it shards."""
+    reading = re.compile(r"\benviron\b|\bgetenv\b|\bparse_\w*from_env\b|\bget_int_from_env\b")
+    readers = {name_of(p) for p in modules() if reading.search(p.read_text("utf-8"))}
+    assert readers == {"annotator.settings", "encoder.training.sharding"}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from annotator.gate import OPEN_PATHS
 from annotator.settings import Settings, variable
+from annotator.web.gate import OPEN_PATHS
 from tests.test_hygiene import tracked
 
 ROOT = Path(__file__).resolve().parent.parent

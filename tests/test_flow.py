@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from annotator import review
 from annotator.exchange import exporting as exchange_export
+from annotator.review import decisions
 from annotator.server import App
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import enqueue_training
@@ -24,13 +24,13 @@ ANA = Reviewer("ana", Role.ADMIN)
 
 def decide(app: App, post_id: str) -> dict[str, bool]:
     """Review a post as the page does: accept the nights, reject the rest, say where there is nothing. True where a span stands."""
-    item = review.load_item(app.project.store, app.models, post_id, ANA)
+    item = decisions.load_item(app.project.store, app.models, post_id, ANA)
     text = item["post"]["text"]
     found = {}
     for criterion in item["criteria"]:
         nights = [s for s in item["sentences"] if "sleep" in text[s[0] : s[1]] or "Awake" in text[s[0] : s[1]]]
         wanted = nights if criterion["id"] == "SLEEP_ISSUES" else []
-        saved = review.save(
+        saved = decisions.save(
             app.project.store,
             ANA,
             {
@@ -64,7 +64,7 @@ def test_corrections_become_a_better_served_model_and_a_dataset(tmp_path: Path) 
         # review: the queue gives the unreviewed posts, one after the other
         reviewed: dict[str, dict[str, bool]] = {}
         while len(reviewed) < 2:
-            post_id = review.next_post(store, app.models, ANA, QueueFilter(), exclude=tuple(reviewed))
+            post_id = decisions.next_post(store, app.models, ANA, QueueFilter(), exclude=tuple(reviewed))
             assert post_id is not None
             reviewed[post_id] = decide(app, post_id)
         assert all(store.predictions(post_id, "base") for post_id in reviewed)
@@ -79,7 +79,7 @@ def test_corrections_become_a_better_served_model_and_a_dataset(tmp_path: Path) 
 
         # in service: by the rule, else by an admin with a note; swapped without a restart
         if not done.result["promoted"]:
-            from annotator.training.registry import put_in_service
+            from annotator.models.registry import put_in_service
 
             put_in_service(store, jobs, app.settings, version.id, by=ANA, note="to see the swap")
         wait_for(lambda: app.models.version == version.id and app.models.status() == "ready")

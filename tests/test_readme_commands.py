@@ -32,7 +32,7 @@ EVIDENCE = [sys.executable, "-m", "annotator.cli"]
 
 ELSEWHERE = {
     "installs": r"pip install ",
-    "the API, in tests/annotator/test_api_live.py": r"TOKEN=|curl ",
+    "the API, in tests/annotator/web/test_api_live.py": r"TOKEN=|curl ",
     "the Hub and buckets, in tests/hub and the tests of snapshots": r"evidence (models (push|pull)|export --push-to-hub|import hub:"
     r"|restore hf://|backup --to /mnt/|train-job )",
 }

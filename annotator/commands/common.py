@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from storage.records import EvidenceError
 
 if TYPE_CHECKING:
-    from annotator.bootstrap import Project
+    from annotator.project import Project
     from annotator.settings import Settings
     from storage.records import Criterion
 
@@ -61,7 +61,7 @@ def settings_of(arguments: argparse.Namespace, **more: Any) -> Settings:
 
 def project_of(arguments: argparse.Namespace) -> Project:
     """The project, which must be there already: a typing error in --data-dir must not make a new one."""
-    from annotator.bootstrap import open_project
+    from annotator.project import open_project
     from storage.connection import DATABASE_NAME
     from storage.records import StoreUnavailable
 
@@ -75,14 +75,14 @@ def project_of(arguments: argparse.Namespace) -> Project:
 
 def new_or_known_project_of(arguments: argparse.Namespace) -> Project:
     """The project; one that is begun here holds no demo posts."""
-    from annotator.bootstrap import open_project
+    from annotator.project import open_project
 
     return open_project(settings_of(arguments, empty=True))
 
 
 def model_of(arguments: argparse.Namespace) -> tuple[str, str]:
     """(what Predictor.load takes, the version's name) for the --model argument."""
-    from annotator.serving import model_source, named_model
+    from annotator.models.serving import model_source, named_model
     from storage.records import NotFound
 
     if arguments.model != "active":
@@ -97,7 +97,8 @@ def model_of(arguments: argparse.Namespace) -> tuple[str, str]:
 
 def criteria_of(arguments: argparse.Namespace) -> list[Criterion]:
     """The criteria of --criteria, else those of the project for `--model active`, else the default ones."""
-    from annotator.criteria import default_criteria, read_criteria
+    from annotator.project import default_criteria
+    from storage.criteria_file import read_criteria
 
     if arguments.criteria is not None:
         return read_criteria(arguments.criteria)

@@ -34,8 +34,8 @@ def add(commands: Subparsers) -> None:
 
 
 def run_load(arguments: argparse.Namespace) -> None:
-    from annotator.bootstrap import replace_criteria
-    from annotator.criteria import read_criteria
+    from annotator.project import replace_criteria
+    from storage.criteria_file import read_criteria
 
     given = read_criteria(arguments.file)
     project = new_or_known_project_of(arguments)
@@ -59,7 +59,7 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 
 def run_export(arguments: argparse.Namespace) -> None:
-    from annotator.criteria import write_criteria
+    from storage.criteria_file import write_criteria
 
     criteria = project_of(arguments).store.criteria()
     with whole_file(arguments.output) as out:

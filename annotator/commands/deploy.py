@@ -40,7 +40,7 @@ def add(commands: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from annotator.hub.client import Hub
     from annotator.hub.deploy import CHECKOUT, SpaceOptions, deploy, plan_space
-    from encoder.hub_errors import LOG_IN, has_token
+    from encoder.network.hub_errors import LOG_IN, has_token
 
     options = SpaceOptions(
         name=arguments.name,

@@ -76,7 +76,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train(arguments: argparse.Namespace) -> None:
-    from annotator.quality import figures
+    from annotator.models.quality import figures
     from encoder.examples import check_criteria, read_examples
 
     config = training_config(arguments)
@@ -87,7 +87,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     criteria = criteria_of(arguments)
     check_criteria([*train_on, *dev], criteria)
     source, version = model_of(arguments)
-    from encoder.train import train
+    from encoder.training.train import train
 
     say(f"Training {version} on {len(train_on)} posts, choosing by {len(dev)}.")
     result = train(
@@ -123,7 +123,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     check_criteria(examples, criteria)
     source, version = model_of(arguments)
     settings = settings_of(arguments)
-    from encoder.evaluate import evaluate
+    from encoder.measure.evaluate import evaluate
     from encoder.predict import Predictor
 
     predictor = Predictor.load(
@@ -150,7 +150,7 @@ def baseline_predictions(
     train: Sequence[Example], examples: Sequence[Example], criteria: Sequence[Criterion]
 ) -> dict[str, list[Prediction]]:
     """The answers of both baselines, fitted on `train`, for the posts of `examples`."""
-    from encoder.baselines import KeywordBaseline, TfidfBaseline
+    from encoder.measure.baselines import KeywordBaseline, TfidfBaseline
 
     posts = [e.post for e in examples]
     return {
@@ -209,7 +209,7 @@ def _value(text: str) -> Any:
 
 
 class StderrMonitor:
-    """Training's progress as lines for people; a `Monitor` of `encoder.train`."""
+    """Training's progress as lines for people; a `Monitor` of `encoder.training.train`."""
 
     def __init__(self) -> None:
         self._last = ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.commands.common import Subparsers, UsageError, add_data_dir, agree, project_of, report, say
 
 if TYPE_CHECKING:
-    from annotator.bootstrap import Project
+    from annotator.project import Project
     from storage.records import Reviewer
 
 
@@ -49,7 +49,7 @@ def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
 
 
 def run_list(arguments: argparse.Namespace) -> None:
-    from annotator.quality import figures, quality_of
+    from annotator.models.quality import figures, quality_of
 
     store = project_of(arguments).store
     active = store.active_model()
@@ -72,7 +72,7 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 
 def run_add(arguments: argparse.Namespace) -> None:
-    from annotator.serving import model_source
+    from annotator.models.serving import model_source
     from storage.records import ModelVersion
 
     project = project_of(arguments)
@@ -91,7 +91,7 @@ def run_add(arguments: argparse.Namespace) -> None:
 
 
 def run_use(arguments: argparse.Namespace) -> None:
-    from annotator.training.registry import put_in_service
+    from annotator.models.registry import put_in_service
 
     project = project_of(arguments)
     model = put_in_service(
@@ -101,7 +101,7 @@ def run_use(arguments: argparse.Namespace) -> None:
 
 
 def run_rollback(arguments: argparse.Namespace) -> None:
-    from annotator.training.registry import roll_back
+    from annotator.models.registry import roll_back
 
     project = project_of(arguments)
     model = roll_back(project.store, project.jobs, project.settings, by=_me(project))
@@ -109,7 +109,7 @@ def run_rollback(arguments: argparse.Namespace) -> None:
 
 
 def run_delete(arguments: argparse.Namespace) -> None:
-    from annotator.training.registry import delete_version
+    from annotator.models.registry import delete_version
 
     project = project_of(arguments)
     delete_version(project.store, project.jobs, project.settings, arguments.id)
@@ -118,7 +118,7 @@ def run_delete(arguments: argparse.Namespace) -> None:
 
 def run_push(arguments: argparse.Namespace) -> int:
     from annotator.hub.client import Hub
-    from annotator.hub.models import leaving, push_version
+    from annotator.models.hub_versions import leaving, push_version
 
     project, private = project_of(arguments), not arguments.public
     words = leaving(project.store, project.settings, arguments.id, arguments.repository, private=private)
@@ -134,7 +134,7 @@ def run_push(arguments: argparse.Namespace) -> int:
 
 
 def run_pull(arguments: argparse.Namespace) -> None:
-    from annotator.hub.models import pull_version
+    from annotator.models.hub_versions import pull_version
 
     project = project_of(arguments)
     model = pull_version(

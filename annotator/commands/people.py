@@ -48,9 +48,9 @@ def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
 
 
 def run_add(arguments: argparse.Namespace) -> None:
-    from annotator.accounts import Accounts
-    from annotator.bootstrap import open_project
     from annotator.commands.common import settings_of
+    from annotator.people.accounts import Accounts
+    from annotator.project import open_project
     from storage.records import Role
 
     project = open_project(settings_of(arguments))
@@ -95,7 +95,7 @@ def run_role(arguments: argparse.Namespace) -> None:
 
 
 def run_passwd(arguments: argparse.Namespace) -> None:
-    from annotator.accounts import Accounts
+    from annotator.people.accounts import Accounts
 
     store = project_of(arguments).store
     store.reviewer(arguments.name)

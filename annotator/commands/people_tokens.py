@@ -28,8 +28,8 @@ def add(actions: Subparsers) -> None:
 
 
 def run_add(arguments: argparse.Namespace) -> None:
-    from annotator.api.tokens import create_token
-    from annotator.gate import sign_in_is_needed
+    from annotator.people.tokens import create_token
+    from annotator.web.gate import sign_in_is_needed
 
     project = project_of(arguments)
     token, known = create_token(project.store, arguments.name, arguments.purpose, days=arguments.days)
@@ -52,6 +52,6 @@ def run_revoke(arguments: argparse.Namespace) -> None:
 
 
 def _shown(known: Any) -> dict[str, Any]:
-    from annotator.api.tokens import state_of
+    from annotator.people.tokens import state_of
 
     return {**dataclasses.asdict(known), "state": state_of(known)}

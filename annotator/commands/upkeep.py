@@ -77,7 +77,7 @@ def run_backup(arguments: argparse.Namespace) -> None:
 
 
 def run_restore(arguments: argparse.Namespace) -> None:
-    from annotator.bootstrap import serving_alone
+    from annotator.project import serving_alone
     from storage.backup import restore
 
     settings = settings_of(arguments)
@@ -93,7 +93,7 @@ def run_restore(arguments: argparse.Namespace) -> None:
 
 def run_restore_place(arguments: argparse.Namespace, settings: Settings) -> None:
     """Restore the newest whole snapshot of a place, or the named one, or list them."""
-    from annotator.bootstrap import serving_alone
+    from annotator.project import serving_alone
     from annotator.settings import snapshot_key
     from annotator.snapshots.archive import Snapshots
     from annotator.snapshots.manifest import SnapshotDamaged
@@ -115,7 +115,7 @@ def run_restore_place(arguments: argparse.Namespace, settings: Settings) -> None
 
 
 def run_check(arguments: argparse.Namespace) -> int:
-    from annotator.checkup import problems_of
+    from annotator.project import problems_of
 
     project = project_of(arguments)
     problems = problems_of(project)

@@ -12,10 +12,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from annotator.settings import software
 from storage.exports import Answers, ExportFilter
 from storage.formats.archive import pack
 from storage.formats.registry import WRITERS, Format, format_named
@@ -251,11 +251,3 @@ def _sync(file: Path) -> None:
 def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def software() -> str:
-    """Name and version of this program."""
-    try:
-        return f"evidence-annotator {metadata.version('evidence-annotator')}"
-    except metadata.PackageNotFoundError:
-        return "evidence-annotator (not installed)"

@@ -14,7 +14,7 @@ from typing import Any
 
 from annotator.exchange.exporting import ExportRefused, export_file
 from annotator.hub.client import Hub, HubRefused
-from encoder.hub_errors import page_of
+from encoder.network.hub_errors import page_of
 from storage.exports import ExportFilter
 from storage.formats.archive import pack, unpacked
 from storage.store import Store

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from annotator.exchange.options import ImportOptions, ImportRefused, LabelsAs
-from encoder.align import Alignment, align
-from encoder.sentences import sentences
+from encoder.text.align import Alignment, align
+from encoder.text.sentences import sentences
 from storage.formats.answers import annotated_span
 from storage.formats.rows import Label, LabelKind, Passage, Units
 from storage.records import (

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from encoder.align import ACCEPT
+from encoder.text.align import ACCEPT
 from storage.records import EvidenceError, Split
 
 REPORTED_ROWS = 1000

@@ -36,8 +36,8 @@ from storage.records import EvidenceError, InvalidRecord, Split, Verdict
 from storage.store import Store
 
 if TYPE_CHECKING:
-    from annotator.bootstrap import Project
     from annotator.job_context import JobContext
+    from annotator.project import Project
 
 Choice = TypeVar("Choice", bound=StrEnum)
 PREVIEW_ROWS = 8

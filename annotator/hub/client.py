@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from encoder.hub_errors import LOG_IN, has_token, in_words, is_hub_error, is_passing, page_of, seconds_asked
+from encoder.network.hub_errors import LOG_IN, has_token, in_words, is_hub_error, is_passing, page_of, seconds_asked
 from storage.records import EvidenceError
 
 log = logging.getLogger(__name__)

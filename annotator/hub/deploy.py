@@ -138,7 +138,7 @@ def deploy(plan: SpacePlan, hub: Hub) -> dict[str, Any]:
 
 
 def _message(plan: SpacePlan) -> str:
-    from annotator.exchange.exporting import software
+    from annotator.settings import software
 
     return f"{software()}: {len(plan.files)} files"
 

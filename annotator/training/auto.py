@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from annotator.models.registry import UNFINISHED
 from annotator.training.plan import PRESETS, trained_up_to
-from annotator.training.registry import UNFINISHED
 from annotator.training.run import enqueue_training
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Job, JobKind

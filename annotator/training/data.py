@@ -129,7 +129,7 @@ def bundled_replay(criteria: Sequence[Criterion]) -> tuple[Sequence[Example], Se
 
     Labels are kept for criteria of the project only; a project that shares none has nothing to replay.
     """
-    from encoder.demo.corpus import Composer, read_items, read_posts
+    from encoder.bundled.corpus import Composer, read_items, read_posts
 
     used = {c.id for c in criteria}
     items, posts = read_items(), read_posts()

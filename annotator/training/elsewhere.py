@@ -7,13 +7,13 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from annotator.serving import model_source
+from annotator.models.archives import copy_model_files
+from annotator.models.registry import WORK, NotPossible, check_directory, registry_lock
+from annotator.models.serving import model_source
 from annotator.settings import Settings
-from annotator.training.archives import copy_model_files
 from annotator.training.data import DATA_FILE, MANIFEST_FILE, Snapshot, take_snapshot
 from annotator.training.folder import CANDIDATE, read_folder, write_folder
 from annotator.training.promotion import PromotionRule
-from annotator.training.registry import WORK, NotPossible, check_directory, registry_lock
 from annotator.training.run import base_version, replay_for
 from encoder.config import TrainConfig
 from storage.jobs import Jobs

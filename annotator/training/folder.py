@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotator.training.archives import copy_model_files
+from annotator.models.archives import copy_model_files
 from annotator.training.data import Snapshot, read_snapshot, write_json
 from encoder.config import InvalidConfig, TrainConfig
 from storage.records import EvidenceError, utc_now
@@ -36,7 +36,7 @@ class SnapshotInvalid(EvidenceError):
 @dataclass(frozen=True)
 class TrainingFolder:
     """A training as it was read from its folder. base_id: the base's version in the project that it comes from.
-    source: what `encoder.train` takes as base: `demo`, a directory or a Hub id."""
+    source: what `encoder.training.train` takes as base: `demo`, a directory or a Hub id."""
 
     folder: Path
     snapshot: Snapshot
@@ -83,10 +83,10 @@ def read_folder(folder: Path) -> TrainingFolder:
 def train_folder(training: TrainingFolder, monitor: Monitor, *, device: str = "auto") -> Path:
     """Train, from the last checkpoint if there is one, unless that was done. Returns the candidate's directory.
 
-    Run by several processes together, each calls it. Raises what `encoder.train` raises, and what the monitor raises.
+    Run by several processes together, each calls it. Raises what `encoder.training.train` raises, and what the monitor raises.
     """
     if not training.candidate.is_dir():  # it gets its name when it is whole, so what is there need not be made again
-        from encoder.train import train
+        from encoder.training.train import train
 
         snapshot = training.snapshot
         train(

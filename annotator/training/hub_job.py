@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from annotator.hub.client import Hub, HubRefused
+from annotator.models.archives import copy_model_files
+from annotator.models.registry import DirectoryBroken, check_directory
 from annotator.settings import Settings
 from annotator.snapshots.targets import HubTarget, TargetUnavailable
-from annotator.training.archives import copy_model_files
 from annotator.training.data import DATA_FILE, MANIFEST_FILE, write_json
 from annotator.training.folder import BASE, CANDIDATE, JOB_FILE
 from annotator.training.hub_run import CODE_FILE, EVENT
 from annotator.training.processes import Follower
-from annotator.training.registry import DirectoryBroken, check_directory
 from encoder.errors import TrainingFailed
 from storage.jobs import JobCancelled
 from storage.records import EvidenceError
@@ -262,7 +262,7 @@ def _prepared(config: Mapping[str, Any]) -> list[str]:
 def _packed_code(work: Path) -> Iterator[Path]:
     """This program's own source as a zip file: the job runs exactly the code that runs here."""
     root, path = Path(__file__).resolve().parents[2], work / CODE_FILE
-    demo = root / "encoder" / "demo" / "model"
+    demo = root / "encoder" / "bundled" / "model"
     with_demo = json.loads((work / JOB_FILE).read_text("utf-8"))["source"] == "demo"
     try:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

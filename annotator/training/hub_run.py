@@ -29,7 +29,7 @@ class LogMonitor:
 
 def main(repository: str, name: str, folder: str) -> int:
     """Train, then upload the model to the repository's folder `name`. Returns the exit code."""
-    from annotator.worker import readable
+    from annotator.problems import readable
 
     try:
         candidate = train_folder(read_folder(Path(folder).absolute()), LogMonitor())

@@ -151,7 +151,7 @@ def chunks(posts: Sequence[Post]) -> Iterator[tuple[int, Sequence[Post]]]:
 
 def baseline_predictions(snapshot: Snapshot, posts: Sequence[Post]) -> dict[str, Predictions]:
     """The baselines' answers, fitted on the same examples that the candidate was trained on."""
-    from encoder.baselines import KeywordBaseline, TfidfBaseline
+    from encoder.measure.baselines import KeywordBaseline, TfidfBaseline
 
     train = [*snapshot.train, *snapshot.replay]
     keywords = KeywordBaseline().fit(train, snapshot.criteria)
@@ -163,7 +163,7 @@ def baseline_predictions(snapshot: Snapshot, posts: Sequence[Post]) -> dict[str,
 
 
 def evaluation(found: Predictions, examples: Sequence[Example], criteria: Sequence[Criterion]) -> dict[str, Any]:
-    from encoder.evaluate import evaluate
+    from encoder.measure.evaluate import evaluate
 
     return evaluate(found.values(), examples, criteria, bootstrap=BOOTSTRAP_ROUNDS).to_dict()
 
@@ -172,7 +172,7 @@ def changes(answers: Mapping[str, Predictions], examples: Sequence[Example], sna
     """What the candidate gained and lost, by criterion id and for `macro` and `micro`."""
     if not examples:
         return {}
-    from encoder.compare import compare
+    from encoder.measure.compare import compare
 
     sides = answers["refitted"].values(), answers["candidate"].values()
     found = compare(*sides, examples, snapshot.criteria, bootstrap=BOOTSTRAP_ROUNDS)
@@ -184,7 +184,7 @@ def differing(answers: Mapping[str, Predictions], snapshot: Snapshot) -> tuple[D
     own = (*snapshot.dev, *snapshot.test)
     if not own:
         return ()
-    from encoder.compare import compare
+    from encoder.measure.compare import compare
 
     sides = answers["active"].values(), answers["candidate"].values()
     found = compare(*sides, own, snapshot.criteria, bootstrap=0).differing[:MOST_DIFFERENCES]

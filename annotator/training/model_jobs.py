@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from annotator.bootstrap import BUNDLED_PATH
 from annotator.job_context import JobContext
-from annotator.serving import model_source
+from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.registry import NotPossible
+from annotator.models.serving import model_source
 from annotator.training.data import by_split, gold_examples, usable_gold
 from annotator.training.measure import evaluation, predict_all
-from annotator.training.registry import NotPossible
 from annotator.training.run import load_predictor
 from encoder.errors import EncoderError
 from storage.jobs import Jobs

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 
-from annotator.bootstrap import BUNDLED_PATH
-from annotator.serving import model_source
+from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.registry import directory_of
+from annotator.models.serving import model_source
 from annotator.settings import Settings
 from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, gold_examples, root_of, usable_gold
-from annotator.training.registry import directory_of
 from encoder.config import TrainConfig
-from encoder.hub import BUNDLED
+from encoder.network.hub import BUNDLED
 from encoder.training import estimate as training_estimate
 from storage.jobs import Jobs
 from storage.records import Gold, JobKind, JobStatus, ModelVersion, SpanOrigin, Split, Verdict

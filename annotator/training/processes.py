@@ -20,8 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from annotator.problems import readable
 from annotator.training.folder import CANDIDATE, read_folder, train_folder
-from annotator.worker import readable
 from encoder.errors import TrainingFailed
 from storage.records import EvidenceError
 
@@ -35,7 +35,7 @@ EXIT_ALONE = 76
 
 
 class Follower(Protocol):
-    """A `Monitor` of `encoder.train` that can also be asked between two reports whether to go on."""
+    """A `Monitor` of `encoder.training.train` that can also be asked between two reports whether to go on."""
 
     def progress(self, fraction: float, stage: str, message: str) -> None: ...
 
@@ -74,7 +74,7 @@ def train_in_processes(folder: Path, monitor: Follower, *, processes: int, devic
 
 def launch_command(processes: int, device: str) -> list[str]:
     """What starts `processes` of this module's own `main`. Raises TrainingFailed where there are not so many GPUs."""
-    from encoder.families import choose_device
+    from encoder.network.families import choose_device
 
     if choose_device(device) == "cpu":
         # `accelerate launch` would want MPI for several CPU processes

@@ -16,16 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext, Part
-from annotator.serving import model_source
-from annotator.settings import Settings
-from annotator.sharing import await_room
-from annotator.training.data import NothingToTrain, ReplaySource, Snapshot, bundled_replay, take_snapshot, write_json
-from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
-from annotator.training.measure import Measured, measure
-from annotator.training.plan import uses_bundled_replay
-from annotator.training.processes import train_in_processes
-from annotator.training.promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
-from annotator.training.registry import (
+from annotator.models.registry import (
     MADE_BY,
     NotPossible,
     check_directory,
@@ -35,6 +26,15 @@ from annotator.training.registry import (
     registry_lock,
     size_of,
 )
+from annotator.models.serving import model_source
+from annotator.models.sharing import await_room
+from annotator.settings import Settings
+from annotator.training.data import NothingToTrain, ReplaySource, Snapshot, bundled_replay, take_snapshot, write_json
+from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
+from annotator.training.measure import Measured, measure
+from annotator.training.plan import uses_bundled_replay
+from annotator.training.processes import train_in_processes
+from annotator.training.promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
 from encoder.config import TrainConfig
 from encoder.training.reports import reports_directory
 from storage.jobs import Jobs

@@ -1,4 +1,4 @@
-"""The API's endpoints as Gradio's own: for gradio_client, Gradio's HTTP calls and MCP. The use cases are in `annotator.api.endpoints`."""
+"""The API's endpoints as Gradio's own: for gradio_client, Gradio's HTTP calls and MCP. The use cases: `annotator.web.api.endpoints`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import gradio as gr
 from gradio import events
 
-from annotator.api.arguments import parameters_of
-from annotator.api.endpoints import Api, Endpoint
-from annotator.gate import address_of, person_of
 from annotator.problems import problem_of
+from annotator.web.api.arguments import parameters_of
+from annotator.web.api.endpoints import Api, Endpoint
+from annotator.web.gate import address_of, person_of
 
 
 def build(api: Api) -> None:
     """Register the endpoints; called inside the Blocks.
 
-    They are not queued: a queued one could not be called by MCP on behalf of a person. `annotator.api.endpoints` limits what runs at once.
+    They are not queued: a queued one could not be called by MCP on behalf of a person. The use cases limit what runs at once.
     """
     for endpoint in api.endpoints:
         events.api(_handler(api, endpoint), api_name=endpoint.name, queue=False)

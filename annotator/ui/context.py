@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from annotator.accounts import NotAllowed, allow
-from annotator.api.endpoints import Api
-from annotator.bootstrap import Project
-from annotator.gate import came_by_token, is_visitor, person_of
+from annotator.models.serving import ModelService
+from annotator.people.accounts import NotAllowed, allow
 from annotator.problems import unexpected
-from annotator.serving import ModelService
+from annotator.project import Project
+from annotator.review.visitors import Visitors
 from annotator.settings import Settings
 from annotator.snapshots.keeper import SnapshotKeeper
-from annotator.visitors import Visitors
+from annotator.web.api.endpoints import Api
+from annotator.web.gate import came_by_token, is_visitor, person_of
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Reviewer, Role
 from storage.store import Store

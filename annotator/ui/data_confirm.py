@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.accounts import CURATORS
 from annotator.exchange.confirm import Place, Uncertain, confirm, waiting
+from annotator.people.accounts import CURATORS
 from annotator.ui.context import QUIET, Context, friendly
 from storage.records import InvalidRecord
 

@@ -11,12 +11,12 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
-from annotator.accounts import CURATORS
-from annotator.bootstrap import replace_criteria
-from annotator.criteria import read_criteria
-from annotator.exchange.export_routes import prepare_export
+from annotator.people.accounts import CURATORS
+from annotator.project import replace_criteria
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from annotator.web.export_routes import prepare_export
+from storage.criteria_file import read_criteria
 from storage.exports import Answers, ExportFilter
 from storage.records import EvidenceError, InvalidRecord, Role, Split, Verdict
 

@@ -13,9 +13,9 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
-from annotator.accounts import CURATORS
 from annotator.exchange.import_runs import ImportRuns, Run
 from annotator.exchange.options import ImportOptions, ImportReport
+from annotator.people.accounts import CURATORS
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of

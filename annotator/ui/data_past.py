@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
-from annotator.accounts import CURATORS
+from annotator.people.accounts import CURATORS
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.records import InvalidRecord
 

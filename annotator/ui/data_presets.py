@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from annotator import exchange
-from annotator.accounts import CURATORS
 from annotator.exchange.options import ImportOptions
+from annotator.people.accounts import CURATORS
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import form_values
 from storage.records import InvalidRecord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from annotator import guidelines
+from annotator.review import guidelines
 from annotator.span_editor.component import SHARED, script
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset

@@ -10,11 +10,11 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.accounts import CURATORS
-from annotator.gate import sign_in_is_needed
+from annotator.people.accounts import CURATORS
 from annotator.ui import api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
 from annotator.ui.assets import asset
 from annotator.ui.context import QUIET, Context
+from annotator.web.gate import sign_in_is_needed
 from storage.records import Role
 
 TITLE = "Evidence annotator"

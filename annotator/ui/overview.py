@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.quality import NAMES, figures, interval_of, quality_of
+from annotator.models.quality import NAMES, figures, interval_of, quality_of
 from annotator.snapshots.keeper import snapshot_shown_to
 from annotator.ui.assets import asset
 from annotator.ui.context import QUIET, Context, friendly

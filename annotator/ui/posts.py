@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from annotator import post_list, review
+from annotator.review import decisions, post_list
 from annotator.span_editor.component import SHARED, script
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset
@@ -30,13 +30,13 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
-    wanted = review.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(message.get("filter"), me)
     limit, offset = min(int(message["limit"]), MAX_FOUND), max(0, int(message["offset"]))
     return post_list.find_posts(context.store, context.models, me, wanted, limit=limit, offset=offset)
 
 
 def _ids(context: Context, message: Wire, me: Reviewer) -> Wire:
-    wanted = review.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(message.get("filter"), me)
     return {"ids": post_list.all_ids(context.store, context.models, me, wanted)}
 
 

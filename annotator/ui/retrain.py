@@ -13,9 +13,9 @@ from typing import Any
 
 import gradio as gr
 
+from annotator.models import registry as training_registry
+from annotator.models.archives import import_version
 from annotator.training import auto as training_auto
-from annotator.training import registry as training_registry
-from annotator.training.archives import import_version
 from annotator.training.hub_job import hub_job_of
 from annotator.training.model_jobs import enqueue_evaluation
 from annotator.training.plan import PRESETS, Plan, estimate, plan_training

@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.hub import models as model_hub
 from annotator.hub.client import Hub
-from annotator.training.registry import NotPossible
+from annotator.models import hub_versions as model_hub
+from annotator.models.registry import NotPossible
 from annotator.ui.consent import ConsentBox, repository_of
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.records import Role

@@ -10,14 +10,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from annotator.bootstrap import BUNDLED_PATH
-from annotator.quality import NAMES, figures, interval_of
+from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.quality import NAMES, figures, interval_of
+from annotator.models.registry import NotPossible, directory_of, protection_of, rollback_target
 from annotator.settings import Settings
 from annotator.training.measure import Differing, differing_from
 from annotator.training.plan import Estimate, Plan, trained_up_to
-from annotator.training.registry import NotPossible, directory_of, protection_of, rollback_target
 from annotator.training.run import COMPARISON
-from encoder.sentences import sentences
+from encoder.text.sentences import sentences
 from storage.jobs import ABANDONED_AFTER_SECONDS, Jobs
 from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Span, Split
 from storage.store import Store

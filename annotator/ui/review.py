@@ -6,7 +6,7 @@ with one that holds `ok`: a server function that fails is silent in Gradio, so o
 
 from __future__ import annotations
 
-from annotator import post_list, review
+from annotator.review import decisions, post_list
 from annotator.span_editor.component import span_editor
 from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
@@ -25,19 +25,19 @@ def build(context: Context) -> None:
 def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
     """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left."""
     store, models, settings = context.store, context.models, context.settings
-    wanted = review.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(message.get("filter"), me)
     error = ""
     post_id = message.get("post_id")
     if post_id and not store.known_post_ids([post_id]):
         error, post_id = f"There is no post {post_id!r}.", None
-    post_id = post_id or review.first_post(store, models, me, wanted)
+    post_id = post_id or decisions.first_post(store, models, me, wanted)
     return {
         "me": {"name": me.name, "role": str(me.role)},
         "choices": post_list.choices(store),
         "care": {"text": settings.crisis_text, "url": settings.crisis_url},
-        "trail": review.trail(store, me),
-        "progress": review.progress(store, models, me, wanted),
-        "item": review.load_item(store, models, post_id, me) if post_id else None,
+        "trail": decisions.trail(store, me),
+        "progress": decisions.progress(store, models, me, wanted),
+        "item": decisions.load_item(store, models, post_id, me) if post_id else None,
         "error": error,
     }
 
@@ -45,13 +45,13 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
 def _item(context: Context, message: Wire, me: Reviewer) -> Wire:
     """A post by its id, or with `next` the next of the queue that is not among `exclude`."""
     store, models = context.store, context.models
-    wanted = review.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(message.get("filter"), me)
     post_id = message.get("post_id")
     if message.get("next"):
-        post_id = review.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
+        post_id = decisions.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
     return {
-        "item": review.load_item(store, models, post_id, me) if post_id else None,
-        "progress": review.progress(store, models, me, wanted),
+        "item": decisions.load_item(store, models, post_id, me) if post_id else None,
+        "progress": decisions.progress(store, models, me, wanted),
     }
 
 
@@ -61,7 +61,7 @@ def _opened(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _save(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return {"results": review.save_all(context.store, me, message["decisions"])}
+    return {"results": decisions.save_all(context.store, me, message["decisions"])}
 
 
 def _skip(context: Context, message: Wire, me: Reviewer) -> Wire:
@@ -75,17 +75,17 @@ def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
-    wanted = review.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(message.get("filter"), me)
     limit = min(int(message.get("limit", 30)), MAX_FOUND)
     return post_list.find_posts(context.store, context.models, me, wanted, limit=limit)
 
 
 def _history(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return {"history": review.history(context.store, message["post_id"], me)}
+    return {"history": decisions.history(context.store, message["post_id"], me)}
 
 
 def _restore(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return review.restore(
+    return decisions.restore(
         context.store,
         me,
         int(message["annotation_id"]),
@@ -95,7 +95,7 @@ def _restore(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _undo(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return review.undo(context.store, me, str(message["gesture"]), redo=bool(message.get("redo")))
+    return decisions.undo(context.store, me, str(message["gesture"]), redo=bool(message.get("redo")))
 
 
 ANSWERS: dict[str, Answer] = {

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.bootstrap import demo_import, remove_demo_posts, replace_criteria
-from annotator.criteria import read_criteria
+from annotator.project import demo_import, remove_demo_posts, replace_criteria
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from storage.criteria_file import read_criteria
 from storage.records import InvalidRecord, Role
 
 EXPLANATION = """

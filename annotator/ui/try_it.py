@@ -11,15 +11,15 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.api.endpoints import MAX_CHARACTERS
-from annotator.bootstrap import BUNDLED_ID, demo_posts
-from annotator.criteria import default_criteria
-from annotator.highlight import highlighted
-from annotator.quality import figures, quality_of
-from annotator.serving import ServingState
+from annotator.models.bundled import BUNDLED_ID
+from annotator.models.quality import figures, quality_of
+from annotator.models.serving import ServingState
+from annotator.project import default_criteria, demo_posts
+from annotator.review.highlight import highlighted
 from annotator.span_editor.component import LINES, script
 from annotator.ui.assets import asset
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from annotator.web.api.endpoints import MAX_CHARACTERS
 from storage.records import InvalidRecord, ModelVersion, NotFound, Post
 
 MODEL_PATIENCE_SECONDS = 30.0
@@ -101,8 +101,8 @@ def example_posts() -> dict[str, Post]:
 
 def model_card(context: Context) -> str:
     """What is known of the model in service, as Markdown. The bundled model has a card; of others the registry knows enough for one."""
-    from annotator.hub.models import card_of  # it brings the Hub's client along
-    from encoder.hub import BUNDLED_DIRECTORY
+    from annotator.models.hub_versions import card_of  # it brings the Hub's client along
+    from encoder.network.hub import BUNDLED_DIRECTORY
 
     model = _model(context)
     if model is None:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from annotator import exchange
-from annotator.criteria import default_criteria
+from annotator.project import default_criteria
 from storage.formats.registry import FORMATS
 from storage.records import AnnotatedSpan, Annotation, Post, Prediction, Span, Verdict
 from storage.store import Store, open_store

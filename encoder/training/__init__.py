@@ -1,1 +1,1 @@
-"""The parts of fine-tuning that `encoder.train` puts together."""
+"""The parts of fine-tuning that `encoder.training.train` puts together."""

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from encoder.batching import IGNORED
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
 from encoder.examples import Example
-from encoder.model import EvidenceEncoder
+from encoder.network.batching import IGNORED
+from encoder.network.model import EvidenceEncoder
 from encoder.training.trainer import Inputs
 from storage.records import Criterion
 

@@ -7,7 +7,7 @@ import warnings
 
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
-from encoder.model import EvidenceEncoder
+from encoder.network.model import EvidenceEncoder
 
 
 def check_installed(config: TrainConfig) -> None:

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from encoder.checkpoints import SaveFailed, replacing_directory
 from encoder.errors import TrainingFailed
+from encoder.network.checkpoints import SaveFailed, replacing_directory
 
 TRAINER_STATE_FILE = "trainer_state.json"
 _WEIGHTS_FILE = "weights.safetensors"

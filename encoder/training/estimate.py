@@ -18,7 +18,7 @@ from typing import Any
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import ModelUnusable
 from encoder.examples import Example
-from encoder.hub import resolve
+from encoder.network.hub import resolve
 
 CHARACTERS_PER_TOKEN = 4.0
 START_SECONDS = 10.0

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from encoder.calibrate import Calibrated, calibrate, sigmoid
 from encoder.config import EncoderConfig, TrainConfig
-from encoder.decode import best_span
 from encoder.examples import Example
-from encoder.metrics import Bools, Floats, precision_recall_f1, sentence_is_evidence
-from encoder.model import EvidenceEncoder
+from encoder.measure.calibrate import Calibrated, calibrate, sigmoid
+from encoder.measure.metrics import Bools, Floats, precision_recall_f1, sentence_is_evidence
+from encoder.network.decode import best_span
+from encoder.network.model import EvidenceEncoder
 from encoder.predict import Predictor
-from encoder.windows import PostScores
+from encoder.text.windows import PostScores
 from storage.records import Criterion, Post
 
 Gather = Callable[[list[Any]], list[Any]]

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoder.batching import Batcher, Row
 from encoder.config import TrainConfig
 from encoder.examples import Example, Label
-from encoder.metrics import sentence_is_evidence
-from encoder.model import EvidenceEncoder
+from encoder.measure.metrics import sentence_is_evidence
+from encoder.network.batching import Batcher, Row
+from encoder.network.model import EvidenceEncoder
+from encoder.text.windows import ReadPost
 from encoder.training.trainer import Inputs
-from encoder.windows import ReadPost
 from storage.records import Criterion
 
 _KEPT_TOKENS = 20_000_000

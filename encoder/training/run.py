@@ -1,4 +1,4 @@
-"""One fine-tuning run from loading the base to the best weights. `encoder.train` says what comes before and after it."""
+"""One fine-tuning run from loading the base to the best weights. `encoder.training.train` says what comes before and after it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from transformers import TrainingArguments
 
-from encoder.checkpoints import LoadOptions, load_encoder
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import BadExamples, TrainingFailed
 from encoder.examples import Example, snapshot
-from encoder.families import choose_device
-from encoder.hub import resolve
-from encoder.model import EvidenceEncoder
+from encoder.network.checkpoints import LoadOptions, load_encoder
+from encoder.network.families import choose_device
+from encoder.network.hub import resolve
+from encoder.network.model import EvidenceEncoder
 from encoder.training.adaptation import MaskedTokens, MaskingReader, shift_of
 from encoder.training.adapters import check_installed, choose_trained
 from encoder.training.checkpoint import Checkpoints, Progress, read_weights, trained_weights
@@ -341,7 +341,7 @@ def check_processes(config: TrainConfig, running: int) -> None:
     if config.processes not in (1, running):
         raise TrainingFailed(
             f"{config.processes} processes were asked for, but {running} train here. Start them together: "
-            f"accelerate launch --num_processes {config.processes} -m encoder.train …"
+            f"accelerate launch --num_processes {config.processes} -m encoder.commands.train …"
         )
 
 

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from encoder.batching import IGNORED
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
-from encoder.model import EvidenceEncoder
+from encoder.network.batching import IGNORED
+from encoder.network.model import EvidenceEncoder
 from encoder.training.checkpoint import (
     Checkpoints,
     Progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from annotator.bootstrap import STARTED
+from annotator.project import STARTED
 from annotator.settings import Settings
 from annotator.training.data import take_snapshot
 from annotator.training.folder import write_folder

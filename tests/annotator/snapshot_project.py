@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from annotator.bootstrap import Project, open_project
+from annotator.project import Project, open_project
 from annotator.settings import Settings
 from annotator.snapshots.archive import Snapshots
 from annotator.snapshots.targets import open_target
 from storage.records import ModelVersion, Role
-from tests.annotator.models import a_model_directory
+from tests.annotator.model_directories import a_model_directory
 from tests.builders import a_post, an_annotation
 
 KEY = "correct horse battery staple"

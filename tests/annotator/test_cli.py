@@ -273,7 +273,7 @@ def test_models_are_listed_and_a_missing_one_is_not_put_in_service(project: Stor
 
 @pytest.mark.slow
 def test_predictions_are_written_one_line_per_post_and_criterion(run: Run, tmp_path: Path) -> None:
-    from encoder.checkpoints import save_encoder
+    from encoder.network.checkpoints import save_encoder
     from tests.encoder.tiny import tiny_encoder
 
     save_encoder(tiny_encoder(known_criteria=("SLEEP_ISSUES",), default_threshold=0.0), tmp_path / "tiny")
@@ -306,7 +306,7 @@ def test_a_model_that_is_not_one_leaves_no_output(run: Run, tmp_path: Path) -> N
 @pytest.fixture
 def gold(tmp_path: Path) -> tuple[str, ...]:
     """Arguments for learning: a tiny model, a gold file of four posts (the last for dev), their criterion."""
-    from encoder.checkpoints import save_encoder
+    from encoder.network.checkpoints import save_encoder
     from tests.encoder.tiny import tiny_encoder
 
     save_encoder(tiny_encoder(known_criteria=("SLEEP_ISSUES",), default_threshold=0.0), tmp_path / "tiny")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from annotator.bootstrap import demo_posts
+from annotator.project import demo_posts
 from annotator.server import App
 from benchmarks.space_load import visit_all
 from tests.annotator.running import running_app

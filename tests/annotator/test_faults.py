@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from annotator.models.registry import check_directory
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor, is_worker_process
 from annotator.training.promotion import PromotionRule
-from annotator.training.registry import check_directory
 from annotator.training.run import enqueue_training, resume_training
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus

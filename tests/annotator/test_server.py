@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from annotator.accounts import FREE_ATTEMPTS
-from annotator.gate import SESSION_COOKIE
+from annotator.people.accounts import FREE_ATTEMPTS
 from annotator.server import App, CannotStart, check_address
 from annotator.settings import Settings
+from annotator.web.gate import SESSION_COOKIE
 from storage.records import Role, StoreUnavailable
 from storage.store import open_store
 from tests.annotator.running import running_app

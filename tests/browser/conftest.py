@@ -24,8 +24,7 @@ from typing import Any
 
 import pytest
 
-from annotator.bootstrap import STARTED
-from annotator.criteria import default_criteria
+from annotator.project import STARTED, default_criteria
 from annotator.settings import Settings
 from storage.records import ModelVersion, Post, Prediction, Span, Split
 from storage.store import Store, open_store

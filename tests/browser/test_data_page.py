@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from annotator import exchange
-from annotator.bootstrap import STARTED
-from annotator.criteria import default_criteria
+from annotator.project import STARTED, default_criteria
 from annotator.settings import Settings
 from storage.records import AnnotatedSpan, Annotation, Verdict
 from storage.store import Store, open_store

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from annotator.bootstrap import STARTED
-from annotator.criteria import default_criteria
+from annotator.project import STARTED, default_criteria
 from annotator.settings import Settings
 from storage.records import ModelVersion
 from storage.store import open_store

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from annotator.accounts import Accounts
-from annotator.bootstrap import STARTED
-from annotator.criteria import default_criteria
+from annotator.people.accounts import Accounts
+from annotator.project import STARTED, default_criteria
 from benchmarks.screenshots import PAGES
 from storage.records import Role
 from storage.store import open_store

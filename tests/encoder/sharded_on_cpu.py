@@ -1,4 +1,4 @@
-"""`python -m encoder.train` whose CPU processes may shard: accelerate offers FSDP on accelerators only, torch does it over gloo too."""
+"""`python -m encoder.commands.train` whose CPU processes may shard: accelerate offers FSDP on accelerators only, torch over gloo too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 
-from encoder.training.command import main
+from encoder.commands.train import main
 
 _begin = PartialState.__init__
 

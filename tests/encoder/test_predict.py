@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from encoder.checkpoints import save_encoder
-from encoder.decode import best_passage, best_span, sigmoid
 from encoder.errors import ModelUnusable
+from encoder.network.checkpoints import save_encoder
+from encoder.network.decode import best_passage, best_span, sigmoid
 from encoder.predict import Predictor
-from encoder.windows import windows
+from encoder.text.windows import windows
 from storage.records import Criterion, Post
 from tests.encoder.tiny import CRITERIA, TEXTS, tiny_encoder
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from encoder.errors import EncoderError
-from encoder.evaluate import Evaluation, evaluate
 from encoder.examples import Example, Label
+from encoder.measure.evaluate import Evaluation, evaluate
 from encoder.report import write_report
 from storage.records import Verdict
 from tests.builders import MOOD, SLEEP, a_post, a_prediction, a_span

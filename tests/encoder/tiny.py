@@ -12,8 +12,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from encoder.config import EncoderConfig
-from encoder.model import EvidenceEncoder
-from encoder.tokens import TextTokenizer
+from encoder.network.model import EvidenceEncoder
+from encoder.text.tokenizer import TextTokenizer
 from storage.records import Criterion
 
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
@@ -186,8 +186,8 @@ def tiny_encoder(**changes: Any) -> EvidenceEncoder:
     """A random Gemma-3-shaped encoder in memory."""
     from transformers import Gemma3TextConfig, Gemma3TextModel
 
-    from encoder.families import FAMILIES as TABLE
-    from encoder.families import make_bidirectional
+    from encoder.network.families import FAMILIES as TABLE
+    from encoder.network.families import make_bidirectional
 
     torch.manual_seed(1)
     shape = _shape(**_LAYERS, query_pre_attn_scalar=16)

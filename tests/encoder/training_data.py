@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from encoder.checkpoints import save_encoder
 from encoder.config import TrainConfig
 from encoder.examples import Example, Label
+from encoder.network.checkpoints import save_encoder
 from storage.records import Post, Span, Verdict
 from tests.encoder.tiny import CRITERIA, tiny_encoder
 

@@ -41,7 +41,7 @@ def checkout(tmp_path: Path) -> Path:
         "app.py": "print('app')\n",
         "requirements.txt": "gradio>=6.31,<7\n",
         "encoder/model.safetensors": "w" * 5000,
-        "encoder/hub.py": "words = 1\n",
+        "encoder/network/hub.py": "words = 1\n",
         "tests/test_it.py": "",
         "benchmarks/run.py": "",
         "data/evidence.db": "posts",
@@ -57,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-OURS = ["README.md", "app.py", "encoder/hub.py", "encoder/model.safetensors", "requirements.txt"]
+OURS = ["README.md", "app.py", "encoder/network/hub.py", "encoder/model.safetensors", "requirements.txt"]
 
 
 def deployed(checkout: Path, **options: object) -> dict[str, object]:
@@ -78,7 +78,13 @@ def test_only_tracked_product_files_go_along(checkout: Path) -> None:
 def test_this_checkout_is_fit_for_a_space() -> None:
     files, _ = product_files(ROOT)
     names = {f.path for f in files}
-    assert {"app.py", "README.md", "requirements.txt", "annotator/server.py", "encoder/demo/model/config.json"} <= names
+    assert {
+        "app.py",
+        "README.md",
+        "requirements.txt",
+        "annotator/server.py",
+        "encoder/bundled/model/config.json",
+    } <= names
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/", "data/", "."))]
     assert front_matter(ROOT / "README.md")["app_file"] == "app.py"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from encoder.checkpoints import save_encoder
 from encoder.errors import ModelUnusable
-from encoder.families import FAMILIES, license_page_of
-from encoder.hub import resolve
+from encoder.network.checkpoints import save_encoder
+from encoder.network.families import FAMILIES, license_page_of
+from encoder.network.hub import resolve
 from encoder.predict import Predictor
 from tests.builders import a_post
 from tests.encoder.tiny import CRITERIA, tiny_encoder

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from annotator.bootstrap import BUNDLED_PATH, Project, open_project
 from annotator.hub.client import Hub, HubPublic, HubRefused, Retry
-from annotator.hub.models import leaving, pull_version, push_version
+from annotator.models.archives import import_version
+from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.hub_versions import leaving, pull_version, push_version
+from annotator.models.registry import MADE_BY, NotPossible
+from annotator.project import Project, open_project
 from annotator.settings import Settings
-from annotator.training.archives import import_version
-from annotator.training.registry import MADE_BY, NotPossible
-from encoder.checkpoints import save_encoder
 from encoder.errors import ModelUnusable
+from encoder.network.checkpoints import save_encoder
 from storage.records import ModelVersion
 from tests.encoder.tiny import tiny_encoder
 from tests.hub.standin import StandIn

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from annotator.bootstrap import open_project
 from annotator.hub.client import HubRefused
-from annotator.serving import ModelService
+from annotator.models.archives import import_version
+from annotator.models.serving import ModelService
+from annotator.project import open_project
 from annotator.settings import Settings
-from annotator.training.archives import import_version
-from encoder.checkpoints import save_encoder
+from encoder.network.checkpoints import save_encoder
 from storage.exports import ExportFilter
 from storage.records import InvalidRecord, Reviewer, Role
-from tests.annotator.test_pages import Asked
+from tests.annotator.ui.test_pages import Asked
 from tests.builders import a_post, an_annotation
 from tests.encoder.tiny import tiny_encoder
 from tests.hub.standin import StandIn

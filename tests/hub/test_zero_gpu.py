@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from annotator.hub import zero_gpu
+from annotator.models import zero_gpu
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = """
@@ -38,7 +38,7 @@ import torch
 torch.set_num_threads(1)
 import spaces
 from annotator.hub import zero_gpu
-from annotator.serving import ModelService
+from annotator.models.serving import ModelService
 from encoder.predict import Predictor
 from tests.builders import a_post
 from tests.encoder.tiny import CRITERIA, tiny_encoder

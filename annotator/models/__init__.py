@@ -1,0 +1,1 @@
+"""Model versions: loading, serving, the registry and its files, their measured quality."""

@@ -1,0 +1,60 @@
+"""What is known of a model version's quality, brought into one shape for the pages. No gradio, no torch.
+
+A version's metrics hold evaluations (`encoder.measure.evaluate.Evaluation.to_dict`) by set, `test`, `dev`, ..., and under `beside` those
+of the baselines and of the version before it on the same posts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from storage.records import ModelVersion
+
+SETS = ("test", "dev", "judged")
+NAMES = {"keywords": "Keyword list", "tfidf": "TF-IDF + logistic regression", "active": "Model before"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`own` and the values of `beside` are evaluations as dicts, all measured on the posts of `set_name`."""
+
+    set_name: str
+    own: Mapping[str, Any]
+    beside: Mapping[str, Mapping[str, Any]]
+
+
+def quality_of(model: ModelVersion | None) -> Quality | None:
+    """The version's figures on held-out posts, the test posts before the dev posts; None if it was never measured."""
+    if model is None:
+        return None
+    for name in SETS:
+        own = model.metrics.get(name)
+        if isinstance(own, Mapping) and own.get("macro"):
+            beside = {
+                other: sets[name] for other, sets in (model.metrics.get("beside") or {}).items() if sets.get(name)
+            }
+            return Quality(name, own, beside)
+    return None
+
+
+def figures(evaluation: Mapping[str, Any]) -> dict[str, float | None]:
+    """The few figures that the page shows of an evaluation."""
+    macro, micro = evaluation.get("macro") or {}, evaluation.get("micro") or {}
+    return {
+        "macro_f1": macro.get("f1"),
+        "precision": micro.get("precision"),
+        "recall": micro.get("recall"),
+        "span_f1": (evaluation.get("span_overlap") or {}).get("f1"),
+        "no_evidence_accuracy": evaluation.get("no_evidence_accuracy"),
+        "ece": (evaluation.get("sentence_calibration") or {}).get("ece"),
+    }
+
+
+def interval_of(scores: Mapping[str, Any] | None) -> list[float] | None:
+    """The 95 % interval of F1 as [low, high], if it was worked out."""
+    found = (scores or {}).get("f1_interval")
+    if isinstance(found, Mapping):
+        return [float(found["low"]), float(found["high"])]
+    return [float(v) for v in found] if found else None

@@ -1,0 +1,385 @@
+"""The model in service, inside the app's process: loading, swapping, and predictions that are there before they are needed.
+
+One background thread does all of it. It loads the model while the first page already shows, notices within seconds when
+another version was put in service (a retraining, a rollback) and swaps it without a restart, and reads posts ahead of the
+reviewers, so that nobody waits for the model. Interactive predictions go first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator.models import zero_gpu
+from annotator.models.bundled import BUNDLED_ID, BUNDLED_PATH
+from annotator.models.sharing import PAUSED, WhileTraining, place_while_training, say_where, training_runs
+from annotator.settings import Settings
+from encoder.errors import EncoderError, ModelUnusable
+from storage.records import Criterion, EvidenceError, ModelVersion, Post, Prediction
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from encoder.predict import Predictor
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+AHEAD_BATCH = 4
+STOP_SECONDS = 5.0
+CRITERIA_SEEN = "criteria_predicted"
+
+
+class ServingState(StrEnum):
+    LOADING = "loading"
+    READY = "ready"
+    PAUSED = "paused"
+    FAILED = "failed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is in service. `wanted`: the version that should be. `reason`: why the state is `failed` or `paused`, or why
+    `wanted` could not replace `version`. `seconds`: how long loading took."""
+
+    state: ServingState
+    wanted: str | None = None
+    version: str | None = None
+    reason: str = ""
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.reason}" if self.state in _SAY_WHY else str(self.state)
+
+
+_SAY_WHY = (ServingState.FAILED, ServingState.PAUSED)
+
+
+class ModelService:
+    """The served model of one project. Safe to share between threads; `start()` it once, `stop()` it at the end."""
+
+    def __init__(self, store: Store, settings: Settings, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._store = store
+        self._settings = settings
+        self._poll_seconds = poll_seconds
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._changed = threading.Condition(self._lock)
+        self._serving = Serving(ServingState.LOADING)
+        self._predictor: Predictor | None = None
+        self._place: str | None = settings.device
+        self._interactive = 0
+        self._unreadable: set[tuple[str, str]] = set()  # (version, post id) that the model failed on
+        self._asked_for: list[str] = []
+        self._ahead_seen: tuple[object, ...] | None = None
+        self._thread: threading.Thread | None = None
+
+    # --- life
+
+    def start(self) -> None:
+        """Begin to load the model in the background."""
+        self._thread = threading.Thread(target=self._run, name="model-service", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread; a prediction that is being made is finished first, loading is not waited for."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=STOP_SECONDS)
+
+    def reload(self) -> None:
+        """Look now whether another version should be in service, instead of at the next poll."""
+        self._wake.set()
+
+    # --- questions
+
+    def info(self) -> Serving:
+        return self._serving
+
+    def status(self) -> str:
+        """`loading`, `ready`, `none` (no model in this project), `paused: reason` or `failed: reason`."""
+        return str(self._serving)
+
+    @property
+    def version(self) -> str | None:
+        """The version whose predictions to show: the one in service, else the one that is still loading."""
+        return self._serving.version or self._serving.wanted or self._wanted_id()
+
+    def predictor(self) -> Predictor:
+        """The loaded model. Raises ModelUnusable while there is none, saying why."""
+        predictor, serving = self._predictor, self._serving
+        if predictor is not None:
+            return predictor
+        if serving.state is ServingState.LOADING:
+            raise ModelUnusable("The model is still loading; try again in a few seconds.")
+        raise ModelUnusable(serving.reason or "No model is in service. Choose one on the Retrain page.")
+
+    def wait_until_settled(self, timeout: float) -> Serving:
+        """Wait until the model is ready or has failed, at most `timeout` seconds; returns how things stand."""
+        self.wait_for(lambda: self._serving.state is not ServingState.LOADING, timeout)
+        return self._serving
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until the condition holds, looked at after every step of the service; False if it did not in time."""
+        with self._changed:
+            return self._changed.wait_for(condition, timeout)
+
+    # --- predictions
+
+    def predictions(self, post: Post) -> dict[str, Prediction]:
+        """What is stored for the post from the version in service, by criterion id; never waits for the model."""
+        version = self.version
+        return {} if version is None else self._store.predictions(post.id, version)
+
+    def predict_post(self, post: Post) -> dict[str, Prediction]:
+        """Predictions of the version in service for every criterion in use, by criterion id; made and stored where
+        they are missing. Raises ModelUnusable while no model is loaded and something is missing.
+        """
+        criteria = self._store.criteria()
+        predictor = self._predictor
+        version = self.version if predictor is None else predictor.version
+        stored = {} if version is None else self._store.predictions(post.id, version)
+        missing = [c for c in criteria if c.id not in stored]
+        if missing:
+            made = self._predict_first(predictor or self.predictor(), [post], missing)
+            self._store.add_predictions(made)
+            stored = self._store.predictions(post.id, made[0].model_version)
+        return {c.id: stored[c.id] for c in criteria if c.id in stored}
+
+    def predict(
+        self, posts: Sequence[Post], criteria: Sequence[Criterion], *, threshold: float | None = None
+    ) -> list[Prediction]:
+        """Predictions that are not stored, ahead of the background's; `threshold` as of Predictor.predict.
+
+        Raises ModelUnusable, EncoderError.
+        """
+        return self._predict_first(self.predictor(), posts, criteria, threshold)
+
+    def _predict_first(
+        self, predictor: Predictor, posts: Sequence[Post], criteria: Sequence[Criterion], threshold: float | None = None
+    ) -> list[Prediction]:
+        """Predict while the background thread holds still."""
+        with self._lock:
+            self._interactive += 1
+        try:
+            if zero_gpu.is_here():
+                return zero_gpu.predict(predictor, posts, criteria, threshold)
+            return predictor.predict(posts, criteria, threshold=threshold)
+        finally:
+            with self._lock:
+                self._interactive -= 1
+
+    def prefetch(self, post_ids: Sequence[str]) -> None:
+        """Ask for these posts to be read next in the background, before all others."""
+        with self._lock:
+            self._asked_for = list(dict.fromkeys([*post_ids, *self._asked_for]))[:100]
+        self._wake.set()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._follow_active_model()
+                self._follow_criteria()
+                busy = self._predict_ahead()
+            except Exception as error:  # the thread must outlive anything; the page shows that something is wrong
+                log.exception("The model service met an unexpected error")
+                self._set(dataclasses.replace(self._serving, reason=f"{type(error).__name__} (see the log)"))
+                busy = False
+            with self._changed:
+                self._changed.notify_all()
+            if not busy:
+                self._wake.wait(self._poll_seconds)
+                self._wake.clear()
+        self._store.close()
+
+    def _wanted(self) -> ModelVersion | None:
+        """The version that should be in service. A model named in the settings goes before the one chosen in the page."""
+        if self._settings.model == "active":
+            return self._store.active_model()
+        return named_model(self._settings.model)
+
+    def _wanted_id(self) -> str | None:
+        wanted = self._wanted()
+        return None if wanted is None else wanted.id
+
+    def _follow_active_model(self) -> None:
+        wanted, place = self._wanted(), self._place_now()
+        moved, self._place = place != self._place, place
+        if wanted is None:
+            self._predictor = None
+            self._set(Serving(ServingState.NONE, reason="No model is in service. Choose one on the Retrain page."))
+        elif place is None:
+            self._pause(wanted)
+        elif moved or wanted.id != self._serving.wanted or self._serving.state is ServingState.NONE:
+            self._load(wanted, place)
+
+    def _place_now(self) -> str | None:
+        """The device that the model is to be on at this moment; None while it pauses for a training."""
+        settings = self._settings
+        choice = WhileTraining(settings.serving_while_training)
+        if choice is WhileTraining.KEEP or not training_runs(self._store):
+            return settings.device
+        from encoder.network.families import choose_device
+
+        here = choose_device(settings.device)
+        place = place_while_training(choice, here)
+        return settings.device if place == here else place
+
+    def _pause(self, wanted: ModelVersion) -> None:
+        if self._serving.state is not ServingState.PAUSED or self._serving.wanted != wanted.id:
+            self._predictor = None
+            self._say_where(None)
+            self._set(Serving(ServingState.PAUSED, wanted=wanted.id, reason=PAUSED))
+
+    def _say_where(self, device: str | None) -> None:
+        """Give back the memory of the GPU that the model has left, then say so."""
+        import torch
+
+        if torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.empty_cache()
+        say_where(self._store, device)
+
+    def _load(self, wanted: ModelVersion, device: str) -> None:
+        """Load `wanted`; the version before it answers meanwhile, and stays if this one cannot be loaded."""
+        before = self._serving
+        loaded_before = before.version if self._predictor is not None else None
+        if loaded_before is None:
+            self._set(Serving(ServingState.LOADING, wanted=wanted.id))
+        began = time.monotonic()
+        try:
+            predictor = self._load_predictor(wanted, device)
+        except (EvidenceError, OSError, ImportError) as error:
+            log.warning("Model version %s cannot be loaded: %s", wanted.id, error)
+            state = ServingState.READY if loaded_before else ServingState.FAILED
+            reason = f"Model {wanted.id} cannot be loaded: {error}"
+            self._set(Serving(state, wanted=wanted.id, version=loaded_before, reason=reason))
+            return
+        self._predictor = predictor
+        zero_gpu.serve(predictor)
+        self._say_where(str(predictor.encoder.device))
+        self._unreadable.clear()
+        self._ahead_seen = None
+        seconds = round(time.monotonic() - began, 2)
+        self._set(Serving(ServingState.READY, wanted=wanted.id, version=predictor.version, seconds=seconds))
+        log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
+
+    def _load_predictor(self, wanted: ModelVersion, device: str) -> Predictor:
+        from encoder.predict import Predictor
+
+        settings = self._settings
+        return Predictor.load(
+            model_source(wanted, settings),
+            version=wanted.id,
+            device="cpu" if zero_gpu.is_here() else device,
+            dtype=settings.dtype,
+            attention=settings.attention,
+            threads=settings.threads or default_threads(),
+        )
+
+    def _follow_criteria(self) -> None:
+        """Forget the predictions of criteria whose wording has changed since they were made."""
+        now = {c.id: _fingerprint(c) for c in self._store.criteria(with_inactive=True)}
+        seen: dict[str, str] = self._store.setting(CRITERIA_SEEN, {})
+        if now == seen:
+            return
+        changed = [cid for cid, fingerprint in now.items() if seen.get(cid, fingerprint) != fingerprint]
+        with self._store.write():
+            self._store.forget_predictions(changed)
+            self._store.set_setting(CRITERIA_SEEN, now)
+        self._ahead_seen = None
+
+    def _predict_ahead(self) -> bool:
+        """Read a few posts for which predictions are missing. Returns whether there may be more to do."""
+        predictor = self._predictor
+        criteria = self._store.criteria()
+        if predictor is None or not criteria or self._interactive:
+            return False
+        ids = self._next_ids(predictor.version, criteria)
+        for post in self._store.posts(ids):
+            if self._stopping.is_set():
+                return False
+            self._predict_quietly(predictor, post, criteria)
+        return bool(ids)
+
+    def _next_ids(self, version: str, criteria: Sequence[Criterion]) -> list[str]:
+        """The next few posts to read: those asked for, then those nobody has reviewed, up to `predict_ahead`."""
+        with self._lock:
+            asked, self._asked_for = self._asked_for[:AHEAD_BATCH], self._asked_for[AHEAD_BATCH:]
+        if asked:
+            return asked
+        seen = (version, self._store.count_posts(), tuple(c.id for c in criteria), self._reviewed(criteria))
+        if seen == self._ahead_seen:
+            return []
+        ids: list[str] = []
+        if self._store.count_predicted_posts(version) < self._settings.predict_ahead + seen[3]:
+            ids = self._store.posts_without_prediction(
+                version, [c.id for c in criteria], limit=AHEAD_BATCH + len(self._unreadable), only_unreviewed=True
+            )
+            ids = [post_id for post_id in ids if (version, post_id) not in self._unreadable][:AHEAD_BATCH]
+        if not ids:
+            self._ahead_seen = seen  # nothing to do until one of these changes
+        return ids
+
+    def _reviewed(self, criteria: Sequence[Criterion]) -> int:
+        """About how many posts have been reviewed."""
+        return self._store.progress_counts(me="")["decisions"] // max(1, len(criteria))
+
+    def _predict_quietly(self, predictor: Predictor, post: Post, criteria: Sequence[Criterion]) -> None:
+        stored = self._store.predictions(post.id, predictor.version)
+        missing = [c for c in criteria if c.id not in stored]
+        if not missing:
+            return
+        try:
+            self._store.add_predictions(predictor.predict([post], missing))
+        except EncoderError as error:
+            log.warning("Post %s cannot be predicted: %s", post.id, error)
+            self._unreadable.add((predictor.version, post.id))
+
+    def _set(self, serving: Serving) -> None:
+        with self._changed:
+            self._serving = serving
+            self._changed.notify_all()
+
+
+def named_model(name: str) -> ModelVersion:
+    """A model outside the registry: `demo`, a directory (its version is the directory's name) or a Hub id."""
+    if name == "demo":
+        return ModelVersion(id=BUNDLED_ID, path=BUNDLED_PATH)
+    folder = Path(name).expanduser()
+    return (
+        ModelVersion(id=folder.resolve().name, path=str(folder))
+        if folder.is_dir()
+        else ModelVersion(id=name, path=name)
+    )
+
+
+def model_source(version: ModelVersion, settings: Settings) -> str:
+    """What `Predictor.load` takes: `demo`, a directory under `models/`, or the version's own path or Hub id."""
+    if version.path == BUNDLED_PATH:
+        return "demo"
+    inside = settings.models_dir / version.path
+    return str(inside) if inside.is_dir() else version.path
+
+
+def default_threads() -> int:
+    """Half of the cores, at most four: the pages and the worker need the others."""
+    return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+
+def _fingerprint(criterion: Criterion) -> str:
+    return hashlib.sha256(criterion.text.encode()).hexdigest()[:16]

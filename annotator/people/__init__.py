@@ -1,0 +1,1 @@
+"""Who may do what: accounts and sign-in, OpenID accounts, personal access tokens."""

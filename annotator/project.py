@@ -1,0 +1,209 @@
+"""A project: opening its data directory, what a first start puts in it, and whether it is whole (`evidence check`)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from annotator.models.bundled import BUNDLED_ID, BUNDLED_PATH, bundled_model
+from annotator.settings import Settings
+from storage.backup import BackupInvalid, verify
+from storage.criteria_file import criteria_of_text, read_criteria
+from storage.jobs import Jobs
+from storage.records import Criterion, InvalidRecord, ModelStatus, Post, Role, StoreUnavailable
+from storage.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+STARTED = "project_started"
+DEMO_IMPORT = "demo_import"
+LOCK_NAME = "app.lock"
+RESTORE_LOCK_NAME = "restore.lock"
+MODEL_FILE = "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One opened data directory."""
+
+    settings: Settings
+    store: Store
+    jobs: Jobs
+
+
+def open_project(settings: Settings) -> Project:
+    """Open the project of `settings.data_dir`. On the first start it gets the bundled model, criteria (`settings.criteria`,
+    else the default ones) and, unless `settings.empty`, the demo posts. Where there is no database but a place with
+    snapshots, the newest one is brought back first. Raises StoreUnavailable, CriteriaInvalid, SnapshotRefused, TargetUnavailable.
+    """
+    try:
+        for folder in (settings.data_dir, settings.models_dir, settings.backups_dir, settings.uploads_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        settings.uploads_dir.chmod(0o700)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The data directory {settings.data_dir} cannot be written ({error.strerror or error})."
+            " Choose another with --data-dir, or change its permissions."
+        ) from error
+    if settings.snapshot_to:
+        _restore_once(settings)
+    store = open_store(settings.data_dir)
+    with store.write():
+        if store.setting(STARTED) is None:
+            _first_start(store, settings)
+            store.set_setting(STARTED, True)
+        store.ensure_reviewer(settings.local_reviewer, Role.ADMIN)
+    try:
+        store.recover_imports()
+    except sqlite3.OperationalError as error:  # a full disk: what was left over stays unseen, the rest can be used
+        log.warning("What a stopped import left could not be removed (%s). The next start tries again.", error)
+    return Project(settings, store, Jobs(store))
+
+
+@contextlib.contextmanager
+def serving_alone(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory for the one app that serves it; the lock ends with the process, however that ends.
+
+    Raises StoreUnavailable if another app holds it.
+    """
+    import fcntl
+
+    with (data_dir / LOCK_NAME).open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"Another app is running on {data_dir}. Stop it first, or choose another directory with --data-dir."
+            ) from error
+        yield
+
+
+def _restore_once(settings: Settings) -> None:
+    """Bring the newest snapshot back where there is no database; two programs that start at once do it one after the other."""
+    import fcntl
+
+    from annotator.settings import snapshot_key
+    from annotator.snapshots.keeper import restore_if_empty
+
+    with (settings.data_dir / RESTORE_LOCK_NAME).open("a+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        restore_if_empty(settings, snapshot_key())
+
+
+def default_criteria() -> list[Criterion]:
+    """The set that a new project starts with."""
+    source = resources.files("annotator") / "data" / "criteria.yaml"
+    return criteria_of_text(source.read_text("utf-8"), "criteria.yaml")
+
+
+def demo_posts() -> list[Post]:
+    """The synthetic posts that come with the program, in the order of their file."""
+    source = resources.files("encoder") / "bundled" / "posts.jsonl"
+    rows = (json.loads(line) for line in source.read_text("utf-8").split("\n") if line.strip())
+    return [_demo_post(row) for row in rows]
+
+
+def demo_import(store: Store) -> int | None:
+    """The number of the import that brought the demo posts, or None once they are gone or never came."""
+    number = store.setting(DEMO_IMPORT)
+    return None if number is None else int(number)
+
+
+def remove_demo_posts(store: Store) -> dict[str, int]:
+    """Take the demo posts out, with what was annotated on them. Returns {"posts", "annotations"} removed."""
+    number = demo_import(store)
+    if number is None:
+        return {"posts": 0, "annotations": 0}
+    with store.write():
+        removed = store.undo_import(number)
+        store.set_setting(DEMO_IMPORT, None)
+    return removed
+
+
+def replace_criteria(store: Store, criteria: list[Criterion], *, by: str | None) -> list[Criterion]:
+    """Make `criteria` the set in use: they are stored, in their order; all others are taken out of use, not deleted."""
+    kept = {c.id for c in criteria}
+    retired = [
+        Criterion(c.id, c.name, c.text, c.guideline, c.version, len(criteria) + n, active=False)
+        for n, c in enumerate(store.criteria(with_inactive=True))
+        if c.id not in kept
+    ]
+    with store.write():
+        saved = store.save_criteria(criteria, by=by)
+        store.save_criteria(retired, by=by)
+    return saved
+
+
+def _first_start(store: Store, settings: Settings) -> None:
+    store.save_criteria(default_criteria() if settings.criteria is None else read_criteria(settings.criteria))
+    if not settings.empty:
+        _import_demo_posts(store)
+    store.add_model(bundled_model())
+    store.activate_model(BUNDLED_ID, by=None, note="first start")
+
+
+def _import_demo_posts(store: Store) -> None:
+    posts = demo_posts()
+    number = store.start_import("posts.jsonl (demo)", "demo")
+    added, known = store.add_posts(posts, import_id=number)
+    store.finish_import(number, {"imported": added, "duplicates": len(known), "rejected": []})
+    store.set_setting(DEMO_IMPORT, number)
+
+
+def _demo_post(row: dict[str, Any]) -> Post:
+    meta = {k: v for k, v in row.items() if k not in ("post_id", "id", "text", "author", "split")}
+    return Post(
+        id=row.get("post_id") or row["id"], text=row["text"], author=row.get("author"), source="demo", meta=meta
+    )
+
+
+def problems_of(project: Project) -> list[str]:
+    """Everything that is not as it should be, one line each; empty if all is well. Reads only."""
+    return [*_database_problems(project.store), *_span_problems(project.store), *_model_problems(project)]
+
+
+def _database_problems(store: Store) -> list[str]:
+    try:
+        verify(store.path)
+    except BackupInvalid as error:
+        return [str(error)]
+    return []
+
+
+def _span_problems(store: Store) -> list[str]:
+    """Spans outside their post, and texts that are no longer what was imported."""
+    lengths: dict[str, int] = {}
+    problems = []
+    for post in store.iter_posts():
+        lengths[post.id] = len(post.text)
+    for annotation in store.iter_annotations():
+        spans = (*(s.span for s in annotation.spans), *annotation.rejected, *annotation.undecided)
+        for span in spans:
+            if span.end > lengths.get(annotation.post_id, 0):
+                problems.append(
+                    str(
+                        InvalidRecord(
+                            f"Revision {annotation.id}: span {span.start}:{span.end} runs past post {annotation.post_id}."
+                        )
+                    )
+                )
+    return problems
+
+
+def _model_problems(project: Project) -> list[str]:
+    problems = []
+    for model in project.store.models():
+        folder = project.settings.models_dir / model.path
+        elsewhere = model.path == BUNDLED_PATH or "/" in model.path
+        if model.status is not ModelStatus.DELETED and not elsewhere and not (folder / MODEL_FILE).is_file():
+            problems.append(f"Model version {model.id}: {folder} holds no model.")
+    if project.store.active_model() is None:
+        problems.append("No model is in service.")
+    return problems

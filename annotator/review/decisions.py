@@ -1,0 +1,423 @@
+"""The use cases of reviewing: which post comes next, what is shown of it, and what happens to a decision.
+
+Everything that goes to the page or comes from it is plain JSON; offsets are code points. A predicted span travels as
+[start, end, score, core_start, core_end], a reviewer's span as [start, end, origin, predicted span or null].
+Knows no gradio and no torch: the model is whatever answers to `Model`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from annotator.review.undo import last_gesture, stacks
+from encoder.text.sentences import sentences
+from storage.queue import QueueFilter, QueueOrder, ReviewState
+from storage.records import (
+    AnnotatedSpan,
+    Annotation,
+    Conflict,
+    Criterion,
+    EvidenceError,
+    InvalidRecord,
+    Post,
+    Prediction,
+    Reviewer,
+    Role,
+    Span,
+    SpanOrigin,
+    Split,
+    Verdict,
+)
+from storage.rows import span_from_list, span_to_list
+from storage.store import Store
+
+Wire = dict[str, Any]
+UNDO_DEPTH = 500
+TRAIL = 50
+MAX_NOTE_CHARACTERS = 4000
+
+
+class Model(Protocol):
+    """The served model as reviewing sees it; `annotator.models.serving.ModelService` is one."""
+
+    @property
+    def version(self) -> str | None: ...
+
+    def status(self) -> str: ...
+
+    def predictions(self, post: Post) -> Mapping[str, Prediction]: ...
+
+    def predict_post(self, post: Post) -> Mapping[str, Prediction]: ...
+
+
+# --- which post
+
+
+def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
+    """The queue filter that the page asked for. Raises InvalidRecord if a value is none of its choices."""
+    given = {key: value for key, value in (wire or {}).items() if value not in (None, "")}
+    unknown = set(given) - {field.name for field in dataclasses.fields(QueueFilter)}
+    if unknown:
+        raise InvalidRecord(f"The queue cannot be filtered by {', '.join(sorted(unknown))}.")
+    try:
+        return QueueFilter(
+            order=QueueOrder(given.get("order", QueueOrder.UNCERTAIN)),
+            state=ReviewState(given.get("state", ReviewState.TODO)),
+            criterion=given.get("criterion"),
+            verdict=Verdict(given["verdict"]) if "verdict" in given else None,
+            min_score=float(given["min_score"]) if "min_score" in given else None,
+            max_score=float(given["max_score"]) if "max_score" in given else None,
+            split=Split(given["split"]) if "split" in given else None,
+            source=given.get("source"),
+            reviewer=given.get("reviewer"),
+            assigned_to=reviewer.name if given.get("assigned_to") == "me" else given.get("assigned_to"),
+            query=str(given.get("query", "")),
+        )
+    except (ValueError, TypeError) as error:
+        raise InvalidRecord(f"That is not a filter of the queue: {error}.") from error
+
+
+def first_post(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> str | None:
+    """Where to resume: the post that was open last if it is not finished, else the next of the queue; None if all is done."""
+    criteria = {c.id for c in store.criteria()}
+    last = store.visited_posts(reviewer.name, limit=1)
+    if last and wanted.state is ReviewState.TODO and not _is_skipped(store, last[0], reviewer):
+        decided = {cid for cid, a in store.annotations_of(last[0], reviewer.name).items() if a.decided}
+        if criteria - decided:
+            return last[0]
+    return next_post(store, model, reviewer, wanted)
+
+
+def next_post(
+    store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter, exclude: Sequence[str] = ()
+) -> str | None:
+    """The next post of the queue that is not among `exclude`, or None when nothing is left."""
+    ids = store.queue_ids(wanted, me=reviewer.name, model_version=model.version, limit=1, exclude=tuple(exclude))
+    return ids[0] if ids else None
+
+
+def trail(store: Store, reviewer: Reviewer) -> list[str]:
+    """The posts that the reviewer opened, oldest first: what "previous post" walks back through."""
+    return store.visited_posts(reviewer.name, limit=TRAIL)[::-1]
+
+
+def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> Wire:
+    """How far the reviewer is: posts in all, reviewed by them, and left in their queue."""
+    counts = store.progress_counts(me=reviewer.name)
+    left = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
+    return {"posts": counts["posts"], "reviewed": counts["reviewed_by_me"], "left": left}
+
+
+def _is_skipped(store: Store, post_id: str, reviewer: Reviewer) -> bool:
+    skipped = QueueFilter(state=ReviewState.SKIPPED)
+    return post_id in store.queue_ids(skipped, me=reviewer.name, model_version=None, limit=1000)
+
+
+# --- what is shown
+
+
+def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> Wire:
+    """Everything that the page shows of a post. Raises NotFound.
+
+    Predictions that are missing are made now if the model is loaded; if it is not, or fails, the item says so in
+    `model.status` and `model.missing`, and can be reviewed all the same.
+    """
+    post = store.post(post_id)
+    predictions, trouble = _predictions(model, post)
+    criteria = store.criteria()
+    mine = store.annotations_of(post_id, reviewer.name)
+    others = _others(store, post_id, reviewer)
+    return {
+        "post": {
+            "id": post.id,
+            "text": post.text,
+            "split": None if post.split is None else str(post.split),
+            "source": post.source,
+            "posted_at": post.posted_at,
+        },
+        "sentences": [[s.start, s.end] for s in sentences(post.text)],
+        "criteria": [
+            _criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, []), reviewer) for c in criteria
+        ],
+        "model": {
+            "version": model.version,
+            "status": trouble or model.status(),
+            "missing": any(c.id not in predictions for c in criteria),
+        },
+    }
+
+
+def _predictions(model: Model, post: Post) -> tuple[Mapping[str, Prediction], str]:
+    """Predictions that can be had now, and why some cannot ('' if none is missing)."""
+    try:
+        return model.predict_post(post), ""
+    except EvidenceError as error:
+        status = model.status()
+        return model.predictions(post), status if status != "ready" else f"failed: {error}"
+
+
+def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[Annotation]]:
+    latest = [a for a in store.latest_annotations(post_id) if a.reviewer != reviewer.name and a.decided]
+    return {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
+
+
+def _criterion_wire(
+    criterion: Criterion,
+    prediction: Prediction | None,
+    mine: Annotation | None,
+    others: Sequence[Annotation],
+    reviewer: Reviewer,
+) -> Wire:
+    return {
+        "id": criterion.id,
+        "name": criterion.name,
+        "guideline": criterion.guideline or criterion.text,
+        "version": criterion.version,
+        "predicted": prediction is not None,
+        "known": prediction.known if prediction else None,
+        "no_evidence_score": prediction.no_evidence_score if prediction else None,
+        **answer_wire(mine, prediction),
+        "others": _others_wire(others, reviewer, decided=mine is not None and mine.decided),
+    }
+
+
+def answer_wire(mine: Annotation | None, prediction: Prediction | None) -> Wire:
+    """The reviewer's answer so far; what the model predicted and nobody has decided stands in `undecided`.
+
+    A decided answer stays tied to the predictions it was made on. An open one takes up those of the model in service.
+    """
+    if mine is None:
+        predicted = prediction.spans if prediction else ()
+        version = prediction.model_version if prediction else None
+        return _answer(None, (), (), predicted, version)
+    undecided, version = mine.undecided, mine.model_version
+    if not mine.decided and prediction is not None and prediction.model_version != mine.model_version:
+        seen = {(s.start, s.end) for s in (*mine.rejected, *(s.span for s in mine.spans))}
+        undecided = tuple(s for s in prediction.spans if (s.start, s.end) not in seen)
+        version = prediction.model_version
+    return _answer(mine, mine.spans, mine.rejected, undecided, version)
+
+
+def _answer(
+    mine: Annotation | None,
+    spans: Sequence[AnnotatedSpan],
+    rejected: Sequence[Span],
+    undecided: Sequence[Span],
+    version: str | None,
+) -> Wire:
+    return {
+        "verdict": str(mine.verdict) if mine and mine.verdict else None,
+        "spans": [_annotated_to_list(s) for s in spans],
+        "rejected": [span_to_list(s) for s in rejected],
+        "undecided": [span_to_list(s) for s in undecided],
+        "note": mine.note if mine else "",
+        "revision": mine.revision if mine else 0,
+        "model_version": version,
+        "saved_at": mine.created_at if mine else None,
+        "decided_on_version": mine.criterion_version if mine else None,
+    }
+
+
+def _others_wire(others: Sequence[Annotation], reviewer: Reviewer, *, decided: bool) -> list[Wire]:
+    """What others decided: shown after one's own decision only, so that reviewers stay independent of each other."""
+    if reviewer.role is Role.REVIEWER and not decided:
+        return []
+    return [
+        {
+            "reviewer": a.reviewer,
+            "verdict": str(a.verdict),
+            "spans": [[s.start, s.end] for s in a.spans],
+            "note": a.note,
+        }
+        for a in others
+    ]
+
+
+# --- decisions
+
+
+def save_all(store: Store, reviewer: Reviewer, decisions: Sequence[Wire]) -> list[Wire]:
+    """Save several decisions in order; each is stored or refused by itself. One result per decision, see `save`."""
+    return [save(store, reviewer, decision) for decision in decisions]
+
+
+def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
+    """Append one decision as the reviewer's next revision.
+
+    Returns {"ok": True, "revision", "saved_at", "others"}; or {"ok": False, "conflict": the answer that is stored} when it was
+    changed elsewhere; or {"ok": False, "error": why} when it can never be saved as it is.
+    """
+    try:
+        annotation = read_decision(store, reviewer, decision)
+        stored = store.add_annotation(annotation, expected_revision=int(decision["expected_revision"]))
+    except Conflict as conflict:
+        return {"ok": False, "conflict": _conflict_wire(store, reviewer, decision, conflict)}
+    except EvidenceError as error:
+        return {"ok": False, "error": str(error)}
+    except (KeyError, TypeError, ValueError) as error:
+        return {"ok": False, "error": f"The decision cannot be read ({type(error).__name__}: {error})."}
+    if stored.reviewer != reviewer.name:
+        return {"ok": False, "error": "This decision was saved by somebody else before. Load the post again."}
+    others = _others(store, stored.post_id, reviewer).get(stored.criterion_id, [])
+    return {
+        "ok": True,
+        "revision": stored.revision,
+        "saved_at": stored.created_at,
+        "others": _others_wire(others, reviewer, decided=stored.decided),
+    }
+
+
+def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
+    """The annotation that a decision of the page stands for. Raises InvalidRecord, NotFound, KeyError."""
+    post = store.post(wire["post_id"])
+    spans = tuple(sorted(_annotated_from_list(item) for item in wire["spans"]))
+    for span in spans:
+        if span.predicted is not None:
+            span.predicted.check(post.text, where=f"post {post.id}")
+    undone = _find_op(store, reviewer, wire["undoes"]) if wire.get("undoes") else None
+    before = _revision_before(store, undone) if undone else None
+    return Annotation(
+        post_id=post.id,
+        criterion_id=str(wire["criterion_id"]),
+        reviewer=reviewer.name,
+        verdict=Verdict(wire["verdict"]) if wire.get("verdict") else None,
+        spans=spans,
+        rejected=tuple(span_from_list(item) for item in wire["rejected"]),
+        undecided=tuple(span_from_list(item) for item in wire["undecided"]),
+        criterion_version=_shown_version(store, str(wire["criterion_id"]), int(wire["criterion_version"])),
+        model_version=wire.get("model_version"),
+        note=str(wire.get("note") or "")[:MAX_NOTE_CHARACTERS],
+        seconds=_seconds(wire.get("seconds")),
+        op_id=str(wire["op_id"]),
+        undoes=undone.id if undone else None,
+        restored_from=before.id if before else None,
+    )
+
+
+def _shown_version(store: Store, criterion_id: str, version: int) -> int:
+    if version not in {c.version for c in store.criterion_versions(criterion_id)}:
+        raise InvalidRecord(f"There is no version {version} of criterion {criterion_id}. Load the post again.")
+    return version
+
+
+def _seconds(given: Any) -> float | None:
+    return None if given is None else round(min(max(float(given), 0.0), 3600.0), 1)
+
+
+def _conflict_wire(store: Store, reviewer: Reviewer, decision: Wire, conflict: Conflict) -> Wire:
+    stored = store.annotations_of(decision["post_id"], reviewer.name).get(decision["criterion_id"])
+    return {**answer_wire(stored, None), "revision": conflict.current_revision, "message": str(conflict)}
+
+
+def _annotated_to_list(span: AnnotatedSpan) -> list[Any]:
+    return [span.start, span.end, str(span.origin), span_to_list(span.predicted) if span.predicted else None]
+
+
+def _annotated_from_list(item: Sequence[Any]) -> AnnotatedSpan:
+    start, end, origin, predicted = item
+    return AnnotatedSpan(int(start), int(end), SpanOrigin(origin), span_from_list(predicted) if predicted else None)
+
+
+# --- history, restoring, undo
+
+
+def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
+    """Who decided what and when for the post, newest first. Other reviewers' answers to a criterion that one has not
+    decided yet are left out, except for adjudicators and admins.
+    """
+    mine = {cid for cid, a in store.annotations_of(post_id, reviewer.name).items() if a.decided}
+    names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+    shown = [
+        a
+        for a in store.history(post_id)
+        if a.reviewer == reviewer.name or a.criterion_id in mine or reviewer.role is not Role.REVIEWER
+    ]
+    return [
+        {
+            "id": a.id,
+            "reviewer": a.reviewer,
+            "criterion_id": a.criterion_id,
+            "criterion": names.get(a.criterion_id, a.criterion_id),
+            "criterion_version": a.criterion_version,
+            "revision": a.revision,
+            "verdict": str(a.verdict) if a.verdict else None,
+            "spans": [_annotated_to_list(s) for s in a.spans],
+            "rejected": len(a.rejected),
+            "undecided": len(a.undecided),
+            "note": a.note,
+            "seconds": a.seconds,
+            "model_version": a.model_version,
+            "restored_from": a.restored_from,
+            "undoes": a.undoes,
+            "at": a.created_at,
+        }
+        for a in shown
+    ]
+
+
+def restore(store: Store, reviewer: Reviewer, annotation_id: int, *, expected_revision: int, op_id: str) -> Wire:
+    """Bring back a stored answer, one's own or another's, as one's own next revision. Result as `save`."""
+    earlier = store.revision(annotation_id)
+    annotation = dataclasses.replace(
+        earlier,
+        id=None,
+        reviewer=reviewer.name,
+        op_id=op_id,
+        undoes=None,
+        restored_from=earlier.id,
+        created_at=None,
+        seconds=None,
+    )
+    try:
+        stored = store.add_annotation(annotation, expected_revision=expected_revision)
+    except Conflict as conflict:
+        wire = {"post_id": earlier.post_id, "criterion_id": earlier.criterion_id}
+        return {"ok": False, "conflict": _conflict_wire(store, reviewer, wire, conflict)}
+    return {"ok": True, "post_id": stored.post_id, "criterion_id": stored.criterion_id, "revision": stored.revision}
+
+
+def undo(store: Store, reviewer: Reviewer, gesture: str, *, redo: bool = False) -> Wire:
+    """Take back the reviewer's last gesture (or, with `redo`, the last undo), in whichever post and session it was.
+
+    gesture: a key made for this call; repeating it changes nothing more.
+    Returns {"ok": True, "post_id", "criteria": [ids]}; `post_id` is None when there is nothing to take back.
+    """
+    recent = store.recent_annotations(reviewer.name, limit=UNDO_DEPTH)
+    done = [a for a in recent if (a.op_id or "").startswith(f"{gesture}.")]
+    if done:
+        return {"ok": True, "post_id": done[0].post_id, "criteria": [a.criterion_id for a in done]}
+    taken = last_gesture(stacks(recent)[1 if redo else 0])
+    if not taken:
+        return {"ok": True, "post_id": None, "criteria": []}
+    with store.write():  # a gesture is taken back as a whole or not at all
+        for number, row in enumerate(reversed(taken)):
+            _take_back(store, row, op_id=f"{gesture}.{number}")
+    return {"ok": True, "post_id": taken[0].post_id, "criteria": [a.criterion_id for a in taken]}
+
+
+def _take_back(store: Store, row: Annotation, *, op_id: str) -> None:
+    before = _revision_before(store, row)
+    current = store.annotations_of(row.post_id, row.reviewer)[row.criterion_id]
+    changes: dict[str, Any] = {"id": None, "op_id": op_id, "undoes": row.id, "created_at": None, "seconds": None}
+    if before is None:
+        predicted = [s.predicted for s in row.spans if s.predicted]
+        open_again = tuple(sorted((*predicted, *row.rejected, *row.undecided)))
+        changes |= {"verdict": None, "spans": (), "rejected": (), "undecided": open_again, "note": ""}
+        answer = dataclasses.replace(row, **changes, restored_from=None)
+    else:
+        answer = dataclasses.replace(before, **changes, restored_from=before.id)
+    store.add_annotation(answer, expected_revision=current.revision)
+
+
+def _revision_before(store: Store, row: Annotation) -> Annotation | None:
+    revisions = store.history(row.post_id, criterion_id=row.criterion_id)
+    wanted = (a for a in revisions if a.reviewer == row.reviewer and a.revision == row.revision - 1)
+    return next(wanted, None)
+
+
+def _find_op(store: Store, reviewer: Reviewer, op_id: str) -> Annotation | None:
+    recent = store.recent_annotations(reviewer.name, limit=UNDO_DEPTH)
+    return next((a for a in recent if a.op_id == op_id), None)

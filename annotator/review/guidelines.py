@@ -1,0 +1,84 @@
+"""Criteria and guidelines: reading them with all their versions, and an admin's changes. No gradio, no torch.
+
+A changed wording is a new version; the old ones stay, because each decision is tied to the wording that was shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from annotator.people.accounts import allow
+from storage.records import Conflict, Criterion, NotFound, Reviewer, Role
+from storage.store import Store
+
+Wire = dict[str, Any]
+
+
+def criteria_with_versions(store: Store) -> list[Wire]:
+    """Every criterion in page order, those out of use last, each with its earlier wordings (newest first)."""
+    current = store.criteria(with_inactive=True)
+    ordered = sorted(current, key=lambda c: (not c.active, c.position, c.id))
+    return [{**_wire(c), "earlier": [_wire(v) for v in _earlier(store, c)]} for c in ordered]
+
+
+def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:
+    """Change a criterion, or add one at the end if `wire` has no "version".
+
+    wire: id, name, text, guideline, active, and as "version" the one that was on the screen. Returns what is stored now.
+    Raises NotAllowed unless `by` is an admin, Conflict if somebody else changed it meanwhile, InvalidRecord, NotFound.
+    """
+    allow(by, Role.ADMIN)
+    with store.write():
+        known = {c.id: c for c in store.criteria(with_inactive=True)}
+        before = known.get(str(wire["id"]))
+        if wire.get("version") is None:
+            return _add(store, wire, known, by)
+        if before is None:
+            raise NotFound(f"There is no criterion {wire['id']!r}.")
+        if int(wire["version"]) != before.version:
+            raise Conflict(
+                f"{before.id} was changed by somebody else meanwhile (version {before.version}). Load the page again.",
+                current_revision=before.version,
+            )
+        name, text, guideline = _wording(wire)
+        active = bool(wire.get("active", True))
+        changed = replace(before, name=name, text=text, guideline=guideline, active=active)
+        return store.save_criteria([changed], by=by.name)[0]
+
+
+def reorder(store: Store, ids: Sequence[str], *, by: Reviewer) -> list[str]:
+    """Put the criteria in use in this order, on every page and in every export; no wording changes. Returns their ids.
+
+    Raises NotAllowed unless `by` is an admin, Conflict if `ids` are not exactly the criteria in use.
+    """
+    allow(by, Role.ADMIN)
+    with store.write():
+        used = {c.id: c for c in store.criteria()}
+        if sorted(ids) != sorted(used):
+            raise Conflict(
+                "The criteria were changed by somebody else meanwhile. Load the page again.", current_revision=0
+            )
+        store.save_criteria((replace(used[id], position=n) for n, id in enumerate(ids)), by=by.name)
+    return list(ids)
+
+
+def _add(store: Store, wire: Wire, known: dict[str, Criterion], by: Reviewer) -> Criterion:
+    if wire["id"] in known:
+        raise Conflict(f"There is a criterion {wire['id']!r} already.", current_revision=known[wire["id"]].version)
+    position = 1 + max((c.position for c in known.values()), default=-1)
+    return store.save_criteria([Criterion(str(wire["id"]), *_wording(wire), position=position)], by=by.name)[0]
+
+
+def _wording(wire: Wire) -> tuple[str, str, str]:
+    name, text, guideline = (str(wire.get(key) or "").strip() for key in ("name", "text", "guideline"))
+    return name, text, guideline
+
+
+def _earlier(store: Store, criterion: Criterion) -> list[Criterion]:
+    return [v for v in store.criterion_versions(criterion.id)[::-1] if v.version != criterion.version]
+
+
+def _wire(criterion: Criterion) -> Wire:
+    return asdict(criterion)

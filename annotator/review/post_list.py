@@ -1,0 +1,138 @@
+"""The list of posts: finding them by the queue's filters, and what can be done to many at once. No gradio, no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from annotator.people.accounts import allow
+from annotator.review.decisions import Model, Wire
+from storage.jobs import Jobs
+from storage.queue import QueueFilter, QueueItem
+from storage.records import InvalidRecord, Job, JobKind, JobStatus, Reviewer, Role, Split
+from storage.store import Store
+
+MOST_AT_ONCE = 10_000
+READ_IN_THE_APP = 100
+"""Up to here the app's own model reads the posts that somebody asks for; more of them are a job with progress."""
+
+
+class Reader(Model, Protocol):
+    """The served model, which can be asked to read posts before all others."""
+
+    def prefetch(self, post_ids: Sequence[str]) -> None: ...
+
+
+def find_posts(
+    store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter, *, limit: int = 30, offset: int = 0
+) -> Wire:
+    """A page of the posts that fit: {"total", "posts": [{"post_id", "excerpt", "split", "state", ...}]}."""
+    items = store.queue(wanted, me=reviewer.name, model_version=model.version, limit=limit, offset=offset)
+    total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
+    return {"total": total, "posts": [_wire(item) for item in items]}
+
+
+def all_ids(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> list[str]:
+    """The ids of every post that fits, at most MOST_AT_ONCE."""
+    return store.queue_ids(wanted, me=reviewer.name, model_version=model.version, limit=MOST_AT_ONCE)
+
+
+def choices(store: Store) -> Wire:
+    """What the filters can be set to."""
+    return {
+        "criteria": [{"id": c.id, "name": c.name} for c in store.criteria()],
+        "sources": store.sources(),
+        "reviewers": [r.name for r in store.reviewers() if r.disabled_at is None],
+    }
+
+
+def assign(store: Store, post_ids: Sequence[str], to: str, *, by: Reviewer) -> int:
+    """Give posts to a reviewer; everybody may take posts, adjudicators and admins may give them to others.
+
+    Returns how many are new to them. Raises NotAllowed, NotFound.
+    """
+    if to != by.name:
+        allow(by, Role.ADJUDICATOR, Role.ADMIN)
+    return store.assign(_checked(store, post_ids), store.reviewer(to).name, by=by.name)
+
+
+def change_split(store: Store, post_ids: Sequence[str], split: str, *, by: Reviewer) -> int:
+    """Move posts to another split: an admin's explicit decision. Returns how many. Raises NotAllowed, InvalidRecord."""
+    allow(by, Role.ADMIN)
+    if split not in {str(s) for s in Split}:
+        raise InvalidRecord(f"{split!r} is no split; it is train, dev or test.")
+    return store.set_split(_checked(store, post_ids), Split(split))
+
+
+def predict(store: Store, jobs: Jobs, model: Reader, post_ids: Sequence[str], *, by: Reviewer) -> Wire:
+    """Have the model read these posts before all others: {"count", "job"}, `job` being None where the app reads them itself.
+
+    Reviewers can ask for READ_IN_THE_APP of them at once. Raises InvalidRecord.
+    """
+    ids = _checked(store, post_ids)
+    if len(ids) <= READ_IN_THE_APP or by.role is Role.REVIEWER:
+        model.prefetch(ids[:READ_IN_THE_APP])
+        return {"count": len(ids[:READ_IN_THE_APP]), "job": None}
+    if model.version is None:
+        raise InvalidRecord("No model is in service, so that no post can be predicted.")
+    job = jobs.enqueue(JobKind.PREDICT, {"model": store.model(model.version).id, "posts": ids}, by=by.name)
+    return {"count": len(ids), "job": job_wire(job)}
+
+
+def prediction_job(jobs: Jobs, job_id: int | None = None) -> Wire | None:
+    """That prediction of chosen posts; without an id the one that runs, or waits first; None if there is none."""
+    if job_id is not None:
+        return job_wire(_chosen_posts(jobs.get(job_id)))
+    unfinished = jobs.jobs(kind=JobKind.PREDICT, statuses=(JobStatus.RUNNING, JobStatus.QUEUED))
+    asked_for = [job for job in unfinished if "posts" in job.payload]
+    return job_wire(min(asked_for, key=lambda j: (j.status is JobStatus.QUEUED, j.id))) if asked_for else None
+
+
+def job_wire(job: Job) -> Wire:
+    return {
+        "id": job.id,
+        "posts": len(job.payload["posts"]),
+        "status": str(job.status),
+        "progress": job.progress,
+        "message": job.message,
+        "error": job.error,
+        "stopping": job.cancel_requested,
+    }
+
+
+def stop_prediction(jobs: Jobs, job_id: int, *, by: Reviewer) -> Wire:
+    """Ask such a job to stop; what it has predicted stays. Raises NotAllowed, InvalidRecord, NotFound."""
+    allow(by, Role.ADJUDICATOR, Role.ADMIN)
+    _chosen_posts(jobs.get(job_id))
+    return job_wire(jobs.request_cancel(job_id))
+
+
+def _chosen_posts(job: Job) -> Job:
+    if job.kind is not JobKind.PREDICT or "posts" not in job.payload:
+        raise InvalidRecord(f"Job {job.id} is not a prediction of chosen posts.")
+    return job
+
+
+def _checked(store: Store, post_ids: Sequence[str]) -> list[str]:
+    if not post_ids:
+        raise InvalidRecord("Choose at least one post.")
+    if len(post_ids) > MOST_AT_ONCE:
+        raise InvalidRecord(f"Choose at most {MOST_AT_ONCE} posts at once, not {len(post_ids)}.")
+    known = store.known_post_ids(post_ids)
+    if missing := [post_id for post_id in post_ids if post_id not in known]:
+        raise InvalidRecord(f"There is no post {missing[0]!r} (any more). Load the list again.")
+    return list(post_ids)
+
+
+def _wire(item: QueueItem) -> dict[str, Any]:
+    given = dataclasses.asdict(item)
+    return {**given, "split": str(item.split), "assigned": list(item.assigned), "state": _state(item)}
+
+
+def _state(item: QueueItem) -> str:
+    if item.decided >= item.criteria:
+        return "reviewed"
+    if item.skipped:
+        return "skipped"
+    return "started" if item.decided else "open"

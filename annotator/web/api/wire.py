@@ -1,0 +1,114 @@
+"""Records as the API shows them, and a program's spans as a decision of the review: spans are objects with names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from annotator.models.quality import figures, quality_of
+from storage.records import InvalidRecord, Job, ModelVersion, Prediction, Span, SpanOrigin, Verdict
+
+Wire = dict[str, Any]
+
+
+def prediction(found: Prediction, text: str) -> Wire:
+    return {
+        "criterion": found.criterion_id,
+        "known": found.known,
+        "no_evidence_score": round(found.no_evidence_score, 6),
+        "spans": [_span(text, s.start, s.end, s.score) for s in found.spans],
+    }
+
+
+def item(shown: Mapping[str, Any]) -> Wire:
+    """A post as `review.load_item` gives it, in names instead of positions."""
+    text = shown["post"]["text"]
+    return {
+        "post": shown["post"],
+        "criteria": [
+            {
+                **{k: c[k] for k in ("id", "name", "guideline", "version", "known", "no_evidence_score")},
+                **answer(c, text),
+                "others": [
+                    {**other, "spans": [_span(text, start, end) for start, end in other["spans"]]}
+                    for other in c["others"]
+                ],
+            }
+            for c in shown["criteria"]
+        ],
+        "model": shown["model"],
+    }
+
+
+def answer(shown: Mapping[str, Any], text: str) -> Wire:
+    """An answer as `review.answer_wire` gives it; `proposed` are the model's spans that nobody has decided yet."""
+    return {
+        "verdict": shown["verdict"],
+        "revision": shown["revision"],
+        "spans": [{**_span(text, start, end), "origin": origin} for start, end, origin, _ in shown["spans"]],
+        "rejected": [_span(text, s[0], s[1], s[2]) for s in shown["rejected"]],
+        "proposed": [_span(text, s[0], s[1], s[2]) for s in shown["undecided"]],
+        "note": shown["note"],
+        "model_version": shown["model_version"],
+        "saved_at": shown["saved_at"],
+    }
+
+
+def job(found: Job) -> Wire:
+    names = ("id", "progress", "stage", "message", "error", "created_by", "created_at", "claimed_at", "finished_at")
+    return {"kind": str(found.kind), "status": str(found.status), **{name: getattr(found, name) for name in names}}
+
+
+def model(found: ModelVersion) -> Wire:
+    names = ("id", "parent", "base", "examples", "size_bytes", "job_id", "note", "created_by", "created_at")
+    quality = quality_of(found)
+    measured = None if quality is None else {"posts_of": quality.set_name, **figures(quality.own)}
+    return {"status": str(found.status), "measured": measured, **{name: getattr(found, name) for name in names}}
+
+
+def read_spans(given: Sequence[Any], *, most: int) -> list[tuple[int, int]]:
+    """(start, end) of each span, which may be {"start", "end", ...} or [start, end]. Raises InvalidRecord."""
+    if len(given) > most:
+        raise InvalidRecord(f"There are {len(given)} spans; up to {most} can be saved for a criterion.")
+    return sorted({_read_span(number, each) for number, each in enumerate(given)})
+
+
+def placed(chosen: Sequence[tuple[int, int]], shown: Mapping[str, Any], verdict: Verdict) -> Wire:
+    """The chosen spans against what the model proposed: {"spans", "rejected", "undecided"} as `review.save` takes them.
+
+    A span equal to a proposed one is accepted, one that overlaps a proposed one is adjusted from it, any other is added. What is
+    left over is rejected; with the verdict `unsure` it stays as it was.
+    """
+    before = [s[3] for s in shown["spans"] if s[3] is not None]
+    proposed = {(s[0], s[1]): s for s in (*shown["undecided"], *shown["rejected"], *before)}
+    free = {place: s for place, s in proposed.items() if place not in set(chosen)}
+    spans = []
+    for start, end in chosen:
+        if (start, end) in proposed:
+            spans.append([start, end, str(SpanOrigin.ACCEPTED), proposed[start, end]])
+        elif near := _nearest(start, end, list(free)):
+            spans.append([start, end, str(SpanOrigin.ADJUSTED), free.pop(near)])
+        else:
+            spans.append([start, end, str(SpanOrigin.ADDED), None])
+    left = [free[place] for place in sorted(free)]
+    open_still = [s for s in left if s not in shown["rejected"]] if verdict is Verdict.UNSURE else []
+    return {"spans": spans, "rejected": [s for s in left if s not in open_still], "undecided": open_still}
+
+
+def _nearest(start: int, end: int, places: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    wanted = Span(start, end)
+    overlapping = [place for place in places if wanted.overlaps(Span(*place))]
+    return max(overlapping, key=lambda place: wanted.iou(Span(*place)), default=None)
+
+
+def _read_span(number: int, each: Any) -> tuple[int, int]:
+    pair = (each.get("start"), each.get("end")) if isinstance(each, Mapping) else each
+    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(type(edge) is int for edge in pair):
+        raise InvalidRecord(f"spans[{number}] must be an object with the whole numbers start and end.")
+    span = Span(*pair)
+    return span.start, span.end
+
+
+def _span(text: str, start: int, end: int, score: float | None = None) -> Wire:
+    shown: Wire = {"start": start, "end": end, "text": text[start:end]}
+    return shown if score is None else {**shown, "score": round(score, 6)}

@@ -1,0 +1,1 @@
+"""The programs `python -m encoder.commands.train` and `python -m encoder.commands.predict`."""

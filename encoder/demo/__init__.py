@@ -1,1 +1,0 @@
-"""The bundled model: its corpus, the script that makes it (`python -m encoder.demo.build`) and its weights in `model/`."""

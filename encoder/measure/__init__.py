@@ -1,0 +1,1 @@
+"""How good a model is: metrics, evaluation, comparison, calibration, baselines. No torch."""

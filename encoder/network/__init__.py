@@ -1,0 +1,1 @@
+"""A Gemma made an encoder: families, masks, heads, scoring, checkpoints."""

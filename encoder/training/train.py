@@ -1,0 +1,191 @@
+"""Fine-tuning: reviewed examples and a base in, a complete, measured and calibrated model directory out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from encoder.config import EncoderConfig, TrainConfig
+from encoder.errors import BadExamples, TrainingFailed
+from encoder.examples import Example, check_criteria, count_labels, snapshot
+from encoder.measure.evaluate import Evaluation, evaluate
+from encoder.network.directories import check_output
+from encoder.training.monitor import Monitor, SilentMonitor
+from storage.records import Criterion, utc_now
+
+if TYPE_CHECKING:
+    from encoder.training.run import Run, Task
+
+__all__ = ["Monitor", "SilentMonitor", "TrainResult", "checkpoint_directory", "train"]
+
+TRAINING_FILE = "training.json"
+METRICS_FILE = "metrics.json"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training run made.
+
+    output: the model directory. dev: figures on the dev examples, whose thresholds were fitted on them: judge a model on other
+    posts. losses: mean loss by step; dev_macro_f1: by step of evaluation. lost: what could not be learned from, by reason.
+    """
+
+    output: Path
+    steps: int
+    best_step: int
+    dev: Evaluation
+    losses: Mapping[int, float]
+    dev_macro_f1: Mapping[int, float]
+    lost: Mapping[str, int]
+    data_sha256: str
+    seconds: float
+    peak_memory_bytes: int
+    stopped_early: bool = False
+    log: tuple[str, ...] = ()
+
+
+def checkpoint_directory(output: Path) -> Path:
+    """Where the checkpoints of a run to `output` lie while it is not done."""
+    return output.with_name(f".{output.name}.training")
+
+
+def train(
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    criteria: Sequence[Criterion],
+    *,
+    base: str | Path,
+    output: Path,
+    config: TrainConfig,
+    monitor: Monitor | None = None,
+    replay: Sequence[Example] = (),
+    resume: bool = False,
+    encoder_config: EncoderConfig | None = None,
+    device: str = "auto",
+) -> TrainResult:
+    """Fine-tune `base` and write the model at `output`, in one step at the end; what stood there before stays until then.
+
+    train, dev: examples; replay: earlier ones that are mixed in so that old skills stay. Criteria that a post was not reviewed
+    for are masked; rejected spans are hard negatives. A criterion that the base does not know is added.
+    base: `demo`, a directory or a Hub id; a Gemma without heads becomes an encoder as `encoder_config` says (per-criterion
+    prompts unless given).
+    resume: go on from the last checkpoint of the same run, if there is one; the result is that of an uninterrupted run.
+
+    Raises BadExamples (nothing usable, labels for unknown criteria), ModelUnusable (the base), TrainingFailed (a loss that is
+    not a number, out of memory, disk full, a package that is missing), SaveFailed (`output` holds
+    something else), and whatever the monitor raises.
+    """
+    # torch and transformers load here, so that importing the API stays cheap
+    from encoder.training.checkpoint import Checkpoints
+    from encoder.training.run import Run, Task
+
+    started = time.monotonic()
+    listener: Monitor = monitor or SilentMonitor()
+    _check(train, dev, replay, criteria, config)
+    check_output(output)
+    task = Task(train, dev, replay, criteria, base, output, config, encoder_config, device)
+    run = Run.prepare(task, listener, Checkpoints(checkpoint_directory(output)), resume=resume)
+    run.train()
+    run.tell(0.93, "measuring", "measuring on the dev posts")
+    run.finish_weights()
+    result = _result(run, task, _measured(run, task), time.monotonic() - started)
+    run.tell(0.97, "saving", f"saving {output.name}")
+    if run.is_main:
+        _save(run, task, result)
+        run.checkpoints.clear()
+    run.state.wait_for_everyone()
+    run.tell(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
+    return result
+
+
+def _check(
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    replay: Sequence[Example],
+    criteria: Sequence[Criterion],
+    config: TrainConfig,
+) -> None:
+    """Refuse what cannot end well before anything is loaded."""
+    config.validate()
+    if not criteria:
+        raise BadExamples("There are no criteria to train for.")
+    for name, examples in (("train", train), ("dev", dev)):
+        if not any(e.labels for e in examples):
+            raise BadExamples(f"The {name} split is empty: it needs at least one reviewed post.")
+    check_criteria([*train, *dev, *replay], criteria)
+    shared = {e.post.id for e in train} & {e.post.id for e in dev}
+    if shared:
+        raise BadExamples(f"{len(shared)} posts are both in train and dev, the first is {min(shared)}.")
+
+
+def _measured(run: Run, task: Task) -> Evaluation:
+    from encoder.predict import Predictor
+
+    predictor = Predictor(run.encoder, task.output.name)
+    every = predictor.predict([e.post for e in task.dev], task.criteria, threshold=0.0)
+    thresholds = {c.id: run.encoder.config.threshold(c.id) for c in task.criteria}
+    return evaluate(every, task.dev, task.criteria, thresholds=thresholds, seed=task.config.seed)
+
+
+def _result(run: Run, task: Task, evaluation: Evaluation, seconds: float) -> TrainResult:
+    from encoder.training.run import peak_memory
+
+    return TrainResult(
+        output=task.output,
+        steps=run.progress.step,
+        best_step=run.progress.best_step,
+        dev=evaluation,
+        losses=dict(run.progress.losses),
+        dev_macro_f1=dict(run.progress.macro_f1),
+        lost=dict(run.lost),
+        data_sha256=snapshot(task.train).sha256,
+        seconds=seconds,
+        peak_memory_bytes=peak_memory(),
+        stopped_early=run.stopped_early,
+        log=tuple(run.log_lines),
+    )
+
+
+def _save(run: Run, task: Task, result: TrainResult) -> None:
+    """Write the model with its record of training; TrainingFailed if the disk does not take it, then nothing has changed."""
+    from encoder.network.checkpoints import SaveFailed, save_encoder
+
+    documents = {
+        TRAINING_FILE: json.dumps(_record(run, task, result), indent=2, ensure_ascii=False) + "\n",
+        METRICS_FILE: json.dumps(result.dev.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    try:
+        save_encoder(run.encoder, task.output, documents=documents)
+    except SaveFailed as error:
+        raise TrainingFailed(str(error)) from error
+
+
+def _record(run: Run, task: Task, result: TrainResult) -> dict[str, object]:
+    """What `training.json` says: all that is needed to repeat the run, and what came of it. Holds no text of a post."""
+    splits = {"train": task.train, "dev": task.dev, "replay": task.replay}
+    return {
+        "created_at": utc_now(),
+        "base": str(task.base),
+        "config": task.config.to_dict(),
+        "seed": task.config.seed,
+        "criteria": [{"id": c.id, "version": c.version, "text": c.text} for c in task.criteria],
+        "data": {name: asdict(snapshot(examples)) for name, examples in splits.items()},
+        "labels": {key: asdict(counts) for key, counts in count_labels(task.train).items()},
+        "lost": dict(result.lost),
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "stopped_early": result.stopped_early,
+        "losses": result.losses,
+        "dev_macro_f1": result.dev_macro_f1,
+        "seconds": round(result.seconds, 1),
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "processes": run.state.num_processes,
+        "device": str(run.state.device),
+        "versions": {name: version(name) for name in ("torch", "transformers", "accelerate")},
+        "log": list(result.log),
+    }

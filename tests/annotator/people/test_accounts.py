@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import pytest
+from argon2 import PasswordHasher
+
+from annotator.people.accounts import (
+    FREE_ATTEMPTS,
+    Accounts,
+    NotAllowed,
+    PasswordTooWeak,
+    SignInRefused,
+    Throttle,
+    TooManyAttempts,
+    allow,
+)
+from storage.records import InvalidRecord, Reviewer, Role
+from storage.store import Store
+
+FAST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD = "correct horse battery"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def accounts(store: Store, clock: Clock) -> Accounts:
+    return Accounts(store, hasher=FAST, throttle=Throttle(clock))
+
+
+def sign_in(accounts: Accounts, name: str = "eva", password: str = PASSWORD, address: str = "10.0.0.1") -> str:
+    return accounts.sign_in(name, password, address=address)
+
+
+def test_the_right_password_opens_a_session_until_signing_out(accounts: Accounts) -> None:
+    accounts.add("eva", Role.ADJUDICATOR, PASSWORD)
+    token = sign_in(accounts)
+    found = accounts.reviewer_of(token)
+    assert found is not None
+    assert (found.name, found.role) == ("eva", Role.ADJUDICATOR)
+    accounts.sign_out(token)
+    assert accounts.reviewer_of(token) is None
+
+
+def test_the_store_holds_neither_password_nor_token(accounts: Accounts, store: Store) -> None:
+    accounts.add("eva", Role.REVIEWER, PASSWORD)
+    token = sign_in(accounts)
+    with store.read() as db:
+        content = repr(list(db.query("SELECT * FROM session"))) + repr(list(db.query("SELECT * FROM reviewer")))
+    assert token not in content
+    assert PASSWORD not in content
+    assert "$argon2id$" in content
+
+
+@pytest.mark.parametrize(("name", "password"), [("eva", "wrong password"), ("nobody", PASSWORD), ("ana", ""), ("", "")])
+def test_every_wrong_pair_gets_the_same_answer(accounts: Accounts, name: str, password: str) -> None:
+    accounts.add("eva", Role.REVIEWER, PASSWORD)
+    with pytest.raises(SignInRefused, match=r"^Wrong name or password\.$"):
+        sign_in(accounts, name, password)
+
+
+def test_an_expired_session_opens_nothing(store: Store) -> None:
+    accounts = Accounts(store, session_hours=-1, hasher=FAST)
+    accounts.add("eva", Role.REVIEWER, PASSWORD)
+    assert accounts.reviewer_of(sign_in(accounts)) is None
+
+
+def test_disabling_a_person_ends_their_sessions_and_refuses_the_password(accounts: Accounts, store: Store) -> None:
+    accounts.add("eva", Role.REVIEWER, PASSWORD)
+    token = sign_in(accounts)
+    store.update_reviewer("eva", disabled=True)
+    assert accounts.reviewer_of(token) is None
+    with pytest.raises(SignInRefused):
+        sign_in(accounts)
+
+
+def test_a_new_password_ends_the_old_sessions(accounts: Accounts) -> None:
+    accounts.add("eva", Role.REVIEWER, PASSWORD)
+    token = sign_in(accounts)
+    accounts.set_password("eva", "another long one")
+    assert accounts.reviewer_of(token) is None
+    assert sign_in(accounts, password="another long one")
+
+
+def test_after_a_few_failures_even_the_right_password_has_to_wait(accounts: Accounts, clock: Clock) -> None:
+    accounts.add("eva", Role.REVIEWER, PASSWORD)
+    for _ in range(FREE_ATTEMPTS):
+        with pytest.raises(SignInRefused):
+            sign_in(accounts, password="wrong")
+    with pytest.raises(TooManyAttempts) as refused:
+        sign_in(accounts)
+    clock.now += refused.value.retry_after
+    assert sign_in(accounts)
+
+
+def test_each_further_failure_doubles_the_wait_up_to_a_limit(clock: Clock) -> None:
+    throttle, waits = Throttle(clock), []
+    for _ in range(FREE_ATTEMPTS + 8):
+        throttle.failed("name eva")
+        try:
+            throttle.check("name eva")
+        except TooManyAttempts as refused:
+            waits.append(refused.retry_after)
+    assert waits[:3] == [30.0, 60.0, 120.0]
+    assert waits[-1] == 900.0
+
+
+def test_guessing_many_names_from_one_address_is_slowed_too(accounts: Accounts) -> None:
+    for number in range(FREE_ATTEMPTS):
+        with pytest.raises(SignInRefused):
+            sign_in(accounts, f"name{number}", "wrong")
+    with pytest.raises(TooManyAttempts):
+        sign_in(accounts, "another", "wrong")
+    with pytest.raises(SignInRefused):
+        sign_in(accounts, "another", "wrong", address="10.0.0.2")
+
+
+def test_a_success_and_the_passing_of_time_forgive(accounts: Accounts, clock: Clock) -> None:
+    accounts.add("eva", Role.REVIEWER, PASSWORD)
+    for _ in range(3):
+        for _ in range(FREE_ATTEMPTS - 1):
+            with pytest.raises(SignInRefused):
+                sign_in(accounts, password="wrong")
+        assert sign_in(accounts)
+
+
+@pytest.mark.parametrize("password", ["short", "", "x" * 1025])
+def test_a_password_that_is_too_short_or_too_long_is_refused(accounts: Accounts, password: str) -> None:
+    with pytest.raises(PasswordTooWeak):
+        accounts.add("eva", Role.REVIEWER, password)
+
+
+def test_somebody_known_without_a_password_gets_one_and_an_account_is_not_made_twice(accounts: Accounts) -> None:
+    assert accounts.add("ana", Role.ADMIN, PASSWORD).role is Role.ADMIN
+    with pytest.raises(InvalidRecord, match="already"):
+        accounts.add("ana", Role.REVIEWER, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("role", "roles", "allowed"),
+    [
+        (Role.REVIEWER, (), True),
+        (Role.REVIEWER, (Role.ADJUDICATOR,), False),
+        (Role.ADJUDICATOR, (Role.ADJUDICATOR,), True),
+        (Role.ADJUDICATOR, (Role.ADMIN,), False),
+        (Role.ADMIN, (Role.ADJUDICATOR,), True),
+    ],
+)
+def test_roles_allow_what_they_should(role: Role, roles: tuple[Role, ...], allowed: bool) -> None:
+    person = Reviewer("eva", role)
+    if allowed:
+        assert allow(person, *roles) is person
+    else:
+        with pytest.raises(NotAllowed, match="you are signed in as eva"):
+            allow(person, *roles)
+
+
+def test_nobody_is_allowed_nothing() -> None:
+    with pytest.raises(NotAllowed, match="Sign in"):
+        allow(None)

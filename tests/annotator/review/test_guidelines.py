@@ -1,0 +1,92 @@
+"""Reading and changing criteria: versions are kept, and only an admin changes anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.exchange.exporting import export_file
+from annotator.people.accounts import NotAllowed
+from annotator.review import guidelines
+from storage.records import Conflict, InvalidRecord, Reviewer, Role
+from storage.store import Store
+from tests.builders import MOOD, SLEEP, a_post, an_annotation
+
+ADMIN = Reviewer("ana", Role.ADMIN)
+
+
+def a_change(**changes: Any) -> dict[str, Any]:
+    wire = {
+        "id": SLEEP.id,
+        "name": SLEEP.name,
+        "text": SLEEP.text,
+        "guideline": SLEEP.guideline,
+        "active": True,
+        "version": 1,
+    }
+    return {**wire, **changes}
+
+
+def test_a_changed_wording_is_a_new_version_and_the_old_one_can_still_be_read(store: Store) -> None:
+    assert guidelines.save_criterion(store, a_change(guideline="Mark naps too."), by=ADMIN).version == 2
+    sleep, mood = guidelines.criteria_with_versions(store)
+    assert (sleep["version"], sleep["guideline"]) == (2, "Mark naps too.")
+    assert [(v["version"], v["guideline"]) for v in sleep["earlier"]] == [(1, SLEEP.guideline)]
+    assert (mood["id"], mood["earlier"]) == (MOOD.id, [])
+
+
+def test_saving_without_a_change_makes_no_version(store: Store) -> None:
+    assert guidelines.save_criterion(store, a_change(), by=ADMIN).version == 1
+
+
+def test_two_admins_on_one_criterion_do_not_overwrite_each_other(store: Store) -> None:
+    guidelines.save_criterion(store, a_change(text="One."), by=ADMIN)
+    with pytest.raises(Conflict, match="somebody else"):
+        guidelines.save_criterion(store, a_change(text="Two."), by=ADMIN)
+
+
+def test_a_criterion_can_be_added_and_taken_out_of_use(store: Store) -> None:
+    new = {"id": "ANGER", "name": "Anger", "text": "The writer is angry.", "guideline": "", "version": None}
+    assert guidelines.save_criterion(store, new, by=ADMIN).position == 2
+    guidelines.save_criterion(store, a_change(active=False), by=ADMIN)
+    assert [c.id for c in store.criteria()] == [MOOD.id, "ANGER"]
+    assert [c["id"] for c in guidelines.criteria_with_versions(store)] == [MOOD.id, "ANGER", SLEEP.id]
+    with pytest.raises(Conflict, match="already"):
+        guidelines.save_criterion(store, new, by=ADMIN)
+
+
+def test_reviewers_read_and_do_not_change(store: Store) -> None:
+    for role in (Role.REVIEWER, Role.ADJUDICATOR):
+        with pytest.raises(NotAllowed):
+            guidelines.save_criterion(store, a_change(), by=Reviewer("ben", role))
+
+
+@pytest.mark.parametrize("wrong", [{"text": " "}, {"name": ""}, {"id": "no spaces please", "version": None}])
+def test_a_criterion_that_says_nothing_is_refused(wrong: dict[str, Any], store: Store) -> None:
+    with pytest.raises(InvalidRecord):
+        guidelines.save_criterion(store, a_change(**wrong), by=ADMIN)
+
+
+def test_an_admin_orders_the_criteria_and_no_wording_changes(store: Store) -> None:
+    assert guidelines.reorder(store, [MOOD.id, SLEEP.id], by=ADMIN) == [MOOD.id, SLEEP.id]
+    assert [(c.id, c.version) for c in store.criteria()] == [(MOOD.id, 1), (SLEEP.id, 1)]
+    with pytest.raises(NotAllowed):
+        guidelines.reorder(store, [SLEEP.id, MOOD.id], by=Reviewer("ben"))
+    for wrong in ([MOOD.id], [MOOD.id, SLEEP.id, SLEEP.id], [MOOD.id, "ANGER"]):
+        with pytest.raises(Conflict):
+            guidelines.reorder(store, wrong, by=ADMIN)
+
+
+def test_exports_follow_the_order_of_the_criteria(store: Store, tmp_path: Path) -> None:
+    post = a_post("I cannot sleep. All is grey.")
+    store.add_posts([post])
+    for criterion in (SLEEP, MOOD):
+        store.add_annotation(an_annotation(post, criterion=criterion), expected_revision=0)
+    for order in ([MOOD.id, SLEEP.id], [SLEEP.id, MOOD.id]):
+        guidelines.reorder(store, order, by=ADMIN)
+        export_file(store, "gold", tmp_path / "gold.jsonl")
+        line = json.loads((tmp_path / "gold.jsonl").read_text("utf-8"))
+        assert [a["criterion"] for a in line["annotations"]] == order

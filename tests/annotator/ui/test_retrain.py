@@ -1,0 +1,207 @@
+"""The Retrain page: its form, what its views draw, and who may do what."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+from starlette.requests import Request
+
+from annotator.models.serving import ModelService
+from annotator.project import Project
+from annotator.settings import Settings
+from annotator.training.measure import Differing
+from annotator.training.plan import PRESETS, plan_training
+from annotator.ui import retrain_form, retrain_views
+from annotator.ui.context import Context
+from annotator.ui.retrain import RetrainPage
+from annotator.web.gate import PERSON
+from encoder.config import InvalidConfig, TrainConfig
+from storage.jobs import Jobs
+from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role, Split
+from storage.store import Store
+from tests.builders import a_post, an_annotation
+
+# making Blocks leaves event loops to the garbage collector
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def quiet_gradio() -> Iterator[None]:
+    """Have what Blocks left collected here, where its warnings do not count."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def context(store: Store) -> Context:
+    """A project with one reviewed training post, the bundled model in service, and a version that was set aside."""
+    settings = Settings(data_dir=store.path.parent)
+    store.add_model(ModelVersion("demo", "bundled"))
+    store.activate_model("demo", by=None)
+    store.add_model(ModelVersion("v1", "v1", ModelStatus.ASIDE, parent="demo", examples=20))
+    post = a_post(split=Split.TRAIN)
+    store.add_posts([post])
+    store.add_annotation(an_annotation(post, "I cannot sleep."), expected_revision=0)
+    return Context(Project(settings, store, Jobs(store)), ModelService(store, settings))
+
+
+@pytest.fixture
+def page(context: Context) -> RetrainPage:
+    page = RetrainPage(context)
+    with gr.Blocks(), gr.Tabs(), gr.Tab("Retrain"):
+        page.build()
+    return page
+
+
+def asked_by(role: Role) -> Any:
+    return Request({"type": "http", "headers": [], PERSON: Reviewer("eva", role)})
+
+
+def settings_of(preset: int = 0, base: str = "demo") -> list[Any]:
+    return [PRESETS[preset].id, base, *retrain_form.values_of(PRESETS[preset].config)]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.id)
+def test_every_preset_goes_into_the_form_and_comes_back_equal(preset: Any) -> None:
+    preset.config.validate()
+    assert retrain_form.config_from(retrain_form.values_of(preset.config)) == preset.config
+
+
+def test_every_setting_of_a_training_is_in_the_form() -> None:
+    with gr.Blocks():
+        fields = retrain_form.build(TrainConfig())
+    assert list(fields) == [f.name for f in dataclasses.fields(TrainConfig)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("batch_size", "0", "batch_size is 0"),
+        ("batch_size", "8.5", "batch_size is '8.5'; it needs a whole number"),
+        ("learning_rate", "fast", "learning_rate is 'fast'; it needs a number"),
+        ("learning_rate", "", "learning_rate is empty"),
+        ("learning_rate", "nan", "learning_rate nan"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str, reason: str) -> None:
+    values = retrain_form.values_of(TrainConfig())
+    values[[f.name for f in dataclasses.fields(TrainConfig)].index(name)] = value
+    with pytest.raises(InvalidConfig, match=reason):
+        retrain_form.config_from(values)
+
+
+@pytest.mark.parametrize("role", [Role.REVIEWER, Role.ADJUDICATOR])
+def test_only_an_admin_may_act(page: RetrainPage, role: Role) -> None:
+    asked = asked_by(role)
+    acts = [
+        lambda: page.start_training(asked, "Here", "", 0.05, 5, 20, *settings_of()),
+        lambda: page.cancel_job(asked),
+        lambda: page.resume_job(asked),
+        lambda: page.put_in_service("v1", "because", asked),
+        lambda: page.roll_back(asked),
+        lambda: page.measure_again("v1", asked),
+        lambda: page.delete_version("v1", asked),
+        lambda: page.import_model("/tmp/none.zip", asked),
+        lambda: page.save_automatic(True, 5, 5, "quick", None, asked),
+    ]
+    for act in acts:
+        with pytest.raises(gr.Error, match="admin"):
+            act()
+    assert page.jobs.jobs() == []
+    active = page.store.active_model()
+    assert active is not None
+    assert active.id == "demo"
+
+
+def test_a_reviewer_sees_nothing_of_the_page_and_an_adjudicator_sees_it(page: RetrainPage) -> None:
+    with pytest.raises(gr.Error):
+        page.show(asked_by(Role.REVIEWER), None, *settings_of())
+    assert len(page.show(asked_by(Role.ADJUDICATOR), None, *settings_of())) == 12
+
+
+def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: RetrainPage) -> None:
+    admin = asked_by(Role.ADMIN)
+    assert not page.show(admin, None, *settings_of())[4].active
+    page.start_training(admin, "Here", " try ", 0.1, 5, 20, *settings_of())
+    job = page.jobs.jobs()[0]
+    assert (job.kind, job.payload["base"], job.payload["note"], job.created_by) == (JobKind.TRAIN, "demo", "try", "eva")
+    assert job.payload["rule"]["margin"] == 0.1
+    shown = page.poll(admin, None, *settings_of())
+    assert shown[4].active
+    assert shown[0]["job"]["status"] == "queued"
+    page.cancel_job(admin)
+    shown = page.poll(admin, None, *settings_of())
+    assert not shown[4].active
+    assert shown[0]["job"]["status"] == "cancelled"
+    assert shown[2].interactive
+    page.resume_job(admin)
+    assert page.jobs.jobs()[0].payload["work"] == f"job-{job.id}"
+
+
+def test_automatic_retraining_is_set_by_an_admin(page: RetrainPage) -> None:
+    page.save_automatic(True, 30, 12, "quick", 3, asked_by(Role.ADMIN))
+    assert page.store.setting("automatic_training") == {"enabled": True, "posts": 30, "hours": 12.0, "preset": "quick"}
+    assert page.store.setting("models_kept") == 3
+
+
+def test_an_estimate_that_cannot_be_made_says_why(page: RetrainPage) -> None:
+    broken = settings_of()
+    broken[2 + [f.name for f in dataclasses.fields(TrainConfig)].index("epochs")] = "many"
+    assert "epochs" in page.show_estimate(asked_by(Role.ADMIN), *broken)["error"]
+    assert page.show_estimate(asked_by(Role.ADMIN), *settings_of())["steps"] == PRESETS[0].config.max_steps
+
+
+def test_the_plan_is_drawn_with_its_warnings(store: Store, context: Context) -> None:
+    value = retrain_views.plan_value(plan_training(store), context.store)
+    assert value["active"]["id"] == "demo"
+    assert value["posts"] == {"train": 1, "dev": 0, "test": 0}
+    assert any("dev posts" in w for w in value["warnings"])
+
+
+def test_pieces_show_the_marked_sentences_with_their_neighbors_and_say_where_text_is_left_out() -> None:
+    text = "One here. Two here. I cannot sleep. Four here. Five here. Six here."
+    start = text.index("I cannot")
+    pair = Differing("p", "SLEEP", ((start, start + 15),), (), ((start + 2, start + 15),), 1)
+    found = retrain_views.pieces(text, pair)
+    assert "".join(p["text"] for p in found).split() == ["Two", "here.", "I", "cannot", "sleep.", "Four", "here."]
+    assert (found[0], found[-1]) == ({"text": ""}, {"text": ""})
+    marks = {p["text"]: (p["gold"], p["active"], p["candidate"]) for p in found if p.get("gold") is not None}
+    assert marks["I "] == (True, False, False)
+    assert marks["cannot sleep."] == (True, False, True)
+
+
+def test_the_time_left_follows_from_the_progress_so_far() -> None:
+    job = Job(1, JobKind.TRAIN, JobStatus.RUNNING, {}, progress=0.25, claimed_at="2026-01-01T00:00:00Z")
+    began = 1767225600.0
+    assert retrain_views.eta_seconds(job, now=began + 30) == pytest.approx(90)
+    assert retrain_views.eta_seconds(dataclasses.replace(job, progress=0.01), now=began + 30) is None
+
+
+def test_curves_are_thinned_and_keep_their_last_point() -> None:
+    rows = [{"step": n, "name": "loss", "value": 1.0 / (n + 1)} for n in range(1001)]
+    (curve,) = retrain_views.curves(rows)
+    assert len(curve["points"]) <= 251
+    assert curve["points"][-1] == [1000, 1.0 / 1001]
+    assert retrain_views.curves([]) == []
+
+
+def test_the_learning_curve_needs_versions_that_were_measured(store: Store) -> None:
+    def version(name: str, examples: int, f1: float) -> ModelVersion:
+        test = {"macro": {"f1": f1}, "criteria": {"SLEEP_ISSUES": {"f1": f1}}}
+        return ModelVersion(name, name, examples=examples, metrics={"test": test})
+
+    models = [version("v2", 40, 0.6), version("v1", 20, 0.5), ModelVersion("demo", "bundled")]
+    curve = retrain_views.learning_curve(store, models)
+    assert curve["lines"][0] == {"name": "Macro F1", "points": [[20, 0.5, "v1"], [40, 0.6, "v2"]]}
+    assert [line["name"] for line in curve["lines"]] == ["Macro F1", "Sleep problems"]

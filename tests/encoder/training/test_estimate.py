@@ -1,0 +1,88 @@
+"""Estimates made before a training: they grow with what there is to do, and need no model in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from encoder.config import TrainConfig
+from encoder.errors import ModelUnusable
+from encoder.training.estimate import START_SECONDS, Work, _speed, count_parameters, estimate
+from tests.encoder.training_data import QUICK, a_base, examples
+
+
+def test_parameters_are_counted_from_the_files_headers(tmp_path: Path) -> None:
+    from encoder.network.checkpoints import load_encoder
+
+    base = a_base(tmp_path)
+
+    loaded = load_encoder(base)
+    assert count_parameters(base) == sum(p.numel() for p in loaded.parameters())
+
+
+def test_more_steps_longer_posts_and_checkpointing_take_longer(tmp_path: Path) -> None:
+    base, posts, dev = a_base(tmp_path), examples("new", 20), examples("dev", 5)
+
+    plain = estimate(posts, dev, QUICK, base=base)
+
+    assert plain.steps == 8
+    assert estimate(posts, dev, QUICK.changed(max_steps=80), base=base).seconds > plain.seconds
+    assert estimate(posts, dev, QUICK.changed(gradient_checkpointing=True), base=base).seconds > plain.seconds
+    assert estimate(posts, dev, QUICK, base=base, device="NVIDIA H100 80GB HBM3").seconds < plain.seconds
+    assert "estimates" in str(plain)
+
+
+def test_lora_needs_less_memory_than_all_weights(tmp_path: Path) -> None:
+    base, posts = a_base(tmp_path), examples("new", 20)
+    full, lora = (
+        estimate(posts, posts, TrainConfig(method=method), base=base, device="NVIDIA H100")  # type: ignore[arg-type]
+        for method in ("full", "lora")
+    )
+
+    assert lora.memory_bytes < full.memory_bytes
+
+
+def test_epochs_count_replayed_posts_as_well(tmp_path: Path) -> None:
+    base, posts = a_base(tmp_path), examples("new", 16)
+    config = TrainConfig(epochs=2.0, batch_size=8, replay_ratio=1.0)
+
+    assert estimate(posts, posts, config, base=base).steps == 4
+    assert estimate(posts, posts, config, base=base, replay=50).steps == 8
+
+
+def test_a_base_that_is_not_here_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnusable):
+        estimate(examples("new", 2), [], QUICK, base=tmp_path / "nowhere")
+
+
+def test_the_arithmetic_is_that_of_forward_backward_and_evaluations() -> None:
+    work = Work(backbone=1000, posts=10, tokens=50.0, measured_posts=4, measured_tokens=25.0)
+    forward_only = 1000 * 4 * 25 * 2
+    assert work.operations(TrainConfig()) == 1000 * 10 * 50 * 6 + forward_only
+    assert work.operations(TrainConfig(method="lora")) == 1000 * 10 * 50 * 4 + forward_only
+    assert work.operations(TrainConfig(gradient_checkpointing=True)) == 1000 * 10 * 50 * 8 + forward_only
+
+
+def test_the_estimate_is_within_a_factor_of_two_of_a_measured_run() -> None:
+    """The bundled model of the first release, 50 steps of 8 posts of 285 characters, one core: 41 s of processor time."""
+    work = Work(backbone=2_400_000, posts=400, tokens=71.0, measured_posts=4 * 70, measured_tokens=69.0)
+    seconds = START_SECONDS + work.operations(TrainConfig()) / _speed("cpu", 1)
+    assert 41 / 2 < seconds < 41 * 2
+
+
+def test_several_processes_need_fewer_steps_for_the_same_epochs(tmp_path: Path) -> None:
+    base, posts = a_base(tmp_path), examples("new", 32)
+    config = TrainConfig(epochs=2.0, batch_size=4)
+    one, two = (estimate(posts, posts, config.changed(processes=n), base=base) for n in (1, 2))
+    assert (one.steps, two.steps) == (16, 8)
+
+
+def test_the_table_of_n_grams_costs_no_time(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    (tmp_path / "wide").mkdir()
+    small, wide = a_base(tmp_path / "small"), a_base(tmp_path / "wide", wide_buckets=4096)
+    assert count_parameters(wide) > count_parameters(small)
+    posts = examples("new", 20)
+    found = [estimate(posts, posts, QUICK, base=base).seconds for base in (small, wide)]
+    assert found[0] == pytest.approx(found[1], rel=0.01)
