@@ -1,25 +1,9 @@
 // The guidelines: reading, and for an admin changing them. A change of wording is a new version.
 
+import { button, fill, make, mount, part, plural, unwrapped } from "../span_editor/js/dom.js";
+import { ask, connect, tell } from "./asking.js";
+
 let mayEdit = false;
-
-async function ask(name, message) {
-  try {
-    const reply = await server[name](message || {});
-    if (reply && reply.ok) return reply;
-    tell((reply && reply.error) || "The server cannot be reached now.");
-  } catch (error) {
-    tell("The server cannot be reached now.");
-  }
-  return null;
-}
-
-function tell(text) {
-  const box = part("toast");
-  clearTimeout(box.timer);
-  fill(box, text);
-  box.hidden = false;
-  box.timer = setTimeout(() => (box.hidden = true), 5000);
-}
 
 async function load() {
   const reply = await ask("guidelines_read");
@@ -43,15 +27,15 @@ function offerMore() {
 }
 
 function card(criterion, index) {
-  const box = h("article", { class: "ev-card" + (criterion.active ? "" : " ev-retired"), "data-id": criterion.id, style: { "--c": "var(--ev-c" + (index % 12) + ")" } });
+  const box = make("article", { class: "ev-card" + (criterion.active ? "" : " ev-retired"), "data-id": criterion.id, style: { "--c": "var(--ev-c" + (index % 12) + ")" } });
   const edit = () => fill(box, heading(criterion, index), form(criterion, show));
-  const show = () => fill(box, heading(criterion, index), reading(criterion), mayEdit && h("div", { class: "ev-row" }, button("Edit", edit), criterion.active && movers(criterion)));
+  const show = () => fill(box, heading(criterion, index), reading(criterion), mayEdit && make("div", { class: "ev-row" }, button("Edit", edit), criterion.active && movers(criterion)));
   if (mayEdit && criterion.active) dragging(box, criterion);
   show();
   return box;
 }
 
-// --- the order, by buttons or by dragging a card
+// The order, by buttons or by dragging a card.
 
 let order = []; // ids of the criteria in use
 
@@ -102,33 +86,33 @@ function armGrip(grip) {
 }
 
 function heading(criterion, index) {
-  const grip = mayEdit && criterion.active && h("span", { class: "ev-grip", "aria-hidden": "true", title: "Drag to another place" }, "⠿");
+  const grip = mayEdit && criterion.active && make("span", { class: "ev-grip", "aria-hidden": "true", title: "Drag to another place" }, "⠿");
   if (grip) armGrip(grip);
-  return h("div", { class: "ev-detail-head" }, grip, criterion.active && h("span", { class: "ev-number" }, index + 1), h("h2", {}, criterion.name),
-    h("span", { class: "ev-muted" }, criterion.id + " · wording " + criterion.version + (criterion.active ? "" : " · out of use")));
+  return make("div", { class: "ev-detail-head" }, grip, criterion.active && make("span", { class: "ev-number" }, index + 1), make("h2", {}, criterion.name),
+    make("span", { class: "ev-muted" }, criterion.id + " · wording " + criterion.version + (criterion.active ? "" : " · out of use")));
 }
 
 function reading(criterion) {
   return [
-    h("p", {}, h("b", {}, "The model reads: "), criterion.text),
-    h("p", { class: "ev-guideline" }, unwrapped(criterion.guideline)),
-    criterion.earlier.length > 0 && h("details", {}, h("summary", {}, plural(criterion.earlier.length, "earlier wording")),
-      criterion.earlier.map((v) => h("div", { class: "ev-earlier" }, h("b", {}, "Wording " + v.version + ": " + v.name), h("p", {}, v.text), h("p", { class: "ev-guideline" }, unwrapped(v.guideline))))),
+    make("p", {}, make("b", {}, "The model reads: "), criterion.text),
+    make("p", { class: "ev-guideline" }, unwrapped(criterion.guideline)),
+    criterion.earlier.length > 0 && make("details", {}, make("summary", {}, plural(criterion.earlier.length, "earlier wording")),
+      criterion.earlier.map((v) => make("div", { class: "ev-earlier" }, make("b", {}, "Wording " + v.version + ": " + v.name), make("p", {}, v.text), make("p", { class: "ev-guideline" }, unwrapped(v.guideline))))),
   ];
 }
 
 function form(criterion, done) {
   const field = (name, label, rows) => {
     const required = name !== "guideline";
-    const input = rows ? h("textarea", { name, rows, value: criterion[name], required }) : h("input", { name, value: criterion[name], type: "text", required });
-    return h("label", { class: "ev-wide" }, label, input);
+    const input = rows ? make("textarea", { name, rows, value: criterion[name], required }) : make("input", { name, value: criterion[name], type: "text", required });
+    return make("label", { class: "ev-wide" }, label, input);
   };
-  const active = h("input", { type: "checkbox", name: "active", checked: criterion.active });
-  const node = h("form", { class: "ev-filter" },
+  const active = make("input", { type: "checkbox", name: "active", checked: criterion.active });
+  const node = make("form", { class: "ev-filter" },
     criterion.version === null && field("id", "Id: letters, digits, _ - and . only; it never changes"),
     field("name", "Name"), field("text", "What the model reads", 2), field("guideline", "Guideline for the reviewers", 8),
-    criterion.version !== null && h("label", { class: "ev-check ev-wide" }, active, " in use"),
-    h("div", { class: "ev-row ev-wide" }, h("button", { type: "submit", class: "ev-primary" }, "Save"), button("Cancel", done)));
+    criterion.version !== null && make("label", { class: "ev-check ev-wide" }, active, " in use"),
+    make("div", { class: "ev-row ev-wide" }, make("button", { type: "submit", class: "ev-primary" }, "Save"), button("Cancel", done)));
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(node));
@@ -141,4 +125,8 @@ function form(criterion, done) {
   return node;
 }
 
-load();
+export function start(host) {
+  mount(host.element);
+  connect(host.server);
+  load();
+}

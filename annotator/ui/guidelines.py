@@ -5,9 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from annotator.review import guidelines
-from annotator.span_editor.component import SHARED, script
 from annotator.ui.answers import Answer, Wire, server_functions
-from annotator.ui.assets import asset
+from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
 from storage.records import Reviewer, Role
 
@@ -16,7 +15,7 @@ def build(context: Context) -> None:
     """Put the page into the tab that is being built."""
     gr.HTML(
         html_template=asset("guidelines.html"),
-        js_on_load=script([SHARED], asset("guidelines.js")),
+        js_on_load=styled_script("guidelines.js"),
         apply_default_css=False,
         server_functions=server_functions(context, ANSWERS),
         elem_id="guidelines",

@@ -1,6 +1,8 @@
 // The model's state and the person, asked from /status: often while the model loads, seldom afterwards, never while hidden.
 // Pages hear about a change as the window's event "evidence:model" with the answer as its detail.
-const find = (name) => element.querySelector(name);
+
+import { find, mount } from "../span_editor/js/dom.js";
+
 const LOADING_MS = 1000;
 const SETTLED_MS = 15000;
 let last = "";
@@ -49,8 +51,11 @@ async function ask() {
     find(".app-model-text").textContent = "No connection to the app";
     wait = 3000;
   }
-  if (!document.hidden && element.isConnected) timer = setTimeout(ask, wait);
+  if (!document.hidden && find(".app-header").isConnected) timer = setTimeout(ask, wait);
 }
 
-document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
-ask();
+export function start({ element }) {
+  mount(element);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+  ask();
+}

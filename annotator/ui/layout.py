@@ -12,7 +12,7 @@ import gradio as gr
 
 from annotator.people.accounts import CURATORS
 from annotator.ui import api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
-from annotator.ui.assets import asset
+from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context
 from annotator.web.gate import sign_in_is_needed
 from storage.records import Role
@@ -134,7 +134,7 @@ def _tab(context: Context, page: Page) -> gr.Tab:
 def _header() -> None:
     gr.HTML(
         html_template=asset("header.html"),
-        js_on_load=asset("header.js"),
+        js_on_load=script("header.js"),
         elem_id="app-header",
         padding=False,
         apply_default_css=False,

@@ -1,28 +1,23 @@
 // Draws the overview. Everything from the server becomes a text node; bars are elements with a width.
-const find = (name) => element.querySelector(name);
+
+import { find, make, mount, shape } from "../span_editor/js/dom.js";
+
 const number = (value, digits = 2) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
 const VERDICTS = [["evidence", "evidence"], ["no_evidence", "no evidence"], ["unsure", "unsure"]];
 const FATES = [["accepted", "accepted"], ["adjusted", "adjusted"], ["rejected", "rejected"]];
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function cell(text, className) { return make("td", className, text); }
+function cell(text, className) { return make("td", { class: className }, text); }
 
 function bar(counts, parts) {
   const total = parts.reduce((sum, [key]) => sum + counts[key], 0);
-  const box = make("div", "ov-bar");
+  const box = make("div", { class: "ov-bar" });
   const words = parts.map(([key, label]) => counts[key] + " " + label).join(", ");
   box.setAttribute("role", "img");
   box.setAttribute("aria-label", words);
   box.title = words;
   for (const [key] of parts) {
     if (!counts[key]) continue;
-    const piece = make("i", key);
+    const piece = make("i", { class: key });
     piece.style.flexGrow = counts[key];
     if (counts[key] / total > 0.12) piece.textContent = counts[key];
     box.append(piece);
@@ -32,8 +27,8 @@ function bar(counts, parts) {
 
 function card(label, value, detail) {
   const box = make("div");
-  box.append(make("dt", "", label), make("dd", "", value));
-  if (detail) box.append(make("dd", "detail", detail));
+  box.append(make("dt", {}, label), make("dd", {}, value));
+  if (detail) box.append(make("dd", { class: "detail" }, detail));
   return box;
 }
 
@@ -58,7 +53,7 @@ function cards(value) {
 
 function criterionRow(row) {
   const line = make("tr");
-  const name = make("th", "", row.name);
+  const name = make("th", {}, row.name);
   name.scope = "row";
   const verdicts = make("td");
   verdicts.append(bar(row.verdicts, VERDICTS));
@@ -70,20 +65,13 @@ function criterionRow(row) {
 }
 
 function qualityRow(row, index) {
-  const line = make("tr", index === 0 ? "own" : "");
-  const name = make("th", "", row.name);
+  const line = make("tr", { class: index === 0 ? "own" : "" });
+  const name = make("th", {}, row.name);
   name.scope = "row";
   const interval = row.interval ? number(row.interval[0]) + "–" + number(row.interval[1]) : "–";
   line.append(name, cell(number(row.macro_f1), "num"), cell(interval, "num"), cell(number(row.precision), "num"), cell(number(row.recall), "num"),
     cell(number(row.span_f1), "num"), cell(number(row.no_evidence_accuracy), "num"), cell(number(row.ece, 3), "num"));
   return line;
-}
-
-const SVG = "http://www.w3.org/2000/svg";
-function shape(tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  return node;
 }
 
 function reliability(bins) {
@@ -113,13 +101,12 @@ function describe(model) {
   return model.id + ". " + origin + measured;
 }
 
-function draw() {
-  const value = props.value;
+function draw(value) {
   find(".ov").hidden = !value || !value.progress;
   if (!value || !value.progress) return;
   find(".ov-cards").replaceChildren(...cards(value));
   find(".ov-criteria tbody").replaceChildren(...value.criteria.map(criterionRow));
-  const legend = [...VERDICTS, ...FATES].map(([key, label]) => { const item = make("span", ""); item.append(make("i", key), document.createTextNode(label)); return item; });
+  const legend = [...VERDICTS, ...FATES].map(([key, label]) => { const item = make("span", {}); item.append(make("i", { class: key }), document.createTextNode(label)); return item; });
   find(".ov-legend").replaceChildren(...legend);
   find(".ov-model").textContent = describe(value.model);
   const rows = value.model ? value.model.rows : [];
@@ -132,5 +119,8 @@ function draw() {
   if (!figure.hidden) figure.prepend(reliability(bins));
 }
 
-watch("value", draw);
-draw();
+export function start({ element, props, watch }) {
+  mount(element);
+  watch("value", () => draw(props.value));
+  draw(props.value);
+}

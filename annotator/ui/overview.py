@@ -8,7 +8,7 @@ import gradio as gr
 
 from annotator.models.quality import NAMES, figures, interval_of, quality_of
 from annotator.snapshots.keeper import snapshot_shown_to
-from annotator.ui.assets import asset
+from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context, friendly
 from storage.records import NotFound, Reviewer, Verdict
 
@@ -18,7 +18,7 @@ ORIGINS = ("accepted", "adjusted", "rejected", "added")
 def build(context: Context) -> None:
     view = gr.HTML(
         html_template=asset("overview.html"),
-        js_on_load=asset("overview.js"),
+        js_on_load=script("overview.js"),
         elem_id="overview",
         apply_default_css=False,
     )

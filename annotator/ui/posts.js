@@ -1,5 +1,8 @@
 // The list of posts: filters, a table, and what can be done to the chosen ones.
 
+import { button, debounce, fill, make, mount, part, plural, sleep } from "../span_editor/js/dom.js";
+import { ask, askQuietly, connect, tell } from "./asking.js";
+
 const PAGE_SIZE = 50;
 const list = { offset: 0, total: 0, posts: [], chosen: new Set(), me: null, choices: null, turn: 0 };
 
@@ -14,36 +17,17 @@ const FIELDS = [
   ["assigned_to", "Assigned to", () => [["", "Anybody"], ["me", "Me"], ...list.choices.reviewers.map((r) => [r, r])]],
 ];
 
-async function ask(name, message) {
-  try {
-    const reply = await server[name](message || {});
-    if (reply && reply.ok) return reply;
-    tell((reply && reply.error) || "The server cannot be reached now.");
-  } catch (error) {
-    tell("The server cannot be reached now.");
-  }
-  return null;
-}
-
-function tell(text) {
-  const box = part("toast");
-  clearTimeout(box.timer);
-  fill(box, text);
-  box.hidden = false;
-  box.timer = setTimeout(() => (box.hidden = true), 5000);
-}
-
 function choice(name, options, props) {
-  return h("select", { name, ...props }, options.map(([value, text]) => h("option", { value }, text)));
+  return make("select", { name, ...props }, options.map(([value, text]) => make("option", { value }, text)));
 }
 
 function drawFilter() {
   const form = part("filter");
   fill(form,
-    h("label", { class: "ev-wide" }, "Words in the text", h("input", { type: "search", name: "query", autocomplete: "off" })),
-    h("details", { class: "ev-more ev-wide", open: element.clientWidth > 700 }, h("summary", {}, "Filters"), h("div", { class: "ev-filter" },
-      FIELDS.map(([name, label, options]) => h("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
-      [["min_score", "Score from"], ["max_score", "Score to"]].map(([name, label]) => h("label", {}, label, h("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))))));
+    make("label", { class: "ev-wide" }, "Words in the text", make("input", { type: "search", name: "query", autocomplete: "off" })),
+    make("details", { class: "ev-more ev-wide", open: part("root").clientWidth > 700 }, make("summary", {}, "Filters"), make("div", { class: "ev-filter" },
+      FIELDS.map(([name, label, options]) => make("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
+      [["min_score", "Score from"], ["max_score", "Score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))))));
   const look = debounce(200, () => ((list.offset = 0), find()));
   form.addEventListener("input", look);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -70,13 +54,13 @@ function score(value) {
 
 function drawTable() {
   const heads = ["", "Post", "Text", "Reviewed", "Evidence", "Uncertainty", "Split", "Source", "Assigned to"];
-  const all = h("input", { type: "checkbox", "aria-label": "Choose all on this page", checked: list.posts.length > 0 && list.posts.every((p) => list.chosen.has(p.post_id)) });
+  const all = make("input", { type: "checkbox", "aria-label": "Choose all on this page", checked: list.posts.length > 0 && list.posts.every((p) => list.chosen.has(p.post_id)) });
   all.addEventListener("change", () => {
     for (const post of list.posts) list.chosen[all.checked ? "add" : "delete"](post.post_id);
     drawTable();
     drawBulk();
   });
-  fill(part("table"), list.posts.length ? h("table", {}, h("thead", {}, h("tr", {}, heads.map((text, i) => h("th", { scope: "col" }, i ? text : all)))), h("tbody", {}, list.posts.map(rowOf))) : nothingFound());
+  fill(part("table"), list.posts.length ? make("table", {}, make("thead", {}, make("tr", {}, heads.map((text, i) => make("th", { scope: "col" }, i ? text : all)))), make("tbody", {}, list.posts.map(rowOf))) : nothingFound());
   const from = list.total ? list.offset + 1 : 0;
   fill(part("count"), plural(list.total, "post") + (list.total > PAGE_SIZE ? ", showing " + from + " to " + Math.min(list.total, list.offset + PAGE_SIZE) : ""));
   const turnTo = (offset) => () => ((list.offset = offset), find());
@@ -87,21 +71,21 @@ function drawTable() {
 
 function nothingFound() {
   const narrowed = Object.entries(filter()).some(([name, value]) => name !== "order" && !(name === "state" && value === "any"));
-  if (!narrowed) return h("p", { class: "ev-empty-list" }, "There are no posts yet. Import some on the Data page.");
-  return h("p", { class: "ev-empty-list" }, "No post fits these filters. ", button("Clear the filters", () => (part("filter").reset(), (list.offset = 0), find())));
+  if (!narrowed) return make("p", { class: "ev-empty-list" }, "There are no posts yet. Import some on the Data page.");
+  return make("p", { class: "ev-empty-list" }, "No post fits these filters. ", button("Clear the filters", () => (part("filter").reset(), (list.offset = 0), find())));
 }
 
 function rowOf(post) {
-  const box = h("input", { type: "checkbox", checked: list.chosen.has(post.post_id), "aria-label": "Choose post " + post.post_id });
+  const box = make("input", { type: "checkbox", checked: list.chosen.has(post.post_id), "aria-label": "Choose post " + post.post_id });
   box.addEventListener("change", () => {
     list.chosen[box.checked ? "add" : "delete"](post.post_id);
     drawBulk();
   });
-  const link = h("a", { href: "?post=" + encodeURIComponent(post.post_id), title: "Review this post" }, post.post_id);
-  return h("tr", {},
-    h("td", {}, box), h("td", { class: "ev-id" }, link), h("td", { class: "ev-excerpt", dir: "auto" }, post.excerpt),
-    h("td", {}, post.decided + "/" + post.criteria, h("small", {}, " " + post.state)), h("td", {}, score(post.evidence)), h("td", {}, score(post.uncertainty)),
-    h("td", {}, post.split), h("td", {}, post.source || "–"), h("td", {}, post.assigned.join(", ") || "–"));
+  const link = make("a", { href: "?post=" + encodeURIComponent(post.post_id), title: "Review this post" }, post.post_id);
+  return make("tr", {},
+    make("td", {}, box), make("td", { class: "ev-id" }, link), make("td", { class: "ev-excerpt", dir: "auto" }, post.excerpt),
+    make("td", {}, post.decided + "/" + post.criteria, make("small", {}, " " + post.state)), make("td", {}, score(post.evidence)), make("td", {}, score(post.uncertainty)),
+    make("td", {}, post.split), make("td", {}, post.source || "–"), make("td", {}, post.assigned.join(", ") || "–"));
 }
 
 // What is chosen stays chosen when the filters change: the line says how much of it is out of sight.
@@ -115,16 +99,16 @@ function chosenText() {
 function drawBulk() {
   const count = list.chosen.size;
   const [to, split] = ["Assign to", "Split"].map((name) => (part("bulk").querySelector('[aria-label="' + name + '"]') || {}).value);
-  const people = h("select", { "aria-label": "Assign to" }, list.choices.reviewers.filter((r) => list.curator || r === list.me.name).map((r) => h("option", { value: r, selected: r === (to || list.me.name) }, r)));
+  const people = make("select", { "aria-label": "Assign to" }, list.choices.reviewers.filter((r) => list.curator || r === list.me.name).map((r) => make("option", { value: r, selected: r === (to || list.me.name) }, r)));
   const splits = choice("split", [["train", "train"], ["dev", "dev"], ["test", "test"]], { "aria-label": "Split" });
   if (split) splits.value = split;
   const none = { disabled: count === 0 };
   const move = sureButton("Move to split", () => "Move " + plural(count, "post") + " to " + splits.value + "?", () => act("posts_split", { split: splits.value }, "moved"), none);
   splits.addEventListener("change", move.calm);
   fill(part("bulk"),
-    h("span", { class: "ev-chosen" }, chosenText()),
-    h("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people),
-    list.me.role === "admin" && h("span", { class: "ev-row" }, move, splits),
+    make("span", { class: "ev-chosen" }, chosenText()),
+    make("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people),
+    list.me.role === "admin" && make("span", { class: "ev-row" }, move, splits),
     button("Predict next", predictNext, { ...none, title: "Ask the model to read these posts before all others" }),
     button("Choose all that fit", chooseAll),
     count > 0 && button("Choose none", () => (list.chosen.clear(), drawTable(), drawBulk())));
@@ -182,8 +166,8 @@ async function watchJob(first) {
     drawJob(job);
     if (ENDED[job.status]) break;
     await sleep(JOB_EVERY_MS);
-    const reply = element.isConnected && !document.hidden ? await server.posts_job({ job: job.id }) : null;
-    if (reply && reply.ok) job = reply.job;
+    const reply = part("root").isConnected && !document.hidden ? await askQuietly("posts_job", { job: job.id }) : null;
+    if (reply) job = reply.job;
   }
   list.watched = null;
   find();
@@ -194,8 +178,8 @@ function drawJob(job) {
   const ended = ENDED[job.status];
   const text = ended ? ended(job) : job.status === "queued" ? "Prediction of " + plural(job.posts, "post") + " waits for the worker." : "Predicting " + plural(job.posts, "post") + ": " + percent + " %" + (job.message ? " · " + job.message : "");
   const stop = !ended && list.curator && button(job.stopping ? "Stopping…" : "Stop", () => ask("posts_stop", { job: job.id }), { disabled: job.stopping });
-  const bar = !ended && h("span", { class: "ev-progress", role: "progressbar", "aria-label": "Prediction", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": percent }, h("i", { style: { width: percent + "%" } }));
-  fill(part("job"), h("span", {}, text), bar, stop, ended && button("✕", () => fill(part("job")), { class: "ev-plain", "aria-label": "Hide this line" }));
+  const bar = !ended && make("span", { class: "ev-progress", role: "progressbar", "aria-label": "Prediction", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": percent }, make("i", { style: { width: percent + "%" } }));
+  fill(part("job"), make("span", {}, text), bar, stop, ended && button("✕", () => fill(part("job")), { class: "ev-plain", "aria-label": "Hide this line" }));
 }
 
 async function begin() {
@@ -208,4 +192,8 @@ async function begin() {
   if (job && job.job) watchJob(job.job);
 }
 
-begin();
+export function start(host) {
+  mount(host.element);
+  connect(host.server);
+  begin();
+}

@@ -22,7 +22,7 @@ from annotator.training.plan import PRESETS, Plan, estimate, plan_training
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import enqueue_training, resume_training
 from annotator.ui import retrain_form, retrain_hub, retrain_views
-from annotator.ui.assets import asset
+from annotator.ui.assets import script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.records import JobKind, JobStatus, Role
 
@@ -39,7 +39,7 @@ def view(name: str) -> gr.HTML:
     """A view that draws itself from its value; its template is constant."""
     return gr.HTML(
         html_template='<section class="rt" aria-live="off"></section>',
-        js_on_load=asset("retrain_common.js") + asset(f"retrain_{name}.js"),
+        js_on_load=script(f"retrain_{name}.js"),
         elem_id=f"retrain-{name}",
         elem_classes="rt-view",
         padding=False,

@@ -1,46 +1,33 @@
 // Shared by the views of the Retrain page: everything from the server becomes a text node, charts are SVG elements.
-const root = element.querySelector(".rt");
-const SVG = "http://www.w3.org/2000/svg";
-const blank = (value) => value === null || value === undefined;
-const number = (value, digits = 2) => (blank(value) ? "–" : Number(value).toFixed(digits));
-const percent = (value) => (blank(value) ? "–" : Math.round(value * 100) + " %");
-const when = (iso) => (iso ? new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "–");
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (!blank(text)) node.textContent = text;
-  return node;
-}
+import { find, make, mount, shape } from "../span_editor/js/dom.js";
 
-function shape(tag, attributes, text) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (!blank(text)) node.textContent = text;
-  return node;
-}
+export const blank = (value) => value === null || value === undefined;
+export const number = (value, digits = 2) => (blank(value) ? "–" : Number(value).toFixed(digits));
+export const percent = (value) => (blank(value) ? "–" : Math.round(value * 100) + " %");
+export const when = (iso) => (iso ? new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "–");
 
-function duration(seconds) {
+export function duration(seconds) {
   if (blank(seconds)) return "–";
   if (seconds < 90) return Math.max(1, Math.round(seconds)) + " s";
   if (seconds < 5400) return Math.round(seconds / 60) + " min";
   return (seconds / 3600).toFixed(1) + " h";
 }
 
-function size(bytes) {
+export function size(bytes) {
   if (blank(bytes)) return "–";
   return bytes > 1e9 ? (bytes / 1e9).toFixed(1) + " GB" : (bytes / 1e6).toFixed(1) + " MB";
 }
 
-function table(heads, rows, label) {
-  const scroll = make("div", "rt-scroll");
+export function table(heads, rows, label) {
+  const scroll = make("div", { class: "rt-scroll" });
   scroll.tabIndex = 0;
   scroll.setAttribute("role", "region");
   scroll.setAttribute("aria-label", label);
   const box = make("table");
   const head = make("tr");
   for (const [text, className] of heads) {
-    const cell = make("th", className, text);
+    const cell = make("th", { class: className }, text);
     cell.scope = "col";
     head.append(cell);
   }
@@ -53,22 +40,22 @@ function table(heads, rows, label) {
   return scroll;
 }
 
-function row(name, cells, className) {
-  const line = make("tr", className);
-  const head = typeof name === "string" ? make("th", "", name) : name;
+export function row(name, cells, className) {
+  const line = make("tr", { class: className });
+  const head = typeof name === "string" ? make("th", {}, name) : name;
   head.scope = "row";
   line.append(head);
   for (const [text, cellClass] of cells) {
     if (text instanceof Node) {
-      const cell = make("td", cellClass);
+      const cell = make("td", { class: cellClass });
       cell.append(text);
       line.append(cell);
-    } else line.append(make("td", cellClass, text));
+    } else line.append(make("td", { class: cellClass }, text));
   }
   return line;
 }
 
-function interval(value) { return value ? number(value[0]) + "–" + number(value[1]) : "–"; }
+export function interval(value) { return value ? number(value[0]) + "–" + number(value[1]) : "–"; }
 
 function nice(value) {
   const size = Math.abs(value);
@@ -77,7 +64,7 @@ function nice(value) {
 }
 
 // lines: [{name, points: [[x, y, label]], className}]
-function chart(title, lines, { width = 320, height = 130, low = null, high = null, xTitle = "" } = {}) {
+export function chart(title, lines, { width = 320, height = 130, low = null, high = null, xTitle = "" } = {}) {
   const points = lines.flatMap((line) => line.points);
   const xs = points.map((p) => p[0]), ys = points.map((p) => p[1]);
   const x0 = Math.min(...xs), x1 = Math.max(...xs);
@@ -109,14 +96,17 @@ function chart(title, lines, { width = 320, height = 130, low = null, high = nul
     }
     svg.append(group);
   }
-  const box = make("figure", "rt-chart");
-  box.append(make("figcaption", "", title), svg);
+  const box = make("figure", { class: "rt-chart" });
+  box.append(make("figcaption", {}, title), svg);
   return box;
 }
 
-function draw() {
-  const value = props.value;
-  root.replaceChildren(...(value ? view(value) : []));
+// The `start` of a view: draws what `view` makes of each value.
+export function drawing(view) {
+  return ({ element, props, watch }) => {
+    mount(element);
+    const draw = () => find(".rt").replaceChildren(...(props.value ? view(props.value) : []));
+    watch("value", draw);
+    draw();
+  };
 }
-watch("value", draw);
-queueMicrotask(draw);

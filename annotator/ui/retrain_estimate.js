@@ -1,12 +1,19 @@
+// How long a training will take, and how much memory.
+
+import { make } from "../span_editor/js/dom.js";
+import { drawing, duration } from "./retrain_common.js";
+
 function view(value) {
-  if (value.error) return [make("p", "rt-note warn", value.error)];
-  const facts = make("p", "rt-estimate");
+  if (value.error) return [make("p", { class: "rt-note warn" }, value.error)];
+  const facts = make("p", { class: "rt-estimate" });
   const how = value.measured ? "as the last training of this kind took" : "a rough guess, the first one is measured";
   facts.append(
-    make("b", "", "About " + duration(value.seconds)),
+    make("b", {}, "About " + duration(value.seconds)),
     ` and ${(value.memory_mb / 1000).toFixed(1)} GB of memory for ${value.steps} steps on ${value.device} (${how}).`);
   const parts = [];
-  if (value.preset) parts.push(make("p", "rt-soft", value.preset + (value.changed ? " " + value.changed : "")));
+  if (value.preset) parts.push(make("p", { class: "rt-soft" }, value.preset + (value.changed ? " " + value.changed : "")));
   parts.push(facts);
   return parts;
 }
+
+export const start = drawing(view);

@@ -1,15 +1,20 @@
+// The versions of the model.
+
+import { make } from "../span_editor/js/dom.js";
+import { blank, chart, drawing, number, row, size, table, when } from "./retrain_common.js";
+
 function badges(m) {
-  const head = make("th", "");
+  const head = make("th", {});
   head.append(m.id + " ");
-  if (m.active) head.append(make("span", "rt-badge done", "in service"));
-  if (m.previous) head.append(make("span", "rt-badge", "before"));
-  if (m.aside) head.append(make("span", "rt-badge failed", "set aside"));
+  if (m.active) head.append(make("span", { class: "rt-badge done" }, "in service"));
+  if (m.previous) head.append(make("span", { class: "rt-badge" }, "before"));
+  if (m.aside) head.append(make("span", { class: "rt-badge failed" }, "set aside"));
   return head;
 }
 
 function download(m) {
-  if (m.bundled) return make("span", "rt-soft", "with the program");
-  const link = make("a", "", "Download");
+  if (m.bundled) return make("span", { class: "rt-soft" }, "with the program");
+  const link = make("a", {}, "Download");
   link.href = "/models/" + encodeURIComponent(m.id) + ".zip";
   link.setAttribute("download", "");
   return link;
@@ -24,7 +29,7 @@ function view(value) {
     rows, "Model versions")];
   const lines = value.curve.lines;
   if (lines.length && lines[0].points.length > 1) {
-    const box = make("div", "rt-curve");
+    const box = make("div", { class: "rt-curve" });
     const drawn = lines.map((line, i) => ({ ...line, className: i === 0 ? "macro" : "thin" }));
     box.append(chart("Learning curve: F1 by corrected posts, " + value.curve.set, drawn.reverse(),
       { width: 640, height: 240, low: 0, high: 1, xTitle: "corrected posts trained on" }));
@@ -32,3 +37,5 @@ function view(value) {
   }
   return parts;
 }
+
+export const start = drawing(view);

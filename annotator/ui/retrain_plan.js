@@ -1,12 +1,17 @@
+// What a training would be made from.
+
+import { find, make } from "../span_editor/js/dom.js";
+import { drawing, percent, row, table, when } from "./retrain_common.js";
+
 function card(label, value, detail) {
   const box = make("div");
-  box.append(make("dt", "", label), make("dd", "", value));
-  if (detail) box.append(make("dd", "detail", detail));
+  box.append(make("dt", {}, label), make("dd", {}, value));
+  if (detail) box.append(make("dd", { class: "detail" }, detail));
   return box;
 }
 
 function cards(value) {
-  const list = make("dl", "rt-cards");
+  const list = make("dl", { class: "rt-cards" });
   const posts = value.posts;
   const held = posts.dev + posts.test;
   list.append(
@@ -19,14 +24,14 @@ function cards(value) {
 }
 
 function shareBar(row) {
-  const box = make("div", "rt-bar");
+  const box = make("div", { class: "rt-bar" });
   const words = row.evidence + " evidence, " + row.no_evidence + " no evidence";
   box.setAttribute("role", "img");
   box.setAttribute("aria-label", words);
   box.title = words;
   for (const [name, count] of [["evidence", row.evidence], ["none", row.no_evidence]]) {
     if (!count) continue;
-    const piece = make("i", name, count / (row.evidence + row.no_evidence) > 0.12 ? String(count) : "");
+    const piece = make("i", { class: name }, count / (row.evidence + row.no_evidence) > 0.12 ? String(count) : "");
     piece.style.flexGrow = count;
     box.append(piece);
   }
@@ -37,25 +42,27 @@ function view(value) {
   const rows = value.criteria.map((c) =>
     row(c.name, [[String(c.new), "num"], [shareBar(c), "wide"], [String(c.rejected), "num"], [percent(c.agreement), "num"]]));
   const parts = [cards(value)];
-  if (value.obstacle) parts.push(make("p", "rt-note warn", value.obstacle));
-  const details = make("details", "rt-details");
-  details.open = root.querySelector("details") ? root.querySelector("details").open : true;
-  details.append(make("summary", "", "What will be trained on: " + value.answers + " answers"));
+  if (value.obstacle) parts.push(make("p", { class: "rt-note warn" }, value.obstacle));
+  const details = make("details", { class: "rt-details" });
+  details.open = find("details") ? find("details").open : true;
+  details.append(make("summary", {}, "What will be trained on: " + value.answers + " answers"));
   details.append(table(
     [["Criterion", ""], ["New", "num"], ["Answers", ""], ["Rejected passages", "num"], ["Agreed with the model", "num"]],
     rows, "Answers per criterion"));
-  const legend = make("p", "rt-legend");
+  const legend = make("p", { class: "rt-legend" });
   for (const [name, text] of [["evidence", "evidence"], ["none", "no evidence"]]) {
     const item = make("span");
-    item.append(make("i", name), text);
+    item.append(make("i", { class: name }), text);
     legend.append(item);
   }
   details.append(legend);
-  const facts = make("ul", "rt-facts");
-  facts.append(make("li", "", "Replayed old posts: " + value.replay + "."));
-  for (const out of value.left_out) facts.append(make("li", "", "Left out: " + out.answers + (out.answers === 1 ? " answer, " : " answers, ") + "because " + out.reason + "."));
-  for (const warning of value.warnings) facts.append(make("li", "warn", warning));
+  const facts = make("ul", { class: "rt-facts" });
+  facts.append(make("li", {}, "Replayed old posts: " + value.replay + "."));
+  for (const out of value.left_out) facts.append(make("li", {}, "Left out: " + out.answers + (out.answers === 1 ? " answer, " : " answers, ") + "because " + out.reason + "."));
+  for (const warning of value.warnings) facts.append(make("li", { class: "warn" }, warning));
   details.append(facts);
   parts.push(details);
   return parts;
 }
+
+export const start = drawing(view);

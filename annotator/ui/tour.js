@@ -1,10 +1,8 @@
 // Beginning anew forgets every decision of this visitor on the server, and what this browser keeps for the review page.
-const find = (name) => element.querySelector(name);
-const hours = props.value.hours;
-const minutes = Math.round(hours * 60);
-find(".tour-when").textContent = minutes < 120 ? `${minutes} minutes` : hours === 2 ? "two hours" : `${hours} hours`;
 
-find(".tour-anew").addEventListener("click", async () => {
+import { find, mount } from "../span_editor/js/dom.js";
+
+async function beginAnew(server) {
   find(".tour-anew").disabled = true;
   const answer = await server.tour_anew({});
   if (answer && answer.ok === true) {
@@ -14,4 +12,12 @@ find(".tour-anew").addEventListener("click", async () => {
   }
   find(".tour-anew").disabled = false;
   find(".tour-error").textContent = (answer && answer.error) || "The app did not answer. Try again.";
-});
+}
+
+export function start({ element, props, server }) {
+  mount(element);
+  const { hours } = props.value;
+  const minutes = Math.round(hours * 60);
+  find(".tour-when").textContent = minutes < 120 ? `${minutes} minutes` : hours === 2 ? "two hours" : `${hours} hours`;
+  find(".tour-anew").addEventListener("click", () => beginAnew(server));
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from annotator.ui.answers import Answer, Wire, server_functions
-from annotator.ui.assets import asset
+from annotator.ui.assets import asset, script
 from annotator.ui.context import Context
 from storage.records import Reviewer
 
@@ -17,7 +17,7 @@ def build(context: Context) -> None:
     gr.HTML(
         value={"hours": context.settings.demo_hours},
         html_template=asset("tour.html"),
-        js_on_load=asset("tour.js"),
+        js_on_load=script("tour.js"),
         apply_default_css=False,
         server_functions=server_functions(context, ANSWERS),
         elem_id="tour",

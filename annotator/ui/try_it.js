@@ -1,19 +1,14 @@
 // Draws the highlighted text and the list of criteria. Everything from the server becomes a text node, never markup.
-const find = (name) => element.querySelector(name);
-const slider = find(".try-slider input");
-const ownButton = find(".try-own");
+
+import { find, make, mount } from "../span_editor/js/dom.js";
+import { colorOf, patternOf } from "../span_editor/js/patterns.js";
+
+const shown = { value: null };
 const state = { threshold: null, focus: null }; // threshold null: each criterion's own
 const LANE = 4;
 
 function isShown(criterion, span) {
   return span.score >= (state.threshold === null ? criterion.threshold : state.threshold);
-}
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
 }
 
 const percent = (share) => Math.round(share * 100) + " %";
@@ -42,7 +37,7 @@ function drawText(value) {
       post.append(document.createTextNode(text));
       continue;
     }
-    const mark = make("mark", "", text);
+    const mark = make("mark", {}, text);
     paint(mark, over);
     post.append(mark);
   }
@@ -50,39 +45,39 @@ function drawText(value) {
 
 function drawCriterion(criterion, index) {
   const shown = criterion.spans.filter((span) => isShown(criterion, span));
-  const item = make("li", shown.length ? "found" : "");
+  const item = make("li", { class: shown.length ? "found" : "" });
   const button = make("button");
   button.type = "button";
   button.setAttribute("aria-pressed", String(state.focus === index));
   button.style.setProperty("--c", colorOf(index));
-  const swatch = make("i", "swatch");
+  const swatch = make("i", { class: "swatch" });
   [swatch.style.backgroundImage, swatch.style.backgroundSize] = patternOf(index);
-  const name = make("span", "name");
-  name.append(make("span", "", criterion.name), swatch);
-  button.append(make("span", "number", index + 1), name);
-  const meter = make("span", "meter");
+  const name = make("span", { class: "name" });
+  name.append(make("span", {}, criterion.name), swatch);
+  button.append(make("span", { class: "number" }, index + 1), name);
+  const meter = make("span", { class: "meter" });
   meter.style.setProperty("--score", criterion.score);
-  if (criterion.known) button.append(meter, make("span", "score", criterion.score.toFixed(2)));
-  else button.append(make("span", "score", "not known to this model"));
+  if (criterion.known) button.append(meter, make("span", { class: "score" }, criterion.score.toFixed(2)));
+  else button.append(make("span", { class: "score" }, "not known to this model"));
   button.addEventListener("click", () => { state.focus = state.focus === index ? null : index; draw(); });
   item.append(button);
   if (state.focus === index) {
-    const quotes = make("ol", "quotes");
-    for (const span of shown) quotes.append(make("li", "", span.score.toFixed(2) + "  " + span.quote.trim()));
-    if (!shown.length) quotes.append(make("li", "", "No passage at this threshold."));
+    const quotes = make("ol", { class: "quotes" });
+    for (const span of shown) quotes.append(make("li", {}, span.score.toFixed(2) + "  " + span.quote.trim()));
+    if (!shown.length) quotes.append(make("li", {}, "No passage at this threshold."));
     item.append(quotes);
   }
   return item;
 }
 
 function draw() {
-  const value = props.value;
+  const { value } = shown;
   const ready = Boolean(value && value.pieces);
   find(".try-empty").hidden = ready;
   for (const name of [".try-bar", ".try-post", ".try-criteria"]) find(name).hidden = !ready;
   if (!ready) return;
   find(".try-slider output").textContent = state.threshold === null ? "each its own" : state.threshold.toFixed(2);
-  ownButton.setAttribute("aria-pressed", String(state.threshold === null));
+  find(".try-own").setAttribute("aria-pressed", String(state.threshold === null));
   const count = value.criteria.reduce((sum, c) => sum + c.spans.filter((s) => isShown(c, s)).length, 0);
   find(".try-caption").textContent = count + (count === 1 ? " passage" : " passages") + " · " + value.criteria.length + " criteria in one pass · " + value.milliseconds + " ms · model " + value.model;
   const measured = value.measured;
@@ -92,7 +87,12 @@ function draw() {
   find(".try-criteria").replaceChildren(...value.criteria.map(drawCriterion));
 }
 
-slider.addEventListener("input", () => { state.threshold = Number(slider.value); draw(); });
-ownButton.addEventListener("click", () => { state.threshold = null; draw(); });
-watch("value", () => { state.focus = null; draw(); });
-draw();
+export function start({ element, props, watch }) {
+  mount(element);
+  const slider = find(".try-slider input");
+  const show = () => ((shown.value = props.value), draw());
+  slider.addEventListener("input", () => { state.threshold = Number(slider.value); draw(); });
+  find(".try-own").addEventListener("click", () => { state.threshold = null; draw(); });
+  watch("value", () => { state.focus = null; show(); });
+  show();
+}

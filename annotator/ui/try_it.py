@@ -16,8 +16,7 @@ from annotator.models.quality import figures, quality_of
 from annotator.models.serving import ServingState
 from annotator.project import default_criteria, demo_posts
 from annotator.review.highlight import highlighted
-from annotator.span_editor.component import LINES, script
-from annotator.ui.assets import asset
+from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.web.api.endpoints import MAX_CHARACTERS
 from storage.records import InvalidRecord, ModelVersion, NotFound, Post
@@ -70,7 +69,7 @@ def build(context: Context) -> None:
         with gr.Column(scale=3, min_width=320):
             result = gr.HTML(
                 html_template=asset("try_it.html"),
-                js_on_load=script([LINES], asset("try_it.js")),
+                js_on_load=styled_script("try_it.js"),
                 elem_id="try-result",
                 apply_default_css=False,
             )

@@ -1,13 +1,21 @@
 // Care for the reader: the notice before the first post, where to find help, and a reminder to take a break.
 
+import { button, fill, make, part } from "./dom.js";
+import { memory } from "./memory.js";
+import { ed } from "./state.js";
+import { saveSettings, settings } from "./settings.js";
+import { announce } from "./messages.js";
+import { clock, noteActivity } from "./clock.js";
+import { focusRoot } from "./dialog.js";
+import { toggleShown } from "./toggles.js";
+
 const AWAY_MS = 5 * 60000; // who does nothing for so long has taken a break already
 const SNOOZE_MINUTES = 5;
 const LOOK_EVERY_MS = 15000;
-
-const notice = { open: false };
+export const notice = { open: false };
 const breaks = { since: Date.now(), notBefore: 0 };
 
-function showNotice(care) {
+export function showNotice(care) {
   if (memory.read("notice", false)) return;
   notice.open = true;
   const begin = (blurred) => () => {
@@ -18,11 +26,11 @@ function showNotice(care) {
     focusRoot();
   };
   const start = button("Begin", begin(false), { class: "ev-primary" });
-  fill(part("notice"), h("h2", {}, "Before you begin"),
-    h("p", {}, "These posts may speak of despair, self-harm, suicide, violence or substance use. Take breaks, and stop when you need to."),
-    h("p", {}, "What is marked here is evidence in a text, never a diagnosis of a person."),
+  fill(part("notice"), make("h2", {}, "Before you begin"),
+    make("p", {}, "These posts may speak of despair, self-harm, suicide, violence or substance use. Take breaks, and stop when you need to."),
+    make("p", {}, "What is marked here is evidence in a text, never a diagnosis of a person."),
     careLine(care),
-    h("div", { class: "ev-row" }, start, button("Begin with the text blurred", begin(true))));
+    make("div", { class: "ev-row" }, start, button("Begin with the text blurred", begin(true))));
   part("notice").hidden = false;
   start.focus();
 }
@@ -30,18 +38,18 @@ function showNotice(care) {
 function careLine(care) {
   if (!care || !care.text) return null;
   const safe = /^https?:\/\//.test(care.url || "");
-  return h("p", {}, care.text + " ", safe && h("a", { href: care.url, target: "_blank", rel: "noopener noreferrer" }, "Find help"));
+  return make("p", {}, care.text + " ", safe && make("a", { href: care.url, target: "_blank", rel: "noopener noreferrer" }, "Find help"));
 }
 
-function breakChoice() {
+export function breakChoice() {
   const times = [[0, "never"], ...[15, 25, 50, 90].map((m) => [m, "after " + m + " minutes"])];
   const change = (event) => {
     settings.breakMinutes = Number(event.target.value);
     saveSettings();
     restartBreak();
   };
-  const options = times.map(([value, text]) => h("option", { value, selected: settings.breakMinutes === value }, text));
-  return h("label", {}, "Remind me of a break ", h("select", { name: "break", onchange: change }, options));
+  const options = times.map(([value, text]) => make("option", { value, selected: settings.breakMinutes === value }, text));
+  return make("label", {}, "Remind me of a break ", make("select", { name: "break", onchange: change }, options));
 }
 
 function restartBreak() {
@@ -55,7 +63,7 @@ function snoozeBreak() {
   focusRoot();
 }
 
-function startBreaks() {
+export function startBreaks() {
   for (const name of ["pointerdown", "wheel"]) part("root").addEventListener(name, noteActivity, { passive: true });
   setInterval(lookAtTheTime, LOOK_EVERY_MS);
 }
@@ -67,8 +75,8 @@ function lookAtTheTime() {
   const minutes = Math.floor((now - breaks.since) / 60000);
   if (shown || !settings.breakMinutes || minutes < settings.breakMinutes || now < breaks.notBefore) return;
   fill(part("break"),
-    h("p", {}, "You have been reading for " + minutes + " minutes. Everything you decided is kept; a short break does good."),
-    h("span", { class: "ev-row" },
+    make("p", {}, "You have been reading for " + minutes + " minutes. Everything you decided is kept; a short break does good."),
+    make("span", { class: "ev-row" },
       button("I had a break", () => (restartBreak(), focusRoot())),
       button("Remind me in " + SNOOZE_MINUTES + " minutes", snoozeBreak)));
   announce("Time for a break: you have been reading for " + minutes + " minutes.");

@@ -3,18 +3,16 @@
 // Caret mode: a caret moves through the text by character, word (Ctrl or Alt) and sentence (up, down); with Shift it selects.
 // Edge mode: the same keys move the end of the chosen span, with Shift its start.
 
-function setMode(mode) {
-  if (ed.mode === mode) return;
-  ed.mode = mode;
-  if (mode !== "caret") {
-    ed.caret = null;
-    part("caret").hidden = true;
-    clearSelection();
-  }
-  if (mode !== "edges") ed.draft = null;
-  part("root").dataset.mode = mode;
-  drawBar();
-}
+import { part } from "./dom.js";
+import { moveBy, sentenceAt, trimSpaces, wordAt } from "./offsets.js";
+import { activeMark, ed, quote } from "./state.js";
+import { settings } from "./settings.js";
+import { announce, say } from "./messages.js";
+import { drawText } from "./text.js";
+import { locate, offsetAtPoint, rangeOf, reveal } from "./places.js";
+import { refresh } from "./panels.js";
+import { setMode } from "./modes.js";
+import { addSpan, adjustMark } from "./decisions.js";
 
 function unitOf(event) {
   if (event.key === "ArrowUp" || event.key === "ArrowDown") return "sentence";
@@ -25,9 +23,7 @@ function directionOf(event) {
   return event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : -1;
 }
 
-// --- caret
-
-function startCaret() {
+export function startCaret() {
   const mark = activeMark();
   const at = mark ? mark.start : firstVisibleOffset();
   setMode("caret");
@@ -42,7 +38,7 @@ function firstVisibleOffset() {
   return at === null ? 0 : at;
 }
 
-function onCaretKey(event) {
+export function onCaretKey(event) {
   const { doc } = ed.item;
   const arrow = event.key.startsWith("Arrow");
   if (event.key === "Escape") return setMode("review"), true;
@@ -81,7 +77,7 @@ function selectAround() {
 function addCaretSelection() {
   const span = caretSpan() || sentenceAt(ed.item.doc, ed.caret.focus);
   if (!span) return say("There is no sentence at the caret. Select with Shift and the arrow keys.");
-  const [start, end] = snapMode() === "off" ? span : trimSpaces(ed.item.doc, span[0], span[1]);
+  const [start, end] = settings.snap === "off" ? span : trimSpaces(ed.item.doc, span[0], span[1]);
   if (start >= end) return say("Only spaces are selected.");
   setMode("review");
   return addSpan(start, end, "off");
@@ -121,9 +117,7 @@ function announceCaret() {
   return announce(word ? quote(word[0], word[1]) : "between words");
 }
 
-// --- edges
-
-function startEdges() {
+export function startEdges() {
   const mark = activeMark();
   if (!mark) return say("Choose a span first: j or k, or click it.");
   setMode("edges");
@@ -132,7 +126,7 @@ function startEdges() {
   return drawText();
 }
 
-function onEdgeKey(event) {
+export function onEdgeKey(event) {
   if (event.key === "Escape") {
     setMode("review");
     refresh();
@@ -156,7 +150,7 @@ function moveEdge(side, unit, direction) {
 }
 
 // Leaving the mode by any other decision keeps what was moved: nothing that was done is lost.
-function keepEdges() {
+export function keepEdges() {
   const draft = ed.draft;
   setMode("review");
   if (draft) adjustMark(draft.start, draft.end);

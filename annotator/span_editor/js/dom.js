@@ -1,6 +1,6 @@
 // Building the page. Text of posts and people gets in through text nodes only: never as markup, never through a template.
 
-function h(tag, props, ...children) {
+export function make(tag, props, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props || {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -17,27 +17,44 @@ function h(tag, props, ...children) {
   return node;
 }
 
-function part(name) {
-  return element.querySelector('[data-part="' + name + '"]');
+export function shape(tag, attributes, text) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined && text !== null) node.textContent = text;
+  return node;
 }
 
-function fill(node, ...children) {
+let root = null; // the component's element
+
+export function mount(element) {
+  root = element;
+}
+
+export function find(selector) {
+  return root.querySelector(selector);
+}
+
+export function part(name) {
+  return find('[data-part="' + name + '"]');
+}
+
+export function fill(node, ...children) {
   node.replaceChildren(...children.flat(3).filter((c) => c !== null && c !== undefined && c !== false));
 }
 
 // Content that depends on nothing but `key`: an equal key leaves the nodes as they are, and the browser nothing to lay out.
-function fillOnce(node, key, make) {
+export function fillOnce(node, key, build) {
   if (node.drawn === key) return;
   node.drawn = key;
-  fill(node, make());
+  fill(node, build());
 }
 
-function write(node, text) {
+export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
 // Once the frame that is being made now is on the screen. A page in the background has no frames, hence the second timer.
-function afterPaint(run) {
+export function afterPaint(run) {
   let due = true;
   const once = () => due && ((due = false), run());
   requestAnimationFrame(() => setTimeout(once, 0));
@@ -45,11 +62,11 @@ function afterPaint(run) {
 }
 
 // A button that neither takes the focus away from the text nor loses the selection in it.
-function button(label, onclick, props) {
-  return h("button", { type: "button", onmousedown: (e) => e.preventDefault(), onclick, ...props }, label);
+export function button(label, onclick, props) {
+  return make("button", { type: "button", onmousedown: (e) => e.preventDefault(), onclick, ...props }, label);
 }
 
-function debounce(milliseconds, run) {
+export function debounce(milliseconds, run) {
   let timer = 0;
   return (...args) => {
     clearTimeout(timer);
@@ -57,45 +74,15 @@ function debounce(milliseconds, run) {
   };
 }
 
-function plural(count, word) {
+export function plural(count, word) {
   return count + " " + word + (count === 1 ? "" : "s");
 }
 
 // Guidelines are often written with lines broken at a fixed width: those breaks go, paragraphs and list items stay.
-function unwrapped(text) {
+export function unwrapped(text) {
   return text.trim().replace(/([^\n.:!?])\n(?![\n\-*•])/g, "$1 ");
 }
 
-function sleep(milliseconds) {
+export function sleep(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
-
-// Storage of the browser may be full or forbidden: then what is in memory has to do.
-const memory = {
-  read(key, fallback) {
-    try {
-      const found = localStorage.getItem("evidence." + key);
-      return found === null ? fallback : JSON.parse(found);
-    } catch (error) {
-      return fallback;
-    }
-  },
-  write(key, value) {
-    try {
-      if (value === null) localStorage.removeItem("evidence." + key);
-      else localStorage.setItem("evidence." + key, JSON.stringify(value));
-      return true;
-    } catch (error) {
-      return false;
-    }
-  },
-  keys(prefix) {
-    try {
-      return Object.keys(localStorage)
-        .filter((key) => key.startsWith("evidence." + prefix))
-        .map((key) => key.slice("evidence.".length));
-    } catch (error) {
-      return [];
-    }
-  },
-};

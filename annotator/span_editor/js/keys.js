@@ -1,60 +1,18 @@
-// The keyboard. Every action has one key that can be seen (help, buttons) and changed; the arrow keys of the two text modes,
-// the digits and Ctrl+Z stay as they are.
+// The keyboard.
 
-const ACTIONS = [
-  ["confirm", "Enter", "Confirm the criterion as shown; when all are done: next post", () => confirmCriterion()],
-  ["confirm_rest", "Shift+Enter", "Confirm all open criteria of the post as shown", () => confirmRest()],
-  ["accept", "a", "Accept the span", () => decideMark("accept")],
-  ["reject", "x", "Reject the span (removes one of your own)", () => decideMark("reject")],
-  ["reopen", "Backspace", "Take back the decision on the span", () => decideMark("reopen")],
-  ["none", "0", "No evidence for this criterion", () => decideNone()],
-  ["unsure", "u", "Unsure about this criterion", () => decideUnsure()],
-  ["next_span", "j", "Next span", () => stepMark(1)],
-  ["previous_span", "k", "Previous span", () => stepMark(-1)],
-  ["next_criterion", "]", "Next criterion", () => stepCriterion(1)],
-  ["previous_criterion", "[", "Previous criterion", () => stepCriterion(-1)],
-  ["next_post", "n", "Next post", () => goNext()],
-  ["previous_post", "p", "Previous post", () => goPrevious()],
-  ["skip", "s", "Skip this post for now", () => skipPost()],
-  ["assign", "i", "Assign this post to me", () => assignToMe()],
-  ["caret", "c", "Caret: select text with the keyboard", () => startCaret()],
-  ["edges", "e", "Move the edges of the span", () => startEdges()],
-  ["tighten", "t", "Tighten the span to the model's core passage", () => tighten()],
-  ["snap", "w", "Snapping: off, word, sentence", () => cycleSnap()],
-  ["undo", "z", "Undo (also Ctrl+Z), across posts and sessions", () => undo()],
-  ["redo", "Shift+Z", "Redo (also Ctrl+Shift+Z)", () => undo(true)],
-  ["note", "m", "Write a note", () => focusNote()],
-  ["others", "o", "Show the other criteria's spans faintly", () => toggleShown("others")],
-  ["blur", "b", "Blur the text until the mouse is over it", () => toggleShown("blur")],
-  ["guideline", "g", "Open or close the guideline", () => toggleGuideline()],
-  ["history", "h", "History of this post", () => openHistory()],
-  ["search", "/", "Search and queue", () => openQueue()],
-  ["help", "?", "Keys and help", () => openHelp()],
-];
-
-const WITHOUT_POST = new Set(["search", "help", "next_post", "previous_post", "undo", "redo"]); // what can be done when no post is open
-
-const settings = { keys: {}, snap: "word", guideline: true, breakMinutes: 50, ...memory.read("settings", {}) };
-
-function saveSettings() {
-  memory.write("settings", settings);
-}
-
-function keyOf(action) {
-  return settings.keys[action] || ACTIONS.find((a) => a[0] === action)[1];
-}
-
-function keyName(event) {
-  const shift = event.shiftKey ? "Shift+" : "";
-  if (event.key.length !== 1) return shift + event.key;
-  const letter = event.key.toLowerCase() !== event.key.toUpperCase();
-  return letter ? shift + event.key.toLowerCase().replace(/^./u, (c) => (event.shiftKey ? c.toUpperCase() : c)) : event.key;
-}
-
-function actionFor(event) {
-  const name = keyName(event);
-  return ACTIONS.find(([id]) => keyOf(id) === name) || null;
-}
+import { part } from "./dom.js";
+import { activeCriterion, ed } from "./state.js";
+import { actionFor, perform, WITHOUT_POST } from "./actions.js";
+import { announce } from "./messages.js";
+import { stateText } from "./words.js";
+import { measurePaint, noteActivity } from "./clock.js";
+import { clearSelection } from "./places.js";
+import { refresh } from "./panels.js";
+import { activate } from "./walk.js";
+import { setMode } from "./modes.js";
+import { undo } from "./undo.js";
+import { keepEdges, onCaretKey, onEdgeKey } from "./caret.js";
+import { notice } from "./care.js";
 
 function wantsKeys(target) {
   const root = part("root");
@@ -64,7 +22,7 @@ function wantsKeys(target) {
   return root.contains(target) && !target.closest("input, textarea, select, [contenteditable]");
 }
 
-function onKeyDown(event) {
+export function onKeyDown(event) {
   if (event.defaultPrevented || event.isComposing || !wantsKeys(event.target)) return;
   noteActivity();
   const began = performance.now();
@@ -89,7 +47,7 @@ function handleKey(event) {
   if (!action || event.repeat && !["next_span", "previous_span"].includes(action[0])) return Boolean(action);
   if (ed.mode === "edges") keepEdges();
   if (ed.mode === "caret") setMode("review");
-  action[3]();
+  perform(action[0]);
   return true;
 }
 
@@ -98,7 +56,7 @@ function handleWithoutItem(event) {
   if (event.ctrlKey || event.metaKey) return undoKey(event);
   const action = event.altKey || event.repeat ? null : actionFor(event);
   if (!action || !WITHOUT_POST.has(action[0])) return false;
-  action[3]();
+  perform(action[0]);
   return true;
 }
 
@@ -109,7 +67,7 @@ function undoKey(event) {
   return true;
 }
 
-function chooseCriterion(index) {
+export function chooseCriterion(index) {
   if (index >= ed.item.criteria.length) return false;
   if (ed.mode === "edges") keepEdges();
   if (ed.mode === "caret") setMode("review");
@@ -120,31 +78,7 @@ function chooseCriterion(index) {
   return true;
 }
 
-function stepCriterion(direction) {
+export function stepCriterion(direction) {
   const count = ed.item.criteria.length;
   chooseCriterion((ed.active + direction + count) % count);
-}
-
-function cycleSnap() {
-  settings.snap = { off: "word", word: "sentence", sentence: "off" }[settings.snap] || "word";
-  saveSettings();
-  drawBar();
-  announce("Snapping: " + settings.snap);
-}
-
-function toggleShown(what) {
-  ed.shown[what] = !ed.shown[what];
-  memory.write("shown", ed.shown);
-  part("root").classList.toggle("ev-blurred", ed.shown.blur);
-  announce(what === "others" ? "Other criteria " + (ed.shown.others ? "shown" : "hidden") : "Blur " + (ed.shown.blur ? "on" : "off"));
-  refresh();
-}
-
-// From the key to the frame in which its result is on the screen.
-function measurePaint(began) {
-  requestAnimationFrame(() => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => timing("gesture", performance.now() - began);
-    channel.port2.postMessage(0);
-  });
 }

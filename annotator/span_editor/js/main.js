@@ -1,20 +1,35 @@
 // Starting up: who is here, where they were, and the wiring of the page.
 
-function drawActions() {
-  fill(part("post-actions"),
-    actionButton("previous_post", "‹ Previous"), actionButton("next_post", "Next ›"), actionButton("skip", "Skip"));
-  fill(part("tools"),
-    actionButton("undo", "Undo"), actionButton("redo", "Redo"), actionButton("search", "Queue"), actionButton("history", "History"),
-    actionButton("others", "All criteria"), actionButton("blur", "Blur"), actionButton("assign", "Assign to me"), actionButton("help", "Help"));
-  const verdicts = [["confirm", "Confirm", "ev-primary"], ["none", "No evidence", ""], ["unsure", "Unsure", ""]];
-  const quick = h("div", { class: "ev-quick", "data-part": "quick", hidden: true }, actionButton("accept", "✓ Accept this span"), actionButton("reject", "✕ Reject this span"));
-  fill(part("verdicts"), quick, verdicts.map(([id, label, cls]) => actionButton(id, label, { "data-part": id, class: cls })));
-  fill(part("span-actions"), actionButton("tighten", "Tighten", { "data-part": "tighten" }), actionButton("edges", "Move edges", { "data-part": "edges" }), actionButton("caret", "Caret"));
-  fill(part("rest"), actionButton("confirm_rest", "Confirm the rest"));
-}
+import { debounce, mount, part, sleep } from "./dom.js";
+import { memory } from "./memory.js";
+import { activeCriterion, ed } from "./state.js";
+import { saveSettings, settings } from "./settings.js";
+import { register } from "./actions.js";
+import { say, toast } from "./messages.js";
+import { call, connect, outbox, startOutbox } from "./outbox.js";
+import { drawWindow, startMap } from "./map.js";
+import { clearSelection, selectedSpan } from "./places.js";
+import { drawActions, drawBar, drawSaved } from "./bar.js";
+import { drawDetail, refresh } from "./panels.js";
+import { stepMark } from "./walk.js";
+import { assignToMe, goNext, goPrevious, nothingLeft, openPost, receiveItem, show, skipPost } from "./queue.js";
+import { undo } from "./undo.js";
+import { addSpan, confirmCriterion, confirmRest, decideMark, decideNone, decideUnsure, saveNote, tighten } from "./decisions.js";
+import { keepEdges, startCaret, startEdges } from "./caret.js";
+import { startMouse } from "./pointer.js";
+import { closeDialog, focusRoot } from "./dialog.js";
+import { cycleSnap, focusNote, toggleGuideline, toggleShown } from "./toggles.js";
+import { showNotice, startBreaks } from "./care.js";
+import { openHelp, stopListening } from "./help.js";
+import { openHistory } from "./history.js";
+import { openQueue } from "./find.js";
+import { drawConflicts } from "./conflicts.js";
+import { chooseCriterion, onKeyDown, stepCriterion } from "./keys.js";
 
 function wire() {
+  register(PERFORM);
   drawActions();
+  hearLists();
   part("snap").addEventListener("click", () => cycleSnap());
   part("guideline").addEventListener("toggle", () => ((settings.guideline = part("guideline").open), saveSettings()));
   part("note").addEventListener("change", (event) => saveNote(event.target.value));
@@ -32,7 +47,7 @@ function wire() {
   part("dialog").addEventListener("pointerdown", (event) => event.target === part("dialog") && closeDialog()); // beside it
   part("add-selection").addEventListener("click", () => {
     const span = selectedSpan();
-    if (span) addSpan(span[0], span[1], snapMode());
+    if (span) addSpan(span[0], span[1], settings.snap);
     clearSelection();
   });
   document.addEventListener("keydown", onKeyDown);
@@ -61,7 +76,56 @@ function onSaved(entry, result) {
   if (item === ed.item && criterion === activeCriterion()) drawDetail();
 }
 
-async function start() {
+const PERFORM = {
+  confirm: confirmCriterion,
+  confirm_rest: confirmRest,
+  accept: () => decideMark("accept"),
+  reject: () => decideMark("reject"),
+  reopen: () => decideMark("reopen"),
+  none: decideNone,
+  unsure: decideUnsure,
+  next_span: () => stepMark(1),
+  previous_span: () => stepMark(-1),
+  next_criterion: () => stepCriterion(1),
+  previous_criterion: () => stepCriterion(-1),
+  next_post: goNext,
+  previous_post: goPrevious,
+  skip: skipPost,
+  assign: assignToMe,
+  caret: startCaret,
+  edges: startEdges,
+  tighten,
+  snap: cycleSnap,
+  undo: () => undo(),
+  redo: () => undo(true),
+  note: focusNote,
+  others: () => toggleShown("others"),
+  blur: () => toggleShown("blur"),
+  guideline: toggleGuideline,
+  history: openHistory,
+  search: openQueue,
+  help: () => openHelp(),
+};
+
+// The lists draw themselves anew all the time: their clicks are heard here, once.
+function hearLists() {
+  part("criteria").addEventListener("click", (event) => {
+    const row = event.target.closest(".ev-criterion");
+    if (row) chooseCriterion(Array.prototype.indexOf.call(part("criteria").children, row.parentNode));
+  });
+  part("marks").addEventListener("click", (event) => {
+    const pressed = event.target.closest("[data-verb]");
+    if (!pressed) return;
+    ed.mark = Number(pressed.closest("[data-mark]").dataset.mark);
+    if (pressed.dataset.verb !== "choose") return decideMark(pressed.dataset.verb);
+    ed.moved = true;
+    return refresh();
+  });
+}
+
+export async function start(host) {
+  mount(host.element);
+  connect(host.server);
   wire();
   fitHeight();
   ed.filter = memory.read("filter", {});
@@ -103,5 +167,3 @@ async function firstReply(message) {
     await sleep(Math.min(5000, 400 * tries));
   }
 }
-
-start();

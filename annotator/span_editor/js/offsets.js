@@ -25,7 +25,7 @@ const WALL_LENGTH = 6000;
 // A post as the page holds it. Blocks are the pieces that are drawn anew as a whole: a paragraph with its line break, or, in
 // long paragraphs, a run of sentences. `opens` marks the blocks that begin a paragraph; a wall of text without a single line
 // break is shown as several, because a browser lays out a paragraph as a whole whenever anything in it changes.
-function makeDoc(text, sentencePoints) {
+export function makeDoc(text, sentencePoints) {
   const maps = pointMaps(text);
   const sentences = sentencePoints.map(([a, b]) => [maps.toUnit[a], maps.toUnit[b]]);
   const blocks = [];
@@ -47,7 +47,7 @@ function makeDoc(text, sentencePoints) {
   return { text, ...maps, blocks, sentences };
 }
 
-function blockIndexAt(doc, offset) {
+export function blockIndexAt(doc, offset) {
   let low = 0;
   let high = doc.blocks.length - 1;
   while (low < high) {
@@ -110,7 +110,7 @@ function unitEdges(doc, unit, index, side) {
 }
 
 // Where an edge gets to when it moves by one unit. side: whether it marks the start or the end of something.
-function moveBy(doc, offset, unit, direction, side) {
+export function moveBy(doc, offset, unit, direction, side) {
   const last = direction > 0 ? doc.text.length : 0;
   if (unit === "sentence") {
     const edges = doc.sentences.map((s) => s[side === "start" ? 0 : 1]);
@@ -124,12 +124,12 @@ function moveBy(doc, offset, unit, direction, side) {
   return last;
 }
 
-function wordAt(doc, offset) {
+export function wordAt(doc, offset) {
   const words = wordsOf(doc, doc.blocks[blockIndexAt(doc, offset)]);
   return words.find(([start, end]) => start <= offset && offset < end) || words.find(([, end]) => end === offset) || null;
 }
 
-function sentenceAt(doc, offset) {
+export function sentenceAt(doc, offset) {
   return doc.sentences.find(([start, end]) => start <= offset && offset < end) || null;
 }
 
@@ -143,7 +143,7 @@ function toGraphemes(doc, start, end) {
 const SPACE = /\s/u;
 const TRAILING = /[.,;:!?…。、，！？]/u;
 
-function trimSpaces(doc, start, end) {
+export function trimSpaces(doc, start, end) {
   while (start < end && SPACE.test(doc.text[start])) start += 1;
   while (end > start && SPACE.test(doc.text[end - 1])) end -= 1;
   return [start, end];
@@ -151,7 +151,7 @@ function trimSpaces(doc, start, end) {
 
 // What a selection becomes. "off": whole characters, exactly as selected. "word": whole words, without spaces around and
 // punctuation behind. "sentence": whole sentences, the same ones that the model scores. Null when nothing is left.
-function snap(doc, start, end, mode) {
+export function snap(doc, start, end, mode) {
   [start, end] = toGraphemes(doc, Math.min(start, end), Math.max(start, end));
   if (mode === "off") return end > start ? [start, end] : null;
   [start, end] = trimSpaces(doc, start, end);

@@ -1,16 +1,21 @@
 // Saving. Decisions leave the page one after the other, each with a key that makes a repeated save harmless, and stay in the
 // browser's storage until the server has said that they are on disk. Only decisions and offsets are kept there, no post text.
 
+import { afterPaint, sleep } from "./dom.js";
+import { memory } from "./memory.js";
+import { ed } from "./state.js";
+import { timing } from "./clock.js";
+
 const SEND_TIMEOUT_MS = 15000;
 const STALE_AFTER_MS = 30000;
 const BATCH = 25;
 
-function makeId() {
+export function makeId() {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-const outbox = {
+export const outbox = {
   tab: makeId(),
   entries: [], // { op_id, key, base, message }
   parked: [], // entries that the server refused, with `conflict` or `error`
@@ -24,7 +29,7 @@ const outbox = {
   onsaved: () => {},
 };
 
-function outboxKey(postId, criterionId) {
+export function outboxKey(postId, criterionId) {
   return postId + "\u0000" + criterionId;
 }
 
@@ -53,7 +58,7 @@ function adoptOutboxes() {
   flush();
 }
 
-function enqueue(message) {
+export function enqueue(message) {
   const key = outboxKey(message.post_id, message.criterion_id);
   const chained = outbox.entries.some((e) => e.key === key);
   outbox.entries.push({ key, base: chained ? null : outbox.revisions.get(key) || 0, message });
@@ -62,7 +67,7 @@ function enqueue(message) {
   afterPaint(flush); // what the reader sees comes first
 }
 
-function pendingFor(postId) {
+export function pendingFor(postId) {
   return outbox.entries.filter((e) => e.message.post_id === postId);
 }
 
@@ -82,7 +87,13 @@ function expected(entry) {
   return entry.base === null ? outbox.revisions.get(entry.key) || 0 : entry.base;
 }
 
-async function call(name, message) {
+let server = null; // the functions of the app that may be asked
+
+export function connect(functions) {
+  server = functions;
+}
+
+export async function call(name, message) {
   const timeout = sleep(SEND_TIMEOUT_MS).then(() => undefined);
   try {
     return await Promise.race([server[name](message), timeout]);
@@ -141,19 +152,19 @@ function backOff() {
 }
 
 // "Keep mine": the parked decision goes again, now knowing what it replaces. "Take theirs": it is dropped.
-function keepMine(parked) {
+export function keepMine(parked) {
   outbox.parked = outbox.parked.filter((e) => e !== parked);
   outbox.revisions.set(parked.key, parked.conflict.revision);
   enqueue({ ...parked.message, op_id: makeId() + ".0" });
 }
 
-function dropParked(parked) {
+export function dropParked(parked) {
   outbox.parked = outbox.parked.filter((e) => e !== parked);
   persistOutbox();
   outbox.onchange();
 }
 
-function startOutbox() {
+export function startOutbox() {
   window.addEventListener("online", () => outbox.wake && outbox.wake());
   window.addEventListener("pagehide", () => persistOutbox(true));
   window.addEventListener("beforeunload", (event) => {
@@ -161,4 +172,8 @@ function startOutbox() {
   });
   setInterval(() => (outbox.entries.length || outbox.parked.length) && persistOutbox(), STALE_AFTER_MS / 3);
   adoptOutboxes();
+}
+
+export async function drained() {
+  for (let i = 0; i < 100 && outbox.entries.length; i += 1) await sleep(30);
 }

@@ -1,12 +1,16 @@
-// Everything around the text: the bar, the list of criteria, the active criterion, messages.
+// Beside the text: the list of criteria and the active one.
 
-const VERDICT_SIGN = { evidence: "✓", no_evidence: "∅", unsure: "?" };
-const SAVING_IS_SLOW_MS = 300;
-const KEY_SIGNS = { "Shift+": "⇧", Enter: "⏎", Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
-const VERDICT_WORD = { evidence: "evidence", no_evidence: "no evidence", unsure: "unsure" };
+import { button, fill, fillOnce, make, part, plural, unwrapped, write } from "./dom.js";
+import { colorOf, patternOf } from "./patterns.js";
+import { activeCriterion, activeMark, coreOf, ed, isOpen, openCount } from "./state.js";
+import { settings } from "./settings.js";
+import { shortQuote, stateSign, stateText, VERDICT_SIGN, VERDICT_WORD } from "./words.js";
+import { drawText } from "./text.js";
+import { reveal } from "./places.js";
+import { drawBar } from "./bar.js";
 
 // Everything is written first; only then is asked where things are, so that the browser lays the page out once.
-function refresh() {
+export function refresh() {
   if (!ed.item) return;
   drawText();
   drawCriteria();
@@ -19,120 +23,6 @@ function refresh() {
     reveal(mark.start, mark.end);
   }
   ed.moved = false;
-}
-
-// --- messages
-
-const announce = (() => {
-  let turn = 0;
-  return (text) => {
-    turn += 1;
-    part("live").textContent = text + (turn % 2 ? "\u00a0" : ""); // a change is what is read out
-  };
-})();
-
-function say(text) {
-  toast(text);
-}
-
-function toast(text, label, action) {
-  const box = part("toast");
-  clearTimeout(box.timer);
-  const act = label && button([label, keyHint("undo")], () => ((box.hidden = true), action()), { class: "ev-link" });
-  fill(box, h("span", {}, text), act);
-  box.hidden = false;
-  box.timer = setTimeout(() => (box.hidden = true), label ? 8000 : 4500);
-  announce(text);
-}
-
-function keyHint(action) {
-  return h("kbd", { "aria-hidden": "true" }, shownKey(keyOf(action)));
-}
-
-function shownKey(key) {
-  return Object.entries(KEY_SIGNS).reduce((shown, [name, sign]) => shown.replace(name, sign), key === " " ? "Space" : key);
-}
-
-function actionButton(action, label, props) {
-  const entry = ACTIONS.find((a) => a[0] === action);
-  const run = () => ed.me && (ed.item || WITHOUT_POST.has(action)) && entry[3]();
-  return button([h("span", {}, label), keyHint(action)], run, { "data-action": action, title: entry[2], ...props });
-}
-
-// --- bar
-
-function drawBar() {
-  drawPosition();
-  drawSaved();
-  drawMode();
-  for (const name of ["others", "blur"]) {
-    const toggle = part("tools").querySelector('[data-action="' + name + '"]');
-    if (toggle) toggle.setAttribute("aria-pressed", ed.shown[name] ? "true" : "false");
-  }
-  for (const node of part("bar").querySelectorAll("[data-action]")) node.disabled = !ed.item && !WITHOUT_POST.has(node.dataset.action);
-}
-
-function drawPosition() {
-  const { progress, item } = ed;
-  const done = progress && progress.posts ? Math.round((100 * progress.reviewed) / progress.posts) : 0;
-  const id = item ? item.post.id : "";
-  fillOnce(part("position"), JSON.stringify([id, progress]), () => [
-    id ? h("a", { class: "ev-post-id", href: "?post=" + encodeURIComponent(id), title: "Link to this post: " + id }, id) : h("strong", { class: "ev-post-id" }, "Review"),
-    progress && h("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + progress.left + " left"),
-    progress && h("span", { class: "ev-progress", "aria-hidden": "true" }, h("i", { style: { width: done + "%" } })),
-  ]);
-}
-
-function savedState() {
-  if (outbox.parked.length) return ["conflict", "needs your choice"];
-  const waiting = outbox.entries.length;
-  if (waiting && outbox.failures) return ["offline", waiting + " not saved yet"]; // short: the bar must not break into two lines
-  if (waiting) return ["saving", "Saving…"];
-  return ["saved", outbox.lastSaved ? "Saved" : "All saved"];
-}
-
-// A save that is quick does not flicker: "Saving" is written once it has taken a moment.
-function drawSaved() {
-  const [state, text] = savedState();
-  const node = part("saved");
-  node.dataset.saved = state;
-  if (state === "saving") node.timer = node.timer || setTimeout(() => write(node, savedState()[1]), SAVING_IS_SLOW_MS);
-  else {
-    clearTimeout(node.timer);
-    node.timer = 0;
-    write(node, text);
-  }
-  node.title = state === "offline" ? (outbox.reason || "The server does not answer.") + " Your decisions wait in this browser and are sent again." : "";
-}
-
-function drawMode() {
-  const hints = {
-    review: "",
-    caret: "Caret: ← → character · Ctrl word · ↑ ↓ sentence · Shift selects · Space word, sentence · Enter adds · Esc leaves",
-    edges: "Edges: ← → end by character · Ctrl by word · ↑ ↓ by sentence · Shift moves the start · Enter keeps · Esc leaves",
-  };
-  write(part("mode"), hints[ed.mode]);
-  part("mode").hidden = ed.mode === "review";
-  write(part("snap"), "Snap: " + settings.snap);
-}
-
-// --- criteria
-
-function stateText(criterion) {
-  if (criterion.verdict) return verdictText(criterion.verdict, criterion.marks);
-  const open = criterion.marks.filter((m) => m.state === "undecided").length;
-  if (open) return plural(open, "predicted span") + " to check";
-  if (criterion.marks.length) return "in progress";
-  if (criterion.known === false) return "the model does not know this criterion";
-  return criterion.predicted ? "nothing predicted" : "not predicted yet";
-}
-
-function stateSign(criterion) {
-  const own = criterion.marks.filter(isOwn).length;
-  const open = criterion.marks.filter((m) => m.state === "undecided").length;
-  if (criterion.verdict) return [VERDICT_SIGN[criterion.verdict], own ? String(own) : ""];
-  if (open) return ["○", own ? own + "/" + (own + open) : String(open)];
-  return ["·", ""];
 }
 
 function drawCriteria() {
@@ -151,7 +41,7 @@ function drawCriteria() {
     row.dataset.verdict = criterion.verdict || (criterion.marks.length ? "open" : "blank");
     row.firstChild.setAttribute("aria-current", index === ed.active ? "true" : "false");
     row.firstChild.setAttribute("aria-label", index + 1 + ". " + criterion.name + ": " + stateText(criterion));
-    fill(row.querySelector(".ev-state"), h("b", {}, sign), count);
+    fill(row.querySelector(".ev-state"), make("b", {}, sign), count);
   });
 }
 
@@ -169,27 +59,25 @@ function revealMarkRow() {
 
 function criterionRow(criterion) {
   const [image, size] = patternOf(criterion.index);
-  const swatch = h("i", { class: "ev-swatch", style: { "background-image": image, "background-size": size } });
-  return h(
+  const swatch = make("i", { class: "ev-swatch", style: { "background-image": image, "background-size": size } });
+  return make(
     "li",
     { style: { "--c": colorOf(criterion.index) } },
     button(
-      [h("span", { class: "ev-number" }, criterion.index + 1), h("span", { class: "ev-name" }, criterion.name, swatch), h("span", { class: "ev-state" })],
-      () => chooseCriterion(criterion.index),
+      [make("span", { class: "ev-number" }, criterion.index + 1), make("span", { class: "ev-name" }, criterion.name, swatch), make("span", { class: "ev-state" })],
+      null,
       { class: "ev-criterion" },
     ),
   );
 }
 
-// --- the active criterion
-
-function drawDetail() {
+export function drawDetail() {
   const criterion = activeCriterion();
   const box = part("detail");
   const typing = box.contains(document.activeElement) && document.activeElement.tagName === "TEXTAREA" && box.criterion === criterion;
   if (box.criterion !== criterion) box.style.setProperty("--c", colorOf(criterion.index));
   fillOnce(part("detail-head"), [criterion.index, criterion.name, criterion.verdict].join("|"), () => [
-    h("span", { class: "ev-number" }, criterion.index + 1), h("h2", {}, criterion.name), verdictBadge(criterion)]);
+    make("span", { class: "ev-number" }, criterion.index + 1), make("h2", {}, criterion.name), verdictBadge(criterion)]);
   write(part("model-line"), modelLine(criterion));
   drawMarks(criterion);
   if (box.criterion !== criterion) write(part("guideline-text"), unwrapped(criterion.guideline));
@@ -218,8 +106,8 @@ function confirmLabel(criterion) {
 }
 
 function verdictBadge(criterion) {
-  if (!criterion.verdict) return h("span", { class: "ev-badge" }, "open");
-  return h("span", { class: "ev-badge", "data-verdict": criterion.verdict }, VERDICT_SIGN[criterion.verdict] + " " + VERDICT_WORD[criterion.verdict]);
+  if (!criterion.verdict) return make("span", { class: "ev-badge" }, "open");
+  return make("span", { class: "ev-badge", "data-verdict": criterion.verdict }, VERDICT_SIGN[criterion.verdict] + " " + VERDICT_WORD[criterion.verdict]);
 }
 
 function modelLine(criterion) {
@@ -265,49 +153,18 @@ function drawMarks(criterion) {
 function markRow(mark) {
   const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
   const word = { undecided: "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
-  const act = (verb) => () => {
-    ed.mark = mark.id;
-    decideMark(verb);
-  };
   const text = shortQuote(mark);
-  const choose = () => {
-    ed.mark = mark.id;
-    ed.moved = true;
-    refresh();
-  };
-  return h(
+  return make(
     "li",
-    { class: "ev-mark ev-" + mark.state + (mark.id === ed.mark ? " ev-current" : "") },
-    button([h("span", { class: "ev-quote", dir: "auto" }, text), h("small", {}, [word, score].filter(Boolean).join(" · "))], choose, { class: "ev-mark-text", "aria-pressed": mark.id === ed.mark ? "true" : "false" }),
-    mark.state === "undecided" || mark.state === "rejected" ? button("✓", act("accept"), { class: "ev-yes", "aria-label": "Accept " + text, title: "Accept" }) : null,
-    mark.state !== "rejected" ? button("✕", act("reject"), { class: "ev-no", "aria-label": (mark.predicted ? "Reject " : "Remove ") + text, title: mark.predicted ? "Reject" : "Remove" }) : null,
-    mark.predicted && mark.state !== "undecided" ? button("↺", act("reopen"), { class: "ev-back", "aria-label": "Take back " + text, title: "Take back" }) : null,
+    { class: "ev-mark ev-" + mark.state + (mark.id === ed.mark ? " ev-current" : ""), "data-mark": mark.id },
+    button([make("span", { class: "ev-quote", dir: "auto" }, text), make("small", {}, [word, score].filter(Boolean).join(" · "))], null, { "data-verb": "choose", class: "ev-mark-text", "aria-pressed": mark.id === ed.mark ? "true" : "false" }),
+    mark.state === "undecided" || mark.state === "rejected" ? button("✓", null, { "data-verb": "accept", class: "ev-yes", "aria-label": "Accept " + text, title: "Accept" }) : null,
+    mark.state !== "rejected" ? button("✕", null, { "data-verb": "reject", class: "ev-no", "aria-label": (mark.predicted ? "Reject " : "Remove ") + text, title: mark.predicted ? "Reject" : "Remove" }) : null,
+    mark.predicted && mark.state !== "undecided" ? button("↺", null, { "data-verb": "reopen", class: "ev-back", "aria-label": "Take back " + text, title: "Take back" }) : null,
   );
 }
 
 function otherLine(other) {
   const spans = other.spans.length ? " (" + plural(other.spans.length, "span") + ")" : "";
-  return h("li", {}, h("b", {}, other.reviewer), ": " + VERDICT_WORD[other.verdict] + spans + (other.note ? ": " + other.note : ""));
-}
-
-function announceMark() {
-  const mark = activeMark();
-  if (!mark) return;
-  const score = mark.predicted && mark.predicted[2] !== null ? ", score " + mark.predicted[2].toFixed(2) : "";
-  announce(activeCriterion().name + ", " + mark.state + score + ": " + quote(mark.start, mark.end).slice(0, 300));
-}
-
-function focusNote() {
-  part("note-box").open = true;
-  part("note").focus();
-}
-
-function toggleGuideline() {
-  settings.guideline = !settings.guideline;
-  saveSettings();
-  refresh();
-}
-
-function showAddButton(visible) {
-  part("add-selection").hidden = !visible;
+  return make("li", {}, make("b", {}, other.reviewer), ": " + VERDICT_WORD[other.verdict] + spans + (other.note ? ": " + other.note : ""));
 }

@@ -15,11 +15,11 @@ const PATTERNS = [
   (c) => ["radial-gradient(circle at 2px 1.5px," + c + " 1.5px,transparent 1.7px)", "10px 3px"],
 ];
 
-function colorOf(index) {
+export function colorOf(index) {
   return "var(--ev-c" + (index % 12) + ")";
 }
 
 // [image, size] of one piece of the line, to be repeated along it.
-function patternOf(index) {
+export function patternOf(index) {
   return PATTERNS[index % PATTERNS.length](colorOf(index));
 }

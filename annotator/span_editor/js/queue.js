@@ -1,7 +1,20 @@
 // Which post is open. The next one is fetched while this one is read; posts seen lately are kept, so going back is immediate.
 
+import { afterPaint, button, fill, make, part, plural, sleep } from "./dom.js";
+import { memory } from "./memory.js";
+import { ed, isOpen, openCount, readAnswer, readItem } from "./state.js";
+import { perform } from "./actions.js";
+import { announce, say, toast } from "./messages.js";
+import { lapClock, timing } from "./clock.js";
+import { call, outbox, outboxKey, pendingFor } from "./outbox.js";
+import { mountText } from "./text.js";
+import { drawBar, drawPosition } from "./bar.js";
+import { refresh } from "./panels.js";
+import { activate } from "./walk.js";
+import { setMode } from "./modes.js";
+
 const KEPT_ITEMS = 30;
-const DEFAULT_FILTER = { order: "uncertain", state: "todo" };
+export const DEFAULT_FILTER = { order: "uncertain", state: "todo" };
 
 function keepItem(item) {
   ed.items.delete(item.post.id);
@@ -10,7 +23,7 @@ function keepItem(item) {
 }
 
 // An item from the server, with the decisions of this browser that are still on their way there.
-function receiveItem(wire) {
+export function receiveItem(wire) {
   const item = readItem(wire);
   for (const criterion of item.criteria) {
     const key = outboxKey(item.post.id, criterion.id);
@@ -47,7 +60,7 @@ function prefetch() {
   ed.next = { wanted: JSON.stringify(ed.filter), reply: fetchNext() };
 }
 
-async function openPost(postId, options) {
+export async function openPost(postId, options) {
   const kept = options && options.fresh ? null : ed.items.get(postId);
   const { item, error } = kept ? { item: kept } : await fetchItem({ post_id: postId, filter: ed.filter });
   if (error) {
@@ -61,7 +74,7 @@ async function openPost(postId, options) {
   return true;
 }
 
-async function goNext() {
+export async function goNext() {
   const began = performance.now();
   if (ed.at + 1 < ed.trail.length) {
     await openPost(ed.trail[ed.at + 1]);
@@ -80,25 +93,25 @@ async function goNext() {
   return undefined;
 }
 
-async function goPrevious() {
+export async function goPrevious() {
   if (!ed.item && ed.at >= 0) return openPost(ed.trail[ed.at]); // the queue is at its end: back to what was open
   if (ed.at <= 0) return say("This is the first post that you opened.");
   return openPost(ed.trail[ed.at - 1]);
 }
 
-async function skipPost() {
+export async function skipPost() {
   const reply = await call("review_skip", { post_id: ed.item.post.id });
   if (!reply || !reply.ok) return say("The post could not be put off now: " + ((reply && reply.error) || "no connection."));
   toast("Skipped. It stays in the queue under “skipped”.");
   return goNext();
 }
 
-async function assignToMe() {
+export async function assignToMe() {
   const reply = await call("review_assign", { post_id: ed.item.post.id });
   return say(reply && reply.ok ? "This post is assigned to you." : "The post could not be assigned: " + ((reply && reply.error) || "no connection."));
 }
 
-function show(item) {
+export function show(item) {
   if (!item.criteria.length) return nothingToShow("There are no criteria yet. Add them on the Guidelines or the Data page.");
   ed.item = item;
   ed.draft = null;
@@ -144,11 +157,11 @@ function takePrediction(item, wire) {
   if (criterion.index === ed.active && !ed.mark) activate(ed.active);
 }
 
-function nothingLeft() {
+export function nothingLeft() {
   ed.next = null;
   if (ed.item && openCount(ed.item)) return say("This is the last post of the queue.");
   const narrowed = Object.entries(ed.filter).some(([name, value]) => name !== "order" && value !== "" && value !== DEFAULT_FILTER[name]);
-  const look = button("Choose another queue", openQueue);
+  const look = button("Choose another queue", () => perform("search"));
   if (narrowed) return nothingToShow("No post is left in this queue.", button("Show all posts to review", () => changeFilter({}), { class: "ev-primary" }), look);
   return nothingToShow("Nothing is left to review. Import more posts on the Data page, or look at the posts that are reviewed.", look);
 }
@@ -156,12 +169,12 @@ function nothingLeft() {
 function nothingToShow(text, ...ways) {
   ed.item = null;
   part("root").dataset.state = "empty";
-  fill(part("empty"), h("span", {}, text), ways.length ? h("span", { class: "ev-row" }, ways) : null);
+  fill(part("empty"), make("span", {}, text), ways.length ? make("span", { class: "ev-row" }, ways) : null);
   drawBar();
   announce(text);
 }
 
-async function changeFilter(filter) {
+export async function changeFilter(filter) {
   ed.filter = filter;
   memory.write("filter", { ...filter, query: "" });
   ed.next = null;

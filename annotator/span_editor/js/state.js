@@ -3,7 +3,9 @@
 // A mark is one span with its state: undecided or rejected (the model's), accepted, adjusted or added (the reviewer's).
 // Its offsets are UTF-16 units; `predicted` keeps the model's span as it came, in code points, to be sent back unchanged.
 
-const ed = {
+import { makeDoc } from "./offsets.js";
+
+export const ed = {
   me: null,
   item: null, // { post, doc, criteria, model }
   items: new Map(), // post id -> item, the latest few: going back needs no server
@@ -27,7 +29,7 @@ function makeMark(state, start, end, predicted) {
   return { id: markNumber, state, start, end, predicted: predicted || null };
 }
 
-function readItem(wire) {
+export function readItem(wire) {
   const doc = makeDoc(wire.post.text, wire.sentences);
   const criteria = wire.criteria.map((c, index) => readCriterion(doc, c, index));
   return { post: wire.post, doc, criteria, model: wire.model };
@@ -48,7 +50,7 @@ function readCriterion(doc, wire, index) {
   };
 }
 
-function readAnswer(doc, wire) {
+export function readAnswer(doc, wire) {
   const unit = (point) => doc.toUnit[point];
   const marks = [
     ...wire.undecided.map((p) => makeMark("undecided", unit(p[0]), unit(p[1]), p)),
@@ -66,7 +68,7 @@ function readAnswer(doc, wire) {
   };
 }
 
-function answerWire(doc, answer) {
+export function answerWire(doc, answer) {
   const point = (unit) => doc.toPoint[unit];
   const own = answer.marks.filter(isOwn);
   return {
@@ -79,11 +81,11 @@ function answerWire(doc, answer) {
   };
 }
 
-function sortMarks(marks) {
+export function sortMarks(marks) {
   return marks.slice().sort((a, b) => a.start - b.start || a.end - b.end || a.id - b.id);
 }
 
-function isOwn(mark) {
+export function isOwn(mark) {
   return mark.state === "accepted" || mark.state === "adjusted" || mark.state === "added";
 }
 
@@ -107,20 +109,20 @@ function back(doc, mark, state) {
   return { ...mark, state, start: doc.toUnit[mark.predicted[0]], end: doc.toUnit[mark.predicted[1]] };
 }
 
-function accepted(answer, id) {
+export function accepted(answer, id) {
   return replaceMark(answer, id, (m) => [m.state === "added" ? m : { ...m, state: m.state === "adjusted" ? "adjusted" : "accepted" }]);
 }
 
 // A span of the model is rejected as the model made it; a span of one's own just goes.
-function rejected(doc, answer, id) {
+export function rejected(doc, answer, id) {
   return replaceMark(answer, id, (m) => (m.predicted ? [back(doc, m, "rejected")] : []));
 }
 
-function reopened(doc, answer, id) {
+export function reopened(doc, answer, id) {
   return replaceMark(answer, id, (m) => (m.predicted ? [back(doc, m, "undecided")] : []));
 }
 
-function adjusted(doc, answer, id, start, end) {
+export function adjusted(doc, answer, id, start, end) {
   return replaceMark(answer, id, (m) => {
     if (!m.predicted) return [{ ...m, start, end }];
     const same = doc.toPoint[start] === m.predicted[0] && doc.toPoint[end] === m.predicted[1];
@@ -129,7 +131,7 @@ function adjusted(doc, answer, id, start, end) {
 }
 
 // Adding what stands there already means accepting it. Returns [answer, id of the mark].
-function added(answer, start, end) {
+export function added(answer, start, end) {
   const same = answer.marks.find((m) => m.start === start && m.end === end);
   if (same) return [accepted(answer, same.id), same.id];
   const mark = makeMark("added", start, end, null);
@@ -137,49 +139,49 @@ function added(answer, start, end) {
 }
 
 // The criterion as it is shown, taken as the answer: open predictions are evidence, and where nothing is marked, there is none.
-function confirmed(answer) {
+export function confirmed(answer) {
   const marks = answer.marks.map((m) => (m.state === "undecided" ? { ...m, state: "accepted" } : m));
   return { marks, verdict: verdictOf(marks) || "no_evidence", note: answer.note };
 }
 
-function emptied(doc, answer) {
+export function emptied(doc, answer) {
   const marks = answer.marks.filter((m) => m.predicted).map((m) => back(doc, m, "rejected"));
   return { marks: sortMarks(marks), verdict: "no_evidence", note: answer.note };
 }
 
-function unsure(answer) {
+export function unsure(answer) {
   const verdict = answer.verdict === "unsure" ? verdictOf(answer.marks) : "unsure";
   return { marks: answer.marks, verdict, note: answer.note };
 }
 
-function answerOf(criterion) {
+export function answerOf(criterion) {
   return { marks: criterion.marks, verdict: criterion.verdict, note: criterion.note, model: criterion.model };
 }
 
-function activeCriterion() {
+export function activeCriterion() {
   return ed.item ? ed.item.criteria[ed.active] : null;
 }
 
-function activeMark() {
+export function activeMark() {
   const criterion = activeCriterion();
   return (criterion && criterion.marks.find((m) => m.id === ed.mark)) || null;
 }
 
-function isOpen(criterion) {
+export function isOpen(criterion) {
   return criterion.verdict === null;
 }
 
-function openCount(item) {
+export function openCount(item) {
   return item.criteria.filter(isOpen).length;
 }
 
-function coreOf(mark) {
+export function coreOf(mark) {
   const p = mark && mark.predicted;
   if (!p || p[3] === null || p[3] === undefined) return null;
   const core = { start: ed.item.doc.toUnit[p[3]], end: ed.item.doc.toUnit[p[4]] };
   return core.start === mark.start && core.end === mark.end ? null : core;
 }
 
-function quote(start, end) {
+export function quote(start, end) {
   return ed.item.doc.text.slice(start, end);
 }

@@ -2,6 +2,12 @@
 // the active criterion's as a fill and every criterion's as an underline in a lane of its own. Only blocks whose pieces
 // have changed are built again, so a gesture costs the same in a long post as in a short one.
 
+import { fill, make, part } from "./dom.js";
+import { blockIndexAt } from "./offsets.js";
+import { colorOf, patternOf } from "./patterns.js";
+import { activeCriterion, ed, sortMarks } from "./state.js";
+import { scheduleMap } from "./map.js";
+
 const LONG_POST = 20000; // from here on the browser leaves out what is not on the screen
 const LANES = 3;
 const LANE_HEIGHT = 4;
@@ -38,13 +44,13 @@ function signatureOf(entry) {
   return [entry.start, entry.end, m.id, m.state, entry.lane, entry.active, m.id === ed.mark, entry.criterion.index].join(",");
 }
 
-function mountText(item) {
+export function mountText(item) {
   const paragraphs = [];
   for (const block of item.doc.blocks) {
     block.signature = null;
-    block.node = h("span", { class: "ev-block" });
+    block.node = make("span", { class: "ev-block" });
     block.node.block = block;
-    if (block.opens) paragraphs.push(h("div", { class: "ev-par", dir: "auto" }));
+    if (block.opens) paragraphs.push(make("div", { class: "ev-par", dir: "auto" }));
     paragraphs[paragraphs.length - 1].append(block.node);
   }
   part("text").classList.toggle("ev-long", item.doc.text.length > LONG_POST);
@@ -52,7 +58,7 @@ function mountText(item) {
   drawText();
 }
 
-function drawText() {
+export function drawText() {
   const { doc } = ed.item;
   const entries = visibleMarks(ed.item);
   const perBlock = new Map();
@@ -78,11 +84,11 @@ function drawBlock(doc, block, entries, signature) {
   const edges = cutPoints(block, entries);
   for (let i = 0; i + 1 < edges.length; i += 1) {
     const [start, end] = [edges[i], edges[i + 1]];
-    if (current && current.start === start) pieces.push(h("span", { class: "ev-handle", "data-edge": "start" }));
+    if (current && current.start === start) pieces.push(make("span", { class: "ev-handle", "data-edge": "start" }));
     const over = entries.filter((e) => e.start <= start && end <= e.end);
     const text = document.createTextNode(doc.text.slice(start, end));
     pieces.push(over.length ? pieceOf(over, text, start) : text);
-    if (current && current.end === end) pieces.push(h("span", { class: "ev-handle", "data-edge": "end" }));
+    if (current && current.end === end) pieces.push(make("span", { class: "ev-handle", "data-edge": "end" }));
   }
   fill(block.node, pieces);
 }
@@ -99,7 +105,7 @@ function cutPoints(block, entries) {
 function pieceOf(over, text, start) {
   const ranked = over.slice().sort((a, b) => rank(b) - rank(a));
   const top = ranked[0];
-  const piece = h("span", { class: "ev-seg ev-" + (top.active ? top.mark.state : "other") }, text);
+  const piece = make("span", { class: "ev-seg ev-" + (top.active ? top.mark.state : "other") }, text);
   piece.classList.toggle("ev-current", top.mark.id === ed.mark && top.active);
   piece.dataset.marks = ranked.map((e) => e.mark.id).join(" ");
   piece.style.setProperty("--c", colorOf(top.criterion.index));
@@ -137,117 +143,4 @@ function paintLanes(piece, over) {
   piece.style.backgroundSize = [...sizes, "100% calc(100% - " + LANES * LANE_HEIGHT + "px)"].join(",");
   piece.style.backgroundPosition = [...places, "0 0"].join(",");
   piece.style.backgroundRepeat = [...images.map(() => "repeat-x"), "no-repeat"].join(",");
-}
-
-// --- where things are
-
-// [text node, offset in it] of a position in the post.
-function locate(offset) {
-  const { doc } = ed.item;
-  const block = doc.blocks[blockIndexAt(doc, Math.min(offset, doc.text.length))];
-  let left = offset - block.start;
-  const walker = document.createTreeWalker(block.node, NodeFilter.SHOW_TEXT);
-  let node = walker.nextNode();
-  while (node && left > node.length) {
-    left -= node.length;
-    node = walker.nextNode();
-  }
-  return node ? [node, Math.min(left, node.length)] : [block.node, 0];
-}
-
-// Position in the post of a point in the page's tree, or null if it is not in the text.
-function offsetAt(node, within) {
-  const text = part("text");
-  if (!text.contains(node)) return null;
-  const holder = (node.nodeType === 1 ? node : node.parentElement).closest(".ev-block");
-  const range = document.createRange();
-  range.selectNodeContents(holder || text);
-  range.setEnd(node, within);
-  return (holder ? holder.block.start : 0) + range.toString().length;
-}
-
-function offsetAtPoint(x, y) {
-  if (document.caretPositionFromPoint) {
-    const position = document.caretPositionFromPoint(x, y);
-    return position ? offsetAt(position.offsetNode, position.offset) : null;
-  }
-  const range = document.caretRangeFromPoint(x, y);
-  return range ? offsetAt(range.startContainer, range.startOffset) : null;
-}
-
-function rangeOf(start, end) {
-  const range = document.createRange();
-  range.setStart(...locate(start));
-  range.setEnd(...locate(end));
-  return range;
-}
-
-// Bring a span into view, only as far as needed, with a few lines around it. What was left out of a long post so far has only
-// a guessed height: once it is there, the span is looked for again.
-function reveal(start, end) {
-  bringIntoView(start, end);
-  const { item } = ed;
-  if (part("text").classList.contains("ev-long")) requestAnimationFrame(() => ed.item === item && bringIntoView(start, end));
-}
-
-function bringIntoView(start, end) {
-  const scroll = part("scroll");
-  const own = scroll.scrollHeight > scroll.clientHeight + 1 && getComputedStyle(scroll).overflowY !== "visible";
-  const frame = own ? scroll.getBoundingClientRect() : { top: 0, bottom: window.innerHeight };
-  const rect = rangeOf(start, Math.max(end, start)).getBoundingClientRect();
-  if (!rect.height && !rect.top) return;
-  const margin = Math.min(120, (frame.bottom - frame.top) / 4);
-  let by = 0;
-  if (rect.top < frame.top + margin) by = rect.top - frame.top - margin;
-  else if (rect.bottom > frame.bottom - margin) by = Math.min(rect.bottom - frame.bottom + margin, rect.top - frame.top - margin);
-  if (by) (own ? scroll : window).scrollBy({ top: by, behavior: "instant" });
-}
-
-// --- the map of where evidence lies
-
-let mapEntries = null;
-
-function scheduleMap(entries) {
-  const waiting = mapEntries !== null;
-  mapEntries = entries;
-  if (!waiting) requestAnimationFrame(drawMap);
-}
-
-function drawMap() {
-  const entries = mapEntries;
-  mapEntries = null;
-  if (!ed.item || !entries) return;
-  drawWindow();
-  const length = ed.item.doc.text.length;
-  const key = ed.item.post.id + ":" + entries.map((e) => [e.start, e.end, e.mark.state, e.active, e.criterion.index].join()).join(";");
-  fillOnce(part("ticks"), key, () => ticksOf(entries, length));
-}
-
-function ticksOf(entries, length) {
-  return entries.map((entry) => {
-    const kind = entry.active ? entry.mark.state : "other";
-    const tick = h("i", { class: "ev-tick ev-" + kind });
-    tick.style.cssText =
-      "top:" + ((100 * entry.start) / length).toFixed(2) + "%;height:max(3px," + ((100 * (entry.end - entry.start)) / length).toFixed(2) +
-      "%);--c:" + colorOf(entry.criterion.index);
-    return tick;
-  });
-}
-
-function drawWindow() {
-  const scroll = part("scroll");
-  const frame = part("window");
-  const [whole, seen, top] = [Math.max(1, scroll.scrollHeight), scroll.clientHeight, scroll.scrollTop];
-  frame.style.top = (100 * top) / whole + "%";
-  frame.style.height = (100 * seen) / whole + "%";
-  frame.hidden = seen >= whole - 2;
-}
-
-function startMap() {
-  part("scroll").addEventListener("scroll", () => requestAnimationFrame(drawWindow), { passive: true });
-  part("map").addEventListener("click", (event) => {
-    const frame = part("map").getBoundingClientRect();
-    const scroll = part("scroll");
-    scroll.scrollTop = ((event.clientY - frame.top) / frame.height) * scroll.scrollHeight - scroll.clientHeight / 2;
-  });
 }

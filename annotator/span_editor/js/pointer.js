@@ -1,31 +1,19 @@
 // The mouse: selecting makes a span, clicking chooses one, dragging a handle moves its edge. Double click: word; triple: sentence.
 
-const DOUBLE_CLICK_WAIT_MS = 280; // a third click may follow and mean the sentence
+import { part } from "./dom.js";
+import { sentenceAt, snap, wordAt } from "./offsets.js";
+import { activeMark, ed } from "./state.js";
+import { settings } from "./settings.js";
+import { drawText } from "./text.js";
+import { clearSelection, offsetAtPoint, selectedSpan, showAddButton } from "./places.js";
+import { refresh } from "./panels.js";
+import { announceMark } from "./walk.js";
+import { addSpan, adjustMark } from "./decisions.js";
 
+const DOUBLE_CLICK_WAIT_MS = 280; // a third click may follow and mean the sentence
 const mouse = { down: false, drag: null, timer: 0, touch: false };
 
-function selectedSpan() {
-  const selection = window.getSelection();
-  if (!selection || selection.isCollapsed || !selection.rangeCount) return null;
-  const range = selection.getRangeAt(0);
-  const text = part("text");
-  if (!range.intersectsNode(text)) return null;
-  const start = offsetAt(range.startContainer, range.startOffset) ?? 0;
-  const end = offsetAt(range.endContainer, range.endOffset) ?? ed.item.doc.text.length;
-  return start < end ? [start, end] : null;
-}
-
-function clearSelection() {
-  const selection = window.getSelection();
-  if (selection) selection.removeAllRanges();
-  showAddButton(false);
-}
-
-function snapMode() {
-  return settings.snap;
-}
-
-function startMouse() {
+export function startMouse() {
   const text = part("text");
   text.addEventListener("pointerdown", onPointerDown);
   document.addEventListener("pointerup", () => mouse.drag && endDrag());
@@ -66,7 +54,7 @@ function onClicks(event) {
   const span = selectedSpan();
   if (moved || event.detail <= 1) {
     if (span && (moved || event.shiftKey)) {
-      addSpan(span[0], span[1], snapMode());
+      addSpan(span[0], span[1], settings.snap);
       clearSelection();
     } else if (event.target.closest && event.target.closest(".ev-seg")) {
       pickMark(event.target.closest(".ev-seg"));
@@ -108,7 +96,7 @@ function onDrag(event) {
   if (at === null) return;
   const { edge, start, end } = mouse.drag;
   const raw = edge === "start" ? [Math.min(at, end - 1), end] : [start, Math.max(at, start + 1)];
-  const mode = event.altKey ? "off" : snapMode();
+  const mode = event.altKey ? "off" : settings.snap;
   const snapped = snap(ed.item.doc, raw[0], raw[1], mode);
   if (!snapped) return;
   ed.draft = edge === "start" ? { start: Math.min(snapped[0], end - 1), end } : { start, end: snapped[1] };

@@ -1,0 +1,81 @@
+// What can be done, with its key and its words: buttons, help and keyboard read the same list. The key of an action can be
+// changed; the arrow keys of the two text modes, the digits and Ctrl+Z stay as they are.
+
+import { button, make } from "./dom.js";
+import { ed } from "./state.js";
+import { settings } from "./settings.js";
+
+const KEY_SIGNS = { "Shift+": "⇧", Enter: "⏎", Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+
+export const ACTIONS = [
+  ["confirm", "Enter", "Confirm the criterion as shown; when all are done: next post"],
+  ["confirm_rest", "Shift+Enter", "Confirm all open criteria of the post as shown"],
+  ["accept", "a", "Accept the span"],
+  ["reject", "x", "Reject the span (removes one of your own)"],
+  ["reopen", "Backspace", "Take back the decision on the span"],
+  ["none", "0", "No evidence for this criterion"],
+  ["unsure", "u", "Unsure about this criterion"],
+  ["next_span", "j", "Next span"],
+  ["previous_span", "k", "Previous span"],
+  ["next_criterion", "]", "Next criterion"],
+  ["previous_criterion", "[", "Previous criterion"],
+  ["next_post", "n", "Next post"],
+  ["previous_post", "p", "Previous post"],
+  ["skip", "s", "Skip this post for now"],
+  ["assign", "i", "Assign this post to me"],
+  ["caret", "c", "Caret: select text with the keyboard"],
+  ["edges", "e", "Move the edges of the span"],
+  ["tighten", "t", "Tighten the span to the model's core passage"],
+  ["snap", "w", "Snapping: off, word, sentence"],
+  ["undo", "z", "Undo (also Ctrl+Z), across posts and sessions"],
+  ["redo", "Shift+Z", "Redo (also Ctrl+Shift+Z)"],
+  ["note", "m", "Write a note"],
+  ["others", "o", "Show the other criteria's spans faintly"],
+  ["blur", "b", "Blur the text until the mouse is over it"],
+  ["guideline", "g", "Open or close the guideline"],
+  ["history", "h", "History of this post"],
+  ["search", "/", "Search and queue"],
+  ["help", "?", "Keys and help"],
+];
+
+export const WITHOUT_POST = new Set(["search", "help", "next_post", "previous_post", "undo", "redo"]); // what can be done when no post is open
+
+export function keyOf(action) {
+  return settings.keys[action] || ACTIONS.find((a) => a[0] === action)[1];
+}
+
+export function keyName(event) {
+  const shift = event.shiftKey ? "Shift+" : "";
+  if (event.key.length !== 1) return shift + event.key;
+  const letter = event.key.toLowerCase() !== event.key.toUpperCase();
+  return letter ? shift + event.key.toLowerCase().replace(/^./u, (c) => (event.shiftKey ? c.toUpperCase() : c)) : event.key;
+}
+
+export function actionFor(event) {
+  const name = keyName(event);
+  return ACTIONS.find(([id]) => keyOf(id) === name) || null;
+}
+
+export function shownKey(key) {
+  return Object.entries(KEY_SIGNS).reduce((shown, [name, sign]) => shown.replace(name, sign), key === " " ? "Space" : key);
+}
+
+export function keyHint(action) {
+  return make("kbd", { "aria-hidden": "true" }, shownKey(keyOf(action)));
+}
+
+const performers = {}; // what each action does: told by the module that starts the page, which knows them all
+
+export function register(actions) {
+  Object.assign(performers, actions);
+}
+
+export function perform(action) {
+  return performers[action]();
+}
+
+export function actionButton(action, label, props) {
+  const title = ACTIONS.find((a) => a[0] === action)[2];
+  const run = () => ed.me && (ed.item || WITHOUT_POST.has(action)) && perform(action);
+  return button([make("span", {}, label), keyHint(action)], run, { "data-action": action, title, ...props });
+}

@@ -1,0 +1,32 @@
+// Decisions that the server did not take: changed elsewhere, or refused.
+
+import { button, fillOnce, make, part } from "./dom.js";
+import { ed } from "./state.js";
+import { answerText, criterionName, localTime } from "./words.js";
+import { dropParked, keepMine, outbox } from "./outbox.js";
+import { openPost } from "./queue.js";
+
+export function drawConflicts() {
+  const key = outbox.parked.map((e) => e.message.op_id).join();
+  fillOnce(part("conflicts"), key, () => outbox.parked.map((parked) => (parked.conflict ? conflictBox(parked) : refusedBox(parked))));
+}
+
+function conflictBox(parked) {
+  const { message, conflict } = parked;
+  const text = "“" + criterionName(message.criterion_id) + "” of post " + message.post_id + " was changed in another tab or session" + (conflict.saved_at ? " (" + localTime(conflict.saved_at) + ")" : "") + ": " + answerText(conflict) + ". Yours here: " + answerText(message) + ".";
+  return make("div", { class: "ev-notice ev-warn", role: "alert" }, make("p", {}, text), make("div", { class: "ev-row" },
+    button("Keep mine", () => keepMine(parked), { class: "ev-primary" }),
+    button("Take theirs", () => takeTheirs(parked))));
+}
+
+function refusedBox(parked) {
+  const { message } = parked;
+  return make("div", { class: "ev-notice ev-warn", role: "alert" }, make("p", {}, "A decision on " + criterionName(message.criterion_id) + " in post " + message.post_id + " could not be saved: " + parked.error), make("div", { class: "ev-row" },
+    button("Drop it and load the post again", () => takeTheirs(parked))));
+}
+
+async function takeTheirs(parked) {
+  dropParked(parked);
+  ed.items.delete(parked.message.post_id);
+  if (ed.item && ed.item.post.id === parked.message.post_id) await openPost(parked.message.post_id, { fresh: true });
+}

@@ -1,0 +1,45 @@
+// Who decided what on this post, and bringing an earlier answer back.
+
+import { button, make, plural } from "./dom.js";
+import { ed } from "./state.js";
+import { say, toast } from "./messages.js";
+import { localTime, VERDICT_WORD } from "./words.js";
+import { call, drained, makeId, outbox, outboxKey } from "./outbox.js";
+import { refresh } from "./panels.js";
+import { activate } from "./walk.js";
+import { openPost } from "./queue.js";
+import { local } from "./decide.js";
+import { closeDialog, openDialog } from "./dialog.js";
+
+export async function openHistory() {
+  openDialog("History of this post", make("p", {}, "Loading…"));
+  await drained();
+  const reply = await call("review_history", { post_id: ed.item.post.id });
+  if (!reply || !reply.ok) return openDialog("History of this post", make("p", {}, (reply && reply.error) || "The server cannot be reached now."));
+  const rows = reply.history.map(historyRow);
+  return openDialog("History of this post", rows.length ? make("ol", { class: "ev-history" }, rows) : make("p", {}, "Nothing has been decided on this post yet."));
+}
+
+function historyRow(entry) {
+  const spans = entry.spans.length ? plural(entry.spans.length, "span") : "";
+  const what = [entry.verdict ? VERDICT_WORD[entry.verdict] : "open", spans, entry.rejected ? entry.rejected + " rejected" : ""].filter(Boolean).join(", ");
+  const how = entry.undoes ? "undo" : entry.restored_from ? "restored" : "";
+  return make("li", {},
+    make("div", {}, make("b", {}, entry.criterion), " ", make("span", {}, what), how && make("em", {}, " (" + how + ")")),
+    make("small", { class: "ev-muted" }, [entry.reviewer, localTime(entry.at), "wording " + entry.criterion_version, entry.model_version && "model " + entry.model_version, entry.seconds !== null && entry.seconds + " s"].filter(Boolean).join(" · ")),
+    entry.note && make("p", {}, entry.note),
+    button("Restore", () => restoreRevision(entry), { "aria-label": "Restore " + entry.criterion + " as of revision " + entry.revision + " by " + entry.reviewer }));
+}
+
+async function restoreRevision(entry) {
+  const key = outboxKey(ed.item.post.id, entry.criterion_id);
+  const reply = await call("review_restore", { annotation_id: entry.id, expected_revision: outbox.revisions.get(key) || 0, op_id: makeId() + ".0" });
+  closeDialog();
+  if (!reply || !reply.ok) return say("It could not be restored: " + ((reply && (reply.error || (reply.conflict && reply.conflict.message))) || "no connection."));
+  local.undo.push({ server: true });
+  local.redo = [];
+  await openPost(ed.item.post.id, { fresh: true });
+  activate(Math.max(0, ed.item.criteria.findIndex((c) => c.id === entry.criterion_id)));
+  refresh();
+  return toast("Restored: " + entry.criterion);
+}

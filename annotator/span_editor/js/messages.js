@@ -1,0 +1,26 @@
+// What is said to the reader: a line at the bottom, and the live region for those who listen.
+
+import { button, fill, make, part } from "./dom.js";
+import { keyHint } from "./actions.js";
+
+export const announce = (() => {
+  let turn = 0;
+  return (text) => {
+    turn += 1;
+    part("live").textContent = text + (turn % 2 ? "\u00a0" : ""); // a change is what is read out
+  };
+})();
+
+export function say(text) {
+  toast(text);
+}
+
+export function toast(text, label, action) {
+  const box = part("toast");
+  clearTimeout(box.timer);
+  const act = label && button([label, keyHint("undo")], () => ((box.hidden = true), action()), { class: "ev-link" });
+  fill(box, make("span", {}, text), act);
+  box.hidden = false;
+  box.timer = setTimeout(() => (box.hidden = true), label ? 8000 : 4500);
+  announce(text);
+}

@@ -1,0 +1,88 @@
+// Where things are: positions of the post on the screen and back, and what the browser has selected.
+
+import { part } from "./dom.js";
+import { blockIndexAt } from "./offsets.js";
+import { ed } from "./state.js";
+
+// [text node, offset in it] of a position in the post.
+export function locate(offset) {
+  const { doc } = ed.item;
+  const block = doc.blocks[blockIndexAt(doc, Math.min(offset, doc.text.length))];
+  let left = offset - block.start;
+  const walker = document.createTreeWalker(block.node, NodeFilter.SHOW_TEXT);
+  let node = walker.nextNode();
+  while (node && left > node.length) {
+    left -= node.length;
+    node = walker.nextNode();
+  }
+  return node ? [node, Math.min(left, node.length)] : [block.node, 0];
+}
+
+// Position in the post of a point in the page's tree, or null if it is not in the text.
+function offsetAt(node, within) {
+  const text = part("text");
+  if (!text.contains(node)) return null;
+  const holder = (node.nodeType === 1 ? node : node.parentElement).closest(".ev-block");
+  const range = document.createRange();
+  range.selectNodeContents(holder || text);
+  range.setEnd(node, within);
+  return (holder ? holder.block.start : 0) + range.toString().length;
+}
+
+export function offsetAtPoint(x, y) {
+  if (document.caretPositionFromPoint) {
+    const position = document.caretPositionFromPoint(x, y);
+    return position ? offsetAt(position.offsetNode, position.offset) : null;
+  }
+  const range = document.caretRangeFromPoint(x, y);
+  return range ? offsetAt(range.startContainer, range.startOffset) : null;
+}
+
+export function rangeOf(start, end) {
+  const range = document.createRange();
+  range.setStart(...locate(start));
+  range.setEnd(...locate(end));
+  return range;
+}
+
+// Bring a span into view, only as far as needed, with a few lines around it. What was left out of a long post so far has only
+// a guessed height: once it is there, the span is looked for again.
+export function reveal(start, end) {
+  bringIntoView(start, end);
+  const { item } = ed;
+  if (part("text").classList.contains("ev-long")) requestAnimationFrame(() => ed.item === item && bringIntoView(start, end));
+}
+
+function bringIntoView(start, end) {
+  const scroll = part("scroll");
+  const own = scroll.scrollHeight > scroll.clientHeight + 1 && getComputedStyle(scroll).overflowY !== "visible";
+  const frame = own ? scroll.getBoundingClientRect() : { top: 0, bottom: window.innerHeight };
+  const rect = rangeOf(start, Math.max(end, start)).getBoundingClientRect();
+  if (!rect.height && !rect.top) return;
+  const margin = Math.min(120, (frame.bottom - frame.top) / 4);
+  let by = 0;
+  if (rect.top < frame.top + margin) by = rect.top - frame.top - margin;
+  else if (rect.bottom > frame.bottom - margin) by = Math.min(rect.bottom - frame.bottom + margin, rect.top - frame.top - margin);
+  if (by) (own ? scroll : window).scrollBy({ top: by, behavior: "instant" });
+}
+
+export function selectedSpan() {
+  const selection = window.getSelection();
+  if (!selection || selection.isCollapsed || !selection.rangeCount) return null;
+  const range = selection.getRangeAt(0);
+  const text = part("text");
+  if (!range.intersectsNode(text)) return null;
+  const start = offsetAt(range.startContainer, range.startOffset) ?? 0;
+  const end = offsetAt(range.endContainer, range.endOffset) ?? ed.item.doc.text.length;
+  return start < end ? [start, end] : null;
+}
+
+export function clearSelection() {
+  const selection = window.getSelection();
+  if (selection) selection.removeAllRanges();
+  showAddButton(false);
+}
+
+export function showAddButton(visible) {
+  part("add-selection").hidden = !visible;
+}
