@@ -1,0 +1,1 @@
+"""How far people agree: statistics on numpy and scipy alone, with intervals by post. Knows no store and no page."""

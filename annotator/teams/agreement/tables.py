@@ -1,0 +1,282 @@
+"""Tables of agreement: by criterion, by pair of people, over time; and which criteria are taken for one another."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.teams.agreement import continua, spans, verdicts
+from annotator.teams.agreement.answers import CATEGORIES, UNSURE, Answers
+from annotator.teams.agreement.figures import Array, Bootstrap, Figure, Ints, figure
+from annotator.teams.agreement.gamma import Gamma, gamma
+from encoder.text.sentences import sentences
+from storage.matching import AGREEMENT_IOU, Words
+
+ALL = ""  # the row over all criteria
+SPAN_MEASURES: Mapping[str, Callable[[Array], Array]] = {
+    "span_f1_exact": spans.f1_exact,
+    "span_f1": spans.f1_by_words,
+    "border_distance": spans.border_distance,
+}
+NO_PAIR = "no two people answered the same post"
+NO_SPAN = "nobody marked a passage there"
+ONE_CATEGORY = "everybody always gave the same verdict, so chance cannot be taken off"
+NO_OVERLAP = "no two spans of different people overlap"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Figures by name. criterion: its id, or ALL. posts: with two answers or more. pairs: of answers that were compared."""
+
+    criterion: str
+    posts: int
+    units: int
+    pairs: int
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two people's agreement; `confusion[i][j]`: units for which the one said CATEGORIES[i] and the other CATEGORIES[j]."""
+
+    one: str
+    other: str
+    units: int
+    confusion: list[list[int]]
+    figures: Mapping[str, Figure]
+
+
+class Agreement:
+    """The figures of a set of answers. Everything is computed once, per (post, criterion), and then summed as asked."""
+
+    def __init__(
+        self, answers: Answers, *, threshold: float = AGREEMENT_IOU, seed: int = 0, replicates: int = 1000
+    ) -> None:
+        self.answers = answers
+        self.threshold = threshold
+        self.bootstrap = Bootstrap(len(answers.posts), seed=seed, replicates=replicates)
+        self._words: dict[int, Words] = {}
+        self._unit, self._unit_post, self._unit_criterion = answers.units()
+
+    def by_criterion(self) -> list[Row]:
+        """One row for each criterion that has an answer, in their order, and before them the row of all."""
+        present = [c for c in range(len(self.answers.criteria)) if (self._unit_criterion == c).any()]
+        everything = np.ones(len(self._unit_post), bool)
+        return [
+            self._row(ALL, everything),
+            *(self._row(self.answers.criteria[c], self._unit_criterion == c) for c in present),
+        ]
+
+    def by_pair(self) -> list[PairRow]:
+        """One row for each two people who answered something in common, by name."""
+        left, right = self._pairs
+        keys = self.answers.person[left] * len(self.answers.people) + self.answers.person[right]
+        rows = []
+        for key in np.unique(keys):
+            rows.append(self._pair_row(int(key), keys == key))
+        return sorted(rows, key=lambda row: (row.one, row.other))
+
+    def over_time(self, period: Callable[[str], str]) -> list[tuple[str, Row]]:
+        """The row of all criteria for each period of the day on which a unit got its last answer, oldest first.
+
+        period: from a day, as 2026-11-30, to the name of its period, whose order is that of time.
+        """
+        days, day = np.unique(self.answers.at.astype("U10"), return_inverse=True)
+        last = np.zeros(len(self._unit_post), np.int64)
+        np.maximum.at(last, self._unit, day)
+        periods = np.array([period(str(name)) for name in days])[last]
+        return [(str(name), self._row(ALL, periods == name, spans_too=False)) for name in np.unique(periods)]
+
+    def confusions(self) -> list[tuple[str, str, int]]:
+        """(criterion of the one, criterion of the other, how often): passages that two people marked, each for another criterion."""
+        found: Counter[tuple[int, int]] = Counter()
+        for marked in self._spans_by_post_and_person().values():
+            for (_, one), (_, other) in itertools.combinations(sorted(marked.items()), 2):
+                found.update(_taken_for(one, other))
+        names = self.answers.criteria
+        return [(names[a], names[b], n) for (a, b), n in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+
+    def gamma(self, criterion: str, *, seed: int = 0, samples: int = 30) -> Gamma:
+        """Gamma of one criterion; takes a second per hundred posts or so."""
+        chosen = self.answers.where(
+            (self.answers.criterion == self.answers.criteria.index(criterion)) & (self.answers.verdict != UNSURE)
+        )
+        people: dict[int, dict[int, list[tuple[int, int]]]] = {}
+        for post, person in zip(chosen.post.tolist(), chosen.person.tolist(), strict=True):
+            people.setdefault(post, {})[person] = []
+        for answer, start, end in _rows_of(chosen.marks):
+            people[int(chosen.post[answer])][int(chosen.person[answer])].append((start, end))
+        texts = [(int(self.answers.lengths[post]), list(of.values())) for post, of in people.items()]
+        return gamma(texts, seed=seed, samples=samples)
+
+    # --- what is summed, by unit or by pair of answers
+
+    def _row(self, name: str, chosen: NDArray[np.bool_], *, spans_too: bool = True) -> Row:
+        post = self._unit_post[chosen]
+        verdict_sums = self._verdict_sums[chosen]
+        several = verdict_sums[:, 1] > 0
+        units = int(several.sum())
+        left, _ = self._pairs
+        of_pairs = chosen[self._unit[left]]
+        figures = self._verdict_figures(verdict_sums, post, units)
+        figures["cohen_kappa"] = self._mean_cohen(of_pairs, units)
+        if spans_too:
+            figures |= self._continuum_figures(chosen, post)
+            figures |= self._span_figures(of_pairs)
+        return Row(name, len(np.unique(post[several])), units, int(of_pairs.sum()), figures)
+
+    def _verdict_figures(self, sums: Array, post: Ints, units: int) -> dict[str, Figure]:
+        used = sums[:, 3 : 3 + len(CATEGORIES)].sum(axis=0) > 0
+        columns = [True, True, True, *used, *np.outer(used, used).ravel()]  # AC1 counts the categories that are in use
+        summed = self.bootstrap.sums(sums[:, columns], post)
+        reason = ONE_CATEGORY if units else NO_PAIR
+        return {
+            name: figure(summed, coefficient, units=units, reason=NO_PAIR if name == "percent" else reason)
+            for name, coefficient in verdicts.COEFFICIENTS.items()
+        }
+
+    def _mean_cohen(self, of_pairs: NDArray[np.bool_], units: int) -> Figure:
+        left, right = (rows[of_pairs] for rows in self._pairs)
+        pair = self.answers.person[left] * len(self.answers.people) + self.answers.person[right]
+        keys, number = np.unique(pair, return_inverse=True)
+        if not len(keys):
+            return Figure(None, reason=NO_PAIR)
+        cell = number * 9 + self.answers.verdict[left] * 3 + self.answers.verdict[right]
+        total = self.bootstrap.sums_of_cells(cell, self.answers.post[left], columns=len(keys) * 9)
+        return figure(total, verdicts.mean_cohen_kappa, units=units, reason=ONE_CATEGORY)
+
+    def _continuum_figures(self, chosen: NDArray[np.bool_], post: Ints) -> dict[str, Figure]:
+        figures = {}
+        for name, sums, statistic in (
+            ("sentence_alpha", self._sentence_sums, lambda s: verdicts.alpha_of_coincidences(s[..., :4])),
+            ("unitizing_alpha", self._character_sums, continua.unitizing_alpha),
+        ):
+            of_units = sums[chosen]
+            several = int((of_units[:, 0] + of_units[:, 3] > 0).sum())
+            summed = self.bootstrap.sums(of_units, post)
+            figures[name] = figure(summed, statistic, units=several, reason=NO_SPAN if several else NO_PAIR)
+        return figures
+
+    def _span_figures(self, of_pairs: NDArray[np.bool_]) -> dict[str, Figure]:
+        left, _ = self._pairs
+        sums = self._pair_sums[of_pairs]
+        summed = self.bootstrap.sums(sums, self.answers.post[left[of_pairs]])
+        marked, compared = int(sums[:, 0].sum()), int(sums[:, 4].sum())
+        return {
+            name: figure(
+                summed,
+                statistic,
+                units=compared if name == "border_distance" else marked,
+                reason=NO_OVERLAP if name == "border_distance" and marked else NO_SPAN if len(sums) else NO_PAIR,
+            )
+            for name, statistic in SPAN_MEASURES.items()
+        }
+
+    def _pair_row(self, key: int, chosen: NDArray[np.bool_]) -> PairRow:
+        left, right = (rows[chosen] for rows in self._pairs)
+        cell = self.answers.verdict[left] * 3 + self.answers.verdict[right]
+        summed = self.bootstrap.sums_of_cells(cell, self.answers.post[left], columns=9)
+        counts = summed[0].reshape(3, 3).astype(int).tolist()
+        figures = {
+            "percent": figure(
+                summed, lambda s: np.asarray(s[..., ::4].sum(axis=-1) / s.sum(axis=-1)), units=len(left), reason=NO_PAIR
+            ),
+            "cohen_kappa": figure(summed, verdicts.cohen_kappa, units=len(left), reason=ONE_CATEGORY),
+            **self._span_figures(chosen),
+        }
+        one, other = divmod(key, len(self.answers.people))
+        return PairRow(self.answers.people[one], self.answers.people[other], len(left), counts, figures)
+
+    @cached_property
+    def _pairs(self) -> tuple[Ints, Ints]:
+        return self.answers.pairs()
+
+    @cached_property
+    def _verdict_sums(self) -> Array:
+        counts = verdicts.counts_of(
+            self._unit, self.answers.verdict, units=len(self._unit_post), categories=len(CATEGORIES)
+        )
+        return verdicts.sums_by_unit(counts)
+
+    @cached_property
+    def _sure(self) -> tuple[Answers, Ints]:
+        """Answers that say yes or no, and the unit of each: `unsure` says nothing about passages."""
+        sure = self.answers.verdict != UNSURE
+        return self.answers.where(sure), self._unit[sure]
+
+    @cached_property
+    def _character_sums(self) -> Array:
+        answers, unit = self._sure
+        return continua.coincidences(answers.marks, unit, self.answers.lengths[self._unit_post])
+
+    @cached_property
+    def _sentence_sums(self) -> Array:
+        answers, unit = self._sure
+        several = np.bincount(unit, minlength=len(self._unit_post)) > 1
+        bounds = {post: sentences(self.answers.text(post)) for post in np.unique(self._unit_post[several]).tolist()}
+        length = np.array([len(bounds.get(post, ())) for post in self._unit_post.tolist()], dtype=np.int64)
+        kept, first, last = [], [], []
+        for answer, start, end in _rows_of(answers.marks):
+            found = bounds.get(int(answers.post[answer]))
+            touched = [] if found is None else [n for n, s in enumerate(found) if s.start < end and start < s.end]
+            if touched:
+                kept.append(answer)
+                first.append(touched[0])
+                last.append(touched[-1] + 1)
+        marks = continua.Marks(*(np.array(column, dtype=np.int64) for column in (kept, first, last)))
+        return continua.coincidences(marks, unit, length)
+
+    @cached_property
+    def _pair_sums(self) -> Array:
+        """What `spans.pair_sums` says of each pair of answers, shape (pairs, 5); zero where one of them is unsure."""
+        left, right = self._pairs
+        answers = self.answers
+        count = np.bincount(answers.marks.answer, minlength=len(answers))
+        sure = (answers.verdict[left] != UNSURE) & (answers.verdict[right] != UNSURE)
+        sums = np.zeros((len(left), spans.COLUMNS))
+        sums[:, 0] = (count[left] + count[right]) * sure
+        both = np.flatnonzero(sure & (count[left] > 0) & (count[right] > 0))
+        of_answer: dict[int, list[tuple[int, int]]] = {}
+        for answer, start, end in _rows_of(answers.marks):
+            of_answer.setdefault(answer, []).append((start, end))
+        for number in both.tolist():
+            i, j = int(left[number]), int(right[number])
+            post = int(answers.post[i])
+            pair = spans.PairOfAnswers(of_answer[i], of_answer[j])
+            sums[number] = spans.pair_sums(pair, partial(self._words_of, post), threshold=self.threshold)
+        return sums
+
+    def _words_of(self, post: int) -> Words:
+        if post not in self._words:
+            self._words[post] = Words.of(self.answers.text(post))
+        return self._words[post]
+
+    def _spans_by_post_and_person(self) -> dict[int, dict[int, list[tuple[int, int, int]]]]:
+        found: dict[int, dict[int, list[tuple[int, int, int]]]] = {}
+        for answer, start, end in _rows_of(self.answers.marks):
+            post, person = int(self.answers.post[answer]), int(self.answers.person[answer])
+            found.setdefault(post, {}).setdefault(person, []).append((int(self.answers.criterion[answer]), start, end))
+        return found
+
+
+def _rows_of(marks: continua.Marks) -> Iterable[tuple[int, int, int]]:
+    columns: Any = (marks.answer.tolist(), marks.start.tolist(), marks.end.tolist())
+    return zip(*columns, strict=True)
+
+
+def _taken_for(one: list[tuple[int, int, int]], other: list[tuple[int, int, int]]) -> Iterable[tuple[int, int]]:
+    """Criteria of spans that meet where neither person marked anything that meets it for the other's criterion."""
+    for c, start, end in one:
+        meeting = {d for d, s, e in other if s < end and start < e}
+        if c in meeting:
+            continue
+        own = {k for k, s, e in one if s < end and start < e}
+        for d in meeting - own:
+            yield min(c, d), max(c, d)

@@ -1,0 +1,154 @@
+"""Tables of agreement against the same figures worked out one answer at a time."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from annotator.teams.agreement.tables import ALL, Agreement
+from encoder.text.sentences import sentences
+from tests.annotator.teams.answers import Given, answers_of
+from tests.annotator.teams.oracles import nominal_alpha
+
+TEXT = "I have not slept in weeks. Nothing is fun any more. I lie there, tired all day. My head is slow."
+SLEEP, FUN, TIRED = (0, 26), (27, 51), (52, 79)
+
+
+def a_study(seed: int, *, posts: int = 12) -> tuple[dict[str, str], list[Given]]:
+    """Four people, three criteria, two or three readers a post, spans of varied borders."""
+    draw = random.Random(seed)
+    texts = {f"p{n:02d}": " ".join(draw.sample(TEXT.split(". "), 4)) + f". {'Tired! ' * (n % 3)}" for n in range(posts)}
+    given: list[Given] = []
+    for post, text in texts.items():
+        for person in draw.sample(["ann", "ben", "cem", "dag"], draw.choice([1, 2, 3])):
+            for criterion in ("FATIGUE", "FUN", "SLEEP"):
+                verdict = draw.choices(["no_evidence", "evidence", "unsure"], [5, 4, 1])[0]
+                starts = sorted(draw.sample(range(0, len(text) - 20, 7), 2)) if verdict == "evidence" else []
+                given.append((post, criterion, person, verdict, [(s, s + draw.choice([3, 6])) for s in starts]))
+    return texts, given
+
+
+def pairs_of(given: list[Given], criterion: str = ALL) -> list[tuple[Given, Given]]:
+    chosen = [g for g in given if criterion in (ALL, g[1])]
+    return [(a, b) for a, b in itertools.combinations(sorted(chosen, key=lambda g: g[:3]), 2) if a[:2] == b[:2]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("criterion", [ALL, "SLEEP"])
+def test_percent_alpha_and_span_f1_equal_those_worked_out_answer_by_answer(seed: int, criterion: str) -> None:
+    texts, given = a_study(seed)
+    row = next(r for r in Agreement(answers_of(texts, given)).by_criterion() if r.criterion == criterion)
+    pairs = pairs_of(given, criterion)
+    by_unit: dict[tuple[str, str], list[bool]] = {}
+    for a, b in pairs:
+        by_unit.setdefault(a[:2], []).append(a[3] == b[3])
+    assert row.units == len(by_unit)
+    assert row.pairs == len(pairs)
+    assert row.figures["percent"].value == pytest.approx(np.mean([np.mean(same) for same in by_unit.values()]))
+    sure = [(a, b) for a, b in pairs if "unsure" not in (a[3], b[3])]
+    exact = sum(len(set(a[4]) & set(b[4])) for a, b in sure)
+    marked = sum(len(a[4]) + len(b[4]) for a, b in sure)
+    assert row.figures["span_f1_exact"].value == pytest.approx(2 * exact / marked)
+    assert row.figures["alpha"].value == pytest.approx(alpha_by_definition(given, criterion))
+    assert row.figures["sentence_alpha"].value == pytest.approx(sentence_alpha_by_definition(texts, given, criterion))
+    for name in ("percent", "fleiss_kappa", "gwet_ac1", "alpha", "cohen_kappa", "sentence_alpha", "unitizing_alpha"):
+        figure = row.figures[name]
+        assert figure.value is not None
+        assert figure.low is not None
+        assert figure.high is not None
+        assert figure.low - 0.05 <= figure.value <= figure.high + 0.05
+
+
+def alpha_by_definition(given: list[Given], criterion: str) -> float:
+    units: dict[tuple[str, str], list[str]] = {}
+    for g in given:
+        if criterion in (ALL, g[1]):
+            units.setdefault(g[:2], []).append(g[3])
+    return nominal_alpha(units.values())
+
+
+def sentence_alpha_by_definition(texts: dict[str, str], given: list[Given], criterion: str) -> float:
+    units: dict[tuple[str, str, int], list[bool]] = {}
+    for g in given:
+        if criterion in (ALL, g[1]) and g[3] != "unsure":
+            for s in sentences(texts[g[0]]):
+                units.setdefault((g[0], g[1], s.start), []).append(any(a < s.end and s.start < b for a, b in g[4]))
+    return nominal_alpha(units.values())
+
+
+def test_the_table_of_pairs_counts_each_pair_of_verdicts() -> None:
+    texts, given = a_study(1)
+    rows = Agreement(answers_of(texts, given)).by_pair()
+    names = ("no_evidence", "evidence", "unsure")
+    for row in rows:
+        pairs = [(a, b) for a, b in pairs_of(given) if (a[2], b[2]) == (row.one, row.other)]
+        counts = Counter((a[3], b[3]) for a, b in pairs)
+        assert row.confusion == [[counts[one, other] for other in names] for one in names]
+        assert row.units == len(pairs)
+        assert row.figures["percent"].value == pytest.approx(np.mean([a[3] == b[3] for a, b in pairs]))
+    assert [(r.one, r.other) for r in rows] == sorted({(a[2], b[2]) for a, b in pairs_of(given)})
+
+
+def test_a_span_that_takes_a_full_stop_more_is_the_same_one_and_its_borders_are_apart() -> None:
+    given: list[Given] = [
+        ("p", "SLEEP", "ann", "evidence", [SLEEP]),
+        ("p", "SLEEP", "ben", "evidence", [(SLEEP[0], SLEEP[1] - 1)]),
+    ]
+    figures = Agreement(answers_of({"p": TEXT}, given)).by_criterion()[0].figures
+    assert (figures["span_f1_exact"].value, figures["span_f1"].value) == (0.0, 1.0)
+    assert figures["border_distance"].value == 0.5
+
+
+def test_what_is_undefined_says_why() -> None:
+    alone = Agreement(answers_of({"p": TEXT}, [("p", "SLEEP", "ann", "evidence", [SLEEP])])).by_criterion()[0]
+    assert {f.value for f in alone.figures.values()} == {None}
+    assert alone.figures["percent"].reason == "no two people answered the same post"
+    nothing = [("p", "SLEEP", person, "no_evidence", []) for person in ("ann", "ben")]
+    unanimous = Agreement(answers_of({"p": TEXT}, nothing)).by_criterion()[0].figures
+    assert unanimous["percent"].value == 1.0
+    assert unanimous["alpha"].value is None
+    assert "same verdict" in unanimous["alpha"].reason
+    assert unanimous["unitizing_alpha"].reason == "nobody marked a passage there"
+
+
+def test_intervals_are_the_same_each_time_and_wider_with_fewer_posts() -> None:
+    def interval(posts: int) -> tuple[float, float]:
+        texts, given = a_study(3, posts=posts)
+        figure = Agreement(answers_of(texts, given), seed=7).by_criterion()[0].figures["alpha"]
+        assert figure.low is not None
+        assert figure.high is not None
+        return figure.low, figure.high
+
+    few, many = interval(15), interval(400)
+    assert few == interval(15)
+    assert few[1] - few[0] > 2 * (many[1] - many[0])
+
+
+def test_criteria_that_are_taken_for_one_another_are_counted() -> None:
+    given: list[Given] = [
+        ("p", "FATIGUE", "ann", "evidence", [TIRED]),
+        ("p", "SLEEP", "ben", "evidence", [TIRED]),
+        ("p", "FUN", "ann", "evidence", [FUN]),
+        ("p", "FUN", "ben", "evidence", [FUN]),
+    ]
+    assert Agreement(answers_of({"p": TEXT}, given)).confusions() == [("FATIGUE", "SLEEP", 1)]
+
+
+def test_agreement_over_time_goes_by_the_last_answer_of_each_unit() -> None:
+    given: list[Given] = [
+        (post, "SLEEP", person, verdict, [])
+        for post, verdicts in (("p1", "aa"), ("p2", "ab"))
+        for person, verdict in zip(
+            ("ann", "ben"), ("no_evidence", "unsure" if "b" in verdicts else "no_evidence"), strict=True
+        )
+    ]
+    at = ["2026-10-30T09:00:00Z", "2026-11-01T09:00:00Z", "2026-11-01T10:00:00Z", "2026-12-01T09:00:00Z"]
+    agreement = Agreement(answers_of({"p1": TEXT, "p2": TEXT}, given, at=at))
+    assert [(name, row.figures["percent"].value) for name, row in agreement.over_time(lambda day: day[:7])] == [
+        ("2026-11", 1.0),
+        ("2026-12", 0.0),
+    ]
