@@ -46,7 +46,7 @@ class Busy(EvidenceError):
 
 def handlers() -> dict[JobKind, Handler]:
     """What runs each kind of job."""
-    from annotator import exchange
+    from annotator.exchange.use_cases import run_import_job
     from annotator.training import model_jobs
     from annotator.training import run as training
 
@@ -54,7 +54,7 @@ def handlers() -> dict[JobKind, Handler]:
         JobKind.TRAIN: training.run_train_job,
         JobKind.PREDICT: model_jobs.run_predict_job,
         JobKind.EVALUATE: model_jobs.run_evaluate_job,
-        JobKind.IMPORT: exchange.run_import_job,
+        JobKind.IMPORT: run_import_job,
     }
 
 

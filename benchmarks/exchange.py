@@ -73,22 +73,23 @@ def peak_mb() -> float:
 
 
 def measure_import(folder: Path, file: Path, answer: Any) -> None:
-    from annotator import exchange
+    from annotator.exchange.use_cases import import_file
 
     store = open_project(folder)
     idle, began, cpu = peak_mb(), time.perf_counter(), time.process_time()
-    report = exchange.import_file(store, file)
+    report = import_file(store, file)
     seconds = time.perf_counter() - began
     figures = {"seconds": round(seconds, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
     answer.put(figures | {"memory_mb": round(peak_mb() - idle), "imported": report["imported"]})
 
 
 def measure_export(folder: Path, name: str, output: Path, answer: Any) -> None:
-    from annotator import exchange
+    from annotator.exchange.exporting import export_file
+    from storage.exports import ExportFilter
 
     store = open_project(folder)
     idle, began, cpu = peak_mb(), time.perf_counter(), time.process_time()
-    manifest = exchange.export_file(store, name, output, exchange.ExportFilter(unreviewed=True))
+    manifest = export_file(store, name, output, ExportFilter(unreviewed=True))
     seconds = time.perf_counter() - began
     size = sum(p.stat().st_size for p in output.parent.rglob("*") if p.is_file() and p.name.startswith(output.name))
     answer.put(

@@ -23,7 +23,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotator import exchange
+from annotator.exchange.use_cases import import_file
 from annotator.project import open_project
 from annotator.review import decisions
 from annotator.settings import Settings
@@ -121,7 +121,7 @@ def store_figures(folder: Path, posts: int) -> list[tuple[str, str]]:
     store = open_project(Settings(data_dir=folder / "project", empty=True)).store
     store.ensure_reviewer(ME.name, ME.role)
     began = time.perf_counter()
-    report = exchange.import_file(store, file)
+    report = import_file(store, file)
     importing = time.perf_counter() - began
     assert report["imported"] == posts
     opened, saved = review_times(store)

@@ -15,13 +15,13 @@ from storage.store import Store
 
 
 class BackupInvalid(EvidenceError):
-    """A snapshot that cannot be trusted."""
+    """A backup that cannot be trusted."""
 
 
-def snapshot(store: Store, folder: Path, *, keep: int = 10, prefix: str = "evidence") -> Path:
+def back_up(store: Store, folder: Path, *, keep: int = 10, prefix: str = "evidence") -> Path:
     """Copy the live database to `folder`, check the copy, and only then give it its name. Returns its path.
 
-    Older snapshots of the same prefix beyond `keep` are removed. Raises BackupInvalid, and StoreUnavailable if the folder
+    Older backups of the same prefix beyond `keep` are removed. Raises BackupInvalid, and StoreUnavailable if the folder
     cannot be written.
     """
     name = f"{prefix}-{utc_now().replace(':', '')}.db"
@@ -31,10 +31,10 @@ def snapshot(store: Store, folder: Path, *, keep: int = 10, prefix: str = "evide
         target = _unused(folder / name)
         copy_database(store, temporary)
         temporary.replace(target)
-        for old in snapshots(folder, prefix)[keep:]:
+        for old in backups(folder, prefix)[keep:]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"The snapshot could not be written to {folder}: {error}.") from error
+        raise StoreUnavailable(f"The backup could not be written to {folder}: {error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return target
@@ -53,8 +53,8 @@ def copy_database(store: Store, target: Path) -> None:
     _sync(target)
 
 
-def snapshots(folder: Path, prefix: str = "evidence") -> list[Path]:
-    """Finished snapshots, newest first."""
+def backups(folder: Path, prefix: str = "evidence") -> list[Path]:
+    """Finished backups, newest first."""
     return sorted(folder.glob(f"{prefix}-*.db"), key=lambda p: p.name, reverse=True)
 
 
@@ -90,18 +90,18 @@ def verify(path: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise BackupInvalid(f"{path} is not a usable snapshot: {error}.") from error
+        raise BackupInvalid(f"{path} is not a usable backup: {error}.") from error
     if result != "ok" or broken is not None:
         raise BackupInvalid(f"{path} is damaged: {result if result != 'ok' else 'a reference leads nowhere'}.")
 
 
-def restore(snapshot_path: Path, data_dir: Path, *, overwrite: bool = False) -> Path:
-    """Put a verified snapshot in place as the data directory's database. Returns the database's path.
+def restore(backup_path: Path, data_dir: Path, *, overwrite: bool = False) -> Path:
+    """Put a verified backup in place as the data directory's database. Returns the database's path.
 
     An existing database is kept beside it as `evidence.db.before-restore-…`. The app must not be running on the directory.
     Raises BackupInvalid; StoreUnavailable if a database is there and `overwrite` is False.
     """
-    verify(snapshot_path)
+    verify(backup_path)
     data_dir.mkdir(parents=True, exist_ok=True)
     target = data_dir / DATABASE_NAME
     if target.exists():
@@ -112,7 +112,7 @@ def restore(snapshot_path: Path, data_dir: Path, *, overwrite: bool = False) -> 
         _fold_journal(target)
         target.replace(_unused(target.with_name(f"{DATABASE_NAME}.before-restore-{utc_now().replace(':', '')}")))
     temporary = data_dir / f".{DATABASE_NAME}.{os.getpid()}.partial"
-    shutil.copyfile(snapshot_path, temporary)
+    shutil.copyfile(backup_path, temporary)
     verify(temporary)
     _sync(temporary)
     temporary.replace(target)

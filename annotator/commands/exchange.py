@@ -96,7 +96,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def run_import(arguments: argparse.Namespace) -> None:
-    from annotator.exchange import import_file
+    from annotator.exchange.use_cases import import_file
 
     if not arguments.file.exists() and not str(arguments.file).startswith("hub:"):
         raise UsageError(f"There is no file {arguments.file}.")
@@ -126,7 +126,8 @@ def run_import(arguments: argparse.Namespace) -> None:
 
 
 def run_export(arguments: argparse.Namespace) -> None:
-    from annotator.exchange import export_file, export_filter
+    from annotator.exchange.exporting import export_file
+    from annotator.exchange.use_cases import export_filter
 
     to_file = bool(arguments.format and arguments.output)
     if to_file == bool(arguments.push_to_hub):

@@ -38,7 +38,7 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 
 def run_report(arguments: argparse.Namespace) -> None:
-    from annotator.exchange import report_lines
+    from annotator.exchange.use_cases import report_lines
 
     store = project_of(arguments).store
     if not any(row["id"] == arguments.number for row in store.imports()):
@@ -48,7 +48,7 @@ def run_report(arguments: argparse.Namespace) -> None:
 
 
 def run_undo(arguments: argparse.Namespace) -> None:
-    from annotator.exchange import undo_import
+    from annotator.exchange.use_cases import undo_import
 
     removed = undo_import(project_of(arguments).store, arguments.number)
     report(removed)

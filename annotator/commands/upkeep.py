@@ -22,7 +22,7 @@ def add(commands: Subparsers) -> None:
     )
     add_data_dir(worker)
     worker.set_defaults(run=run_worker)
-    backup = commands.add_parser("backup", help="write a verified snapshot of the database, also while the app runs")
+    backup = commands.add_parser("backup", help="write a verified backup of the database, also while the app runs")
     where = backup.add_mutually_exclusive_group()
     where.add_argument("--output", type=Path, metavar="DIR", help="where it goes (default: backups/ of the project)")
     where.add_argument(
@@ -33,7 +33,7 @@ def add(commands: Subparsers) -> None:
     backup.add_argument("--keep", type=int, default=10, metavar="N", help="how many snapshots stay there (default: 10)")
     add_data_dir(backup)
     backup.set_defaults(run=run_backup)
-    restore = commands.add_parser("restore", help="put a snapshot in place; the app must not be running")
+    restore = commands.add_parser("restore", help="put a backup or a snapshot in place; the app must not be running")
     restore.add_argument(
         "snapshot", metavar="SNAPSHOT", help="a file that `evidence backup` wrote, or the place of whole snapshots"
     )
@@ -62,7 +62,7 @@ def run_backup(arguments: argparse.Namespace) -> None:
     from annotator.settings import snapshot_key
     from annotator.snapshots.archive import Snapshots
     from annotator.snapshots.targets import open_target
-    from storage.backup import snapshot
+    from storage.backup import back_up
 
     project = project_of(arguments)
     if arguments.to:
@@ -71,7 +71,7 @@ def run_backup(arguments: argparse.Namespace) -> None:
         report({"place": arguments.to, "name": manifest.name, "counts": manifest.counts})
         say(f"Snapshot {manifest.name} written to {arguments.to}")
         return
-    path = snapshot(project.store, arguments.output or project.settings.backups_dir, keep=max(1, arguments.keep))
+    path = back_up(project.store, arguments.output or project.settings.backups_dir, keep=max(1, arguments.keep))
     report({"path": str(path), "bytes": path.stat().st_size})
     say(f"Snapshot written and verified: {path}")
 

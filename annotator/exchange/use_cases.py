@@ -47,7 +47,7 @@ PRESETS = "import_presets"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FileLook:
     """What is known of a file after a look at its beginning.
 
     columns: of a table, empty for other formats. mapping: column by field, as it will be read. preview: rows as they will be
@@ -93,7 +93,7 @@ def _source(path: Path | str, store: Store) -> Iterator[tuple[Path, str]]:
         yield folder, str(path)
 
 
-def plan_import(path: Path, options: ImportOptions, *, folder: Path) -> Plan:
+def look_at(path: Path, options: ImportOptions, *, folder: Path) -> FileLook:
     """Look at the beginning of a file: format, encoding, columns, first rows. Stores nothing.
 
     folder: where a zip file may be unpacked for the look; it is the caller's to remove.
@@ -103,7 +103,7 @@ def plan_import(path: Path, options: ImportOptions, *, folder: Path) -> Plan:
         data = file_in(content)
         found = detected_of(data, options)
         encoding = found.encoding
-        plan = Plan(found.format.name, found.format.title, found.reason, encoding.name, encoding.note)
+        plan = FileLook(found.format.name, found.format.title, found.reason, encoding.name, encoding.note)
         columns: list[str] = []
         mapping: dict[str, str] = {}
         if found.format.table:

@@ -18,7 +18,7 @@ from typing import Any
 from annotator.settings import Settings
 from annotator.snapshots.archive import Restored, Snapshots, has_database
 from annotator.snapshots.targets import open_target
-from storage.backup import snapshot, snapshots
+from storage.backup import back_up, backups
 from storage.jobs import Jobs
 from storage.records import EvidenceError, JobKind, JobStatus, Reviewer, Role
 from storage.store import Store
@@ -185,7 +185,7 @@ class SnapshotKeeper:
         now = self._clock()
         if now < self._backup_retry_at or self._version() == self._backed_up:
             return False
-        earlier = snapshots(self._settings.backups_dir, SCHEDULED)
+        earlier = backups(self._settings.backups_dir, SCHEDULED)
         last = earlier[0].stat().st_mtime if earlier else self._started_at
         return now - last >= self._settings.backup_hours * 3600
 
@@ -193,7 +193,7 @@ class SnapshotKeeper:
         version = self._version()
         try:
             folder, keep = self._settings.backups_dir, self._settings.backup_keep
-            snapshot(self._store, folder, keep=keep, prefix=SCHEDULED)
+            back_up(self._store, folder, keep=keep, prefix=SCHEDULED)
             self._backed_up = version
         except (EvidenceError, OSError, sqlite3.Error) as error:
             self._backup_retry_at = self._clock() + 600

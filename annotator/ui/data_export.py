@@ -10,14 +10,15 @@ from typing import Any
 
 import gradio as gr
 
-from annotator import exchange
+from annotator.exchange.downloads import prepare_export
+from annotator.exchange.use_cases import export_filter, format_choices
 from annotator.people.accounts import CURATORS
 from annotator.project import replace_criteria
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
-from annotator.web.export_routes import prepare_export
 from storage.criteria_file import read_criteria
 from storage.exports import Answers, ExportFilter
+from storage.formats.registry import WRITERS, format_named
 from storage.records import EvidenceError, InvalidRecord, Role, Split, Verdict
 
 EVERYBODY = "(everybody)"
@@ -43,7 +44,7 @@ def build(context: Context, tab: gr.Tab) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             kind = gr.Dropdown(
-                exchange.format_choices(exchange.WRITERS),
+                format_choices(WRITERS),
                 value="jsonl",
                 label="Format",
                 interactive=True,
@@ -81,7 +82,7 @@ def _chosen(values: Sequence[Any]) -> tuple[ExportFilter, str]:
     chosen = dict(zip(FILTERS, values, strict=False))
     chosen["reviewer"] = None if chosen["reviewer"] == EVERYBODY else chosen["reviewer"]
     texts = {name: (chosen[name] or "").strip() for name in ("since", "until", "model_version")}
-    return exchange.export_filter({**chosen, **texts}), (license_name or "").strip() or "unknown"
+    return export_filter({**chosen, **texts}), (license_name or "").strip() or "unknown"
 
 
 def _choices(context: Context) -> tuple[list[str], list[tuple[str, str]]]:
@@ -152,7 +153,7 @@ def _in_words(manifest: dict[str, Any]) -> str:
 def _links(export_id: str, manifest: dict[str, Any]) -> str:
     if not manifest["posts"]:
         return ""
-    single = bool(exchange.format_named(manifest["format"]).suffix)
+    single = bool(format_named(manifest["format"]).suffix)
     more = f' · <a href="export/{export_id}/manifest" download>manifest</a>' if single else ""
     return f'<a href="export/{export_id}" download id="export-download">Download</a>{more} (kept for an hour)'
 

@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 
 from annotator.exchange import hub_datasets
+from annotator.exchange.downloads import prepare_export, prepared_file
 from annotator.hub.client import Hub
 from annotator.people.accounts import CURATORS
 from annotator.ui.consent import ConsentBox, repository_of
 from annotator.ui.context import QUEUED, Context, friendly
-from annotator.web.export_routes import prepare_export, prepared_file
 from storage.exports import ExportFilter
 from storage.records import Role
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import gradio as gr
 
-from annotator import exchange
 from annotator.exchange.import_runs import ImportRuns, Run
 from annotator.exchange.options import ImportOptions, ImportReport
+from annotator.exchange.use_cases import FileLook, look_at
 from annotator.people.accounts import CURATORS
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
@@ -186,7 +186,7 @@ class _ImportPage:
         run = self._runs.start(path, self.options(values), by=person.name, file_name=name, dry_run=dry_run)
         yield from _followed(run)
 
-    def _plan_with_preset(self, path: Path, values: dict[Any, Any]) -> tuple[exchange.Plan, list[str]]:
+    def _plan_with_preset(self, path: Path, values: dict[Any, Any]) -> tuple[FileLook, list[str]]:
         """(the file as guessed, with the columns of the preset in use on top; those of them that it does not have)."""
         options = self.options(values, mapped=False)
         plan, wanted = self._plan(path, options), self._presets.columns(values[self._presets.chosen])
@@ -218,10 +218,10 @@ class _ImportPage:
             file.write(pasted)
         return Path(file.name)
 
-    def _plan(self, path: Path, options: ImportOptions) -> exchange.Plan:
+    def _plan(self, path: Path, options: ImportOptions) -> FileLook:
         folder = Path(tempfile.mkdtemp(prefix="look-", dir=self._context.settings.uploads_dir))
         try:
-            return exchange.plan_import(path, options, folder=folder)
+            return look_at(path, options, folder=folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -236,13 +236,13 @@ def _followed(run: Run) -> Iterator[str]:
     yield run.error if run.error else report_in_words(run.report, dry_run=run.dry_run)
 
 
-def _in_words(plan: exchange.Plan) -> str:
+def _in_words(plan: FileLook) -> str:
     words = f"{plan.title} ({plan.reason}), {plan.encoding}"
     words += f"; {plan.encoding_note}" if plan.encoding_note else ""
     return words + (f"\n{plan.problem}" if plan.problem else "")
 
 
-def _table(plan: exchange.Plan) -> Any:
+def _table(plan: FileLook) -> Any:
     rows = [[str(r["row"]), r["post_id"], r["text"], r["labels"]] for r in plan.preview]
     return gr.Dataframe(value=rows, visible=bool(rows))
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from annotator import exchange
 from annotator.exchange.labels import mapping_of
 from annotator.exchange.options import ImportOptions, LabelsAs, SameText
+from annotator.exchange.use_cases import format_choices
+from storage.formats.registry import AUTO, READERS
 from storage.records import Split
 
 LABEL_CHOICES = [
@@ -22,8 +23,8 @@ LABEL_CHOICES = [
 
 def options_form() -> list[Any]:
     """The options, in the order that `options_of` takes them."""
-    formats = [("Find out", exchange.AUTO), *exchange.format_choices(exchange.READERS)]
-    form: list[Any] = [gr.Dropdown(formats, value=exchange.AUTO, label="Format", interactive=True)]
+    formats = [("Find out", AUTO), *format_choices(READERS)]
+    form: list[Any] = [gr.Dropdown(formats, value=AUTO, label="Format", interactive=True)]
     with gr.Accordion("Options", open=False):
         form.append(
             gr.Textbox(label="Encoding (empty: find out)", placeholder="utf-8, cp1252, mac_roman …", max_lines=1)
@@ -52,7 +53,7 @@ def options_of(form: list[Any], columns: Mapping[str, str]) -> ImportOptions:
     """Import options from the values of the form. Raises InvalidRecord for a mapping that cannot be read."""
     kind, encoding, labels_as, annotator, criteria, new, keep, split, mask = form
     return ImportOptions(
-        format=kind or exchange.AUTO,
+        format=kind or AUTO,
         encoding=(encoding or "").strip() or None,
         columns=dict(columns),
         labels_as=LabelsAs(labels_as),

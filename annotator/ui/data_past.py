@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from annotator import exchange
+from annotator.exchange.use_cases import undo_import
 from annotator.people.accounts import CURATORS
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.records import InvalidRecord
@@ -64,7 +64,7 @@ def build(context: Context, tab: gr.Tab) -> None:
 
     def remove(number: int | None, request: gr.Request) -> list[Any]:
         context.require(request, *CURATORS)
-        removed = exchange.undo_import(context.store, _import_numbered(context, number)["id"])
+        removed = undo_import(context.store, _import_numbered(context, number)["id"])
         gr.Info(f"Removed {removed['posts']} posts and {removed['annotations']} annotations.", title="Import undone")
         return refresh(request)
 

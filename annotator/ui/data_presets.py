@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from annotator import exchange
 from annotator.exchange.options import ImportOptions
+from annotator.exchange.use_cases import delete_preset, presets, save_preset
 from annotator.people.accounts import CURATORS
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import form_values
@@ -54,14 +54,14 @@ class PresetPart:
 
     def columns(self, name: str | None) -> Mapping[str, str]:
         """Column by field ('': none) of the preset in use; nothing without one, or if somebody deleted it."""
-        saved = exchange.presets(self._context.store).get(name or NO_PRESET)
+        saved = presets(self._context.store).get(name or NO_PRESET)
         return {} if saved is None else ImportOptions.from_dict(saved).columns
 
     def use(self, name: str | None, request: gr.Request) -> list[Any]:
         self._context.require(request, *CURATORS)
         if not name or name == NO_PRESET:
             return form_values(ImportOptions())
-        saved = exchange.presets(self._context.store).get(name)
+        saved = presets(self._context.store).get(name)
         if saved is None:
             raise InvalidRecord(f"The preset {name} was deleted by somebody else.")
         return form_values(ImportOptions.from_dict(saved))
@@ -71,8 +71,8 @@ class PresetPart:
         name = (values[self.name] or "").strip()
         if name == NO_PRESET:
             raise InvalidRecord("Give the preset another name.")
-        replaced = name in exchange.presets(self._context.store)
-        exchange.save_preset(self._context.store, name, self._options(values))
+        replaced = name in presets(self._context.store)
+        save_preset(self._context.store, name, self._options(values))
         gr.Info(f"{name} was {'saved anew' if replaced else 'saved'}.", title="Preset")
         return [gr.Dropdown(choices=self._names(), value=name), ""]
 
@@ -80,7 +80,7 @@ class PresetPart:
         self._context.require(request, *CURATORS)
         if not name or name == NO_PRESET:
             raise InvalidRecord("Choose the preset to delete first.")
-        exchange.delete_preset(self._context.store, name)
+        delete_preset(self._context.store, name)
         gr.Info(f"{name} was deleted. The options stay as they are.", title="Preset")
         return gr.Dropdown(choices=self._names(), value=NO_PRESET)
 
@@ -91,4 +91,4 @@ class PresetPart:
         return gr.Dropdown(choices=names, value=name if name in names else NO_PRESET)
 
     def _names(self) -> list[str]:
-        return [NO_PRESET, *sorted(exchange.presets(self._context.store))]
+        return [NO_PRESET, *sorted(presets(self._context.store))]

@@ -10,8 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from annotator import exchange
+from annotator.exchange.exporting import export_file
 from annotator.project import default_criteria
+from storage.exports import ExportFilter
 from storage.formats.registry import FORMATS
 from storage.records import AnnotatedSpan, Annotation, Post, Prediction, Span, Verdict
 from storage.store import Store, open_store
@@ -60,11 +61,11 @@ def write_all(folder: Path) -> dict[str, str]:
         for name, kind in FORMATS.items():
             if kind.writer:
                 path = folder / name if kind.is_folder else folder / f"{name}{kind.suffix}"
-                exchange.export_file(store, name, path)
+                export_file(store, name, path)
                 paths[name] = str(path)
         truth = [
             [item.post.id, a.criterion_id, s.start, s.end, item.post.text[s.start : s.end]]
-            for item in store.iter_export(exchange.ExportFilter())
+            for item in store.iter_export(ExportFilter())
             for a in item.answers
             for s in a.spans
         ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from annotator import exchange
+from annotator.exchange.use_cases import presets
 from annotator.project import STARTED, default_criteria
 from annotator.settings import Settings
 from storage.records import AnnotatedSpan, Annotation, Verdict
@@ -84,7 +84,7 @@ def test_a_preset_keeps_the_columns_for_the_next_file(project: tuple[Store, Any]
     page.fill("#preset-name textarea, #preset-name input", "weekly")
     page.click("#preset-save")
     seen(page, "weekly was saved.")
-    assert exchange.presets(store)["weekly"]["columns"]["source"] == "where_from"
+    assert presets(store)["weekly"]["columns"]["source"] == "where_from"
     page.reload()
     page.wait_for_selector("#import-run")
     page.get_by_text("Presets", exact=True).click()
@@ -99,7 +99,7 @@ def test_a_preset_keeps_the_columns_for_the_next_file(project: tuple[Store, Any]
     assert page.evaluate(widths) > 500
     page.click("#preset-delete")
     seen(page, "weekly was deleted.")
-    assert exchange.presets(store) == {}
+    assert presets(store) == {}
 
 
 def test_corrected_data_is_downloaded(project: tuple[Store, Any], tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from annotator import exchange
 from annotator.exchange.exporting import ExportRefused
 from annotator.exchange.hub_datasets import leaving, push_to_hub
+from annotator.exchange.use_cases import import_file
 from annotator.hub.client import Hub, HubPublic, HubRefused, Retry
 from storage.exports import ExportFilter
 from storage.records import Split
@@ -130,7 +130,7 @@ def test_a_push_whose_connection_is_cut_comes_to_its_end(on_the_hub: StandIn, re
 
 def test_a_dataset_is_imported_by_its_name(on_the_hub: StandIn, store: Store) -> None:
     on_the_hub.add("dataset", "lab/posts", {"train.csv": TABLE, "README.md": "# Posts", "code.py": "raise SystemExit"})
-    report = exchange.import_file(store, "hub:lab/posts")
+    report = import_file(store, "hub:lab/posts")
     assert report["imported"] == 2
     assert store.imports()[0]["file_name"] == "hub:lab/posts"
     assert on_the_hub.count("GET", "code.py") == 0
@@ -139,7 +139,7 @@ def test_a_dataset_is_imported_by_its_name(on_the_hub: StandIn, store: Store) ->
 
 def test_a_dataset_with_a_file_for_each_split_keeps_its_splits(on_the_hub: StandIn, store: Store) -> None:
     on_the_hub.add("dataset", "lab/parts", {"train.csv": TABLE, "test.csv": "id,text\n3,Rain.\n"})
-    assert exchange.import_file(store, "hub:lab/parts")["imported"] == 3
+    assert import_file(store, "hub:lab/parts")["imported"] == 3
     assert store.post("3").split is Split.TEST
 
 
@@ -148,7 +148,7 @@ def test_what_was_pushed_comes_back_with_its_answers(on_the_hub: StandIn, review
     other = open_store(tmp_path / "other")
     try:
         other.save_criteria([SLEEP])
-        report = exchange.import_file(other, "hub:ana/corrected")
+        report = import_file(other, "hub:ana/corrected")
         assert (report["imported"], report["annotations"]) == (2, 2)
         assert other.post("p1").text == "I cannot sleep 😴. The dog is well."
     finally:
@@ -160,7 +160,7 @@ def test_a_dataset_that_needs_its_own_code_is_refused_and_the_code_never_fetched
 ) -> None:
     on_the_hub.add("dataset", "lab/code", {"code.py": "raise SystemExit('run')", "README.md": "# Code"})
     with pytest.raises(HubRefused, match=r"needs its own code to be loaded \(code.py\), which is never run"):
-        exchange.import_file(store, "hub:lab/code")
+        import_file(store, "hub:lab/code")
     assert on_the_hub.count("GET", "code.py") == 0
     assert (store.count_posts(), left_over(store)) == (0, [])
 
@@ -180,7 +180,7 @@ def test_a_dataset_that_cannot_be_had_says_why(on_the_hub: StandIn, store: Store
     on_the_hub.add("dataset", "else/gated", {"a.csv": TABLE}, gated=True)
     on_the_hub.add("dataset", "lab/empty", {"README.md": "# Nothing"})
     with pytest.raises(HubRefused, match=words):
-        exchange.import_file(store, f"hub:{name}")
+        import_file(store, f"hub:{name}")
     assert (store.count_posts(), left_over(store)) == (0, [])
 
 

@@ -121,7 +121,7 @@ def test_a_snapshot_is_verified_and_brings_everything_back(store: Store, tmp_pat
     post = a_post()
     store.add_posts([post])
     saved = store.add_annotation(an_annotation(post), expected_revision=0)
-    made = backup.snapshot(store, tmp_path / "backups")
+    made = backup.back_up(store, tmp_path / "backups")
     backup.restore(made, tmp_path / "elsewhere")
     restored = open_store(tmp_path / "elsewhere")
     assert restored.history(post.id) == [saved]
@@ -130,7 +130,7 @@ def test_a_snapshot_is_verified_and_brings_everything_back(store: Store, tmp_pat
 
 def test_a_snapshot_cut_in_half_is_refused(store: Store, tmp_path: Path) -> None:
     store.add_posts([a_post(f"text {i} " * 200, id=f"p{i}") for i in range(200)])
-    made = backup.snapshot(store, tmp_path / "backups")
+    made = backup.back_up(store, tmp_path / "backups")
     made.write_bytes(made.read_bytes()[: made.stat().st_size // 2])
     with pytest.raises(backup.BackupInvalid):
         backup.restore(made, tmp_path / "elsewhere")
@@ -138,7 +138,7 @@ def test_a_snapshot_cut_in_half_is_refused(store: Store, tmp_path: Path) -> None
 
 
 def test_restoring_over_a_database_is_explicit_and_keeps_the_old_one(store: Store, tmp_path: Path) -> None:
-    made = backup.snapshot(store, tmp_path / "backups")
+    made = backup.back_up(store, tmp_path / "backups")
     data_dir = tmp_path / "data"
     with pytest.raises(StoreUnavailable, match="exists"):
         backup.restore(made, data_dir)
@@ -148,9 +148,9 @@ def test_restoring_over_a_database_is_explicit_and_keeps_the_old_one(store: Stor
 
 
 def test_only_the_newest_snapshots_are_kept(store: Store, tmp_path: Path) -> None:
-    made = [backup.snapshot(store, tmp_path / "backups", keep=2) for _ in range(3)]
-    assert made[-1] in backup.snapshots(tmp_path / "backups")
-    assert len(backup.snapshots(tmp_path / "backups")) == 2
+    made = [backup.back_up(store, tmp_path / "backups", keep=2) for _ in range(3)]
+    assert made[-1] in backup.backups(tmp_path / "backups")
+    assert len(backup.backups(tmp_path / "backups")) == 2
 
 
 SAVER = """

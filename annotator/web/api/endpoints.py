@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotator import exchange
+from annotator.exchange.downloads import KEEP_SECONDS, prepare_export
+from annotator.exchange.use_cases import export_filter
 from annotator.models.serving import ModelService
 from annotator.people.accounts import CURATORS, NotAllowed, allow
 from annotator.problems import AnswerConflict
@@ -20,7 +21,6 @@ from annotator.review import decisions, post_list
 from annotator.web.api import wire
 from annotator.web.api.arguments import check_page, describe, one_of, parameters_of, read_arguments
 from annotator.web.api.limits import RateLimit, Slots
-from annotator.web.export_routes import KEEP_SECONDS, prepare_export
 from storage.records import (
     Criterion,
     InvalidRecord,
@@ -313,7 +313,7 @@ class Api:
             unreviewed: Also posts without such an answer.
             license: For the dataset card.
         """
-        chosen = exchange.export_filter(
+        chosen = export_filter(
             {
                 "answers": answers, "reviewer": reviewer, "criteria": criteria, "verdicts": verdicts, "splits": splits,
                 "since": since, "until": until, "model_version": model_version, "unreviewed": unreviewed,

@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from annotator.exchange.downloads import prepared_file
 from annotator.people.accounts import CURATORS, allow
 from annotator.problems import Problem, problem_of
 from annotator.web.api.endpoints import Api
-from annotator.web.export_routes import file_answer, prepared_file
+from annotator.web.export_routes import file_answer
 from annotator.web.gate import address_of, person_of
 from storage.records import InvalidRecord
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from annotator import exchange
 from annotator.exchange import importing as exchange_import
+from annotator.exchange.exporting import ExportRefused, export_file
 from annotator.exchange.hub_datasets import HubRefused, push_to_hub
+from annotator.exchange.options import ImportRefused
+from annotator.exchange.use_cases import import_file, report_lines
 from storage.formats import archive
+from storage.formats.rows import FormatError
 from storage.store import Store
 from tests.annotator.exchange_rows import jsonl, post_ids
 from tests.builders import a_post
@@ -20,8 +23,8 @@ from tests.builders import a_post
 
 def refused(store: Store, path: Path, **options: Any) -> str:
     """The message of an import that must be refused whole, with nothing stored."""
-    with pytest.raises((exchange.FormatError, exchange.ImportRefused)) as caught:
-        exchange.import_file(store, path, **options)
+    with pytest.raises((FormatError, ImportRefused)) as caught:
+        import_file(store, path, **options)
     assert (store.count_posts(), store.imports()) == (0, [])
     return str(caught.value)
 
@@ -54,7 +57,7 @@ def test_files_of_other_programs_are_named(content: bytes, what: str, store: Sto
 
 def test_a_wrong_extension_does_not_matter(store: Store, tmp_path: Path) -> None:
     jsonl(tmp_path / "posts.xlsx", {"id": "1", "text": "Really JSON lines."})
-    assert exchange.import_file(store, tmp_path / "posts.xlsx")["format"] == "jsonl"
+    assert import_file(store, tmp_path / "posts.xlsx")["format"] == "jsonl"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "mac_roman"])
@@ -63,7 +66,7 @@ def test_the_encoding_is_found_out(encoding: str, store: Store, tmp_path: Path) 
     (tmp_path / "posts.csv").write_bytes(
         f'id,text\n1,"{words}"\n2,"Über Öl und Käse, façade naïve; él está cansado."\n'.encode(encoding)
     )
-    report = exchange.import_file(store, tmp_path / "posts.csv")
+    report = import_file(store, tmp_path / "posts.csv")
     assert (store.post("1").text, report["imported"]) == (words, 2)
 
 
@@ -73,13 +76,13 @@ def test_an_english_file_with_only_curly_quotes_and_dashes_is_read_right(
 ) -> None:
     words = "I can’t sleep – it’s “bad”. She said: ‘No’… twice."
     (tmp_path / "posts.csv").write_bytes(f"id,text\n1,{words}\n".encode(encoding))
-    exchange.import_file(store, tmp_path / "posts.csv")
+    import_file(store, tmp_path / "posts.csv")
     assert store.post("1").text == words
 
 
 def test_wrongly_decoded_text_is_pointed_out(store: Store, tmp_path: Path) -> None:
     row = {"id": "1", "text": "I donâ€™t sleep"}
-    assert exchange.import_file(store, jsonl(tmp_path / "x.jsonl", row))["mojibake_rows"] == 1
+    assert import_file(store, jsonl(tmp_path / "x.jsonl", row))["mojibake_rows"] == 1
 
 
 def test_bad_rows_are_refused_alone_each_with_its_reason(store: Store, tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_bad_rows_are_refused_alone_each_with_its_reason(store: Store, tmp_path:
         "[1, 2]",
         {"id": "list", "text": "Fine!", "annotations": 3},
     ]
-    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
+    report = import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
     assert post_ids(store) == ["good"]
     assert [(r["row"], r["reason"]) for r in report["rejected"]] == [
         (1, "Post 'nul' holds a NUL character; remove it and try again."),
@@ -111,7 +114,7 @@ def test_one_broken_row_among_many_costs_only_itself(store: Store, tmp_path: Pat
     lines[1500] = '1500,"This quote never closes'
     lines[1600] = "1600,too,many,cells"
     (tmp_path / "x.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    report = exchange.import_file(store, tmp_path / "x.csv")
+    report = import_file(store, tmp_path / "x.csv")
     assert report["imported"] == 2998
     assert {r["row"] for r in report["rejected"]} <= {1501, 1502, 1601}
     assert report["rejected_count"] == 2
@@ -120,7 +123,7 @@ def test_one_broken_row_among_many_costs_only_itself(store: Store, tmp_path: Pat
 def test_broken_bytes_in_one_row_do_not_change_the_others(store: Store, tmp_path: Path) -> None:
     good = "".join(f"{n},schläft schlecht müde {n}\n" for n in range(50)).encode()
     (tmp_path / "x.csv").write_bytes(b"id,text\n" + good + b"bad,sch\xe4fchen\n")
-    report = exchange.import_file(store, tmp_path / "x.csv")
+    report = import_file(store, tmp_path / "x.csv")
     assert (report["imported"], report["encoding"]) == (50, "utf-8")
     assert report["rejected"] == [{"row": 52, "reason": "holds bytes that do not fit the file's encoding"}]
 
@@ -128,7 +131,7 @@ def test_broken_bytes_in_one_row_do_not_change_the_others(store: Store, tmp_path
 def test_a_very_long_post_is_kept_whole(store: Store, tmp_path: Path) -> None:
     text = "word " * 100_000 + "end"
     (tmp_path / "x.csv").write_text(f'id,text\n1,"{text}"\n', "utf-8")
-    exchange.import_file(store, tmp_path / "x.csv")
+    import_file(store, tmp_path / "x.csv")
     assert store.post("1").text == text
 
 
@@ -151,8 +154,8 @@ def test_a_full_disk_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: p
     monkeypatch.undo()
     store.add_posts([a_post()])
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(exchange.ExportRefused, match="the disk is full"):
-        exchange.export_file(store, "jsonl", tmp_path / "out" / "x.jsonl")
+    with pytest.raises(ExportRefused, match="the disk is full"):
+        export_file(store, "jsonl", tmp_path / "out" / "x.jsonl")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -178,7 +181,7 @@ def test_a_dataset_that_needs_its_own_code_is_refused(store: Store, tmp_path: Pa
 
 def test_a_hub_that_cannot_be_reached_is_one_clear_line(store: Store) -> None:
     with pytest.raises(HubRefused, match="Hub"):
-        exchange.import_file(store, "hub:owner/name")
+        import_file(store, "hub:owner/name")
     store.add_posts([a_post()])
     with pytest.raises(HubRefused, match="Hub"):
         push_to_hub(store, "owner/name")
@@ -192,14 +195,14 @@ def test_workbook_formulas_count_as_their_saved_values(store: Store, tmp_path: P
     for row in (["id", "text"], [1, "Typed text"], [2, '=CONCAT("a","b")']):
         book.active.append(row)  # type: ignore[union-attr]
     book.save(tmp_path / "x.xlsx")
-    report = exchange.import_file(store, tmp_path / "x.xlsx")
+    report = import_file(store, tmp_path / "x.xlsx")
     assert (post_ids(store), report["rejected_count"]) == (["1"], 1)
 
 
 def test_the_report_lists_every_row_that_was_not_taken(store: Store, tmp_path: Path) -> None:
     rows = [{"id": "=1", "text": ""}, {"id": "a", "text": "Fine."}, {"id": "a", "text": "Fine."}]
-    report = exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
-    lines = "".join(exchange.report_lines(store, report["import_id"])).splitlines()
+    report = import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
+    lines = "".join(report_lines(store, report["import_id"])).splitlines()
     assert lines[0] == "row,post_id,kind,reason,evidence"
     assert {line.split(",")[2] for line in lines[1:]} == {"rejected", "duplicate"}
     assert any(line.startswith("1,'=1,rejected") for line in lines)

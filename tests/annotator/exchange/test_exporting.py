@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from annotator import exchange
+from annotator.exchange.exporting import ExportRefused, export_file
+from annotator.exchange.use_cases import export_filter
+from storage.exports import ExportFilter
 from storage.records import Split
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
@@ -21,8 +23,8 @@ def test_filters_choose_what_is_exported(store: Store, tmp_path: Path) -> None:
     store.add_annotation(an_annotation(two, reviewer="ben", created_at="2026-02-01T10:00:00Z"), expected_revision=0)
 
     def exported(**values: Any) -> list[str]:
-        chosen = exchange.export_filter(values)
-        exchange.export_file(store, "gold", tmp_path / "out.jsonl", chosen)
+        chosen = export_filter(values)
+        export_file(store, "gold", tmp_path / "out.jsonl", chosen)
         return [json.loads(line)["post_id"] for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
 
     assert exported() == ["one", "two"]
@@ -36,15 +38,15 @@ def test_filters_choose_what_is_exported(store: Store, tmp_path: Path) -> None:
     assert exported(since="2026-01-05T10:00:01Z") == ["two"]
     wrong_days = ({"since": "yesterday"}, {"until": "2026-02-30"}, {"since": "2026-01-05T10:00:00+02:00"})
     for wrong in ({"verdicts": "maybe"}, {"color": "red"}, *wrong_days):
-        with pytest.raises(exchange.ExportRefused):
-            exchange.export_filter(wrong)
+        with pytest.raises(ExportRefused):
+            export_filter(wrong)
 
 
 def test_an_export_tells_what_it_is_and_what_it_cannot_carry(store: Store, tmp_path: Path) -> None:
     post = a_post("I lie awake.")
     store.add_posts([post, a_post("Unread post.", id="p2")])
     store.add_annotation(an_annotation(post, "awake"), expected_revision=0)
-    manifest = exchange.export_file(store, "squad", tmp_path / "out.json")
+    manifest = export_file(store, "squad", tmp_path / "out.json")
     written = json.loads((tmp_path / "out.json.manifest.json").read_text("utf-8"))
     assert {k: v for k, v in manifest.items() if k != "output"} == written
     assert (written["posts"], written["annotations"], written["spans"]) == (1, 1, 1)
@@ -58,7 +60,7 @@ def test_unanswered_is_not_the_same_as_reviewed_without_evidence(store: Store, t
     post = a_post("I lie awake.")
     store.add_posts([post])
     store.add_annotation(an_annotation(post), expected_revision=0)
-    exchange.export_file(store, "gold", tmp_path / "out.jsonl")
+    export_file(store, "gold", tmp_path / "out.jsonl")
     line = json.loads((tmp_path / "out.jsonl").read_text("utf-8"))
     assert line["annotations"] == [{"criterion": "SLEEP_ISSUES", "verdict": "no_evidence", "spans": []}]
 
@@ -66,17 +68,17 @@ def test_unanswered_is_not_the_same_as_reviewed_without_evidence(store: Store, t
 def test_an_export_never_overwrites_a_folder(store: Store, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("keep")
-    with pytest.raises(exchange.ExportRefused, match="is there already"):
-        exchange.export_file(store, "brat", tmp_path / "out")
-    with pytest.raises(exchange.ExportRefused, match="is a folder"):
-        exchange.export_file(store, "csv", tmp_path / "out")
+    with pytest.raises(ExportRefused, match="is there already"):
+        export_file(store, "brat", tmp_path / "out")
+    with pytest.raises(ExportRefused, match="is a folder"):
+        export_file(store, "csv", tmp_path / "out")
 
 
 def test_the_dataset_card_tells_what_is_inside_and_how_far_people_agreed(store: Store, tmp_path: Path) -> None:
     post = a_post("I lie awake.")
     store.add_posts([post])
     store.add_annotation(an_annotation(post, "awake"), expected_revision=0)
-    exchange.export_file(store, "hf", tmp_path / "one", license_name="cc-by-4.0")
+    export_file(store, "hf", tmp_path / "one", license_name="cc-by-4.0")
     card = (tmp_path / "one" / "README.md").read_text("utf-8")
     assert 'license: "cc-by-4.0"' in card
     assert "One reviewer: nothing can be said about agreement." in card
@@ -86,7 +88,7 @@ def test_the_dataset_card_tells_what_is_inside_and_how_far_people_agreed(store: 
     store.add_annotation(an_annotation(post, reviewer="ben"), expected_revision=0)
     store.add_annotation(an_annotation(post, criterion=MOOD), expected_revision=0)
     store.add_annotation(an_annotation(post, criterion=MOOD, reviewer="ben"), expected_revision=0)
-    exchange.export_file(store, "hf", tmp_path / "two")
+    export_file(store, "hf", tmp_path / "two")
     assert "1 of the 2 pairs of post and criterion" in (tmp_path / "two" / "README.md").read_text("utf-8")
-    assert store.double_reviews(exchange.ExportFilter(criteria=("SLEEP_ISSUES",))) == (2, 1, 0)
-    assert store.double_reviews(exchange.ExportFilter(splits=(Split.TEST,))) == (0, 0, 0)
+    assert store.double_reviews(ExportFilter(criteria=("SLEEP_ISSUES",))) == (2, 1, 0)
+    assert store.double_reviews(ExportFilter(splits=(Split.TEST,))) == (0, 0, 0)

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from annotator import exchange
 from annotator.exchange.confirm import waiting
+from annotator.exchange.options import ImportCancelled
+from annotator.exchange.use_cases import import_file, undo_import
 from storage import imports
 from storage.backup import copy_database, describe
+from storage.exports import ExportFilter
 from storage.queue import QueueFilter
 from storage.records import Conflict, NotFound, Post, Role, Verdict
 from storage.store import Store, open_store
@@ -57,7 +59,7 @@ def a_project_with_an_old_post(store: Store) -> None:
 
 def told(store: Store) -> dict[str, object]:
     """What the pages, the worker and an export see."""
-    everything = exchange.ExportFilter(unreviewed=True)
+    everything = ExportFilter(unreviewed=True)
     wanted = QueueFilter(query="awake")
     with pytest.raises(NotFound):
         store.post("nothing")
@@ -112,7 +114,7 @@ def test_nothing_of_an_import_is_seen_before_all_of_it(store: Store, tmp_path: P
         copy_database(other, tmp_path / "copy.db")
         assert describe(tmp_path / "copy.db")["counts"] == {"posts": 1, "decisions": 1, "reviewers": 2}
 
-    report = exchange.import_file(store, a_file(tmp_path), on_progress=during_storing(look))
+    report = import_file(store, a_file(tmp_path), on_progress=during_storing(look))
     assert stored[0]["post"] > 10
     after = told(other)
     assert (report["imported"], report["annotations"], report["uncertain"], report["rejected_count"]) == (21, 21, 1, 1)
@@ -136,7 +138,7 @@ def test_a_save_in_the_middle_of_an_import_counts_as_the_later_one(store: Store,
         if message == ("storing" if not late else "100% stored"):
             save()
 
-    exchange.import_file(store, a_file(tmp_path), on_progress=tell)
+    import_file(store, a_file(tmp_path), on_progress=tell)
     latest = store.annotations_of("old", "ben")[SLEEP.id]
     assert [a.revision for a in store.history("old")] == [3, 2, 1]
     assert latest.verdict is (Verdict.NO_EVIDENCE if late else Verdict.EVIDENCE)
@@ -152,14 +154,14 @@ def test_what_stops_an_import_while_it_is_stored_leaves_nothing(store: Store, tm
         raise RuntimeError("out of order")
 
     with pytest.raises(RuntimeError, match="out of order"):
-        exchange.import_file(store, a_file(tmp_path), on_progress=during_storing(fail))
+        import_file(store, a_file(tmp_path), on_progress=during_storing(fail))
     with pytest.raises(Conflict, match="is being imported right now"):
-        exchange.import_file(
+        import_file(
             store, a_file(tmp_path), on_progress=during_storing(lambda: other.add_posts([Post("n1", "x")]) and None)
         )
-    with pytest.raises(exchange.ImportCancelled):
+    with pytest.raises(ImportCancelled):
         asked: list[bool] = []
-        exchange.import_file(
+        import_file(
             store,
             a_file(tmp_path),
             on_progress=during_storing(lambda: asked.append(True)),
@@ -174,7 +176,7 @@ def test_a_full_disk_after_an_import_is_shown_only_delays_searching(store: Store
         if message.endswith("made searchable"):
             raise sqlite3.OperationalError("database or disk is full")
 
-    assert exchange.import_file(store, jsonl(tmp_path / "x.jsonl", *NUMBERED), on_progress=tell)["imported"] == 20
+    assert import_file(store, jsonl(tmp_path / "x.jsonl", *NUMBERED), on_progress=tell)["imported"] == 20
     assert store.count_posts() == 20
     found = {"me": "ana", "model_version": None}
     assert store.count_queue(QueueFilter(query="awake"), **found) < 20
@@ -183,22 +185,24 @@ def test_a_full_disk_after_an_import_is_shown_only_delays_searching(store: Store
 
 
 def test_a_post_that_is_undone_meanwhile_stops_the_import(store: Store, tmp_path: Path) -> None:
-    exchange.import_file(store, jsonl(tmp_path / "first.jsonl", {"id": "old", "text": "I lie awake."}))
+    import_file(store, jsonl(tmp_path / "first.jsonl", {"id": "old", "text": "I lie awake."}))
     other = open_store(store.path.parent)
     with pytest.raises(Conflict, match="Nothing was imported"):
-        exchange.import_file(store, a_file(tmp_path), on_progress=during_storing(lambda: other.undo_import(1) and None))
+        import_file(store, a_file(tmp_path), on_progress=during_storing(lambda: other.undo_import(1) and None))
     assert (store.count_posts(), rows_of(store)["annotation"]) == (0, 0)
 
 
 KILLED = """
 import sys
 from pathlib import Path
-from annotator import exchange
+from annotator.exchange.options import ImportCancelled
+from annotator.exchange.use_cases import import_file, undo_import
+from storage.exports import ExportFilter
 from storage import imports
 from storage.store import open_store
 
 imports.FIRST_STEP_ROWS = imports.MIN_STEP_ROWS = imports.MAX_STEP_ROWS = 20
-exchange.import_file(open_store(Path(sys.argv[1])), Path(sys.argv[2]), on_progress=lambda f, m: print(m, flush=True))
+import_file(open_store(Path(sys.argv[1])), Path(sys.argv[2]), on_progress=lambda f, m: print(m, flush=True))
 """
 
 
@@ -232,14 +236,14 @@ def test_an_import_that_is_killed_is_there_whole_or_leaves_nothing(store: Store,
         assert len(store.queue_ids(QueueFilter(query="number"), me="ana", model_version=None, limit=9999)) == 300
         return
     assert (rows_of(store)["post"], rows_of(store)["annotation"], rows_of(store)["import"]) == (1, 1, 0)
-    assert exchange.import_file(store, file)["imported"] == 300
+    assert import_file(store, file)["imported"] == 300
 
 
 def test_an_import_that_is_being_undone_is_out_of_sight_at_once(store: Store, tmp_path: Path) -> None:
     a_project_with_an_old_post(store)
     other = open_store(store.path.parent)
     before = told(other)
-    report = exchange.import_file(store, a_file(tmp_path))
+    report = import_file(store, a_file(tmp_path))
     store.add_annotation(an_annotation(store.post("n1"), "awake"), expected_revision=0)
     store.open_post("n1", "ana")
 
@@ -247,7 +251,7 @@ def test_an_import_that_is_being_undone_is_out_of_sight_at_once(store: Store, tm
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        exchange.undo_import(store, report["import_id"], on_progress=stop)
+        undo_import(store, report["import_id"], on_progress=stop)
     gone = told(other)
     assert gone.pop("imports") == [(1, "x.jsonl")]
     assert gone.pop("reviewers") == ["ana", "ben", "imported", "new person"]
@@ -257,21 +261,19 @@ def test_an_import_that_is_being_undone_is_out_of_sight_at_once(store: Store, tm
     assert other.recover_imports() == 1
     left = rows_of(other)
     assert (left["post"], left["annotation"], left["annotation_head"], left["import_issue"]) == (1, 1, 1, 0)
-    assert exchange.import_file(store, a_file(tmp_path))["imported"] == 21
+    assert import_file(store, a_file(tmp_path))["imported"] == 21
 
 
 def test_uncertain_evidence_for_a_post_that_is_being_removed_waits_for_nobody(store: Store, tmp_path: Path) -> None:
-    exchange.import_file(
-        store, jsonl(tmp_path / "first.jsonl", *({"id": f"f{n}", "text": f"{DOUBTFUL} {n}"} for n in range(5)))
-    )
+    import_file(store, jsonl(tmp_path / "first.jsonl", *({"id": f"f{n}", "text": f"{DOUBTFUL} {n}"} for n in range(5))))
     words = {"criterion": SLEEP.id, "spans": ["feeling so very tired every single week"]}
-    exchange.import_file(store, jsonl(tmp_path / "second.jsonl", gold("f4", f"{DOUBTFUL} 4", words)))
+    import_file(store, jsonl(tmp_path / "second.jsonl", gold("f4", f"{DOUBTFUL} 4", words)))
     assert [u.post_id for u in waiting(store)] == ["f4"]
 
     def stop(_: int) -> None:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        exchange.undo_import(store, 1, on_progress=stop)
+        undo_import(store, 1, on_progress=stop)
     assert (waiting(store), store.count_waiting_alignments()) == ([], 0)
     assert store.recover_imports() == 1

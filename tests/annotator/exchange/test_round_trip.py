@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotator import exchange
+from annotator.exchange.exporting import export_file
 from annotator.exchange.labels import CriteriaMatcher, LabelTaker
 from annotator.exchange.options import ImportOptions
-from storage.formats.registry import FORMATS, Format, detect
+from annotator.exchange.use_cases import import_file
+from storage.exports import ExportFilter
+from storage.formats.registry import FORMATS, WRITERS, Format, detect
 from storage.formats.rows import ExportContext, ExportPost, ImportRow
 from storage.records import AnnotatedSpan, Annotation, InvalidRecord, Post, Prediction, Span, SpanOrigin, Split, Verdict
 from storage.store import Store, open_store
@@ -172,14 +174,14 @@ def test_offsets_that_do_not_fit_their_quote_are_found_out_on_the_way_in(name: s
     store.ensure_reviewer("ana")
     store.add_annotation(an_annotation(post, "I lie awake at night."), expected_revision=0)
     path = tmp_path / f"out{FORMATS[name].suffix}"
-    exchange.export_file(store, name, path)
+    export_file(store, name, path)
     for file in [path] if path.is_file() else path.glob("*.ann"):
         content = file.read_text("utf-8")
         shifted = re.sub(r"(?<![\d.])6(?=[,\s}])", "7", content)
         assert shifted != content
         file.write_text(shifted, "utf-8")
     empty = a_store(tmp_path / "empty")
-    report = exchange.import_file(empty, path)
+    report = import_file(empty, path)
     assert report["aligned"] >= 1
     assert gold_of(empty) == gold_of(store)
 
@@ -227,26 +229,26 @@ def reviewed(tmp_path: Path) -> Store:
 
 
 def gold_of(store: Store) -> dict[str, tuple[str, dict[str, object]]]:
-    items = [i for i in store.iter_export(exchange.ExportFilter()) if i.answers]
+    items = [i for i in store.iter_export(ExportFilter()) if i.answers]
     return answers_of(items)
 
 
-@pytest.mark.parametrize("name", [n for n in exchange.WRITERS if n != "redsm5"])
+@pytest.mark.parametrize("name", [n for n in WRITERS if n != "redsm5"])
 def test_gold_survives_the_way_out_and_into_an_empty_project(name: str, reviewed: Store, tmp_path: Path) -> None:
     path = tmp_path / f"out{FORMATS[name].suffix}"
-    manifest = exchange.export_file(reviewed, name, path)
+    manifest = export_file(reviewed, name, path)
     empty = a_store(tmp_path / "empty")
-    report = exchange.import_file(empty, path, format=name if name in ("gold", "tsv") else "auto")
+    report = import_file(empty, path, format=name if name in ("gold", "tsv") else "auto")
     assert (report["rejected"], report["labels_refused"], report["unaligned"]) == ([], 0, 0)
     assert report["imported"] == manifest["posts"]
     assert gold_of(empty) == gold_of(reviewed)
 
 
-@pytest.mark.parametrize("name", [n for n in exchange.WRITERS if FORMATS[n].is_folder])
+@pytest.mark.parametrize("name", [n for n in WRITERS if FORMATS[n].is_folder])
 def test_a_folder_format_also_travels_as_a_zip_file(name: str, reviewed: Store, tmp_path: Path) -> None:
-    exchange.export_file(reviewed, name, tmp_path / "out.zip")
+    export_file(reviewed, name, tmp_path / "out.zip")
     empty = a_store(tmp_path / "empty")
-    assert exchange.import_file(empty, tmp_path / "out.zip")["format"] == name
+    assert import_file(empty, tmp_path / "out.zip")["format"] == name
     evidence = {
         (p, c) for p, (_, found) in gold_of(reviewed).items() for c, (v, _) in found.items() if v is Verdict.EVIDENCE
     }  # type: ignore[misc]
@@ -254,10 +256,10 @@ def test_a_folder_format_also_travels_as_a_zip_file(name: str, reviewed: Store, 
 
 
 def test_the_complete_format_brings_back_every_revision_and_prediction(reviewed: Store, tmp_path: Path) -> None:
-    exchange.export_file(reviewed, "jsonl", tmp_path / "all.jsonl")
+    export_file(reviewed, "jsonl", tmp_path / "all.jsonl")
     empty = a_store(tmp_path / "empty")
-    exchange.import_file(empty, tmp_path / "all.jsonl")
-    chosen = exchange.ExportFilter(unreviewed=True)
+    import_file(empty, tmp_path / "all.jsonl")
+    chosen = ExportFilter(unreviewed=True)
     for before, after in zip(
         reviewed.iter_export(chosen, complete=True), empty.iter_export(chosen, complete=True), strict=True
     ):
@@ -277,17 +279,17 @@ def _told(revision: Annotation) -> tuple[object, ...]:
     return (*who, r.spans, r.rejected, r.undecided, r.note, r.seconds, r.model_version, r.criterion_version)
 
 
-@pytest.mark.parametrize("name", exchange.WRITERS)
+@pytest.mark.parametrize("name", WRITERS)
 def test_the_same_data_gives_the_same_bytes(name: str, reviewed: Store, tmp_path: Path) -> None:
     suffix = FORMATS[name].suffix or ".zip"
     for folder in ("first", "second"):
-        exchange.export_file(reviewed, name, tmp_path / folder / f"out{suffix}")
+        export_file(reviewed, name, tmp_path / folder / f"out{suffix}")
     first, second = (sorted((tmp_path / f).iterdir()) for f in ("first", "second"))
     assert [p.name for p in first] == [p.name for p in second]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 
-@pytest.mark.parametrize("name", exchange.WRITERS)
+@pytest.mark.parametrize("name", WRITERS)
 def test_a_shifted_offset_is_never_written(name: str, reviewed: Store, tmp_path: Path) -> None:
     class Shifted(Store):
         def iter_export(self, chosen, *, complete=False):  # type: ignore[no-untyped-def]
@@ -307,6 +309,6 @@ def test_a_shifted_offset_is_never_written(name: str, reviewed: Store, tmp_path:
 
     path = tmp_path / f"out{FORMATS[name].suffix}"
     with pytest.raises(InvalidRecord, match="runs past"):
-        exchange.export_file(Shifted(reviewed.path), name, path)
+        export_file(Shifted(reviewed.path), name, path)
     assert not path.exists()
     assert [p.name for p in tmp_path.iterdir()] == ["reviewed"]

@@ -13,7 +13,7 @@ from annotator.project import Project
 from annotator.settings import Settings
 from annotator.snapshots.keeper import SnapshotKeeper, snapshot_shown_to
 from annotator.snapshots.targets import FolderTarget
-from storage.backup import snapshots
+from storage.backup import backups
 from storage.jobs import Jobs
 from storage.records import JobKind, Reviewer, Role
 from storage.store import Store, open_store
@@ -170,19 +170,19 @@ def test_scheduled_backups_come_at_their_hours_and_leave_those_made_by_hand(tmp_
     by_hand.write_bytes(b"")
     keeper, _ = keeper_of(project, clock)
     keeper.look()
-    assert snapshots(folder, "scheduled") == []
+    assert backups(folder, "scheduled") == []
     for number in range(2, 6):
         decide(project, number)
-        for old in snapshots(folder, "scheduled"):
+        for old in backups(folder, "scheduled"):
             _set_time(old, clock.now)
         clock.pass_minutes(361)
         keeper.look()
-    assert len(snapshots(folder, "scheduled")) == 2
-    assert snapshots(folder) == [by_hand]
+    assert len(backups(folder, "scheduled")) == 2
+    assert backups(folder) == [by_hand]
     clock.pass_minutes(361)
-    before = snapshots(folder, "scheduled")
+    before = backups(folder, "scheduled")
     keeper.look()
-    assert snapshots(folder, "scheduled") == before  # nothing has changed since
+    assert backups(folder, "scheduled") == before  # nothing has changed since
     project.store.close()
 
 
@@ -194,7 +194,7 @@ def test_a_demo_or_zero_hours_mean_no_scheduled_backup(
     keeper, _ = keeper_of(project, clock)
     clock.pass_minutes(10_000)
     keeper.look()
-    assert snapshots(Settings(data_dir=tmp_path / "data").backups_dir, "scheduled") == []
+    assert backups(Settings(data_dir=tmp_path / "data").backups_dir, "scheduled") == []
 
 
 def _set_time(path: Path, at: float) -> None:

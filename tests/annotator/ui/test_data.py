@@ -11,15 +11,18 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from annotator import exchange
+from annotator.exchange.downloads import prepare_export, remove_old_exports
 from annotator.exchange.import_runs import ImportRuns
 from annotator.exchange.masking import mask
 from annotator.exchange.options import ImportOptions
 from annotator.exchange.uploads import keep_copy, sweep_uploads
+from annotator.exchange.use_cases import import_file, run_import_job
 from annotator.job_context import JobContext, JobMonitor, WorkerStopping
 from annotator.settings import Settings
-from annotator.web.export_routes import export_routes, prepare_export, remove_old_exports
+from annotator.web.export_routes import export_routes
 from annotator.web.gate import PERSON
+from storage.exports import ExportFilter
+from storage.formats.rows import FormatError
 from storage.jobs import JobCancelled, JobLost, Jobs
 from storage.records import EvidenceError, InvalidRecord, JobKind, JobStatus, Reviewer, Role
 from storage.store import Store
@@ -98,7 +101,7 @@ def test_an_import_job_and_its_end_are_one_transaction(settings: Settings, store
     jobs.enqueue(JobKind.IMPORT, payload, by="ana")
     job = jobs.claim("w1")
     assert job is not None
-    exchange.run_import_job(JobContext(settings, store, jobs, job, JobMonitor(jobs, job)))
+    run_import_job(JobContext(settings, store, jobs, job, JobMonitor(jobs, job)))
     done = jobs.get(job.id)
     assert (done.status, (done.result or {})["imported"]) == (JobStatus.DONE, 3)
     assert [(i["file_name"], i["created_by"]) for i in store.imports()] == [("mine.jsonl", "ana")]
@@ -113,7 +116,7 @@ def test_an_import_job_that_was_taken_away_stores_nothing(settings: Settings, st
     assert job is not None
     jobs.requeue_abandoned(worker="w1")
     with pytest.raises(Exception, match="no longer run"):
-        exchange.run_import_job(JobContext(settings, store, jobs, job, JobMonitor(jobs, job)))
+        run_import_job(JobContext(settings, store, jobs, job, JobMonitor(jobs, job)))
     assert (store.count_posts(), store.imports()) == (0, [])
 
 
@@ -135,8 +138,8 @@ def test_an_import_job_that_fails_or_is_cancelled_leaves_no_upload(
         kept.write_text("", "utf-8")
     else:
         context.monitor.stop(reason)  # type: ignore[arg-type]
-    with pytest.raises(type(reason) if reason else exchange.FormatError):
-        exchange.run_import_job(context)
+    with pytest.raises(type(reason) if reason else FormatError):
+        run_import_job(context)
     assert (list(settings.uploads_dir.iterdir()), store.count_posts()) == ([], 0)
 
 
@@ -148,7 +151,7 @@ def test_an_import_job_that_goes_on_later_keeps_its_upload(
     context = a_claimed_job(settings, store, kept)
     context.monitor.stop(reason)
     with pytest.raises(type(reason)):
-        exchange.run_import_job(context)
+        run_import_job(context)
     assert list(settings.uploads_dir.iterdir()) == [kept]
 
 
@@ -192,12 +195,12 @@ def test_a_prepared_export_is_downloaded_with_its_manifest(
     post = a_post()
     store.add_posts([post])
     store.add_annotation(an_annotation(post, "cannot sleep"), expected_revision=0)
-    export_id, manifest = prepare_export(settings, store, "gold", exchange.ExportFilter())
+    export_id, manifest = prepare_export(settings, store, "gold", ExportFilter())
     answer = client.get(f"/export/{export_id}")
     assert json.loads(answer.text)["annotations"][0]["spans"][0]["text"] == "cannot sleep"
     assert answer.headers["content-disposition"] == 'attachment; filename="evidence-gold.jsonl"'
     assert client.get(f"/export/{export_id}/manifest").json() == {k: v for k, v in manifest.items() if k != "output"}
-    tasks, _ = prepare_export(settings, store, "label-studio", exchange.ExportFilter())
+    tasks, _ = prepare_export(settings, store, "label-studio", ExportFilter())
     assert client.get(f"/export/{tasks}").headers["content-disposition"].endswith('.zip"')
     remove_old_exports(settings, older_than=-1)
     assert client.get(f"/export/{export_id}").json() == {"error": "This download is gone. Prepare the export again."}
@@ -215,7 +218,7 @@ def test_downloads_are_for_those_who_may(client: TestClient, store: Store, perso
 
 def test_a_report_is_downloaded(client: TestClient, store: Store, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("id,text\n1,Fine.\n2,\n", "utf-8")
-    exchange.import_file(store, tmp_path / "x.csv")
+    import_file(store, tmp_path / "x.csv")
     assert client.get("/imports/1/report").text.splitlines()[1] == "3,2,rejected,has no text,"
 
 
