@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SESSIONS_KEPT = 500
-UPLOADS_KEPT_SECONDS = 3600
 MOST_WAITING = 200  # who comes when so many wait for something is told that the app is busy
 
 

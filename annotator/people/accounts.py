@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from storage.records import EvidenceError, NotFound, Reviewer, Role
+from storage.records import EvidenceError, Reviewer, Role
 from storage.store import Store
 
 CURATORS = (Role.ADJUDICATOR, Role.ADMIN)  # may bring data in, take it out and train
@@ -206,11 +206,3 @@ def allow(reviewer: Reviewer | None, *roles: Role) -> Reviewer:
         names = " or ".join(str(role) for role in dict.fromkeys([*roles, Role.ADMIN]))
         raise NotAllowed(f"This is for {names}; you are signed in as {reviewer.name} ({reviewer.role}).")
     return reviewer
-
-
-def check_role(text: str) -> Role:
-    """The role of that name. Raises NotFound."""
-    try:
-        return Role(text)
-    except ValueError as error:
-        raise NotFound(f"There is no role {text!r}; there are {', '.join(Role)}.") from error

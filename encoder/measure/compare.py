@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -51,10 +51,6 @@ class DifferingPair:
     before: tuple[Span, ...]
     after: tuple[Span, ...]
     gain: int
-
-    @property
-    def closer(self) -> Literal["before", "after", "neither"]:
-        return "after" if self.gain > 0 else "before" if self.gain < 0 else "neither"
 
 
 @dataclass(frozen=True)

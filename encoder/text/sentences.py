@@ -40,11 +40,6 @@ def sentences(text: str) -> list[Span]:
     return spans
 
 
-def sentence_at(spans: list[Span], position: int) -> Span | None:
-    """The sentence that holds the character at `position`, or None in the space between two."""
-    return next((s for s in spans if s.start <= position < s.end), None)
-
-
 def _inside_abbreviation(text: str, match: re.Match[str]) -> bool:
     if not match.group().startswith(".") or len(match.group()) > 1:
         return False

@@ -32,11 +32,6 @@ class Plan:
         first = (micro * processes + process) * size
         return self.steps[step][first : first + size]
 
-    @property
-    def replayed_share(self) -> float:
-        seen = [index for step in self.steps for index in step]
-        return sum(index >= self.new for index in seen) / len(seen)
-
 
 def plan_steps(lengths: Sequence[int], new: int, config: TrainConfig, *, processes: int = 1) -> Plan:
     """The plan for `new` examples followed by replayed ones; `lengths` are their sizes in characters or tokens.

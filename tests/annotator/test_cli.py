@@ -172,13 +172,11 @@ def test_every_filter_of_an_export_is_a_flag(
     project.set_split(["p1", "p2"], Split.TRAIN)
     span = AnnotatedSpan(0, 14)
     early, late = "2026-01-05T10:00:00Z", "2026-02-01T10:00:00Z"
-    project.import_annotations(
-        [
-            Annotation("p1", "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, (span,), model_version="v7", created_at=early),
-            Annotation("p2", "FATIGUE", "ben", Verdict.NO_EVIDENCE, created_at=late),
-        ],
-        import_id=None,
-    )
+    for annotation in (
+        Annotation("p1", "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, (span,), model_version="v7", created_at=early),
+        Annotation("p2", "FATIGUE", "ben", Verdict.NO_EVIDENCE, created_at=late),
+    ):
+        project.add_annotation(annotation, expected_revision=0)
     target = tmp_path / "out.jsonl"
     code, manifest, _ = run("export", "--format", "gold", "--output", str(target), *flags)
     assert (code, manifest["posts"]) == (0, len(expected))

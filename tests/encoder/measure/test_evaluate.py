@@ -149,7 +149,7 @@ def test_a_comparison_says_which_is_better_and_where_they_differ() -> None:
     assert (sleep.before, sleep.after, sleep.change) == (0.625, 1.0, 0.375)
     assert sleep.better is not None
     assert sleep.better > 0.95
-    assert [(d.post_id, d.gain, d.closer) for d in found.differing] == [(f"p{i}", 2, "after") for i in (5, 6, 7)]
+    assert [(d.post_id, d.gain) for d in found.differing] == [(f"p{i}", 2) for i in (5, 6, 7)]
     assert json.dumps(found.to_dict())
     assert "+0.375" in found.table()
 
