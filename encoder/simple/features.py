@@ -7,6 +7,7 @@ neighbors. Only numbers leave this module: hashes of n-grams, never their text.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 import zlib
@@ -76,8 +77,8 @@ class FeatureCache:
         self._kept.move_to_end(key)
         return found
 
-    def forget(self, post: Post) -> None:
-        self._kept.pop(post.text_sha256, None)
+    def __len__(self) -> int:
+        return len(self._kept)
 
 
 def features_of(text: str) -> PostFeatures:
@@ -161,7 +162,7 @@ def _place(at: int, count: int) -> str:
 
 
 def _word_grams(words: Sequence[str], mark: str) -> set[str]:
-    return {f"{mark}{w}" for w in words} | {f"{mark}{a} {b}" for a, b in zip(words, words[1:], strict=False)}
+    return {f"{mark}{w}" for w in words} | {f"{mark}{a} {b}" for a, b in itertools.pairwise(words)}
 
 
 def _character_grams(words: Sequence[str]) -> set[str]:

@@ -60,11 +60,15 @@ def load_learner(directory: Path) -> SimpleLearner | None:
         if (content["format"], content["buckets"]) != (FORMAT, BUCKETS):
             raise ModelUnusable(f"{folder} was written by another version of this product; train once more.")
         arrays = load_file(str(folder / WEIGHTS))
-        return SimpleLearner({row["criterion"]: _fit(row, number, arrays) for number, row in enumerate(content["fits"])})
+        return SimpleLearner(
+            {row["criterion"]: _fit(row, number, arrays) for number, row in enumerate(content["fits"])}
+        )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         if isinstance(error, ModelUnusable):
             raise
-        raise ModelUnusable(f"The simple learner in {folder} cannot be read ({type(error).__name__}); train once more.") from error
+        raise ModelUnusable(
+            f"The simple learner in {folder} cannot be read ({type(error).__name__}); train once more."
+        ) from error
 
 
 def _fit(row: dict[str, Any], number: int, arrays: dict[str, Any]) -> CriterionFit:

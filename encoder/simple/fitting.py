@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from encoder.measure.calibrate import fit_thresholds
 from encoder.examples import Label
+from encoder.measure.calibrate import fit_thresholds
 from encoder.measure.metrics import Bools, Floats, Ints, sentence_is_evidence
 from encoder.simple.features import Ids, PostFeatures, stack_rows, used_columns
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
@@ -133,9 +133,7 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
     fold = _folds(has)
     strength, own = _sentence_logits(table, fold)
     tag_scores = _tag_scores(table, fold)
-    tried = [
-        Tried(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in enumerate(reviewed)
-    ]
+    tried = [Tried(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in enumerate(reviewed)]
     return CriterionFit(
         sentence_columns=sentence_columns,
         sentence=fit_binary(table.sentences, table.gold, strength=strength),
@@ -212,9 +210,7 @@ def _evidence(tag_scores: Floats, sentence_logits: Floats, features: PostFeature
     return np.array([lead, float(sentence_logits[owner]) if owner >= 0 else 0.0])
 
 
-def _raised(
-    tag_scores: Floats, sentence_logits: Floats, sentence_of: Ints, boldness: Floats, shares: Floats
-) -> Floats:
+def _raised(tag_scores: Floats, sentence_logits: Floats, sentence_of: Ints, boldness: Floats, shares: Floats) -> Floats:
     """Tag scores with evidence raised, (settings, words, TAGS)."""
     of_word = np.where(sentence_of >= 0, np.append(sentence_logits, 0.0)[sentence_of], 0.0)
     raise_by = boldness[:, None] + shares[:, None] * of_word[None]
@@ -299,9 +295,7 @@ def fit_boldness(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> t
     return float(boldness[best]), float(shares[best])
 
 
-def fit_sureness(
-    tried: Sequence[Tried], sentence_logits: Sequence[Floats], boldness: float, share: float
-) -> Floats:
+def fit_sureness(tried: Sequence[Tried], sentence_logits: Sequence[Floats], boldness: float, share: float) -> Floats:
     """The weights that make the evidence for a passage the chance that it matches one of gold."""
     rows: list[Floats] = []
     right: list[bool] = []

@@ -90,9 +90,7 @@ class SimpleLearner:
         return found
 
 
-def reviewed_for(
-    criterion_id: str, examples: Sequence[Example], given: Given, cache: FeatureCache
-) -> list[Reviewed]:
+def reviewed_for(criterion_id: str, examples: Sequence[Example], given: Given, cache: FeatureCache) -> list[Reviewed]:
     """The examples that are labelled for a criterion and hold a sentence."""
     found = []
     for example in examples:
@@ -115,9 +113,12 @@ def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None
     logits = stacked @ fitted.settled.stack[:-1] + fitted.settled.stack[-1]
     passages: tuple[Span, ...] = ()
     if fitted.settled.choice.unit is Unit.PASSAGE:
-        found = find_passages(tags, logits, features, boldness=fitted.settled.boldness, share=fitted.settled.sentence_share)
+        found = find_passages(
+            tags, logits, features, boldness=fitted.settled.boldness, share=fitted.settled.sentence_share
+        )
         passages = tuple(
-            Span(s.start, s.end, float(_sigmoid(evidence @ fitted.settled.sure[:-1] + fitted.settled.sure[-1]))) for s, evidence in found
+            Span(s.start, s.end, float(_sigmoid(evidence @ fitted.settled.sure[:-1] + fitted.settled.sure[-1])))
+            for s, evidence in found
         )
     return Answer(_sigmoid(logits), passages)
 
@@ -137,7 +138,9 @@ def prediction_of(
     else:
         least = 0.0 if all_sentences else fitted.settled.threshold
         spans = tuple(
-            Span(s.start, s.end, float(p)) for s, p in zip(features.sentences, answer.sentences, strict=True) if p >= least
+            Span(s.start, s.end, float(p))
+            for s, p in zip(features.sentences, answer.sentences, strict=True)
+            if p >= least
         )
     best = float(answer.sentences.max()) if len(answer.sentences) else 0.0
     return Prediction(post.id, criterion.id, version, spans, 1.0 - best)
