@@ -8,7 +8,6 @@ and end of the job happen together or not at all.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -37,6 +36,7 @@ from annotator.training.processes import train_in_processes
 from annotator.training.promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
 from encoder.config import TrainConfig
 from encoder.training.reports import reports_directory
+from storage.files import sync_tree
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Split, utc_now
 from storage.store import Store
@@ -305,13 +305,3 @@ def _loader(settings: Settings, model: ModelVersion) -> Callable[[], Predictor]:
 def _counts(snapshot: Snapshot) -> str:
     parts = [f"{count} {name.replace('_', ' ')}" for name, count in snapshot.describe()["posts"].items()]
     return ", ".join(parts) + " posts"
-
-
-def sync_tree(directory: Path) -> None:
-    """Have every file of the directory on the disk before its name says that it is whole."""
-    for path in [*directory.rglob("*"), directory]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
