@@ -6,7 +6,7 @@ knows no files (`encoder.network.checkpoints`) and no characters (`encoder.text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -59,6 +59,11 @@ class EvidenceEncoder(nn.Module):
         self.heads = Heads(config, self.hidden_size).to(self.device)
         self.loss_weights = LossWeights()
         self.new_criteria: tuple[str, ...] = ()  # what `learn_criteria` has added
+        # what `encoder.checkpoints` knows of an adapter: whether the tokenizer is the base's own, the parameters that it replaces
+        # whole, which weights its base turned out to have, and whether the backbone is that base, which anybody can get again
+        self.tokenizer_of_base = self.stands_on_base = False
+        self.replaced: tuple[str, ...] = ()
+        self.base_found: Mapping[str, str] = {}
 
     @property
     def backbone_config(self) -> Any:
@@ -201,7 +206,10 @@ class EvidenceEncoder(nn.Module):
 
 
 def add_prompt_tokens(backbone: Any, tokenizer: TextTokenizer, config: EncoderConfig) -> None:
-    """Add the prompt's marks to the tokenizer, and rows with the mean of the other embeddings to the backbone."""
+    """Add the prompt's marks to the tokenizer, and rows with the mean of the other embeddings to the backbone.
+
+    Marks that the vocabulary has (Gemma's `<unused0>` and so on) cost nothing: its table is large, and copied where it grows.
+    """
     tokenizer.add(config.prompt_tokens)
     rows = backbone.get_input_embeddings().weight.shape[0]
     if tokenizer.size <= rows:
