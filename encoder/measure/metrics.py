@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from storage.records import Span
+from storage.records import Span, merge_overlapping
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -23,6 +23,8 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 AP_ROUNDS = 200
 """Ranking anew costs a pass over all sentences per round; 200 rounds place a 95 % interval well enough."""
 _CHUNK_CELLS = 4_000_000
+MATCH_IOU = 0.5
+"""From this intersection over union on, a predicted span is the gold span with other edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,30 @@ def exact_hits(predicted: Sequence[Span], gold: Sequence[Span]) -> int:
 def overlap_hits(spans: Sequence[Span], others: Sequence[Span]) -> int:
     """How many of `spans` share at least one character with one of `others`."""
     return sum(any(span.overlaps(other) for other in others) for span in spans)
+
+
+def matching_hits(predicted: Sequence[Span], gold: Sequence[Span], *, least: float = MATCH_IOU) -> int:
+    """How many predicted spans match a gold span, one to one, with an intersection over union of at least `least`.
+
+    The closest pairs are matched first.
+    """
+    pairs = sorted(
+        ((p.iou(g), i, j) for i, p in enumerate(predicted) for j, g in enumerate(gold) if p.overlaps(g)), reverse=True
+    )
+    used_predicted: set[int] = set()
+    used_gold: set[int] = set()
+    for iou, i, j in pairs:
+        if iou >= least and i not in used_predicted and j not in used_gold:
+            used_predicted.add(i)
+            used_gold.add(j)
+    return len(used_gold)
+
+
+def character_counts(predicted: Sequence[Span], gold: Sequence[Span]) -> tuple[int, int, int]:
+    """Characters in spans of both sides, in predicted ones, in gold ones; a character counts once, however many spans hold it."""
+    one, other = (merge_overlapping(spans) for spans in (predicted, gold))
+    shared = sum(max(0, min(p.end, g.end) - max(p.start, g.start)) for p in one for g in other)
+    return shared, sum(p.end - p.start for p in one), sum(g.end - g.start for g in other)
 
 
 def post_weights(posts: int, *, rounds: int, seed: int) -> Floats:

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from encoder.examples import Label
 from encoder.measure.calibrate import fit_thresholds
-from encoder.measure.metrics import Bools, Floats, Ints, sentence_is_evidence
+from encoder.measure.metrics import MATCH_IOU, Bools, Floats, Ints, exact_hits, matching_hits, sentence_is_evidence
 from encoder.simple.features import Ids, PostFeatures, stack_rows, used_columns
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
 from encoder.simple.passages import BEGIN, INSIDE, OUTSIDE, TAGS, characters, decode_tags, tags_of, word_ranges
@@ -30,7 +30,6 @@ STACK_STRENGTH = 0.2
 BOLDNESS = np.array([1.0, 0.0, 0.5, 1.5, 2.0, 2.5, 3.0, 3.5])
 SENTENCE_SHARES = np.array([0.0, 0.25, 0.5, 1.0])
 SURE_PRIOR = np.array([0.5, 0.25, 0.0])
-MATCH_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +288,7 @@ def fit_boldness(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> t
         tags = decode_tags(_raised(one.tag_scores, logits, features.sentence_of, boldness, shares))
         for setting in range(len(boldness)):
             spans = [characters(features.words, r) for r in word_ranges(tags[setting])]
-            exact = len({(s.start, s.end) for s in spans} & {(s.start, s.end) for s in gold})
-            counts[setting] += (exact + matched(spans, gold), len(spans) + len(gold))
+            counts[setting] += (exact_hits(spans, gold) + matching_hits(spans, gold), len(spans) + len(gold))
     best = int(np.argmax(counts[:, 0] / np.maximum(counts[:, 1], 1)))
     return float(boldness[best]), float(shares[best])
 
@@ -307,18 +305,6 @@ def fit_sureness(tried: Sequence[Tried], sentence_logits: Sequence[Floats], bold
     if not rows:
         return SURE_PRIOR
     return fit_around(np.array(rows), np.array(right), around=SURE_PRIOR, strength=STACK_STRENGTH)
-
-
-def matched(spans: Sequence[Span], gold: Sequence[Span]) -> int:
-    """How many spans match a gold span one to one with IoU at or above MATCH_IOU."""
-    left = list(gold)
-    count = 0
-    for span in spans:
-        best = max(left, key=span.iou, default=None)
-        if best is not None and span.iou(best) >= MATCH_IOU:
-            left.remove(best)
-            count += 1
-    return count
 
 
 def _sigmoid(x: Floats) -> Floats:
