@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 
 from encoder.examples import Example
-from encoder.measure.metrics import (
-    Floats,
-    Interval,
-    mean_of_defined,
-    percentile_interval,
-    post_weights,
-    precision_recall_f1,
-)
+from encoder.measure.metrics import Floats, Interval, criterion_f1, macro_f1, percentile_interval, post_weights
 from encoder.measure.outcomes import Outcomes, Pair, outcomes
 from storage.records import Criterion, Prediction, Span, Verdict
 
@@ -127,10 +120,8 @@ _SPANS = ("span_exact", "span_match", "span_characters")
 def _figures(side: Outcomes, weights: Floats) -> Floats:
     """F1 in each bootstrap round: every criterion, micro, macro, then those of _SPANS; shape (rounds, criteria + 5)."""
     drawn = [weights @ table for table in side.sentence_counts()]
-    each = np.where(drawn[0] + drawn[2] == 0, np.nan, precision_recall_f1(*drawn)[2])
-    totals = [table.sum(axis=1) for table in drawn]
-    micro = np.where(totals[0] + totals[2] == 0, np.nan, precision_recall_f1(*totals)[2])
-    return np.column_stack([each, micro, mean_of_defined(each), *_span_figures(side, weights)])
+    micro = criterion_f1(*(table.sum(axis=1) for table in drawn))
+    return np.column_stack([criterion_f1(*drawn), micro, macro_f1(*drawn), *_span_figures(side, weights)])
 
 
 def _span_figures(side: Outcomes, weights: Floats) -> list[Floats]:
@@ -143,8 +134,7 @@ def _span_figures(side: Outcomes, weights: Floats) -> list[Floats]:
     figures = []
     for hits, predicted, gold in triples:
         right, found, wanted = (weights @ x for x in (hits, predicted, gold))
-        f1 = precision_recall_f1(right, found - right, wanted - right)[2]
-        figures.append(np.where(wanted == 0, np.nan, f1))
+        figures.append(criterion_f1(right, found - right, wanted - right))
     return figures
 
 

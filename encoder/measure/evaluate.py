@@ -20,6 +20,7 @@ from encoder.measure.metrics import (
     brier,
     expected_calibration_error,
     harmonic,
+    macro_f1,
     mean_of_defined,
     percentile_interval,
     post_weights,
@@ -268,13 +269,13 @@ def _macro(
     if len(weights) and scored:
         drawn = [weights @ table[:, scored] for table in (tp, fp, fn)]
         no_gold = drawn[0] + drawn[2] == 0
-        columns = [np.where(no_gold, np.nan, figure) for figure in precision_recall_f1(*drawn)]
-        columns.append(drawn_ap[:, scored])
-        intervals = [percentile_interval(mean_of_defined(column)) for column in columns]
+        columns = [np.where(no_gold, np.nan, figure) for figure in precision_recall_f1(*drawn)[:2]]
+        means = [mean_of_defined(column) for column in columns]
+        means += [macro_f1(*drawn), mean_of_defined(drawn_ap[:, scored])]
+        intervals = [percentile_interval(column) for column in means]
+    f1 = float(macro_f1(tp.sum(0), fp.sum(0), fn.sum(0))) if scored else None
     support, predicted = sum(s.support for s in each), sum(s.predicted for s in each)
-    return Scores(
-        support, predicted, mean("precision"), mean("recall"), mean("f1"), mean("average_precision"), *intervals
-    )
+    return Scores(support, predicted, mean("precision"), mean("recall"), f1, mean("average_precision"), *intervals)
 
 
 def _scores(tp: Floats, fp: Floats, fn: Floats, weights: Floats) -> Scores:

@@ -54,6 +54,17 @@ def precision_recall_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike)
     return precision, recall, _ratio(2 * hit, 2 * hit + wrong + missed)
 
 
+def criterion_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> Floats:
+    """F1 of counts, element by element; nan where there is no gold evidence."""
+    hit, missed = np.asarray(tp, dtype=np.float64), np.asarray(fn, dtype=np.float64)
+    return np.where(hit + missed == 0, np.nan, precision_recall_f1(hit, fp, missed)[2])
+
+
+def macro_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> Floats:
+    """Mean F1 over the criteria that have gold evidence, nan if none has: (..., criteria) -> (...)."""
+    return mean_of_defined(criterion_f1(tp, fp, fn))
+
+
 def harmonic(precision: npt.ArrayLike, recall: npt.ArrayLike) -> Floats:
     """F1 of a precision and a recall that were counted over different things (predicted and gold spans)."""
     p, r = np.asarray(precision, dtype=np.float64), np.asarray(recall, dtype=np.float64)

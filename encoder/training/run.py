@@ -17,7 +17,7 @@ from transformers import TrainingArguments
 
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import BadExamples, TrainingFailed
-from encoder.examples import Example, snapshot
+from encoder.examples import Example, content_hash
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.families import choose_device
 from encoder.network.hub import resolve
@@ -61,7 +61,7 @@ class Task:
             del settings[name]
         parts = [
             settings,
-            *(snapshot(examples).sha256 for examples in (self.train, self.dev, self.replay)),
+            *(content_hash(examples).sha256 for examples in (self.train, self.dev, self.replay)),
             [(c.id, c.text) for c in self.criteria],
             str(self.base),
             self.encoder_config.to_dict() if self.encoder_config else None,
