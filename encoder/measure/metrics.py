@@ -47,7 +47,11 @@ class Bin:
 
 
 def precision_recall_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 of counts, element by element; 0 where the quotient is undefined."""
+    """Precision, recall and F1 of counts, each in [0, 1]; 0 where the quotient is undefined (nothing predicted, nothing gold).
+
+    tp, fp, fn: true positives, false positives and false negatives, numbers or arrays whose shapes broadcast; the results have
+    the broadcast shape. Raises ValueError if they do not broadcast. The only place where F1 is computed from counts.
+    """
     hit, wrong, missed = (np.asarray(x, dtype=np.float64) for x in (tp, fp, fn))
     precision = _ratio(hit, hit + wrong)
     recall = _ratio(hit, hit + missed)
@@ -66,7 +70,10 @@ def macro_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> Floats:
 
 
 def harmonic(precision: npt.ArrayLike, recall: npt.ArrayLike) -> Floats:
-    """F1 of a precision and a recall that were counted over different things (predicted and gold spans)."""
+    """F1 of a precision and a recall that were counted over different things (predicted and gold spans), element by element.
+
+    Both in [0, 1], of shapes that broadcast; 0 where both are 0.
+    """
     p, r = np.asarray(precision, dtype=np.float64), np.asarray(recall, dtype=np.float64)
     return _ratio(2 * p * r, p + r)
 
@@ -82,7 +89,10 @@ def average_precision(gold: npt.ArrayLike, score: npt.ArrayLike, weight: npt.Arr
 
 
 def reliability_bins(score: npt.ArrayLike, gold: npt.ArrayLike, *, bins: int = 10) -> tuple[Bin, ...]:
-    """The non-empty bars of a reliability diagram with `bins` bars of equal width over [0, 1]."""
+    """The non-empty bars of a reliability diagram with `bins` bars of equal width over [0, 1].
+
+    score: probabilities, shape (answers,); gold: 1 for evidence and 0 for none, the same shape.
+    """
     score_, gold_ = np.asarray(score, dtype=np.float64), np.asarray(gold, dtype=np.float64)
     which = np.minimum((score_ * bins).astype(np.int64), bins - 1)
     count = np.bincount(which, minlength=bins)
@@ -102,7 +112,10 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def brier(score: npt.ArrayLike, gold: npt.ArrayLike) -> float:
-    """Mean squared distance between score and truth; nan without items."""
+    """Mean squared distance between score and truth, in [0, 1]; nan without items. Both of shape (answers,).
+
+    Source: Brier 1950.
+    """
     score_, gold_ = np.asarray(score, dtype=np.float64), np.asarray(gold, dtype=np.float64)
     return float(np.mean((score_ - gold_) ** 2)) if score_.size else float("nan")
 
@@ -174,7 +187,7 @@ def bootstrap_average_precision(gold: Bools, score: Floats, post: Ints, weights:
 
 
 def percentile_interval(values: Floats, *, level: float = 0.95) -> Interval | None:
-    """The middle `level` of the values; None if none is a number."""
+    """The interval that holds the middle `level` of the values, shape (resamples,); nan is left out, None if nothing is left."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return None
@@ -183,7 +196,7 @@ def percentile_interval(values: Floats, *, level: float = 0.95) -> Interval | No
 
 
 def mean_of_defined(values: Floats, *, axis: int = -1) -> Floats:
-    """The mean over `axis` of what is a number; nan where nothing is."""
+    """The mean over `axis` of what is a number; nan where nothing is. The shape is that of `values` without `axis`."""
     defined = np.isfinite(values)
     count = defined.sum(axis=axis)
     total = np.where(defined, values, 0.0).sum(axis=axis)

@@ -110,7 +110,11 @@ class EvidenceEncoder(nn.Module):
         return compute(scores, batch, self.loss_weights)
 
     def score(self, batch: Batch, criteria: Tensor | None = None) -> Scores:
-        """Logits for a batch. criteria: vectors from `criterion_vectors`, to save computing them again (post-once only)."""
+        """Logits for a batch of R rows (windows of posts), T tokens, S sentences and C criteria, in fp32.
+
+        criteria: vectors from `criterion_vectors`, (C, H), to save computing them again (post-once only).
+        Returns Scores: tokens (R, T, C, 3) as inside, start, end; sentences (R, S, C); posts (R, C).
+        """
         hidden = self.encode(batch, criteria)
         # under autocast the heads would fall back to bf16
         with torch.autocast(hidden.tokens.device.type, enabled=False):
@@ -118,7 +122,10 @@ class EvidenceEncoder(nn.Module):
             return scores if self.heads.wide is None else self._add_wide(scores, batch)
 
     def encode(self, batch: Batch, criteria: Tensor | None = None) -> Hidden:
-        """The backbone's view of a batch: the path that is trained and served, and that the probes look at."""
+        """The backbone's view of a batch: last hidden states (R, T, H) and criterion vectors, in the backbone's number type.
+
+        It is the path that is trained and served, and that the probes look at. criteria: as in `score`.
+        """
         if self.config.scoring == "packed":
             return self._encode_packed(batch)
         hidden = self._run(batch.input_ids, batch.attention_mask)
