@@ -86,7 +86,7 @@ def _write(
 ) -> dict[str, Any]:
     """Write data and manifest into the temporary folder, as they will lie beside each other."""
     counts: Counter[str] = Counter()
-    with store.snapshot():
+    with store.read():
         criteria = _chosen_criteria(store.criteria(with_inactive=True), chosen)
         _check_reviewer(store, chosen)
         context = ExportContext(
