@@ -7,14 +7,7 @@ import pytest
 from storage.jobs import MAX_ATTEMPTS, JobCancelled, JobLost, Jobs
 from storage.records import JobKind, JobStatus
 from storage.store import Store
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

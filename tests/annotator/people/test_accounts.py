@@ -15,17 +15,10 @@ from annotator.people.accounts import (
 )
 from storage.records import InvalidRecord, Reviewer, Role
 from storage.store import Store
+from tests.clock import Clock
 
 FAST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -19,16 +19,9 @@ from annotator.web.gate import PERSON, VISITOR
 from storage.records import Reviewer, Role
 from storage.store import Store
 from tests.builders import a_prediction, an_annotation
+from tests.clock import Clock
 
 HOUR = 3600.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

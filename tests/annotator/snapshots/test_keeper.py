@@ -18,21 +18,9 @@ from storage.jobs import Jobs
 from storage.records import JobKind, Reviewer, Role
 from storage.store import Store, open_store
 from tests.annotator.snapshot_project import a_project, at, begun_again, decide, decisions, lose
+from tests.clock import Clock
 
 ADMIN, REVIEWER = Reviewer("ana", Role.ADMIN), Reviewer("ben", Role.REVIEWER)
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pass_minutes(self, minutes: float) -> None:
-        self.now += minutes * 60
 
 
 @pytest.fixture
@@ -69,10 +57,10 @@ def test_changes_are_in_a_snapshot_before_the_promised_time_is_over(
 ) -> None:
     keeper, _ = keeper_of(project, clock)
     keeper.look()
-    clock.pass_minutes(9)
+    clock.now += 60 * 9
     keeper.look()
     assert count(place) == 0
-    clock.pass_minutes(0.97)
+    clock.now += 60 * 0.97
     keeper.look()
     assert count(place) == 1
     assert keeper.state.failing == ""
@@ -82,11 +70,11 @@ def test_without_changes_nothing_is_written(project: Project, place: Path, clock
     keeper, _ = keeper_of(project, clock)
     for _ in range(5):
         keeper.look()
-        clock.pass_minutes(10)
+        clock.now += 60 * 10
     assert count(place) == 1
     decide(project, 2)
     keeper.look()
-    clock.pass_minutes(10)
+    clock.now += 60 * 10
     keeper.look()
     assert count(place) == 2
 
@@ -109,7 +97,7 @@ def test_a_failing_place_is_said_to_admins_and_tried_again_until_it_works(
     keeper, _ = keeper_of(project, clock)
     place.parent.rmdir()
     keeper.look()
-    clock.pass_minutes(12)
+    clock.now += 60 * 12
     keeper.look()
     shown = snapshot_shown_to(ADMIN, project.settings, keeper)
     assert shown is not None
@@ -119,7 +107,7 @@ def test_a_failing_place_is_said_to_admins_and_tried_again_until_it_works(
     place.parent.mkdir()
     keeper.look()
     assert count(place) == 0  # it waits a little before it tries again
-    clock.pass_minutes(1)
+    clock.now += 60 * 1
     keeper.look()
     assert count(place) == 1
     assert (keeper.state.failing, keeper.state.late) == ("", False)
@@ -175,11 +163,11 @@ def test_scheduled_backups_come_at_their_hours_and_leave_those_made_by_hand(tmp_
         decide(project, number)
         for old in backups(folder, "scheduled"):
             _set_time(old, clock.now)
-        clock.pass_minutes(361)
+        clock.now += 60 * 361
         keeper.look()
     assert len(backups(folder, "scheduled")) == 2
     assert backups(folder) == [by_hand]
-    clock.pass_minutes(361)
+    clock.now += 60 * 361
     before = backups(folder, "scheduled")
     keeper.look()
     assert backups(folder, "scheduled") == before  # nothing has changed since
@@ -192,7 +180,7 @@ def test_a_demo_or_zero_hours_mean_no_scheduled_backup(
 ) -> None:
     project = a_project(tmp_path / "data", **changes)
     keeper, _ = keeper_of(project, clock)
-    clock.pass_minutes(10_000)
+    clock.now += 60 * 10_000
     keeper.look()
     assert backups(Settings(data_dir=tmp_path / "data").backups_dir, "scheduled") == []
 
