@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sqlite3
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from annotator.commands.common import UsageError, say
     from annotator.settings import SettingsInvalid
     from storage.records import EvidenceError
+    from storage.trouble import trouble_of
 
     try:
         return int(arguments.run(arguments) or 0)
@@ -42,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except (OSError, sqlite3.Error) as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        say(f"evidence: {trouble}")
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

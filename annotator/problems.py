@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotator.people.accounts import NotAllowed, TooManyAttempts
+from annotator.people.accounts import NotAllowed
+from annotator.people.throttle import TooManyAttempts
 from encoder.errors import ModelUnusable
 from storage.records import Conflict, EvidenceError, NotFound
+from storage.trouble import StorageTrouble, Trouble, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,14 @@ class Problem:
         return {} if self.retry_after is None else {"retry-after": str(int(self.retry_after) + 1)}
 
 
+def status_of(trouble: StorageTrouble) -> int:
+    """507 where only room is missing, else 503."""
+    return 507 if trouble.kind is Trouble.FULL else 503
+
+
 def problem_of(error: Exception) -> Problem:
     """The problem that an error is. One that nobody foresaw becomes a number, under which the log has its trace."""
+    error = trouble_of(error) or error
     text = str(error)
     if isinstance(error, NotAllowed):
         return Problem(403, "not_allowed", text)
@@ -71,6 +79,9 @@ def problem_of(error: Exception) -> Problem:
         return Problem(429, "too_many_requests", text, retry_after=error.retry_after)
     if isinstance(error, ModelUnusable):
         return Problem(503, "model_not_ready", text, retry_after=5.0)
+    if isinstance(error, StorageTrouble):
+        code = "storage_full" if error.kind is Trouble.FULL else "storage_unavailable"
+        return Problem(status_of(error), code, text, retry_after=error.retry_after)
     if isinstance(error, EvidenceError):
         return Problem(400, "bad_request", text)
     return Problem(500, "internal", unexpected(error, "the API"))

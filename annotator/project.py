@@ -15,9 +15,11 @@ from typing import Any
 from annotator.models.bundled import BUNDLED_ID, BUNDLED_PATH, bundled_model
 from annotator.settings import Settings
 from storage.backup import BackupInvalid, verify
+from storage.connection import DATABASE_NAME
 from storage.criteria_file import criteria_of_text, read_criteria
 from storage.jobs import Jobs
 from storage.records import Criterion, InvalidRecord, ModelStatus, Post, Role, StoreUnavailable
+from storage.soundness import refuse_lost
 from storage.store import Store, open_store
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ def open_project(settings: Settings) -> Project:
     """
     try:
         for folder in (settings.data_dir, settings.models_dir, settings.backups_dir, settings.uploads_dir):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings.uploads_dir.chmod(0o700)
     except OSError as error:
         raise StoreUnavailable(
@@ -54,6 +56,7 @@ def open_project(settings: Settings) -> Project:
         ) from error
     if settings.snapshot_to:
         _restore_once(settings)
+    refuse_lost(settings.data_dir / DATABASE_NAME)
     store = open_store(settings.data_dir)
     with store.write():
         if store.setting(STARTED) is None:
@@ -83,6 +86,20 @@ def serving_alone(data_dir: Path) -> Iterator[None]:
                 f"Another app is running on {data_dir}. Stop it first, or choose another directory with --data-dir."
             ) from error
         yield
+
+
+def readable_by_others(settings: Settings) -> list[str]:
+    """What of the project others on this machine can read, one line each."""
+    paths = [settings.data_dir, *(settings.data_dir.glob(f"{DATABASE_NAME}*")), *settings.backups_dir.glob("*.db")]
+    if settings.data_dir.is_dir() and not settings.data_dir.stat().st_mode & 0o077:
+        return []  # nobody gets at what is inside
+    loose = [path for path in paths if path.exists() and path.stat().st_mode & 0o077]
+    return [f"Others on this machine can read {path}. `chmod go= {path}` ends that." for path in loose]
+
+
+def warn_of_readers(settings: Settings) -> None:
+    for line in readable_by_others(settings):
+        log.warning("%s", line)
 
 
 def _restore_once(settings: Settings) -> None:

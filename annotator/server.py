@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -19,20 +20,27 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.routing import Route
 
 from annotator.exchange.uploads import sweep_uploads
 from annotator.models import zero_gpu
 from annotator.models.serving import ModelService
 from annotator.people.accounts import Accounts
-from annotator.project import Project, open_project, serving_alone
+from annotator.project import Project, open_project, serving_alone, warn_of_readers
 from annotator.settings import Settings, oauth_client, prepare_process, snapshot_key
 from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.supervisor import Supervisor, standard_chores
 from annotator.web.api.mcp_tools import ReadingToolsOnly, check_mcp
 from annotator.web.api.routes import api_routes
+from annotator.web.bodies import Bodies
+from annotator.web.calls import Calls
+from annotator.web.connections import Patience
 from annotator.web.export_routes import export_routes
 from annotator.web.gate import Gate, person_of, sign_in_is_needed
+from annotator.web.identity import PageScript
 from annotator.web.model_routes import model_routes
+from annotator.web.paths import Addresses
+from annotator.web.proxies import Proxies
 from annotator.web.session_routes import session_routes
 from annotator.web.token_routes import token_routes
 from storage.records import EvidenceError
@@ -69,6 +77,8 @@ class App:
         self.project: Project = open_project(settings)
         self._alone = contextlib.ExitStack()
         self._alone.enter_context(serving_alone(settings.data_dir))
+        self.project.store.check_whole()
+        warn_of_readers(settings)
         sweep_uploads(settings, self.project.jobs)
         check_sign_in(settings, self.project)
         self.models = ModelService(self.project.store, settings)
@@ -76,6 +86,7 @@ class App:
         self.oauth = _oauth(settings, self.project, self.accounts)
         self.supervisor = _supervisor(settings, self.project)
         self.keeper = SnapshotKeeper(settings, self.project.store, self.project.jobs, passphrase=snapshot_key())
+        self._patience = Patience(settings)
         self._blocks: gr.Blocks | None = None
         self._context: Context | None = None
 
@@ -93,7 +104,8 @@ class App:
         self._blocks = build_blocks(context)
         self._blocks.queue(api_open=False, default_concurrency_limit=16, max_size=MOST_WAITING)
         zero_gpu.is_here()  # where it is, its library hooks the launch
-        launch(self._blocks, self.settings, self._app_options(context.api), page_options())
+        launch(self._blocks, self.settings, self._app_options(context), page_options())
+        self._patience.install(self._blocks.server)
         self.models.start()
         if self.supervisor is not None:
             self.supervisor.start()
@@ -122,30 +134,45 @@ class App:
         self._alone.close()
         return saved
 
-    def _app_options(self, api: Api) -> dict[str, Any]:
-        gate = Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=self.settings)
-        routes = session_routes(self.accounts, self.settings, self.project.store, self.models, self.keeper)
-        routes += model_routes(self.settings, self.project.store)
-        routes += export_routes(self.settings, self.project.store)
-        if self.oauth is not None:
-            from annotator.web.oauth_routes import oauth_routes
-
-            routes += oauth_routes(self.oauth, self.settings, self.project.store)
-        routes += token_routes(self.settings, self.project.store)
-        routes += api_routes(api)
-        behind = [Middleware(ReadingToolsOnly)] if self.settings.mcp else []
+    def _app_options(self, context: Context) -> dict[str, Any]:
+        """What Gradio builds its application with: our routes, and in front of everything, from outside to inside: what a proxy
+        says, slow connections, sizes, the gate, what calls may name."""
+        settings, routes = self.settings, self._routes(context.api)
+        addresses = Addresses(routes, mcp=settings.mcp)
+        middleware = [
+            Middleware(Proxies, settings=settings),
+            Middleware(self._patience.middleware),
+            Middleware(Bodies, settings=settings),
+            Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=settings, addresses=addresses),
+            Middleware(Calls, permissions=context.permissions, uploads=context.uploads),
+            Middleware(PageScript),
+            *([Middleware(ReadingToolsOnly)] if settings.mcp else []),
+        ]
         return {
-            "middleware": [gate, *behind],
+            "middleware": middleware,
             "routes": routes,
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
         }
 
+    def _routes(self, api: Api) -> list[Route]:
+        settings, store = self.settings, self.project.store
+        routes = session_routes(self.accounts, settings, store, self.models, self.keeper)
+        routes += model_routes(settings, store)
+        routes += export_routes(settings, store)
+        if self.oauth is not None:
+            from annotator.web.oauth_routes import oauth_routes
+
+            routes += oauth_routes(self.oauth, settings, store)
+        routes += token_routes(settings, store)
+        return routes + api_routes(api)
+
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. `announce` is given the address once the page answers."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)  # whatever this process writes, only its owner reads
     app = App(settings)
     finished = threading.Event()
 
@@ -187,6 +214,7 @@ def launch(blocks: gr.Blocks, settings: Settings, app_options: dict[str, Any], p
             footer_links=[],
             ssr_mode=False,
             mcp_server=settings.mcp,
+            root_path=settings.root_path or None,
             pwa=False,
             **page,
         )

@@ -7,7 +7,9 @@ it listens on all addresses, as a public demo, inside the frame of huggingface.c
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,6 +61,11 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting(
         (), "Further host names under which the app is reached, comma-separated (behind a proxy)"
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses or networks of the proxies whose X-Forwarded-... headers are believed, comma-separated"
+    )
+    root_path: str = _setting("", "Path under which a proxy serves the app, as in https://host/annotate: /annotate")
+    connections_per_address: int = _setting(200, "How many connections one address may hold; trusted proxies: no limit")
     secure_cookies: bool = _setting(False, "Cookies over HTTPS only; set it behind a proxy that ends TLS")
     frame_ancestors: tuple[str, ...] = _setting(
         (), "Origins that may show the app in a frame, comma-separated; empty: none"
@@ -67,6 +74,7 @@ class Settings:
     api_per_minute: int = _setting(240, "Requests per minute that the API answers to one person")
     mcp: bool = _setting(False, "Offer the API's reading endpoints as MCP tools; needs the extra mcp")
     max_upload_mb: int = _setting(200, "Largest file that may be uploaded, in megabytes")
+    upload_quota_mb: int = _setting(1000, "How much of uploaded files is kept for one person, in megabytes")
     backup_hours: float = _setting(
         6.0, "Hours between scheduled backups into backups/, while there are changes; 0: none"
     )
@@ -184,6 +192,11 @@ def checked(settings: Settings) -> Settings:
         raise SettingsInvalid(f"Port {settings.port} is not between 0 and 65535.")
     if settings.session_hours <= 0 or settings.max_upload_mb <= 0:
         raise SettingsInvalid("session_hours and max_upload_mb must be above 0.")
+    if settings.upload_quota_mb < settings.max_upload_mb:
+        raise SettingsInvalid("upload_quota_mb must be at least max_upload_mb, or the largest file could not be sent.")
+    if settings.connections_per_address < 10:
+        raise SettingsInvalid("connections_per_address must be 10 or more: one browser opens several.")
+    _check_proxies(settings)
     if settings.api_per_minute < 1:
         raise SettingsInvalid(f"api_per_minute is {settings.api_per_minute}; it must be 1 or more.")
     if settings.threads is not None and settings.threads < 1:
@@ -209,6 +222,21 @@ def checked(settings: Settings) -> Settings:
     return dataclasses.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
 
 
+def _check_proxies(settings: Settings) -> None:
+    for each in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(each, strict=False)
+        except ValueError as error:
+            raise SettingsInvalid(
+                f"trusted_proxies: {each!r} is no address or network, such as 127.0.0.1 or 10.0.0.0/8."
+            ) from error
+    root = settings.root_path
+    if root and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", root):
+        raise SettingsInvalid(
+            f"root_path is {root!r}; it must be a path such as /annotate, without a slash at the end."
+        )
+
+
 def prepare_process(settings: Settings) -> None:
     """Tell the libraries what they read from the environment. Call before gradio or transformers are imported.
 
@@ -219,6 +247,7 @@ def prepare_process(settings: Settings) -> None:
             "GRADIO_ANALYTICS_ENABLED": "False",
             "GRADIO_TEMP_DIR": str(settings.uploads_dir),
             "GRADIO_SSR_MODE": "False",
+            "FORWARDED_ALLOW_IPS": "",  # uvicorn would believe whoever comes from this machine; see annotator.web.proxies
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "DISABLE_TELEMETRY": "1",
             "DO_NOT_TRACK": "1",
@@ -263,6 +292,7 @@ def _space_defaults() -> dict[str, Any]:
         "port": int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
         "demo": True,
         "secure_cookies": True,
+        "trusted_proxies": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # where a Space's proxy comes from
         "frame_ancestors": ("https://huggingface.co",),
         "allowed_hosts": _parse_list(os.environ.get("SPACE_HOST", "")),
     }

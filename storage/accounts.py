@@ -70,11 +70,9 @@ class AccountStore(Connections):
             return next((row["password_hash"] for row in rows), None)
 
     def has_accounts(self) -> bool:
-        """True once any person can sign in: from then on, sign-in is required."""
+        """True once there is a password: from then on sign-in is required, also when everybody is disabled."""
         with self.read() as db:
-            return any(
-                db.query("SELECT 1 FROM reviewer WHERE password_hash IS NOT NULL AND disabled_at IS NULL LIMIT 1")
-            )
+            return any(db.query("SELECT 1 FROM reviewer WHERE password_hash IS NOT NULL LIMIT 1"))
 
     def add_session(self, token_sha256: str, reviewer: str, *, expires_at: str) -> None:
         with self.write() as db:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from storage.connection import DATABASE_NAME, PENDING
-from storage.files import replacing, sync, unused
 from storage.records import EvidenceError, StoreUnavailable, utc_now
+from storage.soundness import private_file
 from storage.store import Store
 
 
@@ -25,29 +26,33 @@ def back_up(store: Store, folder: Path, *, keep: int = 10, prefix: str = "eviden
     cannot be written.
     """
     name = f"{prefix}-{utc_now().replace(':', '')}.db"
+    temporary = folder / f".{name}.{os.getpid()}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target = unused(folder / name)
-        with replacing(target) as temporary:
-            copy_database(store, temporary)
+        target = _unused(folder / name)
+        copy_database(store, temporary)
+        temporary.replace(target)
         for old in backups(folder, prefix)[keep:]:
             old.unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"The backup could not be written to {folder}: {error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return target
 
 
 def copy_database(store: Store, target: Path) -> None:
     """A verified copy of the live database of one moment, as a single file that is on the disk. Raises BackupInvalid."""
     try:
+        private_file(target)
         with contextlib.closing(sqlite3.connect(target)) as copy:
             with store.read() as db:
                 db.conn.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
-    except sqlite3.Error as error:  # the disk is full, as a rule
+    except (OSError, sqlite3.Error) as error:  # the disk is full, as a rule
         raise StoreUnavailable(f"The database could not be copied to {target}: {error}.") from error
     verify(target)
-    sync(target)
+    _sync(target)
 
 
 def backups(folder: Path, prefix: str = "evidence") -> list[Path]:
@@ -99,7 +104,7 @@ def restore(backup_path: Path, data_dir: Path, *, overwrite: bool = False) -> Pa
     Raises BackupInvalid; StoreUnavailable if a database is there and `overwrite` is False.
     """
     verify(backup_path)
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = data_dir / DATABASE_NAME
     if target.exists():
         if not overwrite:
@@ -107,10 +112,20 @@ def restore(backup_path: Path, data_dir: Path, *, overwrite: bool = False) -> Pa
                 f"{target} exists. Say explicitly that it may be replaced; it is kept beside the new one."
             )
         _fold_journal(target)
-        target.replace(unused(target.with_name(f"{DATABASE_NAME}.before-restore-{utc_now().replace(':', '')}")))
-    with replacing(target) as temporary:
+        target.replace(_unused(target.with_name(f"{DATABASE_NAME}.before-restore-{utc_now().replace(':', '')}")))
+    temporary = data_dir / f".{DATABASE_NAME}.{os.getpid()}.partial"
+    try:
+        private_file(temporary)
         shutil.copyfile(backup_path, temporary)
         verify(temporary)
+        _sync(temporary)
+        temporary.replace(target)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{backup_path} could not be copied to {data_dir}: {error.strerror or error}."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return target
 
 
@@ -125,4 +140,20 @@ def _fold_journal(database: Path) -> None:
     for suffix in ("-wal", "-shm"):
         journal = database.with_name(database.name + suffix)
         if journal.exists():
-            journal.replace(unused(journal.with_name(journal.name + ".before-restore")))
+            journal.replace(_unused(journal.with_name(journal.name + ".before-restore")))
+
+
+def _unused(path: Path) -> Path:
+    candidate, n = path, 1
+    while candidate.exists():
+        n += 1
+        candidate = path.with_name(f"{path.stem}-{n}{path.suffix}")
+    return candidate
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -9,8 +9,6 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
-from storage.queue_schema import FLAT_QUEUE
-
 migrations = Migrations("evidence")
 
 _TABLES = """
@@ -331,9 +329,21 @@ def m004_identities(db: Database) -> None:
     _run_statements(db, _IDENTITIES)
 
 
+_SIGN_IN_ATTEMPTS = """
+CREATE TABLE sign_in_attempt (       -- what failed, so that a restart forgives nobody; rows go a day after their last failure
+    name_key TEXT NOT NULL,          -- keyed hash of the name as it was typed, which may be a mistyped password; '' counts an address
+    place TEXT NOT NULL,             -- network address, or a browser that signed in before; '' counts a name, wherever from
+    failed REAL NOT NULL,            -- how many; those of an address or a name alone fade with time
+    last_at REAL NOT NULL,           -- Unix seconds of the last failure
+    PRIMARY KEY (name_key, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sign_in_attempt_last ON sign_in_attempt(last_at);
+"""
+
+
 @migrations()
-def m005_flat_queue(db: Database) -> None:
-    _run_statements(db, FLAT_QUEUE)
+def m005_sign_in_attempts(db: Database) -> None:
+    _run_statements(db, _SIGN_IN_ATTEMPTS)
 
 
 def _run_statements(db: Database, script: str) -> None:

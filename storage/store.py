@@ -1,7 +1,7 @@
 """The store: one object for every question and event, over one SQLite database.
 
-The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `progress`, `accounts`, `tokens`);
-`connection` has `read()` and `write()`; jobs are in `storage.jobs`, snapshots in `storage.backup`.
+The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `accounts`, `tokens`); `connection` has `read()`
+and `write()`; jobs are in `storage.jobs`, snapshots in `storage.backup`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from storage.accounts import AccountStore
 from storage.alignments import AlignmentStore
 from storage.annotations import AnnotationStore
+from storage.attempts import AttemptStore
 from storage.connection import DATABASE_NAME, Connections
 from storage.exports import ExportStore
 from storage.identities import IdentityStore
 from storage.imports import ImportStore
 from storage.posts import PostStore
 from storage.predictions import PredictionStore
-from storage.progress import ProgressStore
 from storage.queue import QueueStore
 from storage.tokens import TokenStore
 
@@ -29,9 +29,9 @@ class Store(
     PredictionStore,
     AnnotationStore,
     QueueStore,
-    ProgressStore,
     AccountStore,
     TokenStore,
+    AttemptStore,
     IdentityStore,
     ImportStore,
     AlignmentStore,

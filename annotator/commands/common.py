@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,14 +108,16 @@ def criteria_of(arguments: argparse.Namespace) -> list[Criterion]:
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[str]]:
     """A text file that gets its name only once it is complete. Raises UsageError where it cannot be written."""
-    from storage.files import replacing
-
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
             yield file
+        temporary.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def report(result: Any) -> None:
@@ -147,10 +150,15 @@ def agree(words: str, *, yes: bool) -> bool:
     return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def read_secret(prompt: str, *, from_stdin: bool) -> str:
-    """A password: typed unseen and twice, or the first line of standard input. Raises UsageError if they differ."""
+def read_secret(prompt: str, *, from_stdin: bool, flag: str = "") -> str:
+    """A password: typed unseen and twice, or the first line of standard input. Raises UsageError if they differ, and where
+    nobody can be asked (flag: what to say there instead).
+    """
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        instead = f" Say {flag} to read it from there." if flag else ""
+        raise UsageError(f"{prompt}: standard input is no terminal, so nobody can be asked.{instead}")
     import getpass
 
     first = getpass.getpass(f"{prompt}: ")

@@ -12,7 +12,7 @@ ROLES = ("reviewer", "adjudicator", "admin")
 
 
 def add(commands: Subparsers) -> None:
-    users = commands.add_parser("users", help="accounts: add, list, disable, enable, role, passwd, token")
+    users = commands.add_parser("users", help="accounts: add, list, disable, enable, unlock, role, passwd, token")
     actions = users.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser("add", help="make an account; the first one turns sign-in on")
     new.add_argument("name", metavar="NAME")
@@ -23,6 +23,7 @@ def add(commands: Subparsers) -> None:
     for action, run, words in (
         ("disable", run_disable, "end a person's sessions and access tokens, and refuse further sign-in"),
         ("enable", run_enable, "let a disabled person sign in again"),
+        ("unlock", run_unlock, "forget the failed attempts to sign in under a name, so that nobody has to wait"),
     ):
         parser = actions.add_parser(action, help=words)
         parser.add_argument("name", metavar="NAME")
@@ -42,6 +43,10 @@ def _add_password(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
 
 
+def password_of(arguments: argparse.Namespace, prompt: str) -> str:
+    return read_secret(prompt, from_stdin=arguments.password_stdin, flag="--password-stdin")
+
+
 def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
     add_data_dir(parser)
     parser.set_defaults(run=run)
@@ -54,7 +59,7 @@ def run_add(arguments: argparse.Namespace) -> None:
     from storage.records import Role
 
     project = open_project(settings_of(arguments))
-    password = read_secret(f"Password for {arguments.name}", from_stdin=arguments.password_stdin)
+    password = password_of(arguments, f"Password for {arguments.name}")
     person = Accounts(project.store).add(arguments.name, Role(arguments.role), password)
     report({"name": person.name, "role": person.role})
     if not any(r.role is Role.ADMIN and project.store.password_hash(r.name) for r in project.store.reviewers()):
@@ -87,6 +92,16 @@ def run_enable(arguments: argparse.Namespace) -> None:
     report({"name": arguments.name, "disabled": False})
 
 
+def run_unlock(arguments: argparse.Namespace) -> None:
+    from annotator.people.throttle import Throttle
+
+    store = project_of(arguments).store
+    store.reviewer(arguments.name)
+    forgotten = Throttle(store).unlock(arguments.name)
+    report({"name": arguments.name, "forgotten": forgotten})
+    say("Nobody has to wait under this name any more." if forgotten else "Nobody had to wait under this name.")
+
+
 def run_role(arguments: argparse.Namespace) -> None:
     from storage.records import Role
 
@@ -99,7 +114,5 @@ def run_passwd(arguments: argparse.Namespace) -> None:
 
     store = project_of(arguments).store
     store.reviewer(arguments.name)
-    Accounts(store).set_password(
-        arguments.name, read_secret(f"New password for {arguments.name}", from_stdin=arguments.password_stdin)
-    )
+    Accounts(store).set_password(arguments.name, password_of(arguments, f"New password for {arguments.name}"))
     report({"name": arguments.name, "password": "changed"})

@@ -1,4 +1,7 @@
-"""Who may come in: passwords (argon2id), sessions, throttled attempts, and what each role may do. No gradio, no torch."""
+"""Who may come in: passwords (argon2id), sessions, and what each role may do. No gradio, no torch.
+
+How often somebody may guess is in `annotator.people.throttle`.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,17 @@ import datetime as dt
 import hashlib
 import secrets
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from annotator.people.throttle import Throttle
 from storage.records import EvidenceError, Reviewer, Role
 from storage.store import Store
 
 CURATORS = (Role.ADJUDICATOR, Role.ADMIN)  # may bring data in, take it out and train
 MINIMUM_PASSWORD_CHARACTERS = 10
 MAXIMUM_PASSWORD_CHARACTERS = 1024  # hashing takes time in proportion
-FREE_ATTEMPTS = 5
-FIRST_WAIT_SECONDS = 30.0
-LONGEST_WAIT_SECONDS = 900.0
-FORGET_AFTER_SECONDS = 3600.0
-REMEMBERED_KEYS = 10_000
 
 
 class AccountError(EvidenceError):
@@ -32,7 +28,7 @@ class AccountError(EvidenceError):
     AccountError
     ├── PasswordTooWeak
     ├── SignInRefused      wrong name or password: which of the two is not said
-    ├── TooManyAttempts    wait `retry_after` seconds
+    ├── NothingTyped       no name or no password: that is no attempt
     └── NotAllowed         signed in, but not in this role
     """
 
@@ -45,63 +41,12 @@ class SignInRefused(AccountError):
     """Wrong name or password."""
 
 
+class NothingTyped(AccountError):
+    """The name or the password is missing."""
+
+
 class NotAllowed(AccountError):
     """The person's role does not allow this."""
-
-
-class TooManyAttempts(AccountError):
-    """Too many failed attempts from one place or for one name."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"Too many failed attempts. Try again in {retry_after:.0f} seconds.")
-        self.retry_after = retry_after
-
-
-@dataclass(slots=True)
-class _Attempts:
-    failed: int
-    last: float  # monotonic seconds
-
-
-class Throttle:
-    """Counts failed attempts per key (a name, an address): after FREE_ATTEMPTS each failure doubles the wait.
-
-    Kept in memory: a restart forgives. `clock` gives seconds that only grow.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._attempts: dict[str, _Attempts] = {}
-
-    def check(self, *keys: str) -> None:
-        """Raise TooManyAttempts if one of the keys has to wait."""
-        with self._lock:
-            wait = max(self._wait(key) for key in keys)
-        if wait > 0:
-            raise TooManyAttempts(wait)
-
-    def failed(self, *keys: str) -> None:
-        with self._lock:
-            now = self._clock()
-            for key in keys:
-                known = self._attempts.get(key)
-                fresh = known is None or now - known.last > FORGET_AFTER_SECONDS
-                self._attempts[key] = _Attempts(1 if fresh or known is None else known.failed + 1, now)
-            while len(self._attempts) > REMEMBERED_KEYS:
-                del self._attempts[min(self._attempts, key=lambda k: self._attempts[k].last)]
-
-    def succeeded(self, *keys: str) -> None:
-        with self._lock:
-            for key in keys:
-                self._attempts.pop(key, None)
-
-    def _wait(self, key: str) -> float:
-        known = self._attempts.get(key)
-        if known is None or known.failed < FREE_ATTEMPTS:
-            return 0.0
-        doubled = FIRST_WAIT_SECONDS * 2.0 ** min(known.failed - FREE_ATTEMPTS, 10)
-        return max(0.0, known.last + min(doubled, LONGEST_WAIT_SECONDS) - self._clock())
 
 
 class Accounts:
@@ -118,7 +63,7 @@ class Accounts:
         self._store = store
         self._session_hours = session_hours
         self._hasher = hasher or PasswordHasher()
-        self._throttle = throttle or Throttle()
+        self.throttle = throttle or Throttle(store)
         self._nobody = self._hasher.hash(secrets.token_hex(16))
         self._slots = threading.BoundedSemaphore(2)  # each check takes 64 MiB: a flood must not take all memory
 
@@ -141,17 +86,18 @@ class Accounts:
             self._store.update_reviewer(name, password_hash=password_hash)
             self._store.revoke_tokens_of(name)
 
-    def sign_in(self, name: str, password: str, *, address: str) -> str:
+    def sign_in(self, name: str, password: str, *, address: str, device: str | None = None) -> str:
         """Check a password and open a session. Returns the token for the cookie; only its hash is stored.
 
-        Takes about 50 ms: call it off the event loop. Raises TooManyAttempts, SignInRefused.
+        device: what this browser was given when the person signed in before. Takes about 50 ms: call it off the event loop.
+        Raises NothingTyped, TooManyAttempts, SignInRefused.
         """
-        keys = (f"name {name.casefold()[:200]}", f"address {address}")
-        self._throttle.check(*keys)
+        if not name or not password:
+            raise NothingTyped("Type your name and your password.")
+        ticket = self.throttle.take(name, address=address, device=device)
         if not self._password_fits(name, password):
-            self._throttle.failed(*keys)
             raise SignInRefused("Wrong name or password.")
-        self._throttle.succeeded(*keys)
+        self.throttle.give_back(ticket)
         return self.open_session(name)
 
     def open_session(self, name: str) -> str:

@@ -82,10 +82,13 @@ class SnapshotKeeper:
             self._thread.start()
 
     def finish(self, timeout_seconds: float) -> bool:
-        """End the thread, after a last snapshot if there are changes. False if it was not done in time, or failed."""
+        """End the thread, after a last snapshot if there is a place for it and there are changes. False if it was not done in
+        time, or failed."""
         self.ask_to_finish()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+        if self._snapshots is None:
+            return True
         if self._thread.is_alive():
             log.error("The last snapshot was not finished after %.0f seconds.", timeout_seconds)
             return False

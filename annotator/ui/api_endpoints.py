@@ -13,15 +13,18 @@ from annotator.problems import problem_of
 from annotator.web.api.arguments import parameters_of
 from annotator.web.api.endpoints import Api, Endpoint
 from annotator.web.gate import address_of, person_of
+from annotator.web.permissions import Permissions
 
 
-def build(api: Api) -> None:
+def build(api: Api, permissions: Permissions) -> None:
     """Register the endpoints; called inside the Blocks.
 
     They are not queued: a queued one could not be called by MCP on behalf of a person. The use cases limit what runs at once.
     """
+    blocks = gr.context.Context.root_block
     for endpoint in api.endpoints:
-        events.api(_handler(api, endpoint), api_name=endpoint.name, queue=False)
+        with permissions.part(blocks, None):  # an endpoint says itself who may
+            events.api(_handler(api, endpoint), api_name=endpoint.name, queue=False)
 
 
 def _handler(api: Api, endpoint: Endpoint) -> Callable[..., Any]:

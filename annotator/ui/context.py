@@ -17,9 +17,12 @@ from annotator.problems import unexpected
 from annotator.project import Project
 from annotator.review.visitors import Visitors
 from annotator.settings import Settings
+from annotator.snapshots.archive import project_id
 from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.web.api.endpoints import Api
 from annotator.web.gate import came_by_token, is_visitor, person_of
+from annotator.web.permissions import Permissions
+from annotator.web.uploads import Uploads
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Reviewer, Role
 from storage.store import Store
@@ -41,8 +44,11 @@ class Context:
         self.settings: Settings = project.settings
         self.store: Store = project.store
         self.jobs: Jobs = project.jobs
+        self.project_id = project_id(project.store)
         self.models = models
         self.api = Api(project, models)
+        self.permissions = Permissions()
+        self.uploads = Uploads(project.settings)
         self.visitors = Visitors(project.store, project.settings) if project.settings.demo else None
 
     def user(self, request: Any) -> Reviewer:

@@ -24,8 +24,10 @@ def build_fetch(context: Context, file: gr.File) -> Any:
         fetch = gr.Button("Fetch and look at it", size="sm", elem_id="import-hub-fetch")
 
     def run(name: str, request: gr.Request) -> str:
-        context.require(request, *CURATORS)
-        return str(hub_datasets.fetched_archive(repository_of(name), context.settings.uploads_dir))
+        person = context.require(request, *CURATORS)
+        fetched = hub_datasets.fetched_archive(repository_of(name), context.settings.uploads_dir)
+        context.uploads.give(person.name, [fetched])
+        return str(fetched)
 
     return fetch.click(friendly(run), name, file, **QUEUED).success
 

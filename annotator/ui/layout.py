@@ -60,11 +60,17 @@ def build_blocks(context: Context) -> gr.Blocks:
     pages = pages_of(context)
     restricted = [page for page in pages if page.roles is not None]
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as blocks:
-        api_endpoints.build(context.api)  # first, so that no listener of a page takes one of their names
-        _header()
-        start.build(context)
+        may = context.permissions
+        api_endpoints.build(context.api, may)  # first, so that no listener of a page takes one of their names
+        with may.part(blocks, None):
+            _header()
+        with may.part(blocks, (Role.ADMIN,)):
+            start.build(context)
         with gr.Tabs(selected=pages[0].id, elem_id="pages") as tabs:
-            shown = {page.id: _tab(context, page) for page in pages}
+            shown = {}
+            for page in pages:
+                with may.part(blocks, page.roles):
+                    shown[page.id] = _tab(context, page)
         _footer(context)
 
         def open_page(request: gr.Request) -> Any:
@@ -76,8 +82,9 @@ def build_blocks(context: Context) -> gr.Blocks:
                 return selected
             return [selected, *(gr.Tab(visible=a) for a in allowed)]
 
-        opened = blocks.load(open_page, None, [tabs, *(shown[page.id] for page in restricted)], **QUIET)
-        opened.then(None, js="() => { window.evidenceOpened = true; }", **QUIET)
+        with may.part(blocks, None):
+            opened = blocks.load(open_page, None, [tabs, *(shown[page.id] for page in restricted)], **QUIET)
+            opened.then(None, js="() => { window.evidenceOpened = true; }", **QUIET)
     return blocks
 
 

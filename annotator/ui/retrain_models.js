@@ -15,7 +15,7 @@ function badges(m) {
 function download(m) {
   if (m.bundled) return make("span", { class: "rt-soft" }, "with the program");
   const link = make("a", {}, "Download");
-  link.href = "/models/" + encodeURIComponent(m.id) + ".zip";
+  link.href = "models/" + encodeURIComponent(m.id) + ".zip";
   link.setAttribute("download", "");
   return link;
 }

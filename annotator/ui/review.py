@@ -33,6 +33,7 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
     post_id = post_id or decisions.first_post(store, models, me, wanted)
     return {
         "me": {"name": me.name, "role": str(me.role)},
+        "project": context.project_id,
         "choices": post_list.choices(store),
         "care": {"text": settings.crisis_text, "url": settings.crisis_url},
         "trail": decisions.trail(store, me),

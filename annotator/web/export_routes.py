@@ -14,10 +14,11 @@ from starlette.routing import Route
 
 from annotator.exchange.downloads import prepared_file
 from annotator.exchange.use_cases import report_lines
-from annotator.people.accounts import CURATORS, NotAllowed, allow
+from annotator.people.accounts import CURATORS, allow
+from annotator.problems import problem_of
 from annotator.settings import Settings
 from annotator.web.gate import person_of
-from storage.records import EvidenceError, NotFound
+from storage.records import NotFound
 from storage.store import Store
 
 
@@ -29,12 +30,9 @@ def export_routes(settings: Settings, store: Store) -> list[Route]:
             try:
                 allow(person_of(request), *CURATORS)
                 return await asyncio.to_thread(handler, request)
-            except NotAllowed as error:
-                return JSONResponse({"error": str(error)}, status_code=403)
-            except NotFound as error:
-                return JSONResponse({"error": str(error)}, status_code=404)
-            except EvidenceError as error:
-                return JSONResponse({"error": str(error)}, status_code=400)
+            except Exception as error:
+                problem = problem_of(error)
+                return JSONResponse({"error": problem.message}, status_code=problem.status, headers=problem.headers())
 
         return answer
 

@@ -1,28 +1,39 @@
 """The one gate in front of every route: who is asking, from where, and what the browser may do with the answer.
 
 Pure ASGI, no gradio. For each request it decides
-1. whether the host name is one of ours (a foreign name that resolves to this machine must not reach a local reviewer),
-2. whether the request comes from our own pages (Sec-Fetch-Site, else Origin), unless it only navigates here,
-3. who the person is: a session cookie, or for the API an access token; without accounts the local reviewer; in the public
-   demo a visitor of their own.
-The person is put into the ASGI scope (`person_of` reads it). Answers get the security headers.
+1. whether there is something at this address (`annotator.web.paths`),
+2. whether the host name is one of ours (a foreign name that resolves to this machine must not reach a local reviewer),
+3. whether the request comes from our own pages (Sec-Fetch-Site, else Origin), unless it only navigates here,
+4. who the person is: a session cookie, or for the API an access token; without accounts the local reviewer; in the public
+   demo a visitor of their own,
+5. whether the page that asks was made for that person (`annotator.web.identity`).
+The person is put into the ASGI scope (`person_of` reads it). Answers get the security headers. Trouble with the storage that no
+route has answered becomes 503 or 507 here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import json
 import secrets
+import socket
+import sqlite3
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from annotator.people import tokens
 from annotator.people.accounts import Accounts
+from annotator.problems import status_of
 from annotator.settings import LOOPBACK_HOSTS, Settings
+from annotator.web import identity
+from annotator.web.headers import cookie, cookies_of, headers_of, host_of, security_headers
+from annotator.web.paths import Addresses
 from storage.records import Reviewer, Role
 from storage.store import Store
+from storage.trouble import trouble_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,6 +46,7 @@ BY_TOKEN = "evidence.by_token"  # noqa: S105 - a key of the scope
 SESSION_COOKIE = "evidence_session"
 VISITOR_COOKIE = "evidence_visitor"
 OPEN_PATHS = frozenset({"/login", "/login/huggingface", "/login/callback", "/healthz"})
+"""Exactly these: at `/login/` Gradio has a route of its own."""
 STARTUP_PATH = "/gradio_api/startup-events"
 API_PATH = "/api/"
 TOKEN_PATHS = frozenset({"/config", "/gradio_api/info", "/gradio_api/queue/join", "/gradio_api/queue/data"})
@@ -51,8 +63,17 @@ DEMO_BODY_BYTES = 2**20
 class Gate:
     """ASGI middleware; `app` is everything behind it."""
 
-    def __init__(self, app: Any, *, store: Store, accounts: Accounts, settings: Settings) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        store: Store,
+        accounts: Accounts,
+        settings: Settings,
+        addresses: Addresses | None = None,
+    ) -> None:
         self._app = app
+        self._addresses = addresses
         self._store = store
         self._accounts = accounts
         self._settings = settings
@@ -67,6 +88,16 @@ class Gate:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send, self._headers)
+        try:
+            await self._pass(scope, receive, answer)
+        except (sqlite3.Error, OSError) as error:
+            trouble = trouble_of(error)
+            if trouble is None or answer.has_started:
+                raise
+            status, retry = status_of(trouble), [(b"retry-after", str(int(trouble.retry_after)).encode())]
+            await answer.refuse(scope, status, str(trouble), retry)
+
+    async def _pass(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         refusal = self._refusal(scope)
         if refusal is not None:
             await answer.refuse(scope, *refusal)
@@ -83,24 +114,38 @@ class Gate:
         if person is None and not is_open:
             await self._turn_away(scope, answer, with_token=token is not None)
             return
+        if person is not None and self._is_for_another(scope, person):
+            await answer.refuse(scope, 409, identity.REFUSAL, identity.ANOTHER)
+            return
         await self._app(scope, receive, answer.send)
+
+    def _is_for_another(self, scope: Scope, person: Reviewer) -> bool:
+        """A visitor of the demo is nobody in particular, and a token says itself whose it is."""
+        if VISITOR in scope or BY_TOKEN in scope:
+            return False
+        return identity.is_for_another(scope["method"], headers_of(scope), person)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """(status, text) for a request that is refused whoever sends it, else None."""
-        headers = _headers_of(scope)
-        if not self._host_is_ours(headers.get("host", ""), scope):
+        headers = headers_of(scope)
+        if not self._host_is_ours(host_of(headers)):
             return 421, "This host name is not known here. Name it in EVIDENCE_ALLOWED_HOSTS."
         if not _comes_from_our_page(scope, headers):
             return 403, "This request comes from another site."
-        if scope["path"].rstrip("/") == "/logout" and scope["method"] != "POST":
+        if b"%00" in scope["query_string"] or b"\x00" in scope["query_string"]:
+            return 400, "The address holds a character that no text has (NUL)."
+        if scope["path"] == "/logout" and scope["method"] != "POST":
             return 405, "Sign out with the button on the page."
         if scope["path"].startswith(FETCHING_PREFIXES):
             return 403, "Nothing is fetched from other addresses here."
-        return self._refusal_of_demo(scope, headers) if self._settings.demo else None
+        refused = self._refusal_of_demo(scope, headers) if self._settings.demo else None
+        if refused is None and self._addresses is not None and not self._addresses.has(scope):
+            return 404, "There is nothing at this address."
+        return refused
 
     def _refusal_of_demo(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """Anybody may come here: they store no files, and send only so much at once."""
-        if scope["path"].rstrip("/") in NOT_IN_DEMO:
+        if scope["path"].rstrip("/") in NOT_IN_DEMO:  # whatever comes after a slash
             return 403, "The public demo takes no files."
         if scope["method"] in SAFE_METHODS:
             return None
@@ -109,15 +154,19 @@ class Gate:
             return 411, "Say how long the request is (Content-Length)."
         return (413, "This is more than the public demo takes.") if int(length) > DEMO_BODY_BYTES else None
 
-    def _host_is_ours(self, host: str, scope: Scope) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        if name in LOOPBACK_HOSTS or name in self._settings.allowed_hosts or name == self._settings.host:
+    def _host_is_ours(self, host: str) -> bool:
+        """Where nobody signs in, a name that resolves to this machine could be anybody's page: only addresses are believed then."""
+        settings = self._settings
+        name = _name_of(host)
+        if name in LOOPBACK_HOSTS or name in settings.allowed_hosts or name == settings.host:
             return True
-        return not self._settings.is_loopback and not self._settings.allowed_hosts
+        if settings.is_loopback or settings.allowed_hosts:
+            return False
+        return _is_address(name) or name == socket.gethostname().lower() or sign_in_is_needed(self._store, settings)
 
     def _person(self, scope: Scope, answer: _Answer) -> Reviewer | None:
         """Two look-ups by primary key, about 0.1 ms: not worth a thread, of which Gradio's handlers need every one."""
-        cookies = _cookies_of(scope)
+        cookies = cookies_of(scope)
         if sign_in_is_needed(self._store, self._settings):
             return self._accounts.reviewer_of(cookies.get(SESSION_COOKIE))
         if self._settings.demo:
@@ -128,7 +177,7 @@ class Gate:
 
     def _token(self, scope: Scope) -> str | None:
         """The access token that the request shows. It counts alone, whatever cookies come with it; None where nobody signs in."""
-        scheme, _, token = _headers_of(scope).get("authorization", "").partition(" ")
+        scheme, _, token = headers_of(scope).get("authorization", "").partition(" ")
         is_one = scheme.lower() == "bearer" and sign_in_is_needed(self._store, self._settings)
         return token.strip() if is_one else None
 
@@ -144,7 +193,7 @@ class Gate:
 
     def _is_open(self, scope: Scope) -> bool:
         """Whether strangers may ask for the path. Gradio calls one itself, without a cookie, before it serves anybody."""
-        path = scope["path"].rstrip("/")
+        path = scope["path"]
         if path == STARTUP_PATH:
             first, self._started = not self._started, True
             return first
@@ -159,9 +208,9 @@ class Gate:
             )
             await answer.refuse(scope, 401, text, [(b"www-authenticate", b"Bearer")])
             return
-        wants_page = scope["method"] in ("GET", "HEAD") and "text/html" in _headers_of(scope).get("accept", "*/*")
+        wants_page = scope["method"] in ("GET", "HEAD") and "text/html" in headers_of(scope).get("accept", "*/*")
         if wants_page or scope["path"] == "/":
-            await answer.text(303, "Sign in first.", [(b"location", b"/login")])
+            await answer.text(303, "Sign in first.", [(b"location", f"{self._settings.root_path}/login".encode())])
         else:
             await answer.text(401, "Sign in first.")
 
@@ -172,6 +221,7 @@ class _Answer:
     def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         self._send = send
         self._headers = list(headers)
+        self.has_started = False
 
     def set_visitor(self, settings: Settings) -> Reviewer:
         """A new visitor of the public demo, remembered by a cookie until the browser closes."""
@@ -181,6 +231,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.has_started = True
             own = {name for name, _ in self._headers if name != b"set-cookie"}
             kept = [(k, v) for k, v in message.get("headers", []) if k.lower() not in own]
             message = {**message, "headers": [*kept, *self._headers]}
@@ -193,7 +244,7 @@ class _Answer:
         if not scope["path"].startswith(API_PATH):
             await self.text(status, text, headers)
             return
-        code = {401: "not_signed_in", 403: "not_allowed", 413: "too_large", 421: "unknown_host"}.get(status, "refused")
+        code = _CODES.get(status, "refused")
         body = json.dumps({"error": {"code": code, "message": text}})
         await self.text(status, body, headers, kind=b"application/json")
 
@@ -209,6 +260,10 @@ class _Answer:
         start = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": [*start, *(headers or [])]})
         await self.send({"type": "http.response.body", "body": body})
+
+
+_CODES = {401: "not_signed_in", 403: "not_allowed", 404: "not_found", 413: "too_large", 421: "unknown_host"}
+_CODES |= {503: "storage_unavailable", 507: "storage_full"}
 
 
 def person_of(request: Any) -> Reviewer | None:
@@ -243,49 +298,9 @@ def _scope_of(request: Any) -> Scope:
     return scope if isinstance(scope, MutableMapping) else {}
 
 
-def cookie(name: str, value: str, settings: Settings, *, max_age: int | None = None) -> str:
-    """A Set-Cookie value. Inside somebody else's frame a cookie is only sent with SameSite=None; Secure; Partitioned."""
-    parts = [f"{name}={value}", "Path=/", "HttpOnly"]
-    if settings.frame_ancestors:
-        parts += ["SameSite=None", "Secure", "Partitioned"]
-    else:
-        parts += ["SameSite=Lax", *(["Secure"] if settings.secure_cookies else [])]
-    return "; ".join([*parts, *([f"Max-Age={max_age}"] if max_age is not None else [])])
-
-
 def visitor_named(token: str) -> Reviewer:
     """The reviewer that a visitor of the public demo is; the name does not give the cookie away."""
     return Reviewer("visitor-" + hashlib.sha256(token.encode()).hexdigest()[:12], Role.REVIEWER)
-
-
-def security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """For every answer. Gradio compiles templates in the browser, hence 'unsafe-eval'; nothing loads from elsewhere."""
-    ancestors = " ".join(settings.frame_ancestors) or "'none'"
-    policy = "; ".join(
-        [
-            "default-src 'self'",
-            "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-            "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
-            "font-src 'self' data:",
-            "connect-src 'self'",
-            "worker-src 'self' blob:",
-            "object-src 'none'",
-            "base-uri 'self'",
-            "form-action 'self'",
-            f"frame-ancestors {ancestors}",
-        ]
-    )
-    headers = {
-        "content-security-policy": policy,
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "same-origin",
-        "cross-origin-opener-policy": "same-origin",
-        "permissions-policy": "camera=(), microphone=(), geolocation=()",
-    }
-    if not settings.frame_ancestors:
-        headers["x-frame-options"] = "DENY"
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 def _comes_from_our_page(scope: Scope, headers: dict[str, str]) -> bool:
@@ -300,16 +315,22 @@ def _comes_from_our_page(scope: Scope, headers: dict[str, str]) -> bool:
     origin = headers.get("origin")
     if origin is None or safe:
         return True
-    return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    return urlsplit(origin).netloc.lower() == host_of(headers).lower()
 
 
-def _headers_of(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+def _name_of(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # brackets that hold no address
+        return ""
 
 
-def _cookies_of(scope: Scope) -> dict[str, str]:
-    pairs = (part.split("=", 1) for part in _headers_of(scope).get("cookie", "").split(";") if "=" in part)
-    return {name.strip(): value.strip() for name, value in pairs}
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_for_tokens(path: str) -> bool:

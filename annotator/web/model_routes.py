@@ -18,6 +18,7 @@ from annotator.settings import Settings
 from annotator.web.gate import person_of
 from storage.records import EvidenceError, NotFound, Role
 from storage.store import Store
+from storage.trouble import StorageTrouble
 
 
 def model_routes(settings: Settings, store: Store) -> list[Route]:
@@ -42,6 +43,8 @@ def model_routes(settings: Settings, store: Store) -> list[Route]:
             return PlainTextResponse(str(error), status_code=403)
         except NotFound as error:
             return PlainTextResponse(str(error), status_code=404)
+        except StorageTrouble:
+            raise  # the gate answers
         except EvidenceError as error:
             return PlainTextResponse(str(error), status_code=409)
         return FileResponse(path, filename=f"{model_id}.zip", background=BackgroundTask(path.unlink))

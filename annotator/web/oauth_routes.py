@@ -9,7 +9,7 @@ from starlette.routing import Route
 from annotator.people.accounts import AccountError
 from annotator.people.oauth import FLOW_SECONDS, FlowUnknown, OAuth, ProviderFailed
 from annotator.settings import Settings
-from annotator.web.gate import cookie
+from annotator.web.headers import cookie, host_of
 from annotator.web.session_routes import login_page, signed_in
 from storage.store import Store
 
@@ -47,6 +47,6 @@ def oauth_routes(oauth: OAuth, settings: Settings, store: Store) -> list[Route]:
 
 def callback_address(request: Request, settings: Settings) -> str:
     """Where the provider shall send the browser back to: a Space's own name (the first one allowed), else as it was asked."""
-    host = settings.allowed_hosts[0] if settings.allowed_hosts else request.headers["host"]
+    host = settings.allowed_hosts[0] if settings.allowed_hosts else host_of(request.headers)
     is_https = settings.secure_cookies or bool(settings.frame_ancestors)
-    return f"{'https' if is_https else request.url.scheme}://{host}{CALLBACK_PATH}"
+    return f"{'https' if is_https else request.url.scheme}://{host}{settings.root_path}{CALLBACK_PATH}"

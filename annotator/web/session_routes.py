@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import html
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -11,19 +13,29 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from annotator.models.serving import ModelService
-from annotator.people.accounts import AccountError, Accounts, TooManyAttempts
+from annotator.people.accounts import AccountError, Accounts, NothingTyped
+from annotator.people.throttle import TooManyAttempts
+from annotator.problems import Busy, status_of
 from annotator.settings import Settings
 from annotator.snapshots.keeper import SnapshotKeeper, snapshot_shown_to
-from annotator.web.gate import SESSION_COOKIE, address_of, cookie, person_of, sign_in_is_needed
+from annotator.web.gate import SESSION_COOKIE, address_of, person_of, sign_in_is_needed
+from annotator.web.headers import cookie
+from annotator.web.health import Health
+from annotator.web.identity import form_is_for_another
 from annotator.web.plain_page import plain_page, small_form
 from storage.store import Store
+
+SIGN_INS_AT_ONCE = 2  # each takes 64 MB and a core for 50 ms
+SIGN_INS_WAITING = 40
+DEVICE_COOKIE = "evidence_device"
+DEVICE_SECONDS = 180 * 86_400
 
 
 def session_routes(
     accounts: Accounts, settings: Settings, store: Store, models: ModelService, keeper: SnapshotKeeper
 ) -> list[Route]:
     """GET and POST /login, POST /logout, GET /status, GET /healthz."""
-    sessions, state = _Sessions(accounts, settings, store), _State(settings, store, models, keeper)
+    sessions, state = _Sessions(accounts, settings, store), _State(settings, store, models, keeper, Health(store))
     return [
         Route("/status", state.status, methods=["GET"]),
         Route("/login", sessions.page, methods=["GET"]),
@@ -33,17 +45,17 @@ def session_routes(
     ]
 
 
-@dataclass(frozen=True, slots=True)
 class _Sessions:
-    """Signing in and out."""
+    """Signing in and out. Passwords are checked in two threads of their own: a flood of guesses holds up nothing else."""
 
-    accounts: Accounts
-    settings: Settings
-    store: Store
+    def __init__(self, accounts: Accounts, settings: Settings, store: Store) -> None:
+        self.accounts, self.settings, self.store = accounts, settings, store
+        self._threads = ThreadPoolExecutor(SIGN_INS_AT_ONCE, "sign-in")
+        self._waiting = 0
 
     async def page(self, request: Request) -> Response:
         if person_of(request) is not None:
-            return RedirectResponse("/", status_code=303)
+            return RedirectResponse(self.settings.root_path + "/", status_code=303)
         return login_page(self.store, self.settings)
 
     async def sign_in(self, request: Request) -> Response:
@@ -52,18 +64,40 @@ class _Sessions:
             return login_page(self.store, self.settings, "The form is too large.", status=413)
         name, password = form.get("name", "").strip(), form.get("password", "")
         try:
-            token = await asyncio.to_thread(self.accounts.sign_in, name, password, address=address_of(request))
-        except TooManyAttempts as error:
-            wait = {"retry-after": str(int(error.retry_after) + 1)}
-            return login_page(self.store, self.settings, str(error), status=429, headers=wait)
+            token = await self._token(request, name, password)
+        except (TooManyAttempts, Busy) as error:
+            wait, status = {"retry-after": str(int(error.retry_after) + 1)}, 503 if isinstance(error, Busy) else 429
+            return login_page(self.store, self.settings, str(error), status=status, headers=wait)
         except AccountError as error:
-            return login_page(self.store, self.settings, str(error), status=401)
-        return signed_in(token, self.settings)
+            status = 400 if isinstance(error, NothingTyped) else 401
+            return login_page(self.store, self.settings, str(error), status=status)
+        answer = signed_in(token, self.settings)
+        await asyncio.to_thread(
+            self.accounts.sign_out, request.cookies.get(SESSION_COOKIE)
+        )  # the earlier one ends here
+        device = cookie(DEVICE_COOKIE, self.accounts.throttle.device_token(name), self.settings, max_age=DEVICE_SECONDS)
+        answer.headers.append("set-cookie", device)
+        return answer
+
+    async def _token(self, request: Request, name: str, password: str) -> str:
+        if self._waiting >= SIGN_INS_WAITING:
+            raise Busy("Many people are signing in now. Try again in a few seconds.", retry_after=5.0)
+        address, device = address_of(request), request.cookies.get(DEVICE_COOKIE)
+        check = functools.partial(self.accounts.sign_in, name, password, address=address, device=device)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, check)
+        finally:
+            self._waiting -= 1
 
     async def sign_out(self, request: Request) -> Response:
+        root = self.settings.root_path
+        form = await small_form(request)
+        if form is not None and form_is_for_another(form, person_of(request)):
+            return RedirectResponse(root + "/", status_code=303)  # the page of somebody who was here before
         await asyncio.to_thread(self.accounts.sign_out, request.cookies.get(SESSION_COOKIE))
         target = "/login" if sign_in_is_needed(self.store, self.settings) else "/"
-        answer = RedirectResponse(target, status_code=303)
+        answer = RedirectResponse(root + target, status_code=303)
         answer.headers.append("set-cookie", cookie(SESSION_COOKIE, "", self.settings, max_age=0))
         return answer
 
@@ -76,11 +110,17 @@ class _State:
     store: Store
     models: ModelService
     keeper: SnapshotKeeper
+    health_of_storage: Health
 
     async def health(self, _request: Request) -> Response:
-        """200 while the app answers and the database can be read; the model may still be loading."""
-        await asyncio.to_thread(self.store.count_posts)
-        return JSONResponse({"status": "ok", "model": self.models.info().state})
+        """200 while the app answers and can store what is decided; the model may still be loading. Else 503 or 507 and why."""
+        model = self.models.info().state
+        trouble = await self.health_of_storage.trouble()
+        if trouble is None:
+            return JSONResponse({"status": "ok", "model": model})
+        shown = {"status": "unhealthy", "reason": str(trouble), "model": model}
+        retry = {"retry-after": str(int(trouble.retry_after))}
+        return JSONResponse(shown, status_code=status_of(trouble), headers=retry)
 
     async def status(self, request: Request) -> Response:
         """What the header shows."""
@@ -103,7 +143,7 @@ class _State:
 
 def signed_in(token: str, settings: Settings) -> Response:
     """To the first page, with the session's cookie."""
-    answer = RedirectResponse("/", status_code=303)
+    answer = RedirectResponse(settings.root_path + "/", status_code=303)
     lifetime = int(settings.session_hours * 3600)
     answer.headers.append("set-cookie", cookie(SESSION_COOKIE, token, settings, max_age=lifetime))
     return answer
@@ -119,13 +159,15 @@ def login_page(
     if settings.oauth:
         # huggingface.co does not show its own pages in a frame, so a framed app signs in in a tab of its own
         target = ' target="_blank" rel="noopener"' if settings.frame_ancestors else ""
-        parts.append(f'<p><a class="button" href="/login/huggingface"{target}>Sign in with Hugging Face</a></p>')
+        parts.append(
+            f'<p><a class="button" href="{settings.root_path}/login/huggingface"{target}>Sign in with Hugging Face</a></p>'
+        )
     if store.has_accounts() or not settings.oauth:
-        parts.append(_LOGIN_FORM)
+        parts.append(_LOGIN_FORM.replace("<!--root-->", settings.root_path))
     return plain_page("Sign in", "\n".join(parts), status=status, headers=headers)
 
 
-_LOGIN_FORM = """<form method="post" action="/login">
+_LOGIN_FORM = """<form method="post" action="<!--root-->/login">
 <label>Name<input name="name" autocomplete="username" required autofocus></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required></label>
 <button type="submit">Sign in</button>

@@ -22,7 +22,7 @@ import { cycleSnap, focusNote, toggleGuideline, toggleShown } from "./toggles.js
 import { showNotice, startBreaks } from "./care.js";
 import { openHelp, stopListening } from "./help.js";
 import { openHistory } from "./history.js";
-import { filterChoices, openQueue } from "./find.js";
+import { openQueue } from "./find.js";
 import { drawConflicts } from "./conflicts.js";
 import { chooseCriterion, onKeyDown, stepCriterion } from "./keys.js";
 
@@ -129,12 +129,12 @@ export async function start(host) {
   wire();
   fitHeight();
   ed.filter = memory.read("filter", {});
-  if (!filterChoices("order").some(([order]) => order === ed.filter.order)) delete ed.filter.order; // one of an earlier release
   Object.assign(ed.shown, memory.read("shown", {}));
   part("root").classList.toggle("ev-blurred", ed.shown.blur);
   const wanted = new URLSearchParams(window.location.search).get("post");
   const reply = await firstReply({ post_id: wanted, filter: ed.filter });
   ed.me = reply.me;
+  ed.project = reply.project;
   ed.choices = reply.choices;
   ed.progress = reply.progress;
   ed.trail = reply.trail;

@@ -33,8 +33,9 @@ export function outboxKey(postId, criterionId) {
   return postId + "\u0000" + criterionId;
 }
 
+// One browser may hold the decisions of several people in several projects; no name is the beginning of another one's key.
 function storageKey(tab) {
-  return "outbox." + (ed.me ? ed.me.name : "") + "." + tab;
+  return ["outbox", ed.project, ed.me ? encodeURIComponent(ed.me.name) : "", tab].join("|");
 }
 
 function persistOutbox(released) {
@@ -168,7 +169,7 @@ export function startOutbox() {
   window.addEventListener("online", () => outbox.wake && outbox.wake());
   window.addEventListener("pagehide", () => persistOutbox(true));
   window.addEventListener("beforeunload", (event) => {
-    if (outbox.entries.length && outbox.failures) event.preventDefault();
+    if (outbox.entries.length && outbox.failures && !window.evidenceLeaving) event.preventDefault();
   });
   setInterval(() => (outbox.entries.length || outbox.parked.length) && persistOutbox(), STALE_AFTER_MS / 3);
   adoptOutboxes();

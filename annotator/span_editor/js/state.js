@@ -7,6 +7,7 @@ import { makeDoc } from "./offsets.js";
 
 export const ed = {
   me: null,
+  project: "",
   item: null, // { post, doc, criteria, model }
   items: new Map(), // post id -> item, the latest few: going back needs no server
   active: 0, // index of the criterion that is worked on

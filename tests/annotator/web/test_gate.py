@@ -15,6 +15,7 @@ from annotator.settings import Settings
 from annotator.web.gate import DEMO_BODY_BYTES, SESSION_COOKIE, VISITOR_COOKIE, Gate, person_of
 from storage.records import Role
 from storage.store import Store
+from storage.trouble import StorageTrouble, Trouble
 
 PASSWORD = "correct horse battery"
 
@@ -114,13 +115,69 @@ def test_another_site_can_link_here_but_do_nothing(
         ("http://rebound.evil.example:7860", {}, 421),
         ("http://notes.example", {"allowed_hosts": ("notes.example",)}, 200),
         ("http://other.example", {"allowed_hosts": ("notes.example",), "host": "0.0.0.0"}, 421),
-        ("http://any.example", {"host": "0.0.0.0"}, 200),
+        ("http://any.example", {"host": "0.0.0.0"}, 421),
+        ("http://192.0.2.7:7860", {"host": "0.0.0.0"}, 200),
+        ("http://[fe80::1]:7860", {"host": "::"}, 200),
     ],
 )
 def test_a_foreign_name_for_this_machine_is_refused(
     store: Store, base: str, settings: dict[str, Any], status: int
 ) -> None:
     assert ask(Gated(store, **settings), base=base).status_code == status
+
+
+def test_where_people_sign_in_any_name_may_lead_here(store: Store) -> None:
+    gated = Gated(store, host="0.0.0.0")
+    cookie = gated.session("eva", Role.REVIEWER)
+    assert ask(gated, base="http://any.example", headers=cookie).text == "eva reviewer"
+
+
+def test_a_page_that_was_made_for_somebody_else_is_refused(store: Store) -> None:
+    gated = Gated(store)
+    cookie = gated.session("Eva Müller", Role.REVIEWER)
+    script = {**cookie, "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
+    theirs = {**script, "x-evidence-person": "Eva%20M%C3%BCller"}
+    for method in ("POST", "GET"):
+        assert ask(gated, method, headers=theirs).status_code == 200
+        refused = ask(gated, method, headers={**script, "x-evidence-person": "adam"})
+        assert (refused.status_code, refused.headers["x-evidence-person"]) == (409, "another")
+    assert ask(gated, "POST", headers=script).status_code == 409  # a script that says nobody's name
+    assert ask(gated, "POST", headers=cookie).status_code == 200  # a program
+
+
+def test_a_visitor_of_the_demo_is_nobody_in_particular(store: Store) -> None:
+    headers = {"x-evidence-person": "visitor-1", "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
+    assert ask(Gated(store, demo=True), "POST", headers=headers, content=b"x").status_code == 200
+
+
+def test_only_exact_paths_are_open(store: Store) -> None:
+    gated = Gated(store)
+    gated.session("eva", Role.REVIEWER)
+    for path in ("/login/", "/healthz/", "/login//", "/login/x", "/LOGIN"):
+        assert ask(gated, "POST", path).status_code == 401, path
+
+
+@pytest.mark.parametrize("path", ["/?post=%00", "/api/v1/posts?query=a%00b"])
+def test_an_address_with_a_character_that_no_text_has_is_refused(store: Store, path: str) -> None:
+    assert ask(Gated(store), path=path).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [(StorageTrouble(Trouble.FULL), 507), (StorageTrouble(Trouble.LOCKED), 503), (OSError(28, "No space left"), 507)],
+)
+def test_trouble_with_the_storage_is_a_503_or_507_that_says_when_to_try_again(
+    store: Store, trouble: Exception, status: int
+) -> None:
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        raise trouble
+
+    gated = Gated(store)
+    gated.gate = Gate(failing, store=store, accounts=gated.accounts, settings=gated.settings)
+    answer = ask(gated, "POST", "/api/v1/annotate")
+    assert answer.status_code == status
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["error"]["code"] == ("storage_full" if status == 507 else "storage_unavailable")
 
 
 def test_login_and_health_are_open_and_signing_out_by_a_link_is_not_possible(store: Store) -> None:

@@ -1,0 +1,112 @@
+"""What the disk refuses becomes one line that says what to do; nothing that was saved before is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage import connection
+from storage.records import Post, Role
+from storage.store import Store, open_store
+from storage.trouble import StorageTrouble, Trouble, trouble_of
+
+may_mount = pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="a file system of its own needs root"
+)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of that size in `folder`."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while file.write(b"\x00" * 65536):
+            pass
+    with contextlib.suppress(OSError), (folder / "filler").open("ab", buffering=0) as file:
+        while file.write(b"\x00"):
+            pass
+
+
+@may_mount
+def test_on_a_full_disk_a_write_says_so_and_goes_through_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        store = open_store(disk)
+        store.ensure_reviewer("ana")
+        fill(disk)
+        with pytest.raises(StorageTrouble, match="disk is full") as refused:
+            for n in range(200):
+                store.add_posts([Post(id=f"p{n}", text=f"post {n} " * 500)])
+        assert refused.value.kind is Trouble.FULL
+        before = store.count_posts()
+        (disk / "filler").unlink()
+        store.add_posts([Post(id="later", text="there is room again")])
+        assert store.count_posts() == before + 1
+        store.close()
+
+
+def test_another_program_that_holds_the_database_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.05)
+    impatient = Store(store.path)
+    holder = sqlite3.connect(store.path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageTrouble, match="Another program holds the database") as refused:
+        impatient.add_reviewer("eva", Role.REVIEWER)
+    assert refused.value.kind is Trouble.LOCKED
+    holder.execute("COMMIT")
+    holder.close()
+    assert impatient.add_reviewer("eva", Role.REVIEWER).name == "eva"
+    impatient.close()
+
+
+def test_damage_that_is_met_while_reading_is_named_and_not_a_trace(store: Store) -> None:
+    store.add_posts([Post(id=f"p{n}", text=f"post {n} " * 500) for n in range(300)])
+    with store.read() as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    store.close()
+    whole = bytearray(store.path.read_bytes())
+    whole[-50 * 4096 :] = b"\xa5" * (50 * 4096)
+    store.path.write_bytes(bytes(whole))
+    with pytest.raises(StorageTrouble, match="evidence restore") as refused:
+        list(Store(store.path).iter_posts())
+    assert refused.value.kind is Trouble.DAMAGED
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Trouble.FULL),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), Trouble.FULL),
+        (OSError(errno.EROFS, "Read-only file system"), Trouble.READ_ONLY),
+        (PermissionError(errno.EACCES, "Permission denied"), Trouble.READ_ONLY),
+        (OSError(errno.EIO, "Input/output error"), Trouble.BROKEN),
+    ],
+)
+def test_what_the_system_says_has_the_same_names(error: OSError, kind: Trouble) -> None:
+    found = trouble_of(error)
+    assert found is not None
+    assert found.kind is kind
+
+
+def test_a_wrong_statement_is_no_trouble_of_the_storage(store: Store) -> None:
+    with pytest.raises(sqlite3.OperationalError) as refused, store.read() as db:
+        db.execute("SELECT nothing FROM nowhere")
+    assert not isinstance(refused.value, StorageTrouble)
+    assert trouble_of(ValueError("x")) is None
