@@ -116,12 +116,12 @@ def prediction_line(prediction: Prediction, text: str) -> str:
 
 def read_posts(path: Path) -> Iterator[Post | RejectedRow]:
     """The posts of a file of any readable format, one at a time; a row that is none, or an id seen before, is rejected."""
-    from storage.formats.registry import detect
-    from storage.formats.rows import RowError
+    from storage.formats.detection import detect
+    from storage.formats.rows import RowError, Source
 
     found = detect(path)
     seen: set[bytes] = set()
-    for row in found.format.read(path, encoding=found.encoding.name):
+    for row in found.format.read(Source(path, found.encoding.name)):
         if isinstance(row, RowError):
             yield RejectedRow(row.row, row.reason)
             continue

@@ -35,19 +35,19 @@ CROSS JOIN main.annotation a ON a.post_id = k.id AND a.import_id = :import_id
 WHERE a.revision = (SELECT max(revision) FROM annotation b WHERE b.post_id = a.post_id AND b.criterion_id = a.criterion_id
     AND b.reviewer = a.reviewer)
 """
-# predictions of posts that were here before go under a name of their own, so that undoing the import can find them
+# predictions of posts that were here before go under the import's name (and their model's), so that undoing the import can find them
 _PREDICTIONS = """
 INSERT OR REPLACE INTO main.prediction (post_id, criterion_id, model_version, spans, no_evidence_score, max_score, known, created_at)
 SELECT post_id, criterion_id,
-    CASE WHEN post_id IN (SELECT id FROM staged.post) THEN coalesce(model_version, :model) ELSE :model END,
-    spans, no_evidence_score, max_score, known, coalesce(created_at, :now)
+    CASE WHEN post_id IN (SELECT id FROM staged.post) THEN coalesce(model_version, :model)
+    ELSE :model || coalesce('/' || model_version, '') END, spans, no_evidence_score, max_score, known, coalesce(created_at, :now)
 FROM staged.prediction WHERE rowid > :after AND rowid <= :upto
 """
 _SCORES = """
 INSERT OR REPLACE INTO post_score (post_id, model_version, uncertainty, evidence)
 SELECT p.post_id, p.model_version, max(CASE WHEN p.known THEN 1 - abs(2 * p.no_evidence_score - 1) ELSE 0 END), max(p.max_score)
-FROM (SELECT DISTINCT post_id, CASE WHEN post_id IN (SELECT id FROM staged.post) THEN coalesce(model_version, :model) ELSE :model END
-    AS model FROM staged.prediction WHERE rowid > :after AND rowid <= :upto) s
+FROM (SELECT DISTINCT post_id, CASE WHEN post_id IN (SELECT id FROM staged.post) THEN coalesce(model_version, :model)
+    ELSE :model || coalesce('/' || model_version, '') END AS model FROM staged.prediction WHERE rowid > :after AND rowid <= :upto) s
 CROSS JOIN main.prediction p ON p.post_id = s.post_id AND p.model_version = s.model
 GROUP BY p.post_id, p.model_version
 """
@@ -81,8 +81,8 @@ OF_IMPORT = (
     "DELETE FROM main.alignment WHERE id IN (SELECT id FROM main.alignment WHERE import_id = :import_id LIMIT :rows)",
     "DELETE FROM import_issue WHERE id IN (SELECT id FROM import_issue WHERE import_id = :import_id LIMIT :rows)",
     "DELETE FROM main.prediction WHERE (post_id, criterion_id, model_version) IN (SELECT post_id, criterion_id, model_version"
-    " FROM main.prediction WHERE model_version = :model LIMIT :rows)",
+    " FROM main.prediction WHERE model_version = :model OR (model_version >= :model || '/' AND model_version < :model || '0') LIMIT :rows)",
     "DELETE FROM post_score WHERE (post_id, model_version) IN (SELECT post_id, model_version FROM post_score"
-    " WHERE model_version = :model LIMIT :rows)",
+    " WHERE model_version = :model OR (model_version >= :model || '/' AND model_version < :model || '0') LIMIT :rows)",
 )
 ON_POSTS = ("main.annotation", "main.alignment", "main.prediction", "post_score", "post_visit", "assignment")

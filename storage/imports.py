@@ -27,7 +27,7 @@ STEP_SECONDS = 0.008  # processor time of one transaction: how long it holds the
 MAX_PAUSE_SECONDS = 0.1
 FIRST_STEP_ROWS, MIN_STEP_ROWS, MAX_STEP_ROWS = 50, 10, 5000
 REMOVING = "removing"
-_IMPORT_NAME = re.compile(r"import-[0-9]+")
+_IMPORT_NAME = re.compile(r"import-[0-9]+(?:/.*)?", re.DOTALL)
 
 
 class ImportStore(Connections):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotator.commands.common import (
     Subparsers,
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from storage.store import Store
 
 
+SHOWN_LINES = 12
+
+
 def add(commands: Subparsers) -> None:
     _add_import(commands.add_parser("import", help="import posts, and annotations where the file has them"))
     _add_export(commands.add_parser("export", help="export the corrected data"))
@@ -32,9 +35,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="file, folder, zip file, or hub:OWNER/NAME for a dataset of the Hub"
     )
-    parser.add_argument(
-        "--format", default="auto", metavar="NAME", help="format (default: auto, found from the content)"
-    )
+    parser.add_argument("--format", metavar="NAME", help="format (default: auto, found from the content)")
     parser.add_argument("--encoding", metavar="NAME", help="text encoding (default: found from the content)")
     parser.add_argument(
         "--column",
@@ -63,6 +64,17 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", action="store_true", default=None, help="mask e-mail addresses, phone numbers, links and user names"
     )
+    parser.add_argument("--sheet", metavar="NAME", help="of a workbook (default: every visible one that holds posts)")
+    parser.add_argument(
+        "--mend", action="store_true", default=None, help="repair texts that were decoded wrongly before, as don‚Äôt"
+    )
+    parser.add_argument(
+        "--unescape", action="store_true", default=None, help="turn HTML entities of texts into characters"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", default=None, help="import nothing if anything of the file would be lost"
+    )
+    parser.add_argument("--preset", metavar="NAME", help="options saved on the Data page; those given here go first")
     parser.add_argument("--dry-run", action="store_true", help="check and report only")
     add_data_dir(parser)
     parser.set_defaults(run=run_import)
@@ -95,34 +107,60 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run_export)
 
 
-def run_import(arguments: argparse.Namespace) -> None:
+def run_import(arguments: argparse.Namespace) -> int:
     from annotator.exchange.use_cases import import_file
 
     if not arguments.file.exists() and not str(arguments.file).startswith("hub:"):
         raise UsageError(f"There is no file {arguments.file}.")
     project = new_or_known_project_of(arguments)
-    names = ("encoding", "labels_as", "annotator", "new_criteria", "split", "source", "same_text", "mask")
-    options = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    columns = dict(pair(text, "--column", "FIELD=COLUMN") for text in arguments.column)
-    criteria = dict(pair(text, "--label", "LABEL=CRITERION") for text in arguments.label)
+    options = _import_options(arguments, project.store)
     with _Progress("import") as bar:
         result = import_file(
             project,
             arguments.file,
-            arguments.format,
-            columns=columns,
-            criteria=criteria,
             by=project.settings.local_reviewer,
             on_progress=bar.update,
             dry_run=arguments.dry_run,
             **options,
         )
     report(result)
-    would = "would be " if arguments.dry_run else ""
-    refused = result.get("rejected_count", len(result["rejected"]))
-    say(
-        f"{result['imported']} posts {would}imported, {result['duplicates']} were there already, {refused} rows refused."
-    )
+    _say_what_became_of_it(result, dry_run=arguments.dry_run)
+    taken = ("imported", "annotations", "predictions", "uncertain", "duplicates", "known_annotations")
+    return 0 if any(result[name] for name in taken) else 1
+
+
+def _import_options(arguments: argparse.Namespace, store: Store) -> dict[str, Any]:
+    """The options of a preset, with those that are given on top."""
+    from annotator.exchange.use_cases import presets
+
+    options: dict[str, Any] = {}
+    if arguments.preset:
+        saved = presets(store)
+        if arguments.preset not in saved:
+            raise UsageError(f"There is no preset {arguments.preset!r}. Presets: {', '.join(saved) or 'none'}.")
+        options = dict(saved[arguments.preset])
+    names = "format encoding labels_as annotator new_criteria split source same_text mask sheet mend unescape strict"
+    options |= {name: getattr(arguments, name) for name in names.split() if getattr(arguments, name) is not None}
+    columns = dict(pair(text, "--column", "FIELD=COLUMN") for text in arguments.column)
+    criteria = dict(pair(text, "--label", "LABEL=CRITERION") for text in arguments.label)
+    options["columns"] = {**options.get("columns", {}), **columns}
+    options["criteria"] = {**options.get("criteria", {}), **criteria}
+    return options
+
+
+def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    counts = f"{result['imported']} posts {would}imported, {result['duplicates']} were there already"
+    say(f"{counts}, {result['rejected_count']} rows refused.")
+    if result["generated_ids"]:
+        say(f"No column of ids was found: {result['generated_ids']} ids were made from the texts.")
+    if result["mojibake_rows"] and not result["mended_rows"]:
+        say(f"{result['mojibake_rows']} texts look wrongly decoded (such as don‚Äôt for don’t): --mend repairs them.")
+    left = [e for e in result["ledger"] if e["outcome"] == "left out"]
+    for entry in left[:SHOWN_LINES]:
+        say(f"Left out: {entry['what']} {entry['name']!r}, {entry['count']} times: {entry['detail']}.")
+    if len(left) > SHOWN_LINES:
+        say(f"… and {len(left) - SHOWN_LINES} more kinds: see `ledger` above, or the report of the import.")
 
 
 def run_export(arguments: argparse.Namespace) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from annotator.exchange.options import ImportOptions, ImportRefused, ImportReport
-from annotator.exchange.staging import Importer, Progress, ShouldCancel, fingerprint
+from annotator.exchange.sources import fingerprint
+from annotator.exchange.staging import Importer, Progress, ShouldCancel
 from storage.formats.archive import unpacked
-from storage.formats.registry import file_in
+from storage.formats.detection import file_in
 from storage.staging import Staging, import_folder
 from storage.store import Store
 
@@ -64,13 +65,15 @@ def _staged(
     with _clear_errors(path), import_folder(store.path.parent) as folder:
         before = fingerprint(path)
         with unpacked(path, folder) as data:
-            importer = Importer(
-                store, file_in(data), options, Staging(folder / "staging.db"), on_progress, should_cancel
-            )
+            content, left = file_in(data)
+            staging = Staging(folder / "staging.db")
+            importer = Importer(store, content, options, staging, on_progress, should_cancel, left=left)
             try:
                 importer.stage()
                 if fingerprint(path) != before:
                     raise ImportRefused(f"{path.name} changed while it was read. Nothing was imported; try again.")
+                if options.strict and (losses := importer.losses()):
+                    raise ImportRefused(f"Nothing was imported (strict): {'; '.join(losses[:12])}.")
                 yield importer
             finally:
                 importer.staging.discard()

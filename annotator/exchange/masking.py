@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from storage.formats.rows import ImportRow, Passage
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'”’)\]]+[^\s<>\"'”’)\].,;:!?]", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -63,3 +65,25 @@ def _mask_phones(text: str, region: str) -> tuple[str, int]:
     for start, end in found:
         text = text[:start] + _fill("PHONE", end - start) + text[end:]
     return text, len(found)
+
+
+def masked_row(row: ImportRow, region: str) -> tuple[ImportRow, int]:
+    """The row with everything hidden that names people, and how many masks were put in."""
+    text = row.text or ""
+    hidden = mask(text, author=row.author, region=region)
+    labels = tuple(replace(la, passages=_masked_passages(la.passages, text, region)) for la in row.labels)
+    author = pseudonym(row.author) if row.author else None
+    return replace(row, text=hidden.text, author=author, labels=labels), hidden.count
+
+
+def _masked_passages(passages: Iterable[Passage], text: str, region: str) -> tuple[Passage, ...]:
+    """The passages without words where the offsets say it all, with masked words elsewhere."""
+    found = []
+    for passage in passages:
+        if passage.quote is None:
+            found.append(passage)
+        elif passage.start is not None and text[passage.start : passage.end] == passage.quote:
+            found.append(replace(passage, quote=None))
+        else:
+            found.append(replace(passage, quote=mask(passage.quote, region=region).text))
+    return tuple(found)

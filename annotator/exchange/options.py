@@ -43,7 +43,9 @@ class ImportOptions:
 
     columns: column by field where the guess is wrong. criteria: our criterion by the file's label.
     new_criteria: add criteria that the project does not have. annotator: whose answers they are where the file does not say.
-    region: of phone numbers without a country code. accept: least score of evidence that is placed without asking.
+    region: of phone numbers without a country code. accept: least score of evidence that is placed without asking. sheet: of a
+    workbook. mend: repair texts that were decoded wrongly before they were saved. unescape: turn HTML entities into characters.
+    strict: refuse the whole file if anything of it would be lost.
     """
 
     format: str = "auto"
@@ -59,6 +61,10 @@ class ImportOptions:
     mask: bool = False
     region: str = "US"
     accept: float = ACCEPT
+    sheet: str | None = None
+    mend: bool = False
+    unescape: bool = False
+    strict: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return {k: dict(v) if isinstance(v, Mapping) else v for k, v in asdict(self).items()}
@@ -89,6 +95,8 @@ class ImportReport:
     known_annotations: answers that were there already. aligned, uncertain, unaligned: evidence given as words.
     repaired: offsets in UTF-16 units that were converted. labels_refused: answers that could not be taken.
     renamed_models: the name kept, by the file's, of models called as this store calls the predictions of an import.
+    mojibake_rows: texts that look wrongly decoded, mended_rows: those that were mended. generated_ids: posts whose id was made from
+    their text. ledger: what became of every column, key, label, sheet and file, as `storage.formats.ledger` counts it.
     """
 
     import_id: int | None = None
@@ -111,9 +119,19 @@ class ImportReport:
     labels_refused: int = 0
     masked: int = 0
     mojibake_rows: int = 0
+    mended_rows: int = 0
+    mojibake_examples: list[dict[str, str]] = field(default_factory=list)
+    generated_ids: int = 0
     unknown_criteria: dict[str, int] = field(default_factory=dict)
     new_criteria: list[str] = field(default_factory=list)
     renamed_models: dict[str, str] = field(default_factory=dict)
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def took_something(self) -> bool:
+        """Whether anything of the file is in the project now, or was there before."""
+        taken = self.imported or self.annotations or self.predictions or self.uncertain
+        return bool(taken or self.duplicates or self.known_annotations)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

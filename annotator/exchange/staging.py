@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import logging
 import pickle
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotator.exchange.labels import CriteriaMatcher, LabelTaker, Taken, already_there
-from annotator.exchange.masking import mask, pseudonym
+from annotator.exchange.labels import LabelTaker, already_there
+from annotator.exchange.masking import masked_row
+from annotator.exchange.matching import CriteriaMatcher
+from annotator.exchange.mending import Mender
 from annotator.exchange.options import (
     REPORTED_ROWS,
     ImportCancelled,
@@ -22,11 +22,13 @@ from annotator.exchange.options import (
     LabelsAs,
     SameText,
 )
-from storage.formats.encodings import looks_like_mojibake
-from storage.formats.registry import AUTO, Detected, detect, format_named
-from storage.formats.rows import FormatError, ImportRow, Label, Passage, Row, RowError
+from annotator.exchange.placing import Taken
+from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_named, storable, storable_row
+from annotator.exchange.sources import detected_of, fingerprint, source_of, wording_beside
+from storage.formats.ledger import COLUMN, FILE, LABEL, OF_TOOL, OPTION, Ledger, Outcome
+from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
 from storage.imports import is_import_name
-from storage.records import Criterion, InvalidRecord, Post, Split
+from storage.records import InvalidRecord, Post
 from storage.staging import Issue, Staging
 from storage.store import Store
 
@@ -36,31 +38,6 @@ READING, PLACING, STORING, INDEXING = 0.60, 0.70, 0.71, 0.85  # progress where e
 
 Progress = Callable[[float, str], None]
 ShouldCancel = Callable[[], bool]
-_SPLITS = {"validation": Split.DEV, "valid": Split.DEV, "val": Split.DEV, "dev": Split.DEV, "train": Split.TRAIN}
-_SPLITS |= {"training": Split.TRAIN, "test": Split.TEST, "testing": Split.TEST, "eval": Split.TEST}
-
-
-def fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return tuple((str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()])
-
-
-def detected_of(path: Path, options: ImportOptions) -> Detected:
-    """The format to read with: the one that was chosen, else the guess. Raises FormatError."""
-    if options.format == AUTO:
-        return detect(path, encoding=options.encoding)
-    chosen = format_named(options.format)
-    if not chosen.reads:
-        raise FormatError(f"{chosen.title} cannot be read.")
-    if path.exists() and path.is_dir() != chosen.is_folder:
-        here, wanted = ("folder", "a file") if path.is_dir() else ("file", "a folder, or a zip file of one")
-        raise FormatError(f"{path.name} is a {here}; {chosen.title} is {wanted}.")
-    if path.is_dir():
-        return Detected(chosen, "as chosen")
-    guess = detect(path, encoding=options.encoding)
-    if guess.format.name != chosen.name and {guess.format.name, chosen.name} & {"xlsx", "parquet"}:
-        raise FormatError(f"{path.name} is not {chosen.title}; it looks like {guess.format.title}.")
-    return Detected(chosen, "as chosen", guess.encoding)
 
 
 @dataclass
@@ -84,7 +61,10 @@ class Importer:
         staging: Staging,
         on_progress: Progress | None,
         should_cancel: ShouldCancel | None,
+        *,
+        left: Sequence[str] = (),
     ) -> None:
+        """left: files beside `path` that are not read."""
         self.store, self.path, self.options, self.staging = store, path, options, staging
         self._on_progress, self._should_cancel = on_progress, should_cancel
         self.detected = detected_of(path, options)
@@ -96,16 +76,34 @@ class Importer:
             encoding_note=encoding.note,
         )
         criteria = store.criteria(with_inactive=True)
-        self._matcher = CriteriaMatcher(criteria, options, _wording_beside(path))
+        self._matcher = CriteriaMatcher(criteria, options, wording_beside(path))
         self._taker = LabelTaker(self._matcher, options)
+        self._mender = Mender(mojibake=options.mend, entities=options.unescape)
+        self._aliases: dict[
+            str, str
+        ] = {}  # ids of posts that were skipped, and of the posts of the same text that stand for them
+        self.source = source_of(path, self.detected, options, criteria=self._matcher.names())
+        self.ledger: Ledger = self.source.ledger
+        for name in (*left, *self.detected.left):
+            self.ledger.count(FILE, name, Outcome.LEFT, "is not read")
+        self._note_ignored_options()
         self._size = max(1, sum(size for _, size, _ in fingerprint(path)))
         self._read = 0
 
+    def _note_ignored_options(self) -> None:
+        """Options that the format does not know have no effect: say so."""
+        given = {"columns": self.options.columns, "encoding": self.options.encoding, "sheet": self.options.sheet}
+        for name, value in given.items():
+            if value and name not in self.detected.format.options:
+                option = "--column" if name == "columns" else f"--{name}"
+                self.ledger.count(OPTION, option, Outcome.LEFT, f"has no effect on {self.detected.format.title}")
+
     # --- reading
 
-    def stage(self) -> None:
-        rows = self.detected.format.read(self.path, encoding=self.detected.encoding.name, columns=self.options.columns)
-        while batch := list(itertools.islice(rows, BATCH_ROWS)):
+    def stage(self, *, rows: int | None = None) -> None:
+        """Read the file into the staging file. rows: read no more than this many, for a look."""
+        read = itertools.islice(self.detected.format.read(self.source), rows)
+        while batch := list(itertools.islice(read, BATCH_ROWS)):
             self._check_cancel()
             self._stage_batch(batch)
             fraction = min(1.0, self._read / self._size)
@@ -121,32 +119,43 @@ class Importer:
         for row in batch:
             self.report.rows += 1
             if isinstance(row, RowError):
-                self._reject(row.row, None, row.reason)
-            else:
-                self._read += len(row.text or "") + 40 * len(row.labels)
+                self._reject(row, row.row, row.post_id, row.reason)
+                continue
+            self._read += len(row.text or "") + 40 * len(row.labels)
+            try:
                 good.append(self._prepared(row))
+            except InvalidRecord as error:
+                self._reject(row, row.number, row.post_id, str(error))
         found = self._look_up(good)
         for row in found.rows:
             try:
                 self._stage_row(row, found)
             except InvalidRecord as error:
-                self._reject(row.number, row.post_id, str(error))
+                self._reject(row, row.number, row.post_id, str(error))
 
     def _prepared(self, row: ImportRow) -> ImportRow:
-        """The row with its labels chosen, its id made up where it has none, and its text masked."""
+        """The row with its labels chosen, its id made up where it has none, and its text mended and masked."""
+        row = storable_row(row)
         if self.options.labels_as is LabelsAs.GOLD and row.gold:
             row = replace(row, labels=row.gold)
-        if self.options.labels_as is LabelsAs.IGNORE:
-            row = replace(row, labels=())
         if any(is_import_name(label.model_version) for label in row.labels):
             row = replace(row, labels=tuple(self._with_free_model(row, label) for label in row.labels))
+        if row.post_id is not None and (cleaned := clean_id(row.post_id)) != row.post_id:
+            self._issue(
+                row, "renamed", f"the id is kept as {cleaned}: an id is one line of at most 200 characters", cleaned
+            )
+            row = replace(row, post_id=cleaned)
         if row.text is None:
             return row
-        if looks_like_mojibake(row.text):
-            self.report.mojibake_rows += 1
-        if row.post_id is None and row.text.strip():
-            row = replace(row, post_id=f"t-{_sha256(row.text)[:16]}")
-        return self._masked(row) if self.options.mask else row
+        row = self._mender.mended(row)
+        if row.post_id is None and row.text and row.text.strip():
+            row = replace(row, post_id=generated_id(row.text))
+            self.report.generated_ids += 1
+        if not self.options.mask:
+            return row
+        row, masks = masked_row(row, self.options.region)
+        self.report.masked += masks
+        return row
 
     def _with_free_model(self, row: ImportRow, label: Label) -> Label:
         """The label under a model name of its own where the file's is what the store calls predictions of an import here."""
@@ -156,56 +165,65 @@ class Importer:
         free = f"from-{name}"
         if name not in self.report.renamed_models:
             self.report.renamed_models[name] = free
-            reason = f"the model's name {name} means an import of this project; kept as {free}"
-            self.staging.add_issue(Issue(row.number, row.post_id, "renamed", reason))
+            self._issue(row, "renamed", f"the model's name {name} means an import of this project; kept as {free}")
         return replace(label, model_version=free)
-
-    def _masked(self, row: ImportRow) -> ImportRow:
-        text = row.text or ""
-        hidden = mask(text, author=row.author, region=self.options.region)
-        self.report.masked += hidden.count
-        labels = tuple(
-            replace(la, passages=_masked_passages(la.passages, text, self.options.region)) for la in row.labels
-        )
-        author = pseudonym(row.author) if row.author else None
-        return replace(row, text=hidden.text, author=author, labels=labels)
 
     def _look_up(self, rows: list[ImportRow]) -> _Batch:
         batch = _Batch(rows)
-        batch.hashes = {r.number: _sha256(r.text) for r in rows if r.text}
-        batch.known_ids = self.store.text_hashes({r.post_id for r in rows if r.post_id})
+        batch.hashes = {id(r): sha256(r.text) for r in rows if r.text}
+        batch.known_ids = self.store.text_hashes({i for r in rows if r.post_id for i in (r.post_id, _in_part(r))})
         if self.options.same_text is SameText.SKIP:
             batch.known_texts = self.store.known_texts(list(batch.hashes.values()))
         return batch
 
     def _stage_row(self, row: ImportRow, batch: _Batch) -> None:
+        for kind, reason in row.notes:
+            self._issue(row, kind, reason)
         if row.post_id is None:
             raise InvalidRecord("has neither an id nor a text")
-        if row.text is None:
-            if not row.labels:
+        if row.text is None or not row.text.strip():
+            if not row.labels or row.text is not None:
                 raise InvalidRecord("has no text")
+            self.ledger.add(row.account)
             self._keep_labels(row, row.post_id)
             return
-        here = batch.hashes.get(row.number, "")
-        known = batch.known_ids.get(row.post_id)
-        staged = None if known else self.staging.text_sha256(row.post_id)
-        if known or staged:
-            self._stage_repeated(row, row.post_id, same=here == (known or staged), in_store=known)
-            return
-        twin = batch.known_texts.get(here) or (
-            self.staging.post_with_text(here) if self.options.same_text is SameText.SKIP else None
+        here = batch.hashes.get(id(row), "")
+        for post_id in (row.post_id, _in_part(row)):
+            known = batch.known_ids.get(post_id)
+            staged = None if known else self.staging.text_sha256(post_id)
+            if here == (known or staged):
+                self._stage_repeated(row, post_id, in_store=known)
+                return
+            if not known and not staged:
+                if post_id != row.post_id:
+                    self._issue(
+                        row, "renamed", f"the id {row.post_id} belongs to another text already; kept as {post_id}"
+                    )
+                self._stage_unless_twin(row, post_id, here, batch)
+                return
+        raise InvalidRecord(f"the id {row.post_id} belongs to another text already")
+
+    def _stage_unless_twin(self, row: ImportRow, post_id: str, text_sha256: str, batch: _Batch) -> None:
+        in_store = batch.known_texts.get(text_sha256)
+        twin = in_store or (
+            self.staging.post_with_text(text_sha256) if self.options.same_text is SameText.SKIP else None
         )
-        if twin is not None:
-            self._duplicate(row, f"the same text as post {twin}")
-            self._lost_labels(row, f"the post was skipped for having the same text as {twin}")
+        if twin is None:
+            self._stage_new(row, post_id, text_sha256)
             return
-        self._stage_new(row, row.post_id, here)
+        labels = "; its labels went to that post" if row.labels else ""
+        self._duplicate(row, f"the same text as post {twin}{labels}")
+        self._aliases[post_id] = twin
+        self.ledger.add(row.account, kept_lost=f"the post was skipped for having the same text as {twin}")
+        if in_store:
+            self.staging.add_known_post(twin, text_sha256)
+        self._stage_labels(row, twin, in_store=in_store is not None)
 
     def _stage_new(self, row: ImportRow, post_id: str, text_sha256: str) -> None:
         post = Post(
             id=post_id,
             text=row.text or "",
-            split=self.options.split or _split(row.split),
+            split=self.options.split or split_named(row.split),
             author=row.author,
             source=row.source or self.options.source,
             posted_at=row.posted_at,
@@ -213,23 +231,24 @@ class Importer:
         )
         self.staging.add_post(post, text_sha256)
         self.report.imported += 1
+        self.ledger.add(row.account)
         self._stage_labels(row, post_id, in_store=False)
 
-    def _stage_repeated(self, row: ImportRow, post_id: str, *, same: bool, in_store: str | None) -> None:
-        """A post that is there already: its labels are taken if the text is the same."""
-        if not same:
-            raise InvalidRecord(f"the id {post_id} belongs to another text already")
+    def _stage_repeated(self, row: ImportRow, post_id: str, *, in_store: str | None) -> None:
+        """A post that is there already: its labels are taken."""
         if in_store:
             self.staging.add_known_post(post_id, in_store)
         if in_store or not row.labels:
             self._duplicate(row, "the post is there already" if in_store else "the post stands in the file before")
+        lost = "the post is there already, and stays as it is" if in_store else "stands in a further row of its post"
+        self.ledger.add(row.account, kept_lost=lost)
         self._stage_labels(row, post_id, in_store=in_store is not None)
 
     # --- labels
 
     def _stage_labels(self, row: ImportRow, post_id: str, *, in_store: bool) -> None:
         """Labels that are whole become records at once; those spread over rows wait until all rows are read."""
-        if all(label.whole for label in row.labels):
+        if all(label.whole or label.left_out for label in row.labels):
             if row.labels:
                 taken = self._taker.take(post_id, row.text or "", [(row.number, la) for la in row.labels])
                 self._stage_taken(post_id, taken, in_store=in_store)
@@ -241,20 +260,26 @@ class Importer:
             self.staging.add_label(row.number, post_id, pickle.dumps(label))
 
     def _stage_split_labels(self) -> None:
-        for post_id, group in itertools.groupby(self.staging.labels(), key=lambda item: item[0]):
+        for name, group in itertools.groupby(self.staging.labels(), key=lambda item: item[0]):
             self._check_cancel()
             labels = [(row, _unpickled(payload)) for _, row, payload in group]
+            post_id = name if self.staging.text(name) is not None else self._aliases.get(name, name)
             text = self.staging.text(post_id)
             stored = {p.id: p for p in self.store.posts([post_id])} if text is None else {}
             if text is None and post_id not in stored:
-                self._reject(
-                    labels[0][0], post_id, f"there is no post {post_id} to which the {len(labels)} labels belong"
-                )
+                self._no_such_post(name, labels)
                 continue
             if text is None:
                 text = stored[post_id].text
                 self.staging.add_known_post(post_id, stored[post_id].text_sha256)
             self._stage_taken(post_id, self._taker.take(post_id, text, labels), in_store=bool(stored))
+
+    def _no_such_post(self, post_id: str, labels: Sequence[tuple[int, Label]]) -> None:
+        reason = f"there is no post {post_id} to which the {len(labels)} labels belong"
+        self.staging.add_issue(Issue(labels[0][0], storable(post_id), "rejected", storable(reason)))
+        self._count_rejected(labels[0][0], reason)
+        for _, label in labels:
+            self.ledger.count(LABEL, label.criterion, Outcome.LEFT, "there is no post of that id")
 
     def _stage_taken(self, post_id: str, taken: Taken, *, in_store: bool) -> None:
         known = self.store.history(post_id) if in_store and taken.annotations else []
@@ -271,6 +296,7 @@ class Importer:
             self.staging.add_alignment(post_id, doubt.criterion_id, doubt.reviewer, doubt.evidence, doubt.candidates)
         for issue in taken.issues:
             self.staging.add_issue(issue)
+        self.ledger.add(taken.tally)
         self.report.aligned += taken.aligned
         self.report.uncertain += taken.uncertain
         self.report.unaligned += taken.unaligned
@@ -278,19 +304,25 @@ class Importer:
 
     # --- the report
 
-    def _reject(self, row: int, post_id: str | None, reason: str) -> None:
-        self.staging.add_issue(Issue(row, _storable(post_id), "rejected", _storable(reason) or "unreadable"))
+    def _reject(self, row: Row, number: int, post_id: str | None, reason: str) -> None:
+        """Refuse a row: what its account says was taken was not, and its labels are lost with it."""
+        self.ledger.add(row.account, lost="its row was refused")
+        for label in row.labels:
+            self.ledger.count(LABEL, label.criterion, Outcome.LEFT, label.left_out or "its row was refused")
+        self.staging.add_issue(Issue(number, storable(post_id), "rejected", storable(reason) or "unreadable"))
+        self._count_rejected(number, reason)
+
+    def _count_rejected(self, number: int, reason: str) -> None:
         self.report.rejected_count += 1
         if len(self.report.rejected) < REPORTED_ROWS:
-            self.report.rejected.append({"row": row, "reason": _storable(reason)})
+            self.report.rejected.append({"row": number, "reason": storable(reason)})
 
     def _duplicate(self, row: ImportRow, reason: str) -> None:
         self.report.duplicates += 1
-        self.staging.add_issue(Issue(row.number, row.post_id, "duplicate", reason))
+        self._issue(row, "duplicate", reason)
 
-    def _lost_labels(self, row: ImportRow, reason: str) -> None:
-        for label in row.labels:
-            self.staging.add_issue(Issue(row.number, row.post_id, "label", f"{label.criterion}: {reason}"))
+    def _issue(self, row: ImportRow, kind: str, reason: str, post_id: str | None = None) -> None:
+        self.staging.add_issue(Issue(row.number, storable(post_id or row.post_id), kind, storable(reason)))
 
     def _count(self) -> None:
         report = self.report
@@ -300,6 +332,25 @@ class Importer:
         report.labels_refused = self.staging.issue_counts().get("label", 0)
         report.unknown_criteria = dict(sorted(self._matcher.unknown.items()))
         report.new_criteria = sorted(self._matcher.added)
+        report.mojibake_rows, report.mended_rows = self._mender.garbled, self._mender.mended_rows
+        report.mojibake_examples = list(self._mender.examples)
+        if report.generated_ids:
+            made = "made from the text: no column of ids was found"
+            self.ledger.count(COLUMN, "post id", Outcome.TAKEN, made, report.generated_ids)
+        report.ledger = [entry.to_dict() for entry in self.ledger]
+        for entry in self.ledger:
+            if entry.outcome is not Outcome.TAKEN and entry.what != LABEL:  # a label has a line of its own
+                self.staging.add_issue(Issue(None, None, str(entry.outcome), storable(entry.in_words()) or ""))
+
+    def losses(self) -> list[str]:
+        """What is not taken, a line each; nothing for what a tool writes for itself, and for what is kept in meta."""
+        found = [e.in_words() for e in self.ledger if e.outcome is Outcome.LEFT and e.detail != OF_TOOL]
+        counts = (
+            (self.report.rejected_count, "rows refused"),
+            (self.report.unaligned, "pieces of evidence not found"),
+            (self.report.uncertain, "pieces of evidence whose place is uncertain"),
+        )
+        return [*(f"{n} {what}" for n, what in counts if n), *found]
 
     # --- the end
 
@@ -346,53 +397,9 @@ class Importer:
             raise ImportCancelled("The import was cancelled. Nothing was imported.")
 
 
-def _masked_passages(passages: Iterable[Passage], text: str, region: str) -> tuple[Passage, ...]:
-    """The passages without words where the offsets say it all, with masked words elsewhere."""
-    found = []
-    for passage in passages:
-        if passage.quote is None:
-            found.append(passage)
-        elif passage.start is not None and text[passage.start : passage.end] == passage.quote:
-            found.append(replace(passage, quote=None))
-        else:
-            found.append(replace(passage, quote=mask(passage.quote, region=region).text))
-    return tuple(found)
-
-
-def _wording_beside(path: Path) -> list[Criterion]:
-    """The criteria of the manifest that an export left beside (or inside) its file; none if there is no manifest."""
-    for manifest in (
-        path / "manifest.json",
-        path.parent / "manifest.json",
-        path.with_name(path.name + ".manifest.json"),
-    ):
-        if not manifest.is_file():
-            continue
-        try:
-            items = json.loads(manifest.read_text("utf-8")).get("criteria", [])
-            return [Criterion(c["id"], c["name"], c["text"], c.get("guideline", "")) for c in items]
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidRecord):
-            return []  # somebody else's manifest
-    return []
-
-
-def _split(value: str | None) -> Split | None:
-    """Raises InvalidRecord for a word that names no split."""
-    if not value:
-        return None
-    found = _SPLITS.get(value.strip().lower())
-    if found is None:
-        raise InvalidRecord(f"{value[:40]!r} is no split; use train, dev or test")
-    return found
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _storable(text: str | None) -> str | None:
-    """Text that SQLite takes: without NUL and half characters."""
-    return None if text is None else text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+def _in_part(row: ImportRow) -> str:
+    """The id of the row within its split, file or sheet, where ids begin anew in each."""
+    return f"{row.part}/{row.post_id}" if row.part else str(row.post_id)
 
 
 def _unpickled(payload: bytes) -> Label:

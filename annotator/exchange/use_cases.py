@@ -23,14 +23,15 @@ from annotator.exchange import hub_datasets
 from annotator.exchange.exporting import ExportRefused
 from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
-from annotator.exchange.staging import detected_of
+from annotator.exchange.sources import detected_of, source_of
 from annotator.job_context import WorkerStopping
 from storage.exports import Answers, ExportFilter
 from storage.formats.archive import unpacked
+from storage.formats.columns import guess_mapping
 from storage.formats.delimited import guard
-from storage.formats.registry import AUTO, file_in, format_named
+from storage.formats.detection import file_in
+from storage.formats.registry import AUTO, format_named
 from storage.formats.rows import RowError
-from storage.formats.table import guess_mapping
 from storage.jobs import JobLost
 from storage.records import EvidenceError, InvalidRecord, Split, Verdict
 from storage.store import Store
@@ -100,18 +101,18 @@ def look_at(path: Path, options: ImportOptions, *, folder: Path) -> FileLook:
     Raises FormatError or ImportRefused if the file as a whole cannot be read.
     """
     with unpacked(path, folder) as content:
-        data = file_in(content)
+        data, _ = file_in(content)
         found = detected_of(data, options)
         encoding = found.encoding
         plan = FileLook(found.format.name, found.format.title, found.reason, encoding.name, encoding.note)
         columns: list[str] = []
         mapping: dict[str, str] = {}
         if found.format.table:
-            columns, sample = found.format.preview(data, encoding=found.encoding.name)
+            columns, sample = found.format.preview(source_of(data, found, options))
             mapping = guess_mapping(columns, sample)
             mapping.update(options.columns)
         try:
-            rows = found.format.read(data, encoding=found.encoding.name, columns=options.columns)
+            rows = found.format.read(source_of(data, found, options))
             preview = tuple(map(_preview_row, itertools.islice(rows, PREVIEW_ROWS)))
         except EvidenceError as error:
             return dataclasses.replace(plan, columns=tuple(columns), mapping=mapping, problem=str(error))

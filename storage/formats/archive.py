@@ -1,42 +1,126 @@
-"""Zip files: unpacking with limits, so that no archive can fill the disk or write outside its folder; and packing, reproducibly."""
+"""Archives and packed files: unpacking with limits, so that none can fill the disk or write outside its folder; packing, reproducibly."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from storage.formats.budget import check_unpacked
 from storage.formats.rows import FormatError
 
 MAX_FILES = 200_000
-MAX_BYTES = 8 << 30
-MAX_RATIO = 200  # text shrinks to a tenth; 200 is met in no honest corpus above the free allowance
-RATIO_FREE_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MANIFESTS = ("manifest.json",)
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lzma")
 _LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
 @contextmanager
 def unpacked(path: Path, folder: Path) -> Iterator[Path]:
-    """The file itself; for a zip archive the folder or single file that was in it, unpacked below `folder`.
+    """The file itself; for an archive or a packed file the folder or single file that was in it, unpacked below `folder`.
 
     Raises FormatError for a bomb, a damaged or encrypted archive, and members that point outside.
     """
-    if path.is_dir() or not zipfile.is_zipfile(path) or _is_office(path):
+    if path.is_dir() or not path.is_file():
+        yield path
+        return
+    packing = _packing(path)
+    if packing is None and not (zipfile.is_zipfile(path) or _begins_like_zip(path)):
+        yield path
+        return
+    if packing is None and _is_office(path):
         yield path
         return
     target = folder / "unpacked"
     try:
+        if packing is not None:
+            yield _unpack_stream(path, packing, target)
+            return
         with zipfile.ZipFile(path) as archive:
             _unpack(archive, target, path.name)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise FormatError(f"{path.name} is a damaged zip file ({error}).") from error
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error, lzma.LZMAError) as error:
+        raise FormatError(f"{path.name} is a zip file that is damaged or cut off ({error}).") from error
     yield _content(target, path.name)
+
+
+def _begins_like_zip(path: Path) -> bool:
+    """True for a zip file that was cut off: its directory, which stands at the end, is gone."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _packing(path: Path) -> str | None:
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
+
+
+def _unpack_stream(path: Path, packing: str, target: Path) -> Path:
+    """Unpack one file that is packed by itself (gzip, bzip2, xz, Zstandard)."""
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes[-2:-1] == [".tar"] or suffixes[-1:] in ([".tgz"], [".tbz2"], [".txz"]):
+        raise FormatError(f"{path.name} is a tar archive. Unpack it and import the folder, or make a zip file of it.")
+    target.mkdir()
+    inner = path.stem if path.suffix.lower() in _SUFFIXES else path.name
+    place = target / (Path(inner).name or "file")
+    total = 0
+    try:
+        with _opened(path, packing) as source, place.open("xb") as file:
+            while chunk := source.read(_CHUNK_BYTES):
+                total += len(chunk)
+                check_unpacked(total, path.stat().st_size, path.name)
+                file.write(chunk)
+    except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the file's
+        raise FormatError(f"{path.name} is a {packing} file that is damaged or cut off ({error}).") from error
+    return place
+
+
+def _opened(path: Path, packing: str) -> Any:
+    if packing == "gzip":
+        return gzip.open(path)
+    if packing == "bzip2":
+        return bz2.open(path)
+    if packing == "xz":
+        return lzma.open(path)
+    import zstandard
+
+    # dumps of Reddit are packed with a window of 2 GB
+    return _Zstandard(path, zstandard.ZstdDecompressor(max_window_size=1 << 31))
+
+
+class _Zstandard:
+    """A Zstandard file as a stream of bytes, over all of its frames. Raises ValueError where it is damaged or cut off."""
+
+    def __init__(self, path: Path, decompressor: Any) -> None:
+        self._file = path.open("rb")
+        self._reader = decompressor.stream_reader(self._file, read_across_frames=True, closefd=True)
+
+    def __enter__(self) -> _Zstandard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+    def read(self, size: int) -> bytes:
+        import zstandard
+
+        try:
+            return bytes(self._reader.read(size))
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from None
 
 
 def _is_office(path: Path) -> bool:
@@ -60,15 +144,8 @@ def _unpack(archive: zipfile.ZipFile, target: Path, name: str) -> None:
         with archive.open(member) as source, place.open("xb") as file:
             while chunk := source.read(_CHUNK_BYTES):
                 total += len(chunk)
-                _check_size(total, archive, name)
+                check_unpacked(total, Path(str(archive.filename)).stat().st_size, name)
                 file.write(chunk)
-
-
-def _check_size(total: int, archive: zipfile.ZipFile, name: str) -> None:
-    """The bytes really unpacked count, not those that the archive declares."""
-    packed = max(1, Path(str(archive.filename)).stat().st_size)
-    if total > MAX_BYTES or (total > RATIO_FREE_BYTES and total > MAX_RATIO * packed):
-        raise FormatError(f"{name} unpacks to far more than its size ({total >> 20} MB so far): refused as a zip bomb.")
 
 
 def _safe_place(member: zipfile.ZipInfo, target: Path, name: str) -> Path:

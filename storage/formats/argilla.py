@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import quoted
+from storage.formats.fields import Fields
 from storage.formats.items import lines_or_list, rows_of_items, write_lines
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Passage, Row, Written
+from storage.formats.labels import Given, labels_of
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Row, Source, Written
 from storage.formats.spans import post_fields
+from storage.formats.values import decoded, plain_value, shortened, string
 from storage.records import Annotation, Post, Verdict
 
 SETTINGS_SUFFIX = ".settings.json"
@@ -99,70 +103,130 @@ def _value(post: Post, answer: Annotation) -> list[dict[str, Any]]:
 # --- in
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
-    """A post per record; responses become answers, suggestions predictions."""
-    return rows_of_items(lines_or_list(path, encoding), _row, "Argilla record")
+def read(source: Source) -> Iterator[Row]:
+    """A post per record, of Argilla 2 or 1; responses become answers, suggestions predictions."""
+    yield from rows_of_items(lines_or_list(source), _row, "Argilla record", source)
 
 
-def _row(number: int, item: Mapping[str, Any]) -> ImportRow:
-    fields = item["fields"]
-    text = fields.get("text") or max((v for v in fields.values() if isinstance(v, str)), key=len)
-    metadata = dict(item.get("metadata") or {})
-    people = _decoded(metadata.pop(REVIEWERS, None))
-    metadata["meta"] = _decoded(metadata.get("meta"))
-    labels: list[Label] = []
-    for name, responses in (item.get("responses") or {}).items():
-        for response in responses:
-            if response.get("status", "submitted") == "submitted":
-                user = str(response.get("user_id") or "") or None
-                labels.append(_label(name, response["value"], annotator=people.get(user or "", user)))
-    for name, suggestion in (item.get("suggestions") or {}).items():
-        labels.append(
-            _label(
-                name,
-                suggestion["value"],
-                scores=suggestion.get("score"),
-                model=suggestion.get("agent"),
-                predicted=True,
-            )
-        )
-    known = post_fields(metadata)
-    known["post_id"] = None if item.get("id") is None else str(item["id"])
-    return ImportRow(number=number, text=text, labels=tuple(labels), **known)
+def _row(number: int, record: Fields) -> ImportRow:
+    fields = record.inner("fields")
+    text = _text(record, fields)
+    metadata = record.inner("metadata")
+    people = _decoded(metadata.take(REVIEWERS, "annotator")) if metadata is not None else {}
+    known = post_fields(metadata) if metadata is not None else {"meta": {}}
+    if metadata is not None:
+        known["meta"] |= _decoded(metadata.take("meta")) | metadata.rest()
+    known["post_id"] = string(record.take(record.first("post_id", "id", "external_id"), "post_id"))
+    reader = _Answers(record, people)
+    reader.responses()
+    reader.suggestions()
+    known["meta"] |= reader.kept
+    return ImportRow(number=number, text=text, labels=tuple(reader.labels), **known)
 
 
-def _label(
-    question: str,
-    spans: Sequence[Mapping[str, Any]],
-    *,
-    annotator: str | None = None,
-    scores: Any = None,
-    model: str | None = None,
-    predicted: bool = False,
-) -> Label:
-    """The criterion is the spans' label, else the question's name."""
-    criterion = next((str(s["label"]) for s in spans), question)
-    each = scores if isinstance(scores, list) and len(scores) == len(spans) else [_one(scores)] * len(spans)
-    return Label(
-        criterion=criterion,
-        verdict=Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE,
-        passages=tuple(
-            Passage(int(s["start"]), int(s["end"]), score=s.get("score", score))
-            for s, score in zip(spans, each, strict=True)
-        ),
-        kind=LabelKind.PREDICTION if predicted else LabelKind.ANSWER,
-        annotator=annotator,
-        model_version=model,
+def _text(record: Fields, fields: Fields | None) -> Any:
+    """The field that is the text: the one that was chosen, else `text`, else the one with the most words."""
+    if fields is None:
+        return record.take("text")
+    words = {k: len(v.split()) for k in fields if isinstance(v := fields.peek(k), str)}
+    chosen = record.chosen("text")
+    name = (
+        chosen if chosen in words else "text" if "text" in words else max(words, key=lambda k: words[k], default=None)
     )
+    return fields.take(name, "text")
+
+
+class _Answers:
+    """The answers of one record: spans become labels; ratings, choices and texts are kept in meta."""
+
+    def __init__(self, record: Fields, people: Mapping[str, str]) -> None:
+        self._record, self._people = record, people
+        self._ours = bool(people)
+        self.labels: list[Label] = []
+        self.kept: dict[str, Any] = {}
+
+    def responses(self) -> None:
+        value = self._record.peek("responses")
+        if isinstance(value, Mapping):
+            by_question = self._record.inner("responses")
+            for question in list(by_question or ()):
+                for response in by_question.each(question, "answers") if by_question is not None else ():
+                    self._response(question, response)
+        else:
+            for response in self._record.each("responses", "answers"):  # Argilla 1: a list of people's answers
+                values = response.inner("values")
+                status, user = response.take("status", "status"), response.take("user_id", "annotator")
+                for question in list(values or ()):
+                    inner = values.inner(question) if values is not None else None
+                    if inner is not None:
+                        self._answer(
+                            question, inner.take("value", "answers"), inner, str(status or "submitted"), string(user)
+                        )
+
+    def _response(self, question: str, response: Fields) -> None:
+        status = str(response.take("status", "status") or "submitted")
+        user = string(response.take(response.first("user_id", "user"), "annotator"))
+        empty = "value" in set(response.item_keys()) and response.peek("value") is None
+        self._answer(question, [] if empty else response.take("value", "answers"), response, status, user)
+
+    def _answer(self, question: str, value: Any, owner: Fields, status: str, user: str | None) -> None:
+        given = Given(annotator=self._people.get(user or "", user))
+        left_out = "" if status == "submitted" else f"its response was not submitted (status: {status})"
+        if value == [] and not left_out:
+            verdict = Verdict.NO_EVIDENCE if self._ours else None
+            why = "" if self._ours else "an empty response says nothing of a label"
+            self.labels.append(given.a_label(question, verdict, left_out=why))
+            return
+        found = self._spans(question, value, owner, given)
+        self.labels += [replace(la, left_out=la.left_out or left_out) for la in found]
+
+    def suggestions(self) -> None:
+        value = self._record.peek("suggestions")
+        if isinstance(value, Mapping):
+            by_question = self._record.inner("suggestions")
+            for question in list(by_question or ()):
+                inner = by_question.inner(question) if by_question is not None else None
+                if inner is not None:
+                    self._suggestion(question, inner)
+        else:
+            for suggestion in self._record.each("suggestions", "predictions"):
+                self._suggestion(str(suggestion.take("question_name", "label") or ""), suggestion)
+
+    def _suggestion(self, question: str, suggestion: Fields) -> None:
+        value, scores = suggestion.take("value", "predictions"), suggestion.take("score", "score")
+        model = string(suggestion.take("agent", "model"))
+        given = Given(LabelKind.PREDICTION, model_version=model)
+        if value is None or value == []:
+            if question:
+                score = _one(scores)
+                empty = given.a_label(question, None)
+                self.labels.append(replace(empty, no_evidence_score=None if score is None else 1.0 - score))
+            return
+        if isinstance(value, list) and all(isinstance(s, Mapping) for s in value):
+            each = scores if isinstance(scores, list) and len(scores) == len(value) else [_one(scores)] * len(value)
+            value = [
+                s if s.get("score") is not None or x is None else {**s, "score": x}
+                for s, x in zip(value, each, strict=True)
+            ]
+        self.labels += self._spans(question, value, suggestion, given)
+
+    def _spans(self, question: str, value: Any, owner: Fields, given: Given) -> tuple[Label, ...]:
+        """Labels of spans. An answer to another kind of question goes to the post's meta, under the question's name."""
+        if isinstance(value, list) and value and all(isinstance(s, Mapping) and "start" in s for s in value):
+            return labels_of(value, owner, "value", given)
+        kept = {"value": plain_value(value), **({"by": given.annotator} if given.annotator else {})}
+        self.kept.setdefault(question, []).append(kept)
+        reason = f"{question}: the answer {shortened(value)} is no passage; kept in meta"
+        return (given.a_label(question, None, left_out=reason),)
 
 
 def _decoded(value: Any) -> dict[str, Any]:
-    found = json.loads(value) if isinstance(value, str) else value
+    found = decoded(value)
     return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _one(score: Any) -> float | None:
     """Argilla gives one score per suggestion, or one per span."""
     if isinstance(score, list):
-        return max(score, default=None)
-    return None if score is None else float(score)
+        return max((s for s in score if isinstance(s, int | float)), default=None)
+    return float(score) if isinstance(score, int | float) else None

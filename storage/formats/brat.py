@@ -8,24 +8,36 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from storage.formats.answers import quoted
+from storage.formats.encodings import UTF_8, detect_encoding, has_broken_bytes, open_text
+from storage.formats.fields import Fields
 from storage.formats.json_text import dump_line
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, RowError, Written
-from storage.formats.spans import (
-    NO_EVIDENCE,
-    SEVERAL,
-    UNSURE,
-    labelled_spans,
-    labels_by_criterion,
-    names_of,
-    own_meta,
-    post_fields,
+from storage.formats.labels import Given
+from storage.formats.ledger import FILE, LINE, Key, Outcome
+from storage.formats.rows import (
+    ExportContext,
+    ExportPost,
+    FormatError,
+    ImportRow,
+    Label,
+    Passage,
+    Row,
+    RowError,
+    Source,
+    Written,
 )
+from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields, settled_answers
+from storage.formats.splits import split_in_path
+from storage.formats.texts import check_text
+from storage.formats.values import plain
+from storage.formats.vocabulary import NEGATING
+from storage.records import InvalidRecord, Verdict
 
 INDEX = "posts.jsonl"
 MAX_NAME_BYTES = 120
@@ -35,7 +47,20 @@ CANNOT_CARRY = (
     "predictions",
     SEVERAL,
 )
-_TEXT_BOUND = re.compile(r"T\d+\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t?(.*)")
+_TEXT_BOUND = re.compile(r"(T\S+)\t(\S+)[ \t](\d{1,12} \d{1,12}(?:;\d{1,12} \d{1,12})*) *\t?(.*)")
+_READ_ME = re.compile(
+    r"(?i)(?:readme|licen[cs]e|copying|authors|changelog|citation|requirements|version|contents?|guidelines)\b"
+)
+_OF_BRAT = ("annotation.conf", "visual.conf", "tools.conf", "kb_shortcuts.conf", "manifest.json", ".stats_cache")
+_KINDS = {
+    "A": "attribute",
+    "M": "attribute",
+    "R": "relation",
+    "E": "event",
+    "N": "normalization",
+    "#": "note",
+    "*": "equivalence",
+}
 _LINE_END = re.compile(r"[\r\n]")
 
 
@@ -75,50 +100,158 @@ def _file_name(post_id: str) -> str:
 # --- in
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
-    """A post per `.txt` file; its id is in `posts.jsonl`, else it is the file's name."""
-    index = _index(path)
-    for number, file in enumerate(sorted(path.rglob("*.txt")), start=1):
+def read(source: Source) -> Iterator[Row]:
+    """A post per `.txt` file; its id is in `posts.jsonl`, else it is the file's name, with its folder where two have the same."""
+    folder = source.path
+    index, texts = _index(folder), _text_files(folder, source)
+    stems = Counter(file.stem for file in texts)
+    for number, file in enumerate(texts, start=1):
+        place = file.relative_to(folder)
+        known = dict(index.get(place.with_suffix("").as_posix()) or index.get(file.stem) or {})
+        if "post_id" not in known:
+            known["post_id"] = file.stem if stems[file.stem] == 1 else place.with_suffix("").as_posix()
+        split = split_in_path(place)
+        if split is not None and "split" not in known:
+            known["split"] = split
         try:
-            yield _row(number, file, index.get(file.stem, {"post_id": file.stem}))
-        except UnicodeDecodeError:
-            yield RowError(number, f"{file.name} is not UTF-8 text")
-        except (TypeError, ValueError) as error:
-            yield RowError(number, f"{file.stem}: {error}")
+            yield _row(number, file, known, source.encoding)
+        except InvalidRecord as error:
+            yield RowError(number, f"{place.as_posix()}: {error}", post_id=str(known["post_id"]))
+
+
+def _text_files(folder: Path, source: Source) -> list[Path]:
+    """The texts, in order of their names; every other file is counted as left out, but for what belongs to a text."""
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    stems = {p.with_suffix("") for p in files if p.suffix.lower() == ".ann"}
+    texts = [
+        p for p in files if p.suffix.lower() == ".txt" and (p.with_suffix("") in stems or not _READ_ME.match(p.name))
+    ]
+    there = {p.with_suffix("") for p in texts}
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        if file.suffix.lower() == ".txt" and file not in texts:
+            source.ledger.count(FILE, name, Outcome.LEFT, "is about the corpus, no text with a .ann file")
+        elif file.suffix.lower() == ".ann" and file.with_suffix("") not in there:
+            source.ledger.count(FILE, name, Outcome.LEFT, "there is no .txt file of this name")
+        elif file.suffix.lower() not in (".txt", ".ann") and file.name not in (INDEX, *_OF_BRAT):
+            source.ledger.count(FILE, name, Outcome.LEFT, "is neither a .txt nor a .ann file")
+    return texts
 
 
 def _index(path: Path) -> dict[str, dict[str, Any]]:
     file = path / INDEX
     if not file.is_file():
         return {}
-    with file.open(encoding="utf-8", newline="\n") as lines:
-        found = [json.loads(line) for line in lines if line.strip()]
-    return {item.pop("file"): item for item in found}
+    found = {}
+    with file.open(encoding="utf-8", newline="\n", errors="replace") as lines:
+        for line in lines:
+            try:
+                item = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(item, dict) and isinstance(item.get("file"), str):
+                found[item.pop("file")] = item
+    return found
 
 
-def _row(number: int, file: Path, known: Mapping[str, Any]) -> ImportRow:
-    text = _read_text(file)
-    notes = file.with_suffix(".ann")
-    lines = _read_text(notes).split("\n") if notes.is_file() else []
-    spans = [span for line in lines if line.startswith("T") for span in [_span(line, text)]]
-    labels = labels_by_criterion(
-        spans, no_evidence=names_of(known.get(NO_EVIDENCE)), unsure=names_of(known.get(UNSURE))
+def _row(number: int, file: Path, known: Mapping[str, Any], encoding: str) -> ImportRow:
+    text = _read_text(file, encoding)
+    notes = next((n for n in (file.with_suffix(".ann"), file.with_suffix(".ANN")) if n.is_file()), None)
+    standoff = _Standoff(text)
+    if notes is None:
+        standoff.notes.append(("doubtful", f"{file.name} has no .ann file beside it"))
+    for place, line in enumerate(_read_text(notes, encoding).split("\n") if notes else (), start=1):
+        standoff.line(place, line.rstrip("\r"))
+    fields = Fields(known)
+    settled, post = settled_answers(fields), post_fields(fields)
+    labels = [*standoff.labels(), *settled.labels()]
+    meta = {**post.pop("meta"), **fields.settle(), **({"brat": standoff.kept} if standoff.kept else {})}
+    _, doubts = check_text(text)
+    return ImportRow(
+        number=number,
+        text=text,
+        labels=tuple(labels),
+        meta=meta,
+        notes=(*standoff.notes, *doubts),
+        account=standoff.account,
+        **post,
     )
-    return ImportRow(number=number, text=text, labels=labels, **post_fields(known))
 
 
-def _read_text(file: Path) -> str:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return opened.read()
+def _read_text(file: Path, encoding: str) -> str:
+    """The file's text, in the encoding that was chosen, else in its own. Raises InvalidRecord."""
+    try:
+        with open_text(file, encoding if encoding != UTF_8 else detect_encoding(file).name) as opened:
+            text = opened.read()
+    except FormatError as error:
+        raise InvalidRecord(str(error)) from None
+    if has_broken_bytes(text):
+        raise InvalidRecord("holds bytes that do not fit its encoding; choose one with --encoding")
+    return text.removeprefix("\ufeff")
 
 
-def _span(line: str, text: str) -> tuple[str, Passage]:
-    """A span, from its first fragment's start to its last one's end. Its words are compared where brat keeps them whole."""
-    found = _TEXT_BOUND.match(line.rstrip("\r"))
-    if found is None:
-        raise ValueError(f"the line {line[:60]!r} is no text-bound annotation")
-    label, fragments, words = found.groups()
-    offsets = [int(n) for n in re.split(r"[ ;]", fragments)]
-    start, end = offsets[0], offsets[-1]
-    whole = len(offsets) == 2 and _LINE_END.sub(" ", text[start:end]).rstrip() != words.rstrip()
-    return label, Passage(start, end, words if whole and words.strip() else None)
+class _Standoff:
+    """The lines of one `.ann` file. Text-bound ones are labels; all others are kept as they stand, or say that a label is not so."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._spans: dict[str, tuple[str, list[Passage]]] = {}
+        self._back: dict[str, str] = {}
+        self._bad: list[Label] = []
+        self.kept: list[str] = []
+        self.notes: list[tuple[str, str]] = []
+        self.account: dict[Key, int] = {}
+
+    def line(self, number: int, line: str) -> None:
+        if not line.strip():
+            return
+        kind = line[0]
+        if kind == "T":
+            self._text_bound(number, line)
+            return
+        parts = line.split("\t")
+        words = parts[1].split() if len(parts) > 1 else []
+        name = f"{_KINDS.get(kind, 'line')} {words[0] if words and kind in 'AMRE*#' else ''}".strip()
+        if kind in "AM" and words and plain(words[0]) in NEGATING and len(words) > 1:
+            self._back.setdefault(words[1], f"marked {words[0]} ({parts[0]})")
+        self.kept.append(line)
+        self._count(name, Outcome.KEPT, "" if kind in _KINDS else "is no line of brat's")
+
+    def _text_bound(self, number: int, line: str) -> None:
+        found = _TEXT_BOUND.match(line)
+        if found is None:
+            label = next((w for w in re.split(r"[\t ]+", line)[1:2]), "")
+            why = f"line {number} ({line.split()[0]}) is no text-bound annotation: T1, tab, LABEL START END, tab, words"
+            self._bad.append(Given().a_label(label, None, left_out=why))
+            self._count("text-bound annotation", Outcome.LEFT, "cannot be read")
+            return
+        name, label, fragments, words = found.groups()
+        self._spans[name] = (label, self._passages(fragments, words))
+        self._count("text-bound annotation", Outcome.TAKEN, "labels")
+
+    def _passages(self, fragments: str, words: str) -> list[Passage]:
+        """A passage per fragment; fragments with only white space between them are one. The words prove the offsets of one alone."""
+        pairs: list[list[int]] = []
+        for pair in fragments.split(";"):
+            start, end = map(int, pair.split())
+            if pairs and pairs[-1][1] <= start and not self._text[pairs[-1][1] : start].strip():
+                pairs[-1][1] = end
+            else:
+                pairs.append([start, end])
+        if len(pairs) > 1 or ";" in fragments:
+            return [Passage(s, e) for s, e in pairs]
+        start, end = pairs[0]
+        same = _LINE_END.sub(" ", self._text[start:end]).rstrip() == words.rstrip()
+        return [Passage(start, end, (self._text[start:end] if same else words) or None)]
+
+    def labels(self) -> list[Label]:
+        given = Given()
+        found = [
+            given.a_label(label, Verdict.EVIDENCE, *passages, left_out=self._back.get(name, ""))
+            for name, (label, passages) in self._spans.items()
+        ]
+        return [*found, *self._bad]
+
+    def _count(self, name: str, outcome: Outcome, detail: str) -> None:
+        key = (LINE, name, outcome, detail)
+        self.account[key] = self.account.get(key, 0) + 1

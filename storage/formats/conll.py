@@ -9,23 +9,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 from storage.formats.answers import quoted
 from storage.formats.encodings import has_broken_bytes, open_text
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Passage, Row, RowError, Written
+from storage.formats.fields import Fields
+from storage.formats.ledger import COLUMN, Outcome
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, RowError, Source, Written
 from storage.formats.spans import (
-    NO_EVIDENCE,
     SEVERAL,
-    UNSURE,
     labels_by_criterion,
-    names_of,
     own_meta,
     post_fields,
+    settled_answers,
     tokens,
 )
-from storage.records import Verdict
+from storage.formats.tagged import is_tag, joined_tokens, placed_tokens, spans_of_tags, tagged_labels
+from storage.formats.values import string
+from storage.records import InvalidRecord
 
 NOT_REVIEWED, OUTSIDE = "_", "O"
 OVERLAPPING = "spans that overlap another one of the same criterion"
@@ -39,7 +42,7 @@ CANNOT_CARRY = (
     WHITE_EDGES,
 )
 _COMMENT = re.compile(r"# (\w+) = (.*)")
-_TAG = re.compile(r"([BIES])-(.+)")
+MAX_LINE_CHARACTERS = 1 << 24
 
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
@@ -97,84 +100,134 @@ def _tag(criterion: str, start: int, spans: Sequence[tuple[int, int]]) -> str:
 # --- in
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+def read(source: Source) -> Iterator[Row]:
     """A post per block of lines."""
-    with open_text(path, encoding) as file:
+    tabs = _is_tabbed(source)
+    with open_text(source.path, source.encoding) as file:
         number, first, block = 0, 1, list[str]()
-        for number, raw in enumerate(file, start=1):
+        for number, raw in enumerate(_lines(file), start=1):
             line = raw.rstrip("\r\n")
             if line.strip():
                 block.append(line)
                 continue
             if block:
-                yield _row(first, block)
+                yield from _rows(first, block, tabs, source)
             first, block = number + 1, []
         if block:
-            yield _row(first, block)
+            yield from _rows(first, block, tabs, source)
 
 
-def _row(number: int, block: list[str]) -> Row:
+def _lines(file: TextIO) -> Iterator[str]:
+    while line := file.readline(MAX_LINE_CHARACTERS):
+        yield line.removeprefix("\ufeff")
+
+
+def _is_tabbed(source: Source) -> bool:
+    """Whether tabs part the cells: then a token may hold a space."""
+    with open_text(source.path, source.encoding) as file:
+        lines = [
+            line for line in islice(_lines(file), 200) if line.strip() and not line.startswith(("#", "-DOCSTART-"))
+        ]
+    return sum("\t" in line for line in lines) * 2 > len(lines)
+
+
+def _rows(number: int, block: list[str], tabs: bool, source: Source) -> Iterator[Row]:
     if any(map(has_broken_bytes, block)):
-        return RowError(number, "holds bytes that do not fit the file's encoding")
-    comments = {m[1]: m[2] for line in block if (m := _COMMENT.match(line))}
-    lines = [line for line in block if not _COMMENT.match(line) and not line.startswith(("-DOCSTART-", "# "))]
+        yield RowError(number, "holds bytes that do not fit the file's encoding")
+        return
     try:
+        comments = {m[1]: m[2] for line in block if (m := _COMMENT.match(line))}
         if {"columns", "text"} <= comments.keys():
-            return _own_row(number, comments, lines)
-        return _foreign_row(number, comments, lines)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        return RowError(number, f"is no block of tokens and tags ({error!r})")
+            yield _own_row(number, comments, [line for line in block if not line.startswith("# ")])
+        else:
+            foreign = _foreign_row(number, block, tabs, source)
+            if foreign is not None:
+                yield foreign
+    except InvalidRecord as error:
+        yield RowError(number, str(error))
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError):
+        yield RowError(number, "is no block of tokens and tags")
 
 
 def _own_row(number: int, comments: Mapping[str, str], lines: Sequence[str]) -> ImportRow:
     names: list[str] = json.loads(comments["columns"])[3:]
-    text, meta = json.loads(comments["text"]), json.loads(comments.get("post", "{}"))
+    text, fields = json.loads(comments["text"]), Fields(json.loads(comments.get("post", "{}")))
     rows = [line.rsplit("\t", len(names) + 2) for line in lines]
-    labels: list[Label] = []
+    spans: list[tuple[str, Passage]] = []
+    settled = settled_answers(fields)
     for place, criterion in enumerate(names, start=3):
         tagged = [(int(r[1]), int(r[2]), r[place]) for r in rows]
         if all(tag == NOT_REVIEWED for _, _, tag in tagged):
             continue
-        passages = tuple(p for _, p in _spans(tagged))
-        labels.append(Label(criterion, Verdict.EVIDENCE if passages else Verdict.NO_EVIDENCE, passages))
-    return ImportRow(number=number, text=text, labels=_with_unsure(labels, meta), **post_fields(meta))
+        passages = spans_of_tags(tagged)
+        spans += [(criterion, p) for _, p in passages]
+        if not passages and criterion not in settled.no_evidence:
+            settled.no_evidence.append(criterion)
+    known = post_fields(fields)
+    known["meta"] |= fields.settle()
+    return ImportRow(
+        number=number,
+        text=text,
+        labels=labels_by_criterion(spans, no_evidence=settled.no_evidence, unsure=settled.unsure),
+        account=fields.account,
+        **known,
+    )
 
 
-def _with_unsure(labels: Sequence[Label], meta: Mapping[str, Any]) -> tuple[Label, ...]:
-    passages = [(la.criterion, p) for la in labels for p in la.passages]
-    none = [la.criterion for la in labels if la.verdict is Verdict.NO_EVIDENCE]
-    none += [c for c in names_of(meta.get(NO_EVIDENCE)) if c not in none]
-    return labels_by_criterion(passages, no_evidence=none, unsure=names_of(meta.get(UNSURE)))
-
-
-def _foreign_row(number: int, comments: Mapping[str, str], lines: Sequence[str]) -> ImportRow:
-    """Tokens in the first column, tags in the last."""
-    cells = [line.split("\t") if "\t" in line else line.split() for line in lines]
-    if not cells:
-        raise ValueError("no tokens")
-    words, at, tagged = [], 0, []
-    for row in cells:
-        words.append(row[0])
-        tagged.append((at, at + len(row[0]), row[-1]))
-        at += len(row[0]) + 1
-    post_id = comments.get("post_id") or comments.get("sent_id") or comments.get("id")
-    return ImportRow(number=number, post_id=post_id, text=" ".join(words), labels=labels_by_criterion(_spans(tagged)))
-
-
-def _spans(tagged: Iterable[tuple[int, int, str]]) -> list[tuple[str, Passage]]:
-    """(criterion, passage) from tags; an I without a B before it begins a span, as in the CoNLL evaluation script."""
-    found: list[tuple[str, Passage]] = []
-    open_label: str | None = None
-    for start, end, tag in tagged:
-        match = _TAG.fullmatch(tag)
-        if match is None:
-            open_label = None
+def _foreign_row(number: int, block: Sequence[str], tabs: bool, source: Source) -> ImportRow | None:
+    """Tokens in the first column, tags in the last. None for a block that is the mark of a document only."""
+    words: list[str] = []
+    tags: list[str] = []
+    notes: list[tuple[str, str]] = []
+    comments: dict[str, str] = {}
+    width = 0
+    for place, line in enumerate(block, start=number):
+        cells = _cells(line, tabs)
+        if line.startswith("-DOCSTART-"):
             continue
-        kind, label = match.groups()
-        if kind in "IE" and label == open_label:
-            first = found[-1][1].start
-            found[-1] = (label, Passage(first, end))
-        else:
-            found.append((label, Passage(start, end)))
-        open_label = None if kind in "ES" else label
-    return found
+        if line.startswith("#") and not (len(cells) > 1 and is_tag(cells[-1])):
+            _comment(line, comments)
+            continue
+        if len(cells) < 2 or not cells[0].strip():
+            notes.append(("line", f"line {place} has no token, or no tag: left out"))
+            continue
+        words.append(cells[0])
+        tags.append(cells[-1].strip())
+        width = max(width, len(cells))
+    if not words:
+        return None if not comments and not notes else _no_tokens(number)
+    for column in range(2, width):
+        source.ledger.count(
+            COLUMN, f"column {column}", Outcome.LEFT, "only the first column (tokens) and the last (tags) are read", 1
+        )
+    text = comments.pop("text", None)
+    if text is None or placed_tokens(words, text) is None:
+        text = joined_tokens(words)[0]
+    fields = Fields(comments)
+    post_id = string(fields.take(fields.first("post_id", "doc_id", "sent_id", "id", "newdoc id"), "post_id"))
+    split = string(fields.take("split"))
+    return ImportRow(
+        number=number,
+        post_id=post_id,
+        text=text,
+        split=split,
+        labels=tagged_labels(words, tags, text),
+        meta=fields.settle(),
+        notes=tuple(notes),
+        account=fields.account,
+    )
+
+
+def _cells(line: str, tabs: bool) -> list[str]:
+    return line.split("\t") if tabs and "\t" in line else line.split()
+
+
+def _comment(line: str, comments: dict[str, str]) -> None:
+    key, separator, value = line.lstrip("# ").partition("=")
+    comments[key.strip() if separator else f"comment {len(comments) + 1}"] = (
+        value.strip() if separator else line.lstrip("# ").strip()
+    )
+
+
+def _no_tokens(number: int) -> ImportRow:
+    raise InvalidRecord(f"the block at line {number} holds no token with a tag")

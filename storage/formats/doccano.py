@@ -6,26 +6,20 @@ say which. Ours do (`offsets`); for others the reader leaves it open (`Units.UNK
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import quoted
+from storage.formats.fields import Fields
 from storage.formats.items import lines_or_list, rows_of_items, write_lines
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, Units, Written
-from storage.formats.spans import (
-    NO_EVIDENCE,
-    SEVERAL,
-    UNSURE,
-    labelled_spans,
-    labels_by_criterion,
-    names_of,
-    own_meta,
-    post_fields,
-)
+from storage.formats.labels import Given, is_of_whole_post, labels_of
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Row, Source, Units, Written
+from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields, settled_answers
+from storage.formats.values import string
 
 OFFSETS = "offsets"
-_LABEL_KEYS = ("label", "labels", "entities")
+_LABEL_KEYS = ("label", "labels", "entities", "spans", "annotations")
 CANNOT_CARRY = (
     "who decided, when, and earlier revisions",
     "rejected predictions and where a span came from",
@@ -46,30 +40,29 @@ def _example(item: ExportPost, written: Written) -> dict[str, Any]:
     return {"text": item.post.text, "label": spans, **own_meta(item), OFFSETS: Units.CODE_POINTS}
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
-    """A post per line (or item of a JSON list), with spans as [start, end, label] or as objects."""
-    return rows_of_items(lines_or_list(path, encoding), _row, "doccano example")
+def read(source: Source) -> Iterator[Row]:
+    """A post per line (or item of a JSON list), with spans as [start, end, label] or as objects, under any of the keys for them."""
+    yield from rows_of_items(lines_or_list(source), _row, "doccano example", source)
 
 
-def _row(number: int, item: Mapping[str, Any]) -> ImportRow:
-    text = item["text"] if "text" in item else item["data"]
-    key = next((k for k in _LABEL_KEYS if k in item), "label")
-    meta = {k: v for k, v in item.items() if k not in ("text", "data", key, "id", OFFSETS, "Comments", "relations")}
-    units = Units.CODE_POINTS if item.get(OFFSETS) == Units.CODE_POINTS else Units.UNKNOWN
-    labels = labels_by_criterion(
-        (_span(s) for s in item.get(key) or []),
-        no_evidence=names_of(item.get(NO_EVIDENCE)),
-        unsure=names_of(item.get(UNSURE)),
-        units=units,
-    )
-    fields = post_fields(meta)
-    if "post_id" not in fields:
-        fields["post_id"] = None if item.get("id") is None else str(item["id"])
-    return ImportRow(number=number, text=text, labels=labels, **fields)
-
-
-def _span(span: Any) -> tuple[str, Passage]:
-    if isinstance(span, Mapping):
-        return str(span["label"]), Passage(int(span["start_offset"]), int(span["end_offset"]))
-    start, end, label = span
-    return str(label), Passage(int(start), int(end))
+def _row(number: int, fields: Fields) -> ImportRow:
+    text = fields.take(fields.first("text", "data"), "text")
+    units = Units.CODE_POINTS if fields.take(OFFSETS, "units") == Units.CODE_POINTS else Units.UNKNOWN
+    given = Given(units=units)
+    labels: list[Label] = []
+    for key in _LABEL_KEYS:
+        value = fields.peek(key)
+        if value is None:
+            continue
+        if is_of_whole_post(value):
+            fields.keep(key, "labels of the whole post, not read as answers")
+        else:
+            fields.take(key, "labels")
+        labels += labels_of(value, fields, key, given)
+    labels += settled_answers(fields).labels()
+    fields.keep("relations", "relations are not read")
+    fields.keep("cats", "labels of the whole post, not read as answers")
+    known = post_fields(fields)
+    if "post_id" not in known:
+        known["post_id"] = string(fields.take("id", "post_id"))
+    return ImportRow(number=number, text=text, labels=tuple(labels), **known)

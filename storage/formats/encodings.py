@@ -16,6 +16,7 @@ from pathlib import Path
 
 from storage.formats.rows import FormatError
 
+UTF_8 = "utf-8"
 SAMPLE_BYTES = 512 * 1024
 CHUNK_BYTES = 1 << 20
 _BOMS = (
@@ -36,7 +37,6 @@ _TYPOGRAPHIC = re.compile(
 )
 _OF_A_MAC = re.compile(rb"(?<=[a-z])\xd5(?=[a-z])|(?<=\s)[\xd0\xd1](?=\s)|(?<!\w)\xd2(?=\w)")  # the same in mac-roman
 _BROKEN = re.compile("[\udc80-\udcff]")
-_NON_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 # UTF-8 that was read as cp1252 or mac-roman once before: "don't" as "donâ€™t" or "don‚Äôt", "é" as "Ã©"
 _MOJIBAKE = re.compile(r"â€[™œ\x9d˜“”¦]|Ã[©¨¼¶¤±§ª«\xa0³¡]|‚Ä[ôúùòì¶î]|ðŸ[\x80-\xbf˜\u2018\u2019™]|Â[\xa0£°·»«]")
 
@@ -57,12 +57,27 @@ def detect_encoding(path: Path) -> Encoding:
     for mark, name in _BOMS:
         if head.startswith(mark):
             return Encoding(name, "byte order mark")
-    broken, valid = _count_utf8(path)
+    if wide := _utf16_without_mark(path):
+        return Encoding(wide, "looks like UTF-16 without a byte order mark")
+    broken, broken_lines, valid_lines = _count_utf8(path)
     if broken == 0:
-        return Encoding("utf-8")
-    if broken * 10 <= valid:
-        return Encoding("utf-8", f"{broken} bytes are not UTF-8: rows with them are refused", broken)
+        return Encoding(UTF_8)
+    if valid_lines * 10 > broken_lines:
+        return Encoding(UTF_8, f"{broken} bytes are not UTF-8: rows with them are refused", broken)
     return _guess(path)
+
+
+def _utf16_without_mark(path: Path) -> str | None:
+    """UTF-16 by its zeros: every second byte of Latin text, on one side."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if len(head) < 8 or not head.count(0):
+        return None
+    half = len(head) // 2
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if odd > 0.4 * half and even < 0.05 * half:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.4 * half and odd < 0.05 * half else None
 
 
 def looks_like_mojibake(text: str) -> bool:
@@ -97,19 +112,20 @@ def _reason(error: UnicodeError) -> str:
     return str(getattr(error, "reason", error))
 
 
-def _count_utf8(path: Path) -> tuple[int, int]:
-    """(bytes that are not UTF-8, characters beyond ASCII that are)."""
-    broken = valid = 0
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
+def _count_utf8(path: Path) -> tuple[int, int, int]:
+    """(bytes that are not UTF-8, lines with such bytes, lines with characters beyond ASCII that are UTF-8 throughout)."""
+    broken = broken_lines = valid_lines = 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            if chunk.isascii() and not decoder.getstate()[0]:
+        while line := file.readline(CHUNK_BYTES):
+            if line.isascii():
                 continue
-            text = decoder.decode(chunk)
-            broken += sum(1 for _ in _BROKEN.finditer(text))
-            valid += sum(1 for _ in _NON_ASCII.finditer(text))
-        broken += len(decoder.decode(b"", final=True))
-    return broken, valid
+            try:
+                line.decode(UTF_8)
+                valid_lines += 1
+            except UnicodeDecodeError:
+                broken_lines += 1
+                broken += sum(1 for _ in _BROKEN.finditer(line.decode(UTF_8, "surrogateescape")))
+    return broken, broken_lines, valid_lines
 
 
 def _guess(path: Path) -> Encoding:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storage.formats.json_text import dump_line, iter_items, iter_lines
-from storage.formats.rows import ExportPost, ImportRow, Row, RowError, Written
+from storage.formats.fields import Fields
+from storage.formats.json_text import dump_line, is_json_lines, iter_items, iter_lines
+from storage.formats.rows import ExportPost, FormatError, ImportRow, Row, RowError, Source, Written
+from storage.formats.texts import check_text
+from storage.formats.values import kind_of
+from storage.records import InvalidRecord
 
 
 def write_lines(
@@ -22,22 +27,48 @@ def write_lines(
     return written
 
 
-def lines_or_list(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
+def lines_or_list(source: Source) -> Iterator[tuple[int, Any]]:
     """The numbered items of a JSON Lines file, or of a file with one JSON list."""
-    with path.open("rb") as file:
-        listed = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-    return iter_items(path, encoding) if listed else iter_lines(path, encoding)
+    return lines_or_list_under(source, ())
+
+
+def lines_or_list_under(source: Source, keys: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
+    """The same; the list may also stand under one of the keys of the file's one object."""
+    lines = is_json_lines(source.path, source.encoding)
+    return iter_lines(source.path, source.encoding) if lines else iter_items(source.path, source.encoding, keys=keys)
 
 
 def rows_of_items(
-    items: Iterable[tuple[int, Any]], row_of: Callable[[int, Any], ImportRow], what: str
+    items: Iterable[tuple[int, Any]], row_of: Callable[[int, Fields], ImportRow], what: str, source: Source
 ) -> Iterator[Row]:
-    """The numbered items as rows; one that is not `what` it should be becomes a RowError, and reading goes on."""
+    """The numbered items as rows; one that is not `what` it should be becomes a RowError, and reading goes on.
+
+    What `row_of` does not take from an item goes to the post's meta, or is left out where it stands deeper; both are counted.
+    """
+    check_columns(source)
     for number, item in items:
         if isinstance(item, RowError):
             yield item
             continue
+        if not isinstance(item, Mapping):
+            yield RowError(number, f"is {kind_of(item)}, no {what}")
+            continue
+        fields = Fields(item, chosen=source.columns)
         try:
-            yield row_of(number, item)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            yield RowError(number, f"is no {what} ({error!r})")
+            row = row_of(number, fields)
+            text, notes = check_text(row.text)
+        except InvalidRecord as error:
+            fields.settle()
+            yield RowError(number, str(error), fields.account)
+            continue
+        meta = {**row.meta, **fields.settle()}
+        yield replace(row, text=text, meta=meta, notes=(*row.notes, *notes), account=fields.account)
+
+
+def check_columns(source: Source) -> None:
+    """Raises FormatError for a field that no format has."""
+    from storage.formats.columns import FIELDS
+
+    for name in source.columns:
+        if name not in FIELDS:
+            raise FormatError(f"There is no field {name!r} to map. Fields: {', '.join(FIELDS)}.")

@@ -1,31 +1,70 @@
-"""JSON files that hold a list of posts, at the top or under `data`, `posts`, `records`, `rows`, `items` or `examples`. Read only."""
+"""JSON files that hold posts: a list, at the top or under a usual key, objects by id, columns of values, spaCy's pairs. Read only."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
+from typing import Any
 
+from storage.formats.columns import Record
 from storage.formats.json_text import iter_items
-from storage.formats.jsonl import SAMPLE_RECORDS, header_of, only_objects
-from storage.formats.rows import Row, RowError
-from storage.formats.table import Record, checked_mapping, rows_of_records
+from storage.formats.jsonl import SAMPLE_RECORDS, header_of, record_of
+from storage.formats.ledger import COLUMN, Ledger, Outcome
+from storage.formats.rows import Row, RowError, Source
+from storage.formats.table import read_table
+from storage.formats.values import plain
 
-LIST_KEYS = ("data", "posts", "records", "rows", "items", "examples")
+LIST_KEYS = (
+    "data",
+    "posts",
+    "records",
+    "rows",
+    "items",
+    "examples",
+    "documents",
+    "texts",
+    "tasks",
+    "comments",
+    "submissions",
+    "results",
+)
 CANNOT_CARRY: tuple[str, ...] = ()
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+def read(source: Source) -> Iterator[Row]:
     """The posts of the list. Raises FormatError if the file is not JSON or nothing in it could be the text."""
-    header, sample = preview(path, encoding=encoding)
-    mapping = checked_mapping(header, columns, sample)
-    yield from rows_of_records(_records(path, encoding), mapping)
+    header, sample = preview(source)
+    yield from read_table(header, sample, iter_records(source), source)
 
 
-def preview(path: Path, *, encoding: str) -> tuple[list[str], list[Record]]:
-    objects = (record for _, record in _records(path, encoding) if not isinstance(record, RowError))
-    return header_of(list(islice(objects, SAMPLE_RECORDS)), path.name)
+def preview(source: Source) -> tuple[list[str], list[Record]]:
+    look = dataclasses.replace(source, ledger=Ledger())
+    objects = (record for _, record in iter_records(look) if not isinstance(record, RowError))
+    return header_of(list(islice(objects, SAMPLE_RECORDS)), source.path.name)
 
 
-def _records(path: Path, encoding: str) -> Iterator[tuple[int, Record | RowError]]:
-    return only_objects(iter_items(path, encoding, keys=LIST_KEYS))
+def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
+    def left(key: str) -> None:
+        source.ledger.count(COLUMN, key, Outcome.LEFT, "stands beside the list of posts")
+
+    number = 0
+    for place, item in iter_items(source.path, source.encoding, keys=LIST_KEYS, left=left):
+        for inner in _expanded(item) if place == 1 and isinstance(item, Mapping) else (item,):
+            number += 1
+            yield number, record_of(number, inner)
+
+
+def _expanded(item: Mapping[str, Any]) -> list[Any]:
+    """The records of an object that holds many: by id, or column by column; else the object alone."""
+    values = list(item.values())
+    if values and all(isinstance(v, list) for v in values) and len({len(v) for v in values}) == 1 and len(values) > 1:
+        return [{k: v[n] for k, v in item.items()} for n in range(len(values[0]))]
+    if len(values) < 1 or not all(isinstance(v, Mapping) for v in values):
+        return [item]
+    if any(plain(str(k)) in ("text", "body", "selftext", "content", "id", "postid") for k in item):
+        ids = list(dict.fromkeys(i for v in values for i in v))  # pandas' default: each column by row
+        return [{k: v[i] for k, v in item.items() if i in v} for i in ids]
+    if any(isinstance(x, str) and len(x.split()) > 2 for v in values[:20] for x in v.values()):
+        return [v if {"id", "post_id"} & v.keys() else {"id": k, **v} for k, v in item.items()]
+    return [item]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +16,8 @@ from storage.formats.rows import FormatError, RowError
 
 CHUNK_CHARACTERS = 1 << 20
 MAX_ITEM_CHARACTERS = 1 << 25
+LOOK_CHARACTERS = 1 << 16
+_LIST_AHEAD = re.compile(r'\{\s*"(?:version|data|records|posts|rows|items|examples)"\s*:')
 _SPACE = re.compile(r"[ \t\r\n\ufeff]*")
 
 
@@ -30,12 +32,14 @@ def iter_lines(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
                 continue
             try:
                 yield number, _refuse_broken(number, json.loads(line), line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                yield number, RowError(number, f"not JSON: {error}")
+            except (ValueError, RecursionError) as error:
+                yield number, RowError(number, f"not JSON: {_why(error)}")
 
 
-def iter_items(path: Path, encoding: str, *, keys: tuple[str, ...] = ()) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each item of the file's list, 1-based.
+def iter_items(
+    path: Path, encoding: str, *, keys: tuple[str, ...] = (), left: Callable[[str], None] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each item of the file's list, 1-based. left: called with each key that stands beside the list.
 
     The list is the file's top level, or the value of the first of `keys` in a top-level object; an object without any of
     these keys is one item by itself. Raises FormatError where the file is not JSON: what follows cannot be told apart.
@@ -43,15 +47,42 @@ def iter_items(path: Path, encoding: str, *, keys: tuple[str, ...] = ()) -> Iter
     with open_text(path, encoding) as file:
         stream = _JsonStream(file, path.name)
         if stream.peek() == "{":
-            yield from _items_of_object(stream, keys)
+            yield from _items_of_object(stream, keys, left)
         else:
             yield from enumerate(stream.items(), start=1)
         stream.expect_end()
 
 
+def is_json_lines(path: Path, encoding: str) -> bool:
+    """Whether the file holds one JSON value per line, rather than one list or one object that spans lines.
+
+    One line alone is JSON Lines if it is an object without a list of objects in it.
+    """
+    with open_text(path, encoding) as file:
+        start = file.read(LOOK_CHARACTERS).lstrip("\ufeff \t\r\n")
+    first, newline, rest = start.partition("\n")
+    try:
+        value = json.loads(first)
+    except RecursionError:
+        return False
+    except ValueError:
+        # the first line is no JSON: the beginning of an object over several lines, or a very long or broken line
+        if len(first.strip()) <= 2:
+            return False
+        return first.startswith("{") and (not newline or rest.lstrip()[:1] == "{") and not _LIST_AHEAD.match(first)
+    if not isinstance(value, dict):
+        return bool(rest.strip())
+    lists = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    return bool(rest.strip()) or "text" in value or not lists
+
+
 def dump_line(value: Any) -> str:
     """One JSON line, characters as they are, keys in the order given."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _why(error: Exception) -> str:
+    return "lists or objects are nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _refuse_broken(number: int, value: Any, line: str) -> Any:
@@ -71,17 +102,22 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield rest
 
 
-def _items_of_object(stream: _JsonStream, keys: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
+def _items_of_object(
+    stream: _JsonStream, keys: tuple[str, ...], left: Callable[[str], None] | None
+) -> Iterator[tuple[int, Any]]:
     whole: dict[str, Any] = {}
     found = False
     for key in stream.keys():  # noqa: SIM118 (a stream, not a dict)
-        if key in keys and not found and stream.peek() == "[":
+        if key in keys and not found and stream.peek() == "[" and "text" not in whole:
             found = True
             yield from enumerate(stream.items(), start=1)
         else:
             whole[key] = stream.value()
     if not found:
         yield 1, whole
+    elif left is not None:
+        for key in whole:
+            left(key)
 
 
 class _JsonStream:
@@ -108,9 +144,9 @@ class _JsonStream:
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
-            except (json.JSONDecodeError, RecursionError) as error:
-                if isinstance(error, RecursionError) or not self._more(size):
-                    raise self._wrong(str(error)) from None
+            except (ValueError, RecursionError) as error:
+                if not isinstance(error, json.JSONDecodeError) or not self._more(size):
+                    raise self._wrong(_why(error)) from None
                 size *= 2
                 continue
             if end == len(self._buffer) and self._more(CHUNK_CHARACTERS):

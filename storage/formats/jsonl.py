@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import answer_object, prediction_object, revision_object
+from storage.formats.columns import Record
 from storage.formats.items import write_lines
 from storage.formats.json_text import iter_lines
-from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Written
-from storage.formats.table import Record, checked_mapping, rows_of_records
+from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
+from storage.formats.table import read_table
+from storage.formats.values import kind_of
 from storage.records import Annotation, Post
 
 SAMPLE_RECORDS = 50
@@ -57,33 +59,33 @@ def _complete(item: ExportPost, roles: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+def read(source: Source) -> Iterator[Row]:
     """The posts of the lines, ours or anybody's: the fields are found by name. Raises FormatError if there is no text."""
-    header, sample = preview(path, encoding=encoding)
-    mapping = checked_mapping(header, columns, sample)
-    yield from rows_of_records(iter_records(path, encoding), mapping)
+    header, sample = preview(source)
+    yield from read_table(header, sample, iter_records(source), source)
 
 
-def preview(path: Path, *, encoding: str) -> tuple[list[str], list[Record]]:
+def preview(source: Source) -> tuple[list[str], list[Record]]:
     """Names of the fields in the first lines, and those lines."""
-    objects = (record for _, record in iter_records(path, encoding) if not isinstance(record, RowError))
-    return header_of(list(islice(objects, SAMPLE_RECORDS)), path.name)
+    objects = (record for _, record in iter_records(source) if not isinstance(record, RowError))
+    return header_of(list(islice(objects, SAMPLE_RECORDS)), source.path.name)
 
 
-def iter_records(path: Path, encoding: str) -> Iterator[tuple[int, Record | RowError]]:
-    return only_objects(iter_lines(path, encoding))
+def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
+    for number, item in iter_lines(source.path, source.encoding):
+        yield number, record_of(number, item)
 
 
-def only_objects(items: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Record | RowError]]:
-    """The items that are objects; others become RowErrors."""
-    for number, item in items:
-        if isinstance(item, Mapping | RowError):
-            yield number, item
-        else:
-            yield number, RowError(number, f"is a {type(item).__name__}, not an object with named fields")
+def record_of(number: int, item: Any) -> Record | RowError:
+    """The item as a record: an object, or spaCy's pair of a text and an object; a RowError for anything else."""
+    if isinstance(item, Mapping | RowError):
+        return item
+    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Mapping):
+        return {"text": item[0], **item[1]}
+    return RowError(number, f"is {kind_of(item)}, not an object with named fields, nor a pair [text, {{entities}}]")
 
 
 def header_of(sample: list[Record], name: str) -> tuple[list[str], list[Record]]:
     if not sample:
         raise FormatError(f"{name} holds no object with named fields. Is it empty, or of another format?")
-    return list(dict.fromkeys(key for record in sample for key in record)), sample
+    return list(dict.fromkeys(str(key) for record in sample for key in record)), sample

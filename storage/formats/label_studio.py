@@ -9,20 +9,33 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from storage.formats.answers import quoted
+from storage.formats.columns import SYNONYMS
+from storage.formats.fields import Fields
 from storage.formats.items import rows_of_items
 from storage.formats.json_text import iter_items
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Passage, Row, Written
-from storage.formats.spans import NO_EVIDENCE, UNSURE, labels_by_criterion, post_fields
-from storage.records import Annotation, Post, Prediction, Span, Verdict
+from storage.formats.labels import Given
+from storage.formats.ledger import OF_TOOL
+from storage.formats.passages import passage_or_reason
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Row, Source, Units, Written
+from storage.formats.spans import NO_EVIDENCE, UNSURE, names_of, post_fields
+from storage.formats.values import plain, shortened, string
+from storage.formats.vocabulary import NEGATING
+from storage.records import Annotation, InvalidRecord, Post, Prediction, Span, Verdict
 
 CONFIG_SUFFIX = ".config.xml"
 LABELS, TEXT = "label", "text"
+_LABEL_KEYS = ("labels", "hypertextlabels", "paragraphlabels", "timeserieslabels")
+_TOOLS_KEYS = ("file_upload", "drafts", "updated_at", "created_at", "inner_id", "total_annotations", "cancelled_annotations",
+            "total_predictions", "comment_count", "unresolved_comment_count", "last_comment_updated_at", "project", "updated_by",
+            "comment_authors", "is_labeled")  # fmt: skip
 CANNOT_CARRY = (
     "earlier revisions, rejected predictions and where a span came from",
     "notes of the reviewers",
@@ -122,56 +135,148 @@ def _id(post: Post, what: str) -> str:
 # --- in
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+def read(source: Source) -> Iterator[Row]:
     """A post per task; each person's annotation and each model's prediction become labels of their own."""
-    return rows_of_items(iter_items(path, encoding), _row, "Label Studio task")
+    yield from rows_of_items(iter_items(source.path, source.encoding), _row, "Label Studio task", source)
 
 
-def _row(number: int, task: Mapping[str, Any]) -> ImportRow:
-    data = dict(task["data"])
-    text = data.pop("text", None)
-    if text is None:  # the text may have any name: the longest value is it
-        name = max((k for k, v in data.items() if isinstance(v, str)), key=lambda k: len(data[k]))
-        text = data.pop(name)
-    names = data.pop("reviewers", {}) if isinstance(data.get("reviewers"), Mapping) else {}
-    fields = post_fields(data)
-    if "post_id" not in fields:
-        given = data.get("id", task.get("id"))
-        fields["post_id"] = None if given is None else str(given)
-    labels: list[Label] = []
-    for annotation in task.get("annotations") or task.get("completions") or []:
-        if not annotation.get("was_cancelled"):
-            labels += _labels(annotation, annotator=_annotator(annotation, names))
-    for prediction in task.get("predictions") or []:
-        labels += _labels(prediction, model=str(prediction.get("model_version") or "") or None)
-    return ImportRow(number=number, text=text, labels=tuple(labels), **fields)
+def _row(number: int, task: Fields) -> ImportRow:
+    data = task.inner("data")
+    if data is None:
+        raise InvalidRecord("has no data")
+    annotations = [*task.each("annotations"), *task.each("completions")]
+    predictions = task.each("predictions")
+    regions = [(a, a.each("result")) for a in (*annotations, *predictions)]
+    text = data.take(_text_key(task, data, [r for _, found in regions for r in found]), "text")
+    names = data.take("reviewers", "annotator") if isinstance(data.peek("reviewers"), Mapping) else {}
+    known = post_fields(data)
+    if "post_id" not in known:
+        known["post_id"] = string(data.take("id", "post_id") if "id" in data else task.take("id", "post_id"))
+    known["meta"] |= data.rest()
+    reader = _Regions(known["meta"])
+    for place, (item, found) in enumerate(regions):
+        if place < len(annotations):
+            cancelled = bool(item.take("was_cancelled", "answers") or item.take("skipped", "answers"))
+            reader.read(
+                found, _given(item, names), left_out="its annotation was cancelled (skipped)" if cancelled else ""
+            )
+        else:
+            model = string(item.take("model_version", "model"))
+            reader.read(
+                found,
+                Given(LabelKind.PREDICTION, model_version=model, units=Units.UNKNOWN),
+                score=item.take("score", "score"),
+            )
+    for key in _TOOLS_KEYS:
+        task.leave(key, OF_TOOL)
+    return ImportRow(number=number, text=text, labels=tuple(reader.labels), **known)
 
 
-def _annotator(annotation: Mapping[str, Any], names: Mapping[str, str]) -> str | None:
-    by = annotation.get("completed_by")
+def _given(annotation: Fields, names: Mapping[str, str]) -> Given:
+    by = annotation.take("completed_by", "annotator")
     if isinstance(by, Mapping):
         by = by.get("email") or by.get("username") or by.get("id")
-    if by is None:
-        return None
-    return names.get(str(by)) or (f"annotator {by}" if str(by).isdigit() else str(by))
+    name = None if by is None else names.get(str(by)) or (f"annotator {by}" if str(by).isdigit() else str(by))
+    created = string(annotation.take("created_at", "time"))
+    return Given(annotator=name, created_at=created if name else None, units=Units.UNKNOWN)
 
 
-def _labels(item: Mapping[str, Any], *, annotator: str | None = None, model: str | None = None) -> tuple[Label, ...]:
-    spans: list[tuple[str, Passage]] = []
-    chosen: dict[str, list[str]] = {NO_EVIDENCE: [], UNSURE: []}
-    for result in item.get("result") or []:
-        value = result.get("value") or {}
-        if result.get("from_name") in chosen:
-            chosen[result["from_name"]] += value.get("choices") or []
-        for label in value.get("labels") or value.get("hypertextlabels") or []:
-            passage = Passage(int(value["start"]), int(value["end"]), value.get("text"), result.get("score"))
-            spans.append((str(label), passage))
-    return labels_by_criterion(
-        spans,
-        no_evidence=chosen[NO_EVIDENCE],
-        unsure=chosen[UNSURE],
-        kind=LabelKind.PREDICTION if annotator is None and "completed_by" not in item else LabelKind.ANSWER,
-        annotator=annotator,
-        created_at=item.get("created_at") if annotator else None,
-        model_version=model,
+def _text_key(task: Fields, data: Fields, regions: Sequence[Fields]) -> str | None:
+    """The key of `data` that holds the text: the chosen one, the one in which the regions' words stand, the one that they name.
+
+    Else the one with a usual name, else the one with the most words: an address is long, but one word.
+    """
+    words = {k: v for k in data if isinstance(v := data.peek(k), str)}
+    chosen = task.chosen("text")
+    if chosen in words:
+        return chosen
+    proof: Counter[str] = Counter()
+    for region in regions:
+        value = region.peek("value")
+        if isinstance(value, Mapping) and isinstance(value.get("text"), str) and value["text"]:
+            proof.update(k for k, v in words.items() if value["text"] in v)
+    named = Counter(str(r.peek("to_name")) for r in regions if str(r.peek("to_name")) in words)
+    usual = next((k for s in SYNONYMS["text"] for k in words if plain(k) == s), None)
+    if proof:
+        best = max(proof.values())
+        leading = [k for k in words if proof[k] == best]
+        return max(leading, key=lambda k: (named[k], k == usual, len(words[k].split())))
+    return (
+        named.most_common(1)[0][0] if named else usual or max(words, key=lambda k: len(words[k].split()), default=None)
     )
+
+
+class _Regions:
+    """The results of a task's annotations: labelled regions become labels, everything else is kept in meta and said."""
+
+    def __init__(self, meta: dict[str, Any]) -> None:
+        self._meta = meta
+        self.labels: list[Label] = []
+
+    def read(self, results: Sequence[Fields], given: Given, *, left_out: str = "", score: Any = None) -> None:
+        taken_back = self._taken_back(results)
+        found: list[Label] = []
+        for result in results:
+            value = result.inner("value")
+            if value is None:
+                self._keep(result, given)
+            elif result.peek("from_name") in (NO_EVIDENCE, UNSURE):
+                found += self._settled(str(result.take("from_name")), value, given)
+            elif (key := value.first(*_LABEL_KEYS)) is not None:
+                back = taken_back.get(str(result.peek("id")), "")
+                found += [replace(la, left_out=la.left_out or back) for la in _region(result, value, key, given)]
+            else:
+                found += self._choice(result, value, given)
+            for name in ("from_name", "to_name", "type", "id", "origin", "hidden"):
+                result.leave(name, OF_TOOL)
+        self.labels += [replace(la, left_out=la.left_out or left_out) for la in found]
+
+    def _taken_back(self, results: Sequence[Fields]) -> dict[str, str]:
+        """By the id of a region: the choice beside it that says that it is not so."""
+        found = {}
+        for result in results:
+            value = result.peek("value")
+            chosen = value.get("choices") if isinstance(value, Mapping) else None
+            if isinstance(chosen, list) and "start" in value and any(plain(str(c)) in NEGATING for c in chosen):
+                found[str(result.peek("id"))] = f"marked {', '.join(map(str, chosen))}"
+        return found
+
+    def _settled(self, name: str, value: Fields, given: Given) -> tuple[Label, ...]:
+        chosen = names_of(value.take("choices", f"answers: {name}"))
+        return tuple(given.a_label(c, Verdict.NO_EVIDENCE if name == NO_EVIDENCE else Verdict.UNSURE) for c in chosen)
+
+    def _choice(self, result: Fields, value: Fields, given: Given) -> tuple[Label, ...]:
+        """A choice, a rating or a text: no region, so no answer; kept in meta."""
+        field = str(result.peek("from_name") or result.peek("type") or "result")
+        choices = names_of(value.peek("choices"))
+        self._meta.setdefault(field, []).append(value.rest(f"{field}: no labelled region"))
+        return tuple(
+            given.a_label(c, None, left_out=f"a choice of {field!r}, without a passage; kept in meta") for c in choices
+        )
+
+    def _keep(self, result: Fields, given: Given) -> None:
+        kind = str(result.peek("type") or "result")
+        self._meta.setdefault(f"{kind}s", []).append(result.rest(f"a {kind} is not read"))
+
+
+def _region(result: Fields, value: Fields, key: str, given: Given) -> Iterator[Label]:
+    """The labels of one region, by its offsets (of an HTML text: those of what is seen), by its words, or by both."""
+    offsets = value.inner("globalOffsets")
+    start, end = (value.take(n, n) for n in ("start", "end"))
+    if offsets is not None:
+        start, end = offsets.take("start"), offsets.take("end")
+    words = value.take("text", "quote")
+    for name in ("startOffset", "endOffset"):
+        value.leave(name, "counts inside an HTML element")
+    notes = result.peek("meta")
+    note = " ".join(names_of(notes.get("text"))) if isinstance(notes, Mapping) else ""
+    if note:
+        result.take("meta", "note")
+    score = result.take("score", "score")
+    places = passage_or_reason(start, end, words if isinstance(words, str) else None, score)
+    for label in names_of(value.take(key, "label")):
+        if isinstance(places, str):
+            yield given.a_label(label, None, left_out=f"its region {shortened(start)} to {shortened(end)}: {places}")
+        else:
+            verdict = Verdict.EVIDENCE if given.kind is LabelKind.ANSWER else None
+            yield replace(given.a_label(label, verdict, places), note=note)

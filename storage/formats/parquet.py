@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from storage.formats.answers import quoted
-from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Written
-from storage.formats.table import Record, checked_mapping, rows_of_records
+from storage.formats.budget import Budget, check_unpacked
+from storage.formats.columns import Record
+from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
+from storage.formats.table import read_table
 from storage.records import Annotation, Post
 from storage.rows import to_json
 
 BATCH_ROWS = 1000
+SLICE_ROWS = 32  # turned into Python values at a time
+BATCH_BYTES = 16 << 20
+TIGHT = 20  # times that a column chunk unpacks to, beyond which its values are looked at in small batches
 SAMPLE_RECORDS = 50
 CANNOT_CARRY = (
     "earlier revisions, rejected predictions and where a span came from",
@@ -98,31 +104,90 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
     return written
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+# --- in
+
+
+def read(source: Source) -> Iterator[Row]:
     """The rows of the file. Raises FormatError if it is no Parquet or has no usable column."""
-    header, sample = preview(path, encoding=encoding)
-    mapping = checked_mapping(header, columns, sample)
-    yield from rows_of_records(iter_records(path), mapping)
+    header, sample = preview(source)
+    yield from read_table(header, sample, iter_records(source.path), source)
 
 
-def preview(path: Path, *, encoding: str) -> tuple[list[str], list[Record]]:
-    records = [r for _, r in islice(iter_records(path), SAMPLE_RECORDS) if not isinstance(r, RowError)]
+def preview(source: Source) -> tuple[list[str], list[Record]]:
+    records = [r for _, r in islice(iter_records(source.path), SAMPLE_RECORDS) if not isinstance(r, RowError)]
     if not records:
-        raise FormatError(f"{path.name} holds no rows.")
+        raise FormatError(f"{source.path.name} holds no rows.")
     return list(records[0]), records
 
 
 def iter_records(path: Path) -> Iterator[tuple[int, Record | RowError]]:
-    """(row number, values by column), 1-based."""
+    """(row number, values by column), 1-based. Raises FormatError for a file that unpacks to far more than its size."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as opened:
+            rows_at_once = _rows_at_once(opened, path.name)
+        schema_there = pq.read_schema(path)
+        texts = [f.name for f in schema_there if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        # strings as dictionaries: one long text that stands in a million rows is decoded once, not a million times
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            names = class_names(schema_there.metadata)
+            budget = Budget(path)
             number = 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield number, record
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise FormatError(f"{path.name} is no readable Parquet file ({str(error)[:200]}).") from error
+            for batch in file.iter_batches(batch_size=rows_at_once):
+                step = min(SLICE_ROWS, rows_at_once)
+                for start in range(0, batch.num_rows, step):
+                    for record in batch.slice(start, step).to_pylist():
+                        number += 1
+                        budget.spend(record)
+                        yield number, with_class_names(record, names)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise FormatError(f"{path.name} is no readable Parquet file ({reason}).") from error
+
+
+def _rows_at_once(file: BinaryIO, name: str) -> int:
+    """Rows to decode together: fewer where a column packs long values tightly. Refuses a file that says it becomes far too large."""
+    import pyarrow.parquet as pq
+
+    size = file.seek(0, 2)
+    file.seek(0)
+    data = pq.read_metadata(file)
+    groups = [data.row_group(n) for n in range(data.num_row_groups)]
+    chunks = [g.column(c) for g in groups for c in range(g.num_columns)]
+    check_unpacked(sum(c.total_uncompressed_size for c in chunks), size, name)
+    tight = [
+        c.total_uncompressed_size for c in chunks if c.total_uncompressed_size > TIGHT * max(1, c.total_compressed_size)
+    ]
+    return max(1, min(BATCH_ROWS, BATCH_BYTES // max(tight))) if tight else BATCH_ROWS
+
+
+def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
+    """The names of the classes by column, where the datasets library wrote them; numbers stand for them in the rows."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        found = {}
+        for column, feature in features.items():
+            inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+            if isinstance(inner, dict) and isinstance(inner.get("names"), list):
+                found[str(column)] = [str(n) for n in inner["names"]]
+        return found
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def with_class_names(record: dict[str, Any], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The record with the names of its classes in place of their numbers."""
+    for column, classes in names.items():
+        value = record.get(column)
+        if isinstance(value, list):
+            record[column] = [_named(v, classes) for v in value]
+        elif value is not None:
+            record[column] = _named(value, classes)
+    return record
+
+
+def _named(value: Any, classes: Sequence[str]) -> Any:
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes)
+    return classes[value] if known else value

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from storage.formats.answers import quoted
-from storage.formats.items import rows_of_items, write_lines
-from storage.formats.json_text import iter_lines
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Passage, Row, Written
+from storage.formats.fields import Fields
+from storage.formats.items import lines_or_list, rows_of_items, write_lines
+from storage.formats.labels import Given, labels_of
+from storage.formats.ledger import OF_TOOL
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Row, Source, Written
 from storage.formats.spans import (
-    NO_EVIDENCE,
     SEVERAL,
-    UNSURE,
     labelled_spans,
-    labels_by_criterion,
-    names_of,
     own_meta,
     post_fields,
+    settled_answers,
     tokens,
 )
+from storage.formats.values import string
 
+_TOOLS_KEYS = ("_input_hash", "_task_hash", "_session_id", "_view_id", "_timestamp", "_is_binary")
 CANNOT_CARRY = (
     "who decided, when, and earlier revisions",
     "rejected predictions and where a span came from",
@@ -62,26 +64,62 @@ def _example(item: ExportPost, written: Written) -> dict[str, Any]:
     }
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
-    """A post per line. Spans of an example that was rejected or ignored are not taken as answers."""
-    return rows_of_items(iter_lines(path, encoding), _row, "Prodigy example")
+def read(source: Source) -> Iterator[Row]:
+    """A post per line. What an example says that was rejected or ignored is reported, not taken."""
+    yield from rows_of_items(lines_or_list(source), _row, "Prodigy example", source)
 
 
-def _row(number: int, item: Mapping[str, Any]) -> ImportRow:
-    meta = item.get("meta") if isinstance(item.get("meta"), Mapping) else {}
-    fields = post_fields(meta or {})
-    if "post_id" not in fields:
-        given = (meta or {}).get("id", item.get("id"))
-        fields["post_id"] = None if given is None else str(given)
-    taken = item.get("answer", "accept") == "accept"
-    spans = [
-        (str(s["label"]), Passage(int(s["start"]), int(s["end"]), s.get("text")))
-        for s in (item.get("spans") or [] if taken else [])
-    ]
-    labels = labels_by_criterion(
-        spans,
-        no_evidence=names_of((meta or {}).get(NO_EVIDENCE)),
-        unsure=names_of((meta or {}).get(UNSURE)),
-        annotator=str(item["_annotator_id"]) if item.get("_annotator_id") else None,
-    )
-    return ImportRow(number=number, text=item["text"], labels=labels, **fields)
+def _row(number: int, fields: Fields) -> ImportRow:
+    meta = fields.inner("meta")
+    known = post_fields(meta) if meta is not None else {"meta": {}}
+    given_id = string(fields.take("post_id")) or known.get("post_id")
+    if given_id is None:
+        given_id = string(
+            meta.take("id", "post_id") if meta is not None and "id" in meta else fields.take("id", "post_id")
+        )
+    known["post_id"] = given_id
+    answer = str(fields.peek("answer") or "accept")
+    fields.keep("answer", "") if answer != "accept" else fields.take("answer", "answers")
+    given = Given(annotator=string(fields.take("_annotator_id", "annotator")))
+    labels = [*_spans(fields, given), *_of_post(fields, given)]
+    if answer != "accept":
+        labels = [
+            la if la.left_out else replace(la, left_out=f"the example was not accepted (answer: {answer})")
+            for la in labels
+        ]
+    if meta is not None:
+        labels += settled_answers(meta).labels(annotator=given.annotator)
+        known["meta"] |= meta.rest()
+    for key in _TOOLS_KEYS:
+        fields.leave(key, OF_TOOL)
+    return ImportRow(number=number, text=fields.take("text"), labels=tuple(labels), **known)
+
+
+def _spans(fields: Fields, given: Given) -> tuple[Label, ...]:
+    """The labels of the spans; a span by tokens alone stands where its tokens do."""
+    tokens_ = fields.take("tokens", "spans")
+    spans = fields.take("spans", "labels")
+    if not isinstance(spans, list):
+        return labels_of(spans, fields, "spans", given)
+    return labels_of([_by_tokens(s, tokens_) for s in spans], fields, "spans", given)
+
+
+def _by_tokens(span: Any, tokens_: Any) -> Any:
+    if not isinstance(span, Mapping) or "start" in span or not isinstance(tokens_, list):
+        return span
+    try:
+        first, last = tokens_[int(span["token_start"])], tokens_[int(span["token_end"])]
+        return {**span, "start": first["start"], "end": last["end"]}
+    except (KeyError, IndexError, TypeError, ValueError):
+        return span
+
+
+def _of_post(fields: Fields, given: Given) -> tuple[Label, ...]:
+    """Labels of the whole post: a classification, or chosen options. They have no passage, and are kept in meta."""
+    found: list[Label] = []
+    for key in ("label", "accept"):
+        value = fields.keep(key, "labels of the whole post, not read as answers")
+        found += labels_of(
+            value if isinstance(value, list) else [value] if value is not None else None, fields, key, given
+        )
+    return tuple(found)

@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from storage.formats import delimited
 from storage.formats.answers import quoted
+from storage.formats.columns import Record
 from storage.formats.delimited import guard, unguard
-from storage.formats.encodings import detect_encoding
+from storage.formats.encodings import UTF_8, detect_encoding
+from storage.formats.fields import Fields
+from storage.formats.labels import Given
+from storage.formats.ledger import FILE, Outcome
 from storage.formats.rows import (
     ExportContext,
     ExportPost,
     FormatError,
     ImportRow,
-    Label,
     Passage,
     Row,
     RowError,
+    Source,
     Written,
 )
-from storage.formats.table import Record
-from storage.records import Span, Verdict
+from storage.formats.texts import check_text
+from storage.formats.values import shortened, string
+from storage.records import InvalidRecord, Span, Verdict
 
 POSTS, ANNOTATIONS = "redsm5_posts.csv", "redsm5_annotations.csv"
 POST_COLUMNS = ("post_id", "text")
@@ -76,50 +82,68 @@ def _rows(item: ExportPost, written: Written) -> Iterator[list[object]]:
             yield [item.post.id, sentence_id, words, answer.criterion_id, status, answer.note]
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+def read(source: Source) -> Iterator[Row]:
     """First the posts, then a row per annotation that belongs to one of them. Row numbers are those of each file."""
-    own = _is_ours(path)
-    for number, record in _records(path, POSTS, POST_COLUMNS, own):
-        if isinstance(record, RowError):
-            yield RowError(number, f"{POSTS}: {record.reason}")
-        else:
-            yield ImportRow(number=number, post_id=record["post_id"].strip() or None, text=record["text"])
-    for number, record in _records(path, ANNOTATIONS, COLUMNS[:1] + COLUMNS[2:5], own):
-        if isinstance(record, RowError):
-            yield RowError(number, f"{ANNOTATIONS}: {record.reason}")
-        elif (row := _annotation(number, record)) is not None:
-            yield row
+    own = _is_ours(source.path)
+    for file in sorted(p for p in source.path.rglob("*") if p.is_file()):
+        if file.name not in (POSTS, ANNOTATIONS, "manifest.json"):
+            source.ledger.count(
+                FILE, file.relative_to(source.path).as_posix(), Outcome.LEFT, "is no part of the layout"
+            )
+    for name, needed, row_of in ((POSTS, POST_COLUMNS, _post), (ANNOTATIONS, COLUMNS[:1] + COLUMNS[2:5], _annotation)):
+        for number, record in _records(source, name, needed, own):
+            if isinstance(record, RowError):
+                yield RowError(number, f"{name}: {record.reason}")
+                continue
+            fields = Fields(record)
+            try:
+                row = row_of(number, fields)
+            except InvalidRecord as error:
+                fields.settle()
+                yield RowError(number, f"{name}: {error}", fields.account)
+                continue
+            yield replace(row, meta=fields.settle(), account=fields.account)
 
 
-def _annotation(number: int, record: Record) -> Row | None:
-    symptom, status = record["DSM5_symptom"].strip(), record["status"].strip()
-    if symptom == SPECIAL_CASE or not symptom:
-        return None
-    if status not in ("0", "1", "0.0", "1.0"):
-        return RowError(number, f"{ANNOTATIONS}: the status {status[:20]!r} is neither 0 nor 1")
-    passage = Passage(quote=record["sentence_text"], hint=_number(record.get("sentence_id", "")))
-    found = status.startswith("1")
-    label = Label(
-        criterion=symptom,
-        verdict=Verdict.EVIDENCE if found else Verdict.NO_EVIDENCE,
-        passages=(passage,) if found else (),
-        rejected=() if found else (passage,),
-        whole=False,
-        note=record.get("explanation", "").strip(),
+def _post(number: int, fields: Fields) -> ImportRow:
+    text, notes = check_text(fields.take("text"))
+    return ImportRow(number=number, post_id=string(fields.take("post_id")), text=text, notes=notes)
+
+
+def _annotation(number: int, fields: Fields) -> ImportRow:
+    post_id = string(fields.take("post_id"))
+    symptom, status = (
+        str(fields.take("DSM5_symptom", "criterion") or "").strip(),
+        string(fields.take("status", "verdict")),
     )
-    return ImportRow(number=number, post_id=record["post_id"].strip(), text=None, labels=(label,))
+    passage = Passage(
+        quote=fields.take("sentence_text", "quote"), hint=_number(str(fields.take("sentence_id", "place") or ""))
+    )
+    given = Given(label=symptom, whole=False)
+    if symptom == SPECIAL_CASE or not symptom:
+        label = given.a_label(None, None, left_out="is no criterion")
+    elif status not in ("0", "1", "0.0", "1.0"):
+        raise InvalidRecord(f"the status {shortened(status)} is neither 0 nor 1")
+    else:
+        found = status.startswith("1")
+        label = given.a_label(None, Verdict.EVIDENCE if found else Verdict.NO_EVIDENCE, *((passage,) if found else ()))
+        note = str(fields.take("explanation", "note") or "").strip()
+        label = replace(label, rejected=() if found else (passage,), note=note)
+    fields.rest()
+    return ImportRow(number=number, post_id=post_id, text=None, labels=(label,))
 
 
-def _records(path: Path, name: str, needed: Iterable[str], own: bool) -> Iterator[tuple[int, Record | RowError]]:
-    file = next(iter(sorted(path.rglob(name))), None)
+def _records(source: Source, name: str, needed: Iterable[str], own: bool) -> Iterator[tuple[int, Record | RowError]]:
+    file = next(iter(sorted(source.path.rglob(name))), None)
     if file is None:
-        raise FormatError(f"{path.name} has no {name}. The ReDSM5 layout needs {POSTS} and {ANNOTATIONS}.")
-    encoding = detect_encoding(file).name
-    header, _ = delimited.preview(file, encoding=encoding)
+        raise FormatError(f"{source.path.name} has no {name}. The ReDSM5 layout needs {POSTS} and {ANNOTATIONS}.")
+    encoding = source.encoding if source.encoding != UTF_8 else detect_encoding(file).name
+    inner = replace(source, path=file, encoding=encoding)
+    header, _ = delimited.preview(inner)
     missing = [c for c in needed if c not in header]
     if missing:
         raise FormatError(f"{name} has no column {missing[0]!r}. It has: {', '.join(header)}.")
-    for number, record in delimited.iter_records(file, encoding):
+    for number, record in delimited.iter_records(inner):
         if own and not isinstance(record, RowError):
             yield number, {k: unguard(v) for k, v in record.items()}
         else:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from storage.formats.ledger import Account, Ledger
 from storage.records import Annotation, Criterion, EvidenceError, Post, Prediction, Span, SpanOrigin, Verdict
 
 
@@ -17,10 +19,28 @@ class FormatError(EvidenceError):
     """The file as a whole cannot be read or written in this format; the text says what was found and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is read, and how.
+
+    columns: column (or key) by field where the guess is wrong; '' takes a field away. sheet: of a workbook. criteria: names that the
+    project knows, by which the columns of a wide table are found.
+    ledger: where a reader notes what belongs to no row: files, sheets, lines that are no rows.
+    """
+
+    path: Path
+    encoding: str = "utf-8"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    sheet: str | None = None
+    criteria: Sequence[str] = ()
+    ledger: Ledger = field(default_factory=Ledger)
+
+
 class Units(StrEnum):
-    """What a file's offsets count."""
+    """What a file's offsets count. Words beside an offset may prove the one or the other whatever is said here."""
 
     CODE_POINTS = "code points"
+    UTF16 = "UTF-16 units"
     UNKNOWN = "unknown"  # code points or UTF-16 units: to be told apart by looking at the text
 
 
@@ -52,7 +72,9 @@ class Label:
     """One answer for (post, criterion) in a file.
 
     verdict: None while undecided. whole: True when this is the complete answer; False when further rows of the file may add
-    spans to it (one row per span). units: of every offset in it.
+    spans to it (one row per span). units: of every offset in it. revision: one of several answers of the same person to the same
+    question, which follow each other and are not to be united. left_out: why a label that the file holds is not taken; it is
+    counted and reported.
     """
 
     criterion: str
@@ -73,6 +95,8 @@ class Label:
     criterion_version: int | None = None
     no_evidence_score: float | None = None
     known: bool = True
+    revision: bool = False
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +104,9 @@ class ImportRow:
     """One post of a file, or labels for a post that stands elsewhere (`text` None).
 
     number: 1-based row, line or item in the file, as a person would count it. Raw strings: nothing is validated yet.
-    gold: labels that are the file's settled answers, where it holds those beside each person's own.
+    gold: labels that are the file's settled answers, where it holds those beside each person's own. part: the split, file or sheet
+    in which ids may begin anew. notes: (kind, reason) of what was not taken from this row as it stands. account: what became of each
+    key or column of the row.
     """
 
     number: int
@@ -93,14 +119,20 @@ class ImportRow:
     meta: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[Label, ...] = ()
     gold: tuple[Label, ...] = ()
+    part: str | None = None
+    notes: tuple[tuple[str, str], ...] = ()
+    account: Account = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """A row that cannot be read, and why. The rows after it are read on."""
+    """A row that cannot be read, and why. The rows after it are read on. labels: those that are lost with it."""
 
     row: int
     reason: str
+    account: Account = field(default_factory=dict)
+    post_id: str | None = None
+    labels: tuple[Label, ...] = ()
 
 
 Row = ImportRow | RowError

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from storage.formats.fields import Fields
 from storage.formats.rows import ExportPost, Label, LabelKind, Passage, Units, Written
+from storage.formats.texts import NOBODY
+from storage.formats.values import string
 from storage.records import Verdict
 
 NO_EVIDENCE, UNSURE = "no_evidence", "unsure"
@@ -83,14 +86,29 @@ def own_meta(item: ExportPost) -> dict[str, Any]:
     return {k: v for k, v in found.items() if v is not None}
 
 
-def post_fields(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of ImportRow from metadata as `own_meta` wrote it, or anybody's; what is not known stays in `meta`."""
-    known = ("post_id", "split", "author", "source", "posted_at")
-    fields: dict[str, Any] = {k: str(meta[k]) for k in known if meta.get(k) not in (None, "")}
-    inner = meta.get("meta")
-    rest = dict(inner) if isinstance(inner, Mapping) else {}
-    rest |= {k: v for k, v in meta.items() if k not in (*known, "meta", NO_EVIDENCE, UNSURE) and v not in (None, "")}
-    return fields | {"meta": rest}
+def post_fields(fields: Fields) -> dict[str, Any]:
+    """Arguments of ImportRow from metadata as `own_meta` wrote it, or anybody's; the rest of the metadata is the post's meta."""
+    found: dict[str, Any] = {n: string(fields.take(n)) for n in ("post_id", "split", "author", "source", "posted_at")}
+    if found["author"] in NOBODY:
+        found["author"] = None
+    inner = fields.take("meta") if isinstance(fields.peek("meta"), Mapping) else None
+    return {k: v for k, v in found.items() if v} | {"meta": dict(inner or {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The criteria that a post's metadata lists as reviewed without evidence, and as unsure."""
+
+    no_evidence: list[str]
+    unsure: list[str]
+
+    def labels(self, *, annotator: str | None = None) -> tuple[Label, ...]:
+        return labels_by_criterion((), no_evidence=self.no_evidence, unsure=self.unsure, annotator=annotator)
+
+
+def settled_answers(fields: Fields) -> Settled:
+    """What `own_meta` says of answers without a passage."""
+    return Settled(*(names_of(fields.take(name, f"answers: {name}")) for name in (NO_EVIDENCE, UNSURE)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.formats.answers import quoted
-from storage.formats.json_text import iter_items
-from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Passage, Row, RowError, Written
+from storage.formats.answers import is_verdict, quoted, verdict_of
+from storage.formats.fields import Fields
+from storage.formats.items import lines_or_list_under, rows_of_items
+from storage.formats.labels import Given
+from storage.formats.ledger import COLUMN, Outcome
+from storage.formats.passages import passages_of
+from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Row, RowError, Source, Written
+from storage.formats.values import decoded, string
 from storage.records import Annotation, Post, Verdict
 
 VERSION = "v2.0"
+_PLACE = "(place)"
 SEPARATOR = "::"
 CANNOT_CARRY = (
     "answers that are unsure",
@@ -57,46 +63,92 @@ def _question(post: Post, answer: Annotation, question: str, before: Sequence[Ma
     return {"id": name, "question": question, "answers": answers, "is_impossible": not answers}
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
+def read(source: Source) -> Iterator[Row]:
     """A post per paragraph. The criterion is what the question's id says after `::`, else the question itself."""
+    seen: dict[str, int] = {}
+    yield from rows_of_items(_paragraphs(source), lambda n, fields: _row(n, fields, seen), "paragraph of SQuAD", source)
+
+
+def _paragraphs(source: Source) -> Iterator[tuple[int, Any]]:
+    """Numbered paragraphs, each with its article's title and, where there are several, its place."""
     number = 0
-    for _, article in iter_items(path, encoding, keys=("data",)):
+    for _, article in lines_or_list_under(source, ("data",)):
+        if isinstance(article, RowError):
+            number += 1
+            yield number, article
+            continue
         paragraphs = article.get("paragraphs") if isinstance(article, Mapping) else None
         if not isinstance(paragraphs, list):
             number += 1
-            yield RowError(number, "is no article with paragraphs")
+            paragraph = isinstance(article, Mapping) and "context" in article
+            yield number, article if paragraph else RowError(number, "is no article with paragraphs")
             continue
+        for key in article:
+            if key not in ("title", "paragraphs"):
+                source.ledger.count(COLUMN, str(key), Outcome.LEFT, "belongs to an article, not to a post")
         for place, paragraph in enumerate(paragraphs):
             number += 1
-            yield _row(number, article, place if len(paragraphs) > 1 else None, paragraph)
+            if isinstance(paragraph, Mapping):
+                title = {"title": article["title"]} if article.get("title") else {}
+                yield number, {**paragraph, **title, **({_PLACE: place} if len(paragraphs) > 1 else {})}
+            else:
+                yield number, paragraph
 
 
-def _row(number: int, article: Mapping[str, Any], place: int | None, paragraph: Any) -> Row:
-    try:
-        questions = paragraph.get("qas") or []
-        ids = [str(q["id"]) for q in questions]
-        title = str(article.get("title") or "") or None
-        own = {i.rsplit(SEPARATOR, 1)[0] for i in ids if SEPARATOR in i}
-        if title is not None and all(i.startswith(title + SEPARATOR) for i in ids):
-            own = {title}
-        post_id = own.pop() if len(own) == 1 else (title if place is None or title is None else f"{title}-{place}")
-        labels = tuple(
-            _label(q, name.removeprefix(f"{post_id}{SEPARATOR}")) for q, name in zip(questions, ids, strict=True)
-        )
-        return ImportRow(number=number, post_id=post_id, text=paragraph["context"], labels=labels)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return RowError(number, f"is no paragraph of SQuAD ({error!r})")
+def _row(number: int, fields: Fields, seen: dict[str, int]) -> ImportRow:
+    questions = fields.each("qas", "labels")
+    place = fields.leave(_PLACE, "the place in its article")
+    title = string(fields.take("title", "post_id"))
+    ids = [string(q.peek("id")) or "" for q in questions]
+    own = {i.rsplit(SEPARATOR, 1)[0] for i in ids if SEPARATOR in i}
+    if title is not None and all(i.startswith(title + SEPARATOR) for i in ids):
+        own = {title}
+    post_id = own.pop() if len(own) == 1 else title
+    if post_id is not None and post_id == title:
+        post_id = post_id if place is None else f"{post_id}-{place}"
+        seen[post_id] = seen.get(post_id, 0) + 1
+        if seen[post_id] > 1:  # another article of the same title
+            post_id = f"{post_id}-{seen[post_id]}"
+    labels = [la for q in questions for la in answers_of_question(q, own_prefix=f"{post_id}{SEPARATOR}")]
+    return ImportRow(number=number, post_id=post_id, text=fields.take("context", "text"), labels=tuple(labels))
 
 
-def _label(question: Mapping[str, Any], name: str) -> Label:
-    """name: the question's id without the post's; our own is the criterion, then the reviewer if there are several."""
-    criterion, _, reviewer = name.partition(SEPARATOR)
-    ours = name != str(question["id"])
-    answers = question.get("answers") or []
-    passages = {(int(a["answer_start"]), str(a["text"])) for a in answers}
-    return Label(
-        criterion=criterion if ours else str(question["question"]).strip(),
-        verdict=Verdict.EVIDENCE if passages else Verdict.NO_EVIDENCE,
-        passages=tuple(Passage(start=s, end=s + len(t), quote=t) for s, t in sorted(passages) if t),
-        annotator=reviewer or None if ours else None,
-    )
+def answers_of_question(fields: Fields, *, own_prefix: str | None = None, whole: bool = True) -> tuple[Label, ...]:
+    """What a question says: passages; "no evidence" only where it is marked as impossible; nothing where nobody answered.
+
+    own_prefix: what the id of a question of ours begins with; the criterion follows, then the reviewer if there are several.
+    """
+    name = str(fields.peek("id") or "")
+    ours = own_prefix is not None and name.startswith(own_prefix)
+    criterion, _, reviewer = name.removeprefix(own_prefix or "").partition(SEPARATOR)
+    fields.take("id", "label") if ours else fields.leave("id", "the id of a question")
+    question = string(fields.take("question", "label"))
+    given = Given(label=criterion if ours else question, annotator=(reviewer or None) if ours else None, whole=whole)
+    impossible = fields.take("is_impossible", "verdict")
+    fields.leave("plausible_answers", "are no answers")
+    answered = "answers" in fields
+    passages, bad = passages_of([a for a in _answer_list(fields.take("answers", "passages")) if not _is_blank(a)])
+    left = tuple(given.a_label(None, None, left_out=reason) for reason in bad)
+    if impossible is not None and is_verdict(impossible) and verdict_of(impossible) is Verdict.EVIDENCE:  # true, 1, yes
+        if passages:
+            return (*left, given.a_label(None, None, left_out="is marked as impossible, but has answers"))
+        return (*left, given.a_label(None, Verdict.NO_EVIDENCE))
+    if passages:
+        return (*left, given.a_label(None, Verdict.EVIDENCE, *dict.fromkeys(passages)))
+    why = "has no answer, and is not marked as impossible" if answered else "was not answered"
+    return left or (given.a_label(None, None, left_out=why),)
+
+
+def _answer_list(value: Any) -> list[Any]:
+    """Answers as a list of objects; the datasets library writes {"text": [..], "answer_start": [..]}."""
+    value = decoded(value)
+    if isinstance(value, Mapping):
+        texts, starts = value.get("text"), value.get("answer_start")
+        if isinstance(texts, list | tuple) and isinstance(starts, list | tuple):
+            return [{"text": t, "answer_start": s} for t, s in zip(texts, starts, strict=False)]
+        return [value]
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _is_blank(answer: Any) -> bool:
+    return isinstance(answer, Mapping) and not answer.get("text")

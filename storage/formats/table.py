@@ -1,247 +1,211 @@
-"""Tables of any origin (CSV, XLSX, Parquet, JSON objects): which column is what, and records to `ImportRow`s."""
+"""Tables of any origin (CSV, XLSX, Parquet, JSON objects): records to `ImportRow`s."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
-from storage.formats.answers import label_from_object, labels_from_list, passage_from, verdict_of
-from storage.formats.rows import FormatError, ImportRow, Label, LabelKind, Passage, Row, RowError
+from storage.formats.answers import is_verdict, verdict_of
+from storage.formats.columns import ColumnMapping, Record, checked_mapping
+from storage.formats.fields import Fields
+from storage.formats.labels import NOTHING_SAID, Given, labels_of
+from storage.formats.passages import passage_or_reason, passages_of
+from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
+from storage.formats.squad import answers_of_question
+from storage.formats.tagged import joined_tokens, tagged_labels
+from storage.formats.texts import NOBODY, check_text
+from storage.formats.values import decoded, plain_value, string
 from storage.records import InvalidRecord, Verdict
 
-Record = Mapping[str, Any]
-
-# names met in corpora, best first; compared without case, spaces, '_' and '-'
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "post_id": (
-        "postid",
-        "id",
-        "docid",
-        "documentid",
-        "submissionid",
-        "submission",
-        "textid",
-        "commentid",
-        "uid",
-        "name",
-        "docname",
-    ),
-    "text": (
-        "text",
-        "posttext",
-        "post",
-        "body",
-        "selftext",
-        "content",
-        "comment",
-        "message",
-        "document",
-        "tweet",
-        "sentence",
-    ),
-    "author": ("author", "user", "username", "userid", "authorid", "subjectid", "subject", "patientid"),
-    "source": ("source", "subreddit", "forum", "platform", "dataset"),
-    "posted_at": ("postedat", "createdutc", "date", "timestamp", "datetime", "postdate", "time"),
-    "split": ("split", "fold", "subset", "partition"),
-    "criterion": ("criterion", "criterionid", "label", "symptom", "dsm5symptom", "category", "class", "tag"),
-    "verdict": ("verdict", "status", "answer"),
-    "start": ("start", "startoffset", "begin", "spanstart"),
-    "end": ("end", "endoffset", "stop", "spanend"),
-    "evidence": ("quote", "evidence", "evidencetext", "sentencetext", "spantext", "excerpt", "passage"),
-    "annotator": ("reviewer", "annotator", "annotatorid", "rater", "labeler"),
-    "created_at": ("createdat", "annotatedat"),
-    "note": ("note", "explanation", "remark"),
-    "annotations": ("annotations",),
-    "history": ("history",),
-    "predictions": ("predictions",),
-    "meta": ("meta", "metadata"),
-}
-FIELDS = tuple(SYNONYMS)
 IGNORED = ("manifest",)
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnMapping:
-    """Column name by field. A field that is missing has no column. `rest`: keep the other columns in `meta`."""
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    rest: bool = True
-
-    def get(self, record: Record, name: str) -> Any:
-        column = self.columns.get(name)
-        value = None if column is None else record.get(column)
-        return None if _is_empty(value) else value
+def read_table(
+    columns: Sequence[str], sample: Sequence[Record], records: Iterable[tuple[int, Record | RowError]], source: Source
+) -> Iterator[Row]:
+    """The records as rows. Raises FormatError if no column can be the text of a post."""
+    mapping = checked_mapping(columns, source.columns, sample, criteria=source.criteria)
+    yield from rows_of_records(records, mapping, source)
 
 
-def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict[str, str]:
-    """Column by field, from the names; a text column that has no usual name is the one with the longest texts."""
-    plain = {_plain(c): c for c in reversed(columns)}
-    found: dict[str, str] = {}
-    for name, synonyms in SYNONYMS.items():
-        column = next((plain[s] for s in synonyms if s in plain and plain[s] not in found.values()), None)
-        if column is not None:
-            found[name] = column
-    if "text" not in found:
-        lengths = {c: sum(len(str(r.get(c) or "")) for r in sample) for c in columns if c not in found.values()}
-        longest = max(lengths, key=lambda c: lengths[c], default=None)
-        if longest is not None and lengths[longest] >= 20 * max(1, len(sample)):
-            found["text"] = longest
-    return found
-
-
-def checked_mapping(
-    columns: Sequence[str], chosen: Mapping[str, str] | None, sample: Sequence[Record]
-) -> ColumnMapping:
-    """The mapping to read with: the guess, with what was chosen on top ('' takes a field away).
-
-    Raises FormatError if a chosen column is not there, or if nothing could be the text or labels of known posts.
-    """
-    mapping = guess_mapping(columns, sample)
-    for name, column in (chosen or {}).items():
-        if name not in SYNONYMS:
-            raise FormatError(f"There is no field {name!r} to map. Fields: {', '.join(FIELDS)}.")
-        if column and column not in columns:
-            raise FormatError(f"There is no column {column!r}. The file has: {_listed(columns)}.")
-        mapping = {k: v for k, v in mapping.items() if v != column and k != name}
-        if column:
-            mapping[name] = column
-    if "text" not in mapping and not ("post_id" in mapping and {"criterion", "annotations"} & mapping.keys()):
-        raise FormatError(
-            f"No column looks like the text of a post. The file has: {_listed(columns)}. Say which one is the text."
-        )
-    return ColumnMapping(mapping)
-
-
-def rows_of_records(records: Iterable[tuple[int, Record | RowError]], mapping: ColumnMapping) -> Iterator[Row]:
-    """Numbered records as ImportRows; a record that contradicts itself becomes a RowError."""
+def rows_of_records(
+    records: Iterable[tuple[int, Record | RowError]], mapping: ColumnMapping, source: Source
+) -> Iterator[Row]:
+    """Numbered records as ImportRows; what cannot be read of a record costs itself, or the row where it is the text."""
     for number, record in records:
         if isinstance(record, RowError):
             yield record
             continue
+        reader = _RowReader(number, record, mapping, source)
         try:
-            yield _row(number, record, mapping)
-        except (InvalidRecord, json.JSONDecodeError, RecursionError, ValueError) as error:
-            yield RowError(number, str(error))
+            yield reader.row()
+        except InvalidRecord as error:
+            yield reader.refused(str(error))
 
 
-def _row(number: int, record: Record, mapping: ColumnMapping) -> ImportRow:
-    history = _decoded(mapping.get(record, "history"))
-    settled = labels_from_list(_decoded(mapping.get(record, "annotations")))
-    predictions = labels_from_list(_decoded(mapping.get(record, "predictions")), kind=LabelKind.PREDICTION)
-    answers = labels_from_list(history) if history else settled
-    return ImportRow(
-        number=number,
-        post_id=_string(mapping.get(record, "post_id")),
-        text=_text(mapping.get(record, "text")),
-        author=_string(mapping.get(record, "author")),
-        source=_string(mapping.get(record, "source")),
-        posted_at=_string(mapping.get(record, "posted_at")),
-        split=_string(mapping.get(record, "split")),
-        meta=_meta(record, mapping),
-        labels=(*answers, *predictions, *_flat_label(record, mapping)),
-        gold=settled if history else (),
-    )
+class _RowReader:
+    """One record on its way to a row."""
 
+    def __init__(self, number: int, record: Record, mapping: ColumnMapping, source: Source) -> None:
+        self._number, self._mapping, self._source = number, mapping, source
+        self._fields = Fields(record)
+        self._notes: list[tuple[str, str]] = []
+        self._labels: list[Label] = []
+        self._post_id: str | None = None
 
-def _flat_label(record: Record, mapping: ColumnMapping) -> tuple[Label, ...]:
-    """The label that a row of a table holds: one criterion, and one span or words, or a verdict alone."""
-    criterion = mapping.get(record, "criterion")
-    if criterion is None:
-        return ()
-    if isinstance(criterion, Sequence) and not isinstance(criterion, str):
-        raise InvalidRecord("the criterion is a list; map it as annotations, or give one row per criterion")
-    passages = _flat_passages(record, mapping)
-    said = mapping.get(record, "verdict")
-    verdict = verdict_of(said) or (Verdict.EVIDENCE if passages else None)
-    if verdict is None:
-        raise InvalidRecord(f"{criterion}: neither a verdict nor evidence")
-    refused = verdict is Verdict.NO_EVIDENCE
-    return (
-        Label(
-            criterion=str(criterion).strip(),
-            verdict=verdict,
-            passages=() if refused else passages,
-            rejected=passages if refused else (),
+    def row(self) -> ImportRow:
+        self._post_id = None if self._mapping.squad else string(self._take("post_id"))
+        text = self._text()
+        history, settled = self._labels_in("history"), self._labels_in("annotations")
+        predictions = self._labels_in("predictions", LabelKind.PREDICTION)
+        self._labels = [*(history or settled), *predictions]
+        for column, kind in self._mapping.lists.items():
+            self._labels += labels_of(self._fields.take(column, "labels"), self._fields, column, Given(kind))
+        self._labels += [*self._flat_label(), *self._wide_labels(), *self._tagged(text), *self._question()]
+        author = string(self._take("author"))
+        source, posted_at, split = (string(self._take(n)) for n in ("source", "posted_at", "split"))
+        return ImportRow(
+            number=self._number,
+            post_id=self._post_id,
+            text=text,
+            author=None if author in NOBODY else author,
+            source=source,
+            posted_at=posted_at,
+            split=split,
+            meta=self._meta(),
+            labels=tuple(self._labels),
+            gold=settled if history else (),
+            part=split,
+            notes=tuple(self._notes),
+            account=self._fields.account,
+        )
+
+    def refused(self, reason: str) -> RowError:
+        self._fields.settle()
+        return RowError(self._number, reason, self._fields.account, self._post_id, tuple(self._labels))
+
+    # --- the text
+
+    def _text(self) -> str | None:
+        column = self._mapping.columns.get("text")
+        if column is None:
+            return self._tokens_text()
+        if self._mapping.joined:
+            parts = [self._words(self._fields.take(c, "text")) for c in self._mapping.joined]
+            return "\n\n".join(p for p in parts if p) or None
+        if column == "selftext" and column not in self._fields:  # a post of Reddit's that is a title alone
+            return self._words(self._fields.take("title", "text"))
+        return self._words(self._take("text"))
+
+    def _words(self, value: Any) -> str | None:
+        text, notes = check_text(value)
+        self._notes += notes
+        return text
+
+    def _tokens_text(self) -> str | None:
+        if self._mapping.tokens is None:
+            return None
+        words = decoded(self._fields.peek(self._mapping.tokens[0]))
+        return joined_tokens(words)[0] if isinstance(words, list) and words else None
+
+    # --- labels
+
+    def _labels_in(self, name: str, kind: LabelKind = LabelKind.ANSWER) -> tuple[Label, ...]:
+        column = self._mapping.columns.get(name)
+        if column is None or column not in self._fields:
+            return ()
+        given = Given(kind, revision=name == "history")
+        return labels_of(self._fields.take(column, name), self._fields, column, given)
+
+    def _flat_label(self) -> tuple[Label, ...]:
+        """The label that a row of a table holds: one criterion, and one passage or several, or a verdict alone."""
+        column = self._mapping.columns.get("criterion", "")
+        criterion = self._fields.peek(column)
+        if criterion is None:
+            return ()
+        if not isinstance(criterion, str | int | float):
+            self._fields.keep(column, "a list of labels of the whole post")
+            return labels_of(criterion, self._fields, column, Given())
+        given = Given(
+            label=string(criterion),
+            annotator=string(self._take("annotator")),
+            created_at=string(self._take("created_at")),
             whole=False,
-            annotator=_string(mapping.get(record, "annotator")),
-            created_at=_string(mapping.get(record, "created_at")),
-            note=_string(mapping.get(record, "note")) or "",
-        ),
-    )
+        )
+        note = string(self._take("note")) or ""
+        found, bad = self._flat_passages()
+        said = self._take("verdict")
+        left = [given.a_label(None, None, left_out=reason) for reason in bad]
+        if said is not None and not is_verdict(said):
+            self._fields.keep(column, "with an unknown verdict")
+            why = f"{string(said)!r} is no verdict; use evidence, no_evidence or unsure"
+            return (*left, given.a_label(None, None, left_out=why))
+        if verdict_of(said) is None and not found:
+            self._fields.keep(column, "a label of the whole post, not read as an answer")
+            return tuple(left) or (given.a_label(None, None, left_out=NOTHING_SAID),)
+        self._fields.take(column, "criterion")
+        return (*left, replace(_answer(given, verdict_of(said), found), note=note))
+
+    def _flat_passages(self) -> tuple[tuple[Passage, ...], list[str]]:
+        """The passages of the row: by its offsets, or by what its evidence says; and the reasons why others cannot be read."""
+        start, end, evidence = (self._take(n) for n in ("start", "end", "evidence"))
+        if start is None and end is None:
+            return passages_of(evidence)
+        found = passage_or_reason(start, end, evidence if isinstance(evidence, str) else None)
+        return ((), [found]) if isinstance(found, str) else ((found,), [])
+
+    def _wide_labels(self) -> Iterator[Label]:
+        """Labels of columns that bear a criterion's name."""
+        for criterion, (verdict_column, evidence_column) in self._mapping.wide.items():
+            given = Given(label=criterion)
+            found, bad = passages_of(self._fields.take(evidence_column, f"evidence of {criterion}"))
+            said = self._fields.peek(verdict_column or "")
+            yield from (given.a_label(None, None, left_out=reason) for reason in bad)
+            if said is not None and not is_verdict(said):
+                self._fields.keep(str(verdict_column), "is no verdict")
+                yield given.a_label(None, None, left_out=f"{string(said)!r} is no verdict")
+                continue
+            verdict = verdict_of(self._fields.take(verdict_column, f"verdict of {criterion}"))
+            if verdict is not None or found:
+                yield _answer(given, verdict, found)
+
+    def _tagged(self, text: str | None) -> tuple[Label, ...]:
+        if self._mapping.tokens is None or text is None:
+            return ()
+        words_column, tags_column = self._mapping.tokens
+        words, tags = (decoded(self._fields.take(c, t)) for c, t in ((words_column, "text"), (tags_column, "labels")))
+        if not isinstance(words, list) or not isinstance(tags, list) or len(words) != len(tags):
+            self._notes.append(("label", f"{tags_column}: the tags are not as many as the words"))
+            return ()
+        return tagged_labels([str(w) for w in words], [str(t) for t in tags], text)
+
+    def _question(self) -> tuple[Label, ...]:
+        if not self._mapping.squad:
+            return ()
+        self._fields.keep("id", "the id of a question")
+        return answers_of_question(self._fields, whole=False)
+
+    # --- the rest
+
+    def _meta(self) -> dict[str, Any]:
+        meta = decoded(self._take("meta"))
+        found: dict[str, Any] = {str(k): plain_value(v) for k, v in meta.items()} if isinstance(meta, Mapping) else {}
+        if meta is not None and not isinstance(meta, Mapping):
+            found["meta"] = plain_value(meta)
+        for name in IGNORED:
+            self._fields.leave(name, "of another export")
+        for column, hint in self._mapping.hints.items():
+            self._fields.keep(column, hint)
+        return found | self._fields.settle()
+
+    def _take(self, name: str) -> Any:
+        column = self._mapping.columns.get(name)
+        return None if column is None else self._fields.take(column, name)
 
 
-def _flat_passages(record: Record, mapping: ColumnMapping) -> tuple[Passage, ...]:
-    start, end = mapping.get(record, "start"), mapping.get(record, "end")
-    evidence = mapping.get(record, "evidence")
-    if start is not None and end is not None:
-        quote = evidence if isinstance(evidence, str) else None
-        return (passage_from({"start": start, "end": end, "text": quote}),)
-    evidence = (
-        _decoded(evidence) if isinstance(evidence, str) and evidence.lstrip().startswith(("[", "{")) else evidence
-    )
-    if evidence is None:
-        return ()
-    return label_from_object(
-        {"criterion": "-", "spans": [evidence] if isinstance(evidence, Mapping) else evidence}
-    ).passages
-
-
-def _meta(record: Record, mapping: ColumnMapping) -> dict[str, Any]:
-    meta = _decoded(mapping.get(record, "meta"))
-    found: dict[str, Any] = dict(meta) if isinstance(meta, Mapping) else {}
-    if meta is not None and not isinstance(meta, Mapping):
-        found["meta"] = meta
-    if mapping.rest:
-        used = {*mapping.columns.values(), *IGNORED}
-        found.update({k: _plain_value(v) for k, v in record.items() if k not in used and not _is_empty(v)})
-    return found
-
-
-def _decoded(value: Any) -> Any:
-    """A JSON string as its value; a string that is none as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
-
-
-def _string(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a spreadsheet's 17 arrives as 17.0
-    return str(value).strip() or None
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise InvalidRecord(f"the text is {type(value).__name__}, not words")
-
-
-def _plain_value(value: Any) -> Any:
-    """A value that JSON can hold."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): _plain_value(v) for k, v in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [_plain_value(v) for v in value]
-    return str(value)
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value) or (isinstance(value, str) and not value)
-
-
-def _plain(name: str) -> str:
-    return "".join(ch for ch in name.casefold() if ch.isalnum())
-
-
-def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(columns[:20])
-    return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
+def _answer(given: Given, verdict: Verdict | None, passages: tuple[Passage, ...]) -> Label:
+    """The label of a row; the passages of a refusal are those that were looked at."""
+    refused = verdict is Verdict.NO_EVIDENCE
+    label = given.a_label(None, verdict or Verdict.EVIDENCE, *(() if refused else passages))
+    return replace(label, rejected=passages if refused else ())

@@ -1,21 +1,22 @@
-"""Excel workbooks: out one sheet with the columns of our CSV; in the first sheet with a header. Through openpyxl, row by row."""
+"""Excel workbooks: out one sheet with the columns of our CSV; in every sheet that holds posts or labels. Through openpyxl, row by row."""
 
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from storage.formats import delimited
-from storage.formats.archive import MAX_BYTES, MAX_RATIO, RATIO_FREE_BYTES, add_file
-from storage.formats.delimited import COLUMNS, SAMPLE_RECORDS, as_cell, guard, is_own_table, table_rows, unguard
-from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Written
-from storage.formats.table import Record, checked_mapping, rows_of_records
+from storage.formats.archive import add_file
+from storage.formats.columns import Record, checked_mapping
+from storage.formats.delimited import COLUMNS, as_cell, guard, is_own_table, table_rows, unguard
+from storage.formats.ledger import LINE, Ledger, Outcome
+from storage.formats.rows import ExportContext, ExportPost, Row, RowError, Source, Written
+from storage.formats.table import rows_of_records
+from storage.formats.workbook import Sheet, chosen_sheets, open_workbook, shown
 
 MAX_CELL_CHARACTERS = 32_767
 MAX_ROWS = 1_048_576
@@ -87,28 +88,55 @@ def _unescaped(cell: str) -> str:
     return _ESCAPED.sub(lambda m: chr(int(m.group(1), 16)), cell)
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
-    """The rows of the first sheet. Formulas count as the values that were saved with them."""
-    header, sample = preview(path, encoding=encoding)
-    mapping = checked_mapping(header, columns, sample)
-    yield from rows_of_records(_records(path), mapping)
+# --- in
 
 
-def preview(path: Path, *, encoding: str) -> tuple[list[str], list[Record]]:
-    with _rows(path) as rows:
-        header = _header(rows, path.name)
-    records = (r for _, r in _records(path) if not isinstance(r, RowError))
-    return header, list(islice(records, SAMPLE_RECORDS))
+def read(source: Source) -> Iterator[Row]:
+    """The rows of the sheets that hold posts or labels. Formulas count as the values that were saved with them."""
+    with open_workbook(source.path) as book:
+        sheets = chosen_sheets(book, source)
+        for sheet in sheets:
+            mapping = checked_mapping(
+                sheet.header, _columns_there(source.columns, sheet, sheets), sheet.sample, criteria=source.criteria
+            )
+            for row in rows_of_records(_records(sheet, source), mapping, source):
+                if len(sheets) == 1:
+                    yield row
+                elif isinstance(row, RowError):
+                    yield replace(row, reason=f"sheet {sheet.name}: {row.reason}")
+                else:
+                    yield replace(row, part=sheet.name)
 
 
-def _records(path: Path) -> Iterator[tuple[int, Record | RowError]]:
-    with _rows(path) as rows:
-        header = _header(rows, path.name)
-        own = is_own_table(header)
-        for number, values in enumerate(rows, start=2):
-            cells = [_value(v, own) for v in values]
-            if any(cell not in (None, "") for cell in cells):
-                yield number, _record(number, header, cells)
+def _columns_there(columns: Mapping[str, str], sheet: Sheet, sheets: Sequence[Sheet]) -> dict[str, str]:
+    """The chosen columns that the sheet has; all of them where no sheet has them, so that they are refused by name."""
+    elsewhere = {c for other in sheets for c in other.header}
+    return {k: v for k, v in columns.items() if not v or v in sheet.header or v not in elsewhere}
+
+
+def preview(source: Source) -> tuple[list[str], list[Record]]:
+    with open_workbook(source.path) as book:
+        sheets = chosen_sheets(book, replace(source, ledger=Ledger()))
+        return sheets[0].header, sheets[0].sample
+
+
+def sheet_names(path: Path) -> list[str]:
+    """The names of the workbook's sheets, in their order. Raises FormatError."""
+    with open_workbook(path) as book:
+        return [s.name for s in book.sheets]
+
+
+def _records(sheet: Sheet, source: Source) -> Iterator[tuple[int, Record | RowError]]:
+    own = is_own_table(sheet.header)
+    names = [c.strip() for c in sheet.cells]
+    for number, values in sheet.rows():
+        if number <= sheet.header_row:
+            continue
+        cells = [_value(v, own) for v in values]
+        if [as_cell(c).strip() for c in cells[: len(names)]] == names:
+            source.ledger.count(LINE, "repeated header", Outcome.LEFT, f"row {number} repeats the names of the columns")
+        elif any(cell not in (None, "") for cell in cells):
+            yield number, _record(number, sheet.header, cells)
 
 
 def _record(number: int, header: list[str], cells: list[Any]) -> Record | RowError:
@@ -120,45 +148,4 @@ def _record(number: int, header: list[str], cells: list[Any]) -> Record | RowErr
 def _value(value: Any, own: bool) -> Any:
     if isinstance(value, str):
         return unguard(_unescaped(value)) if own else _unescaped(value)
-    return value if isinstance(value, int | float | bool) or value is None else str(value)
-
-
-def _header(rows: Iterator[tuple[Any, ...]], name: str) -> list[str]:
-    for values in rows:
-        header = [as_cell(v).strip() for v in values]
-        while header and not header[-1]:
-            header.pop()
-        if header:
-            twice = next((c for c in header if header.count(c) > 1), None)
-            if twice is not None:
-                raise FormatError(f"{name} has two columns with the name {twice!r}. Rename one of them.")
-            return header
-    raise FormatError(f"{name} has no header in its first sheet.")
-
-
-@contextmanager
-def _rows(path: Path) -> Iterator[Iterator[tuple[Any, ...]]]:
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    _check_size(path)
-    with path.open("rb") as file:  # openpyxl judges a path by its extension, a file by its content
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about styles and print settings, which are not read
-                book = load_workbook(file, read_only=True, data_only=True)
-        except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
-            raise FormatError(f"{path.name} is no readable Excel workbook ({error}).") from error
-        try:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # some programs write wrong ones
-            yield sheet.iter_rows(values_only=True)
-        finally:
-            book.close()
-
-
-def _check_size(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        total = sum(m.file_size for m in archive.infolist())
-    if total > MAX_BYTES or (total > RATIO_FREE_BYTES and total > MAX_RATIO * path.stat().st_size):
-        raise FormatError(f"{path.name} unpacks to {total >> 20} MB: refused as a zip bomb.")
+    return shown(value)

@@ -14,7 +14,7 @@ from annotator.exchange.exporting import ExportRefused, export_file
 from annotator.exchange.hub_datasets import HubRefused, push_to_hub
 from annotator.exchange.options import ImportRefused
 from annotator.exchange.use_cases import import_file, report_lines
-from storage.formats import archive
+from storage.formats import budget
 from storage.formats.rows import FormatError
 from storage.store import Store
 from tests.annotator.exchange_rows import jsonl, post_ids
@@ -90,23 +90,24 @@ def test_bad_rows_are_refused_alone_each_with_its_reason(store: Store, tmp_path:
         {"id": "nul", "text": "a\x00b"},
         {"id": "half", "text": "x \ud83d y"},
         {"id": "blank", "text": "  \n"},
-        {"id": "number", "text": 17},
+        {"id": "object", "text": {"words": 17}},
         {"id": "split", "text": "Fine.", "split": "holdout"},
         {"id": "good", "text": "Fine & well."},
         "[1, 2]",
         {"id": "list", "text": "Fine!", "annotations": 3},
     ]
     report = import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
-    assert post_ids(store) == ["good"]
+    assert post_ids(store) == ["good", "list"]
     assert [(r["row"], r["reason"]) for r in report["rejected"]] == [
         (1, "Post 'nul' holds a NUL character; remove it and try again."),
         (2, "Post 'half' holds half of a UTF-16 pair and cannot be stored as Unicode text."),
-        (3, "Post blank has no text."),
-        (4, "the text is int, not words"),
+        (3, "has no text"),
+        (4, "the text is an object, not words; say which column is the text (--column text=NAME)"),
         (5, "'holdout' is no split; use train, dev or test"),
-        (7, "is a list, not an object with named fields"),
-        (8, "the annotations are int, not a list"),
+        (7, "is a list, not an object with named fields, nor a pair [text, {entities}]"),
     ]
+    issues = [(i.row, i.reason) for i in store.import_issues(report["import_id"]) if i.kind == "label"]
+    assert issues == [(8, "(no label): is a number, no list of labels")]
 
 
 def test_one_broken_row_among_many_costs_only_itself(store: Store, tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_broken_bytes_in_one_row_do_not_change_the_others(store: Store, tmp_path
     (tmp_path / "x.csv").write_bytes(b"id,text\n" + good + b"bad,sch\xe4fchen\n")
     report = import_file(store, tmp_path / "x.csv")
     assert (report["imported"], report["encoding"]) == (50, "utf-8")
-    assert report["rejected"] == [{"row": 52, "reason": "holds bytes that do not fit the file's encoding"}]
+    assert report["rejected"] == [{"row": 52, "reason": "holds bytes that do not fit the file's encoding (utf-8)"}]
 
 
 def test_a_very_long_post_is_kept_whole(store: Store, tmp_path: Path) -> None:
@@ -160,10 +161,10 @@ def test_a_full_disk_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: p
 
 
 def test_a_zip_bomb_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "RATIO_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(budget, "RATIO_FREE_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr("posts.csv", b"id,text\n" + b"0" * (16 << 20))
-    assert "refused as a zip bomb" in refused(store, tmp_path / "x.zip")
+    assert "refused as a bomb" in refused(store, tmp_path / "x.zip")
 
 
 @pytest.mark.parametrize("name", ["../evil.csv", "/tmp/evil.csv", "a\\..\\..\\evil.csv"])
@@ -204,5 +205,5 @@ def test_the_report_lists_every_row_that_was_not_taken(store: Store, tmp_path: P
     report = import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
     lines = "".join(report_lines(store, report["import_id"])).splitlines()
     assert lines[0] == "row,post_id,kind,reason,evidence"
-    assert {line.split(",")[2] for line in lines[1:]} == {"rejected", "duplicate"}
+    assert {line.split(",")[2] for line in lines[1:]} == {"rejected", "duplicate", "left out"}
     assert any(line.startswith("1,'=1,rejected") for line in lines)

@@ -1,0 +1,335 @@
+"""Which column of a table is what: guessed from the names and the first records, with what was chosen on top."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.formats.answers import is_verdict
+from storage.formats.labels import holds_labels
+from storage.formats.rows import FormatError, LabelKind
+from storage.formats.values import decoded, is_empty, is_number, plain
+
+Record = Mapping[str, Any]
+
+# names met in corpora, best first; compared without case, spaces, '_' and '-'
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "post_id": (
+        "postid",
+        "id",
+        "docid",
+        "documentid",
+        "submissionid",
+        "submission",
+        "textid",
+        "commentid",
+        "tweetid",
+        "uid",
+        "uuid",
+        "guid",
+        "docname",
+        "name",
+        "index",
+        "nr",
+        "no",
+        "key",
+    ),
+    "text": (
+        "text",
+        "posttext",
+        "fulltext",
+        "rawtext",
+        "post",
+        "body",
+        "selftext",
+        "content",
+        "displayedtext",
+        "comment",
+        "message",
+        "document",
+        "tweet",
+        "statement",
+        "context",
+        "beitrag",
+        "texte",
+        "texto",
+        "sentence",
+    ),
+    "author": ("author", "user", "username", "userid", "authorid", "subjectid", "subject", "patientid"),
+    "source": ("source", "subreddit", "forum", "platform", "dataset"),
+    "posted_at": ("postedat", "createdutc", "date", "timestamp", "datetime", "postdate", "time"),
+    "split": ("split", "fold", "subset", "partition"),
+    "criterion": (
+        "criterion",
+        "criterionid",
+        "label",
+        "symptom",
+        "dsm5symptom",
+        "category",
+        "class",
+        "tag",
+        "kriterium",
+        "critere",
+        "criterio",
+    ),
+    "verdict": ("verdict", "status", "answer"),
+    "start": ("start", "startoffset", "startchar", "begin", "spanstart", "von"),
+    "end": ("end", "endoffset", "endchar", "stop", "spanend", "bis"),
+    "evidence": ("quote", "evidence", "evidencetext", "sentencetext", "spantext", "excerpt", "passage", "span"),
+    "annotator": ("reviewer", "annotator", "annotatorid", "rater", "labeler"),
+    "created_at": ("createdat", "annotatedat"),
+    "note": ("note", "explanation", "remark"),
+    "annotations": ("annotations",),
+    "history": ("history",),
+    "predictions": ("predictions",),
+    "meta": ("meta", "metadata"),
+}
+FIELDS = tuple(SYNONYMS)
+_LISTS = ("annotations", "history", "predictions", "meta")
+_ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID|Nr|_id)$", re.IGNORECASE)
+_BARE_ID = re.compile(r"[a-z]*(?:id|nr)$")
+_TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag", "label", "goldlabels")
+_TOKENS = ("tokens", "words", "token", "wordlist")
+_EVIDENCE_OF = (
+    "evidence",
+    "evidencetext",
+    "text",
+    "quote",
+    "quotes",
+    "span",
+    "spans",
+    "sentence",
+    "passage",
+    "words",
+    "excerpt",
+)
+_PREDICTED = re.compile(r"predict|suggest|proposal|machine|model_output", re.IGNORECASE)
+_TAG = re.compile(r"(?:O|[BIESLU][-_].+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """Column name by field. A field that is missing has no column.
+
+    lists: columns that hold lists of labels, with the kind of their labels. wide: the columns (verdict, evidence) of a criterion that has
+    columns of its own; either may be None. tokens: the columns of words and of their tags. squad: the columns are a question's.
+    hints: what is to be said of a column that is kept in meta. joined: columns that are the text together (`title+body`).
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, LabelKind] = field(default_factory=dict)
+    wide: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    tokens: tuple[str, str] | None = None
+    squad: bool = False
+    hints: Mapping[str, str] = field(default_factory=dict)
+    joined: tuple[str, ...] = ()
+
+
+def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict[str, str]:
+    """Column by field, from the names and the values; the text is, if no name says so, the column with the most words."""
+    found = {name: column for name, column in _by_name(columns, sample).items() if _fits(name, column, sample)}
+    if "text" not in found:
+        words = {c: _prose(c, sample) for c in columns if c not in found.values()}
+        longest = max(words, key=lambda c: words[c], default=None)
+        if longest is not None and words[longest] >= 3 * max(1, len(sample)):
+            found["text"] = longest
+    if "post_id" not in found:
+        named = [c for c in columns if c not in found.values() and _is_id_name(c) and _is_unique(c, sample)]
+        if named:
+            found["post_id"] = named[0]
+    return _without_labels_of_posts(found)
+
+
+def _by_name(columns: Sequence[str], sample: Sequence[Record]) -> dict[str, str]:
+    names = {plain(c): c for c in reversed(columns) if plain(c)}
+    found: dict[str, str] = {}
+    for name, synonyms in SYNONYMS.items():
+        fitting = (names[s] for s in synonyms if s in names and names[s] not in found.values())
+        column = next((c for c in fitting if _fits(name, c, sample)), None)
+        if column is not None:
+            found[name] = column
+    return found
+
+
+def _is_id_name(column: str) -> bool:
+    return bool(_ID_NAME.search(column.strip()) or _BARE_ID.fullmatch(plain(column)))
+
+
+def _values(column: str, sample: Sequence[Record]) -> list[Any]:
+    return [v for r in sample if not is_empty(v := r.get(column))]
+
+
+def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
+    """Whether the values can be what the name says."""
+    values = _values(column, sample)
+    if not values:
+        return True
+    if name == "text":
+        return any(not isinstance(v, list | tuple | Mapping) and not holds_labels(v) for v in values)
+    if name == "verdict":
+        return all(map(is_verdict, values))
+    if name in ("start", "end"):
+        return sum(map(is_number, values)) * 2 > len(values)
+    if name == "criterion":
+        return any(isinstance(v, str) and not _is_listed(v) for v in values)
+    if name == "post_id":
+        bare = plain(column) in ("name", "index", "nr", "no", "key")
+        return not any(map(_is_listed, values)) and (not bare or _is_unique(column, sample))
+    if name == "split":
+        return all(isinstance(v, str) and len(v) < 20 for v in values)
+    if name == "evidence" or name in _LISTS:
+        return True
+    return not any(map(_is_listed, values))
+
+
+def _is_listed(value: Any) -> bool:
+    return isinstance(decoded(value), list | tuple | Mapping)
+
+
+def _is_unique(column: str, sample: Sequence[Record]) -> bool:
+    values = [str(v) for v in _values(column, sample) if not _is_listed(v)]
+    return len(values) == len(sample) and len(set(values)) == len(values)
+
+
+def _prose(column: str, sample: Sequence[Record]) -> int:
+    """Words in the column; an address or a list is none."""
+    texts = [v for v in _values(column, sample) if isinstance(v, str) and not _is_listed(v)]
+    return sum(len(t.split()) for t in texts if not t.startswith(("http://", "https://")))
+
+
+def _without_labels_of_posts(found: dict[str, str]) -> dict[str, str]:
+    """Without a criterion that has neither verdict nor passage beside it, and without what belongs to a criterion that is not there."""
+    said = "verdict" in found or "evidence" in found or {"start", "end"} <= found.keys()
+    if "criterion" in found and not said:
+        del found["criterion"]
+    if "criterion" not in found:
+        for name in ("verdict", "start", "end", "evidence", "note", "created_at"):
+            found.pop(name, None)
+    return found
+
+
+# --- the mapping to read with
+
+
+def checked_mapping(
+    columns: Sequence[str], chosen: Mapping[str, str] | None, sample: Sequence[Record], *, criteria: Sequence[str] = ()
+) -> ColumnMapping:
+    """The mapping to read with: the guess, with what was chosen on top ('' takes a field away). criteria: names of columns of a wide table.
+
+    Raises FormatError if a chosen column is not there, or if nothing could be the text or labels of known posts.
+    """
+    mapping = guess_mapping(columns, sample)
+    joined: tuple[str, ...] = ()
+    for name, column in (chosen or {}).items():
+        if name not in SYNONYMS:
+            raise FormatError(f"There is no field {name!r} to map. Fields: {', '.join(FIELDS)}.")
+        if name == "text" and column not in columns and set(_parts(column)) <= set(columns):
+            joined = _parts(column)
+            mapping = {k: v for k, v in mapping.items() if v not in joined} | {"text": joined[0]}
+            continue
+        if column and column not in columns:
+            raise FormatError(f"There is no column {column!r}. The file has: {listed(columns)}.")
+        mapping = {k: v for k, v in mapping.items() if v != column and k != name}
+        if column:
+            mapping[name] = column
+    free = [c for c in columns if c not in mapping.values() and c not in joined]
+    tokens = _token_columns(free, sample)
+    squad = _is_squad(columns) and "text" not in (chosen or {})
+    lists = {} if squad else {c: _kind(c) for c in free if any(holds_labels(v) for v in _values(c, sample))}
+    if tokens is not None:
+        lists.pop(tokens[1], None)
+    wide = _wide_columns(free, criteria, sample)
+    has_labels = {"criterion", "annotations"} & mapping.keys() or lists or wide
+    if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
+        raise FormatError(_no_text(columns, sample))
+    return ColumnMapping(mapping, lists, wide, tokens, squad, _hints(free, lists, sample), joined)
+
+
+def _parts(column: str) -> tuple[str, ...]:
+    """The columns of `title+body`."""
+    return tuple(p.strip() for p in column.split("+")) if "+" in column else (column,)
+
+
+def _no_text(columns: Sequence[str], sample: Sequence[Record]) -> str:
+    lists = [c for c in columns if any(_is_listed(v) for v in _values(c, sample))]
+    words = f"No column looks like the text of a post. The file has: {listed(columns)}."
+    words += f" These hold lists or objects, not words: {listed(lists)}." if lists else ""
+    return words + " Say which one is the text (--column text=NAME)."
+
+
+def _kind(column: str) -> LabelKind:
+    return LabelKind.PREDICTION if _PREDICTED.search(column) else LabelKind.ANSWER
+
+
+def _token_columns(columns: Sequence[str], sample: Sequence[Record]) -> tuple[str, str] | None:
+    """The columns of words and tags that stand beside each other in lists of equal lengths."""
+    names = {plain(c): c for c in reversed(columns)}
+    for words in (names[n] for n in _TOKENS if n in names):
+        for tags in (names[n] for n in _TAGS if n in names and names[n] != words):
+            pairs = [(decoded(r.get(words)), decoded(r.get(tags))) for r in sample]
+            pairs = [(w, t) for w, t in pairs if isinstance(w, list) and isinstance(t, list) and w]
+            fitting = [t for w, t in pairs if len(w) == len(t) and all(isinstance(x, str) for x in (*w, *t))]
+            if pairs and len(fitting) * 2 > len(pairs) and any(_TAG.match(x) for t in fitting for x in t):
+                return words, tags
+    return None
+
+
+def _is_squad(columns: Sequence[str]) -> bool:
+    return {"context", "question", "answers"} <= set(columns)
+
+
+def _wide_columns(
+    columns: Sequence[str], criteria: Sequence[str], sample: Sequence[Record]
+) -> dict[str, tuple[str | None, str | None]]:
+    """The columns of criteria that have some of their own: one with verdicts, one with evidence, or both."""
+    names = {plain(c): c for c in reversed(columns)}
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for criterion in criteria:
+        own = plain(criterion)
+        if not own:
+            continue
+        beside = [names[k] for e in _EVIDENCE_OF for k in (own + e, e + own, own + e + "s") if k in names]
+        column = names.get(own)
+        evidence = beside[0] if beside else None
+        if column is not None and evidence is None and not all(map(is_verdict, _values(column, sample))):
+            column, evidence = None, column  # its cells are the evidence
+        if column is not None or evidence is not None:
+            found.setdefault(column or str(evidence), (column, evidence))
+            found[criterion] = found.pop(column or str(evidence))
+    return _each_once(found)
+
+
+def _each_once(found: dict[str, tuple[str | None, str | None]]) -> dict[str, tuple[str | None, str | None]]:
+    """A criterion's id and its name may mean the same columns."""
+    seen: set[tuple[str | None, str | None]] = set()
+    return {k: v for k, v in found.items() if not (v in seen or seen.add(v))}  # type: ignore[func-returns-value]
+
+
+def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, str]:
+    """For columns that are kept in meta although they look like labels: what can be done."""
+    found = {}
+    labelling = set(SYNONYMS["criterion"]) | {
+        "labels",
+        "tags",
+        "categories",
+        "classes",
+        "cats",
+        "status",
+        "annotation",
+        "sentiment",
+    }
+    for column in columns:
+        if column in lists:
+            continue
+        if plain(column) in labelling:
+            found[column] = "a label of the whole post, not read as an answer"
+        elif plain(column) in {*SYNONYMS["start"], *SYNONYMS["end"], *SYNONYMS["evidence"], *SYNONYMS["verdict"]}:
+            found[column] = "belongs to no criterion; with --column criterion=NAME it is read"
+    return found
+
+
+def listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:20])
+    return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")

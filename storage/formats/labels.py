@@ -1,0 +1,341 @@
+"""Labels in every spelling that is met in files → `Label`s. A label that cannot be understood is left out with its reason, never "none".
+
+Objects with offsets, words or both under many names, [start, end, label] lists, lists beside each other (as the datasets library and
+pandas write them), objects by label, JSON or Python lists in a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from storage.formats.answers import is_verdict, verdict_of
+from storage.formats.fields import Fields
+from storage.formats.passages import Names, own_passage, passages_of, taken, transposed
+from storage.formats.rows import Label, LabelKind, Passage, Units
+from storage.formats.values import decoded, is_empty, is_number, kind_of, number, plain, shortened, string, whole
+from storage.formats.vocabulary import (
+    AFFIRMERS,
+    ANNOTATORS,
+    ENDS,
+    LABELS,
+    LENGTHS,
+    LISTS,
+    MODELS,
+    NEGATING,
+    NOTES,
+    QUALIFIERS,
+    STANDING,
+    STARTS,
+    TIMES,
+    VERDICTS,
+)
+from storage.records import InvalidRecord, Verdict
+
+NO_LABEL = "(no label)"
+NOTHING_SAID = "neither a verdict nor a passage"
+WHOLE_POST = "a label of the whole post, without a passage"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What holds for all labels of a list unless one says otherwise. label: where a span names none."""
+
+    kind: LabelKind = LabelKind.ANSWER
+    label: str | None = None
+    annotator: str | None = None
+    created_at: str | None = None
+    model_version: str | None = None
+    units: Units = Units.CODE_POINTS
+    whole: bool = True
+    revision: bool = False
+
+    def a_label(self, criterion: str | None, verdict: Verdict | None, *passages: Passage, left_out: str = "") -> Label:
+        return Label(
+            criterion=(criterion or self.label or NO_LABEL).strip() or NO_LABEL,
+            verdict=verdict,
+            passages=passages,
+            kind=self.kind,
+            annotator=self.annotator,
+            created_at=self.created_at,
+            model_version=self.model_version,
+            units=self.units,
+            whole=self.whole,
+            revision=self.revision,
+            left_out=left_out,
+        )
+
+
+def labels_of(value: Any, owner: Fields, path: str, given: Given) -> tuple[Label, ...]:
+    """The labels in the value of a key. owner: the object that holds the key; path: the key's name in the ledger."""
+    return tuple(_labels(decoded(value), owner, f"{path}[].", given, depth=0))
+
+
+def holds_labels(value: Any) -> bool:
+    """Whether the value is a list (or object) of labelled passages or of answers, in one of the spellings."""
+    value = decoded(value)
+    if isinstance(value, Mapping):
+        value = transposed(value) or ([dict(value)] if _is_label_object(value) else _by_label(value))
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
+        return False
+    return any(_holds_label(item) for item in value[:20])
+
+
+def is_of_whole_post(value: Any) -> bool:
+    """Whether the value names labels without a passage: words, or a list of words."""
+    value = decoded(value)
+    items = value if isinstance(value, list | tuple) else [value]
+    return bool(items) and all(isinstance(v, str | int) for v in items) and _triple(items) is None
+
+
+def _holds_label(item: Any) -> bool:
+    if isinstance(item, Mapping):
+        return _is_label_object(item)
+    if isinstance(item, Sequence) and not isinstance(item, str | bytes):
+        return _triple(item) is not None or (bool(item) and any(_holds_label(inner) for inner in item[:20]))
+    return False
+
+
+def _is_label_object(item: Mapping[str, Any]) -> bool:
+    names = {plain(str(k)) for k, v in item.items() if not is_empty(v)}
+    if not names & set(LABELS):
+        return False
+    placed = bool(names & set(STARTS)) or bool(names & set(LISTS))
+    return placed or bool(names & set(VERDICTS)) or bool(names & {"quote", "evidence", "sentencetext", "excerpt"})
+
+
+def _labels(value: Any, owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:
+    if is_empty(value):
+        return
+    if isinstance(value, Mapping):
+        listed = transposed(value)
+        if listed is not None:
+            yield from _labels(listed, owner, path, given, depth)
+        elif _is_label_object(value) or given.label is not None:
+            yield from labels_of_object(owner.child(value, path), given)
+        else:
+            yield from _labels_by_name(value, owner, path, given, depth)
+        return
+    if isinstance(value, str):
+        yield _of_words(value, given)
+        return
+    if not isinstance(value, Sequence):
+        yield given.a_label(None, None, left_out=f"is {kind_of(value)}, no list of labels")
+        return
+    if (one := _triple(value)) is not None and not any(
+        isinstance(v, Sequence) and not isinstance(v, str) for v in value
+    ):
+        yield _of_triple(value, one, given)
+        return
+    for item in value:
+        if isinstance(item, Mapping):
+            yield from labels_of_object(owner.child(item, path), given)
+        elif isinstance(item, str):
+            yield _of_words(item, given)
+        elif isinstance(item, Sequence) and not isinstance(item, bytes):
+            yield from _of_list(item, owner, path, given, depth)
+        elif not is_empty(item):
+            yield given.a_label(string(item), None, left_out=f"is {kind_of(item)}, no label")
+
+
+def _of_list(item: Sequence[Any], owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:
+    triple = _triple(item)
+    if triple is not None:
+        yield _of_triple(item, triple, given)
+    elif given.label is not None and len(item) == 2 and all(map(is_number, item)):
+        yield given.a_label(None, Verdict.EVIDENCE, Passage(whole(item[0]), whole(item[1])))
+    elif depth < 2 and any(isinstance(x, Mapping | Sequence) and not isinstance(x, str) for x in item):
+        yield from _labels(item, owner, path, given, depth + 1)
+    else:
+        named = next((x for x in item if isinstance(x, str) and x.strip()), None)
+        yield given.a_label(named, None, left_out=f"{shortened(item)} is no passage with a label")
+
+
+def _of_words(words: str, given: Given) -> Label:
+    if given.label is not None:
+        return given.a_label(None, Verdict.EVIDENCE, Passage(quote=words))
+    return given.a_label(words, None, left_out=WHOLE_POST)
+
+
+def _triple(item: Sequence[Any]) -> tuple[int, int, int] | None:
+    """Where start, end and label stand in [start, end, label], [label, start, end] and longer ones; None if it is no such list."""
+    if not 3 <= len(item) <= 5:
+        return None
+    for start, end, label in ((0, 1, 2), (1, 2, 0)):
+        if isinstance(item[label], str) and item[label].strip() and (is_number(item[start]) or is_number(item[end])):
+            return start, end, label
+    return None
+
+
+def _of_triple(item: Sequence[Any], places: tuple[int, int, int], given: Given) -> Label:
+    start, end, label = places
+    rest = [x for n, x in enumerate(item) if n not in places]
+    words = next((x for x in rest if isinstance(x, str) and x), None)
+    score = next((float(x) for x in rest if is_number(x) and not isinstance(x, str) and 0 <= x <= 1), None)
+    try:
+        passage = Passage(whole(item[start]), whole(item[end]), words, score)
+    except InvalidRecord as error:
+        return given.a_label(item[label], None, left_out=str(error))
+    if passage.start is None or passage.end is None:
+        return given.a_label(item[label], None, left_out="has no start or no end")
+    return given.a_label(item[label], Verdict.EVIDENCE, passage)
+
+
+# --- objects
+
+
+def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
+    """The labels of one object: one, or one for each of its names. Raises nothing: what it cannot read is left out with its reason."""
+    names = Names(fields)
+    criteria = _criteria(fields, names) or ([given.label] if given.label else [])
+    taken_back = _qualifier(fields, names)
+    try:
+        made = _made(fields, names, given)
+    except InvalidRecord as error:
+        made = [given.a_label(None, None, left_out=str(error))]
+    for criterion in criteria or [NO_LABEL]:
+        for label in made:
+            label = replace(label, criterion=criterion)
+            if not criteria and not label.left_out:
+                label = replace(label, left_out="names no label")
+            if taken_back and not label.left_out:
+                label = replace(label, left_out=f"marked {taken_back}")
+            yield label
+
+
+def _criteria(fields: Fields, names: Names) -> list[str]:
+    for key in names.keys(LABELS):
+        value = fields.peek(key)
+        found = value if isinstance(value, list | tuple) else [value]
+        labels = [
+            str(v).strip() for v in found if isinstance(v, str | int) and not isinstance(v, bool) and str(v).strip()
+        ]
+        if labels:
+            fields.take(key, "label")
+            return labels
+    return []
+
+
+def _qualifier(fields: Fields, names: Names) -> str:
+    """The key and value that take the label back, in words; '' if none does."""
+    for key in names.keys(QUALIFIERS):
+        value = fields.peek(key)
+        if value is True or (not isinstance(value, list | Mapping) and plain(str(value)) in ("true", "yes", "1")):
+            return f"{key}: {fields.leave(key, 'takes its label back')}"
+    for key in names.keys(AFFIRMERS):
+        value = fields.peek(key)
+        if value is False or (isinstance(value, str) and plain(value) in ("false", "no")):
+            return f"{key}: {fields.leave(key, 'takes its label back')}"
+    for key in names.keys(STANDING):
+        value = fields.peek(key)
+        if isinstance(value, str) and plain(value) in NEGATING and not (plain(key) in VERDICTS and is_verdict(value)):
+            return f"{key}: {fields.leave(key, 'takes its label back')}"
+    return ""
+
+
+def _made(fields: Fields, names: Names, given: Given) -> list[Label]:
+    """What the object says, under no name yet: a label with all its passages, then one for each passage that cannot be read."""
+    passages, bad = _passages(fields, names)
+    verdict, said = _verdict(fields, names)
+    rejected, bad_rejected = passages_of(taken(fields, names, ("rejected",), "rejected"))
+    undecided, bad_undecided = passages_of(taken(fields, names, ("undecided",), "undecided"))
+    unread = [given.a_label(None, None, left_out=reason) for reason in (*bad, *bad_rejected, *bad_undecided)]
+    if verdict is None and not said:
+        if passages and given.kind is LabelKind.ANSWER:
+            verdict = Verdict.EVIDENCE
+        elif given.kind is LabelKind.ANSWER and not passages and not undecided and not rejected:
+            return unread or [given.a_label(None, None, left_out=NOTHING_SAID)]
+    if verdict is Verdict.NO_EVIDENCE and passages:
+        passages, rejected = (), (*rejected, *passages)
+    label = replace(
+        given.a_label(None, verdict, *passages),
+        rejected=rejected,
+        undecided=undecided,
+        role=string(taken(fields, names, ("role",), "role")),
+        note=str(taken(fields, names, NOTES, "note") or ""),
+        seconds=number(taken(fields, names, ("seconds",), "seconds")),
+        restored_from=whole(taken(fields, names, ("restoredfrom",), "history")),
+        criterion_version=whole(taken(fields, names, ("criterionversion",), "criterion version")),
+        no_evidence_score=number(taken(fields, names, ("noevidencescore",), "score")),
+        known=taken(fields, names, ("known",), "known") is not False,
+    )
+    if annotator := string(taken(fields, names, ANNOTATORS, "annotator")):
+        label = replace(label, annotator=annotator)
+    if created := string(taken(fields, names, TIMES, "time")):
+        label = replace(label, created_at=created)
+    if model := string(taken(fields, names, MODELS, "model")):
+        label = replace(label, model_version=model)
+    if fields.peek("revision") is not None:
+        label = replace(label, revision=whole(fields.take("revision", "history")) is not None)
+    return [label, *unread]
+
+
+def _verdict(fields: Fields, names: Names) -> tuple[Verdict | None, bool]:
+    """(the verdict, whether the object has a key for it). Raises InvalidRecord for a word under `verdict` that is none."""
+    for key in names.keys(VERDICTS):
+        value = fields.peek(key)
+        if is_verdict(value):
+            return verdict_of(fields.take(key, "verdict")), True
+        if plain(key) == "verdict":
+            fields.leave(key, "is no verdict")
+            verdict_of(value)
+    return None, "verdict" in set(fields.item_keys())
+
+
+def _passages(fields: Fields, names: Names) -> tuple[tuple[Passage, ...], list[str]]:
+    """The object's own passage, and those of its lists; with the reasons why others cannot be read."""
+    nested = [k for k in names.keys(LISTS) if _is_list_of_passages(decoded(fields.peek(k)))]
+    listed: list[Passage] = []
+    bad: list[str] = []
+    for key in nested:
+        found, wrong = passages_of(fields.take(key, "passages"))
+        listed += found
+        bad += wrong
+    own, wrong_own = own_passage(fields, names, has_others=bool(listed))
+    return tuple(dict.fromkeys((*listed, *own))), [*bad, *wrong_own]
+
+
+def _is_list_of_passages(value: Any) -> bool:
+    """Offsets or words in a list or object; words alone are `WORDS`, a number alone is an offset."""
+    return isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str | bytes))
+
+
+# --- lists in other shapes
+
+
+def _by_label(value: Mapping[str, Any]) -> list[Any]:
+    """Values that could be labelled passages in an object by label: lists of offsets."""
+    found = []
+    for label, inner in value.items():
+        items = inner if isinstance(inner, list | tuple) else [inner]
+        if isinstance(label, str) and items and all(_is_bare_passage(i) for i in items):
+            found.append(
+                [*items[0][:2], label] if isinstance(items[0], list | tuple) else {"label": label, "spans": [items[0]]}
+            )
+    return found if len(found) == len([v for v in value.values() if not is_empty(v)]) else []
+
+
+def _is_bare_passage(item: Any) -> bool:
+    if isinstance(item, Mapping):
+        names = {plain(str(k)) for k in item}
+        return bool(names & set(STARTS)) and bool(names & {*ENDS, *LENGTHS})
+    return isinstance(item, list | tuple) and len(item) >= 2 and is_number(item[0]) and is_number(item[1])
+
+
+def _labels_by_name(value: Mapping[str, Any], owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:
+    for label, inner in value.items():
+        inner = decoded(inner)
+        here = replace(given, label=str(label))
+        if is_empty(inner) or depth > 2:
+            continue
+        if is_verdict(inner):
+            yield here.a_label(None, verdict_of(inner))
+        elif isinstance(inner, str):
+            yield here.a_label(None, Verdict.EVIDENCE, Passage(quote=inner))
+        elif isinstance(inner, Mapping | list | tuple):
+            if isinstance(inner, list | tuple) and len(inner) == 2 and all(map(is_number, inner)):
+                inner = [inner]
+            yield from _labels(inner, owner, path, here, depth + 1)
+        else:
+            yield here.a_label(None, None, left_out=f"is {kind_of(inner)}, no passage")

@@ -1,0 +1,146 @@
+"""Passages in every spelling: offsets under many names, words, pairs, lists beside each other. What cannot be read has its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from storage.formats.fields import Fields
+from storage.formats.rows import Passage
+from storage.formats.values import decoded, is_empty, is_number, kind_of, number, plain, shortened, whole
+from storage.formats.vocabulary import ENDS, LENGTHS, SCORES, STARTS, VERDICTS, WORDS
+from storage.records import InvalidRecord, Span, SpanOrigin
+
+
+class Names:
+    """An object's keys by their plain names."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._keys = {plain(key): key for key in reversed(list(fields))}
+
+    def key(self, names: Iterable[str]) -> str | None:
+        return next((self._keys[n] for n in names if n in self._keys), None)
+
+    def keys(self, names: Iterable[str]) -> list[str]:
+        return [self._keys[n] for n in names if n in self._keys]
+
+
+def taken(fields: Fields, names: Names, wanted: Sequence[str], to: str) -> Any:
+    key = names.key(wanted)
+    return None if key is None else fields.take(key, to)
+
+
+def own_passage(fields: Fields, names: Names, *, has_others: bool) -> tuple[list[Passage], list[str]]:
+    start_key, end_key = names.key(STARTS), names.key(ENDS)
+    words_key = next((k for k in names.keys(WORDS) if isinstance(fields.peek(k), str) and k in fields), None)
+    length_key = names.key(LENGTHS)
+    if start_key is None and length_key is not None and is_number(fields.peek("offset")):
+        start_key = "offset"
+    start_key = start_key if start_key is not None and start_key in fields else None
+    end_key = end_key if end_key is not None and end_key in fields else None
+    if start_key is None and end_key is None and words_key is None:
+        return [], []
+    if start_key is None and has_others:  # words beside a list of offsets say the same
+        fields.take(words_key, "quote")
+        return [], []
+    values = [fields.take(k, to) for k, to in ((start_key, "start"), (end_key, "end"), (words_key, "quote"))]
+    score = taken(fields, names, SCORES, "score")
+    core = {n: taken(fields, names, (plain(n),), n) for n in ("core_start", "core_end")}
+    origin, predicted = fields.take("origin", "origin"), fields.take("predicted", "origin")
+    if values[1] is None and is_number(values[0]) and length_key is not None and is_number(fields.peek(length_key)):
+        values[1] = number(values[0]) + number(fields.take(length_key, "end"))  # type: ignore[operator]
+    passage = passage_or_reason(values[0], values[1], values[2], score)
+    if isinstance(passage, str):
+        return [], [passage]
+    passage = replace(passage, core_start=whole(core["core_start"]), core_end=whole(core["core_end"]))
+    return [_with_origin(passage, origin, predicted)], []
+
+
+def passage_or_reason(start: Any, end: Any, words: str | None, score: Any = None) -> Passage | str:
+    """The passage that offsets, words or both say; else why they say none. Offsets that cannot be read leave the words to say it."""
+    try:
+        first, last = whole(start), whole(end)
+    except InvalidRecord as error:
+        if not words:
+            return str(error)
+        first = last = None
+    if last is None and first is not None and words:
+        last = first + len(words)
+    if (first is None or last is None) and not words:
+        return "has a start without an end" if first is not None else "has neither start and end nor words"
+    if first is None or last is None:
+        first = last = None
+    return Passage(first, last, words or None, _score(score))
+
+
+def _with_origin(passage: Passage, origin: Any, predicted: Any) -> Passage:
+    if not isinstance(predicted, Mapping) or origin not in list(SpanOrigin):
+        return passage
+    given = _passage_of(predicted)
+    if given.start is None or given.end is None:
+        return passage
+    span = Span(given.start, given.end, given.score, given.core_start, given.core_end)
+    return replace(passage, origin=SpanOrigin(origin), predicted=span)
+
+
+def passages_of(value: Any) -> tuple[tuple[Passage, ...], list[str]]:
+    """Passages from a list of objects, pairs and words, or from one of them; and the reasons why others cannot be read."""
+    value = decoded(value)
+    if is_empty(value):
+        return (), []
+    if isinstance(value, Mapping):
+        value = transposed(value) or [dict(value)]
+    elif isinstance(value, str) or (isinstance(value, Sequence) and len(value) == 2 and all(map(is_number, value))):
+        value = [value]
+    if not isinstance(value, Sequence):
+        return (), [f"its passages are {kind_of(value)}, no list"]
+    found: list[Passage] = []
+    bad: list[str] = []
+    for item in value:
+        try:
+            found.append(_passage_of(item))
+        except InvalidRecord as error:
+            bad.append(str(error))
+    return tuple(found), bad
+
+
+def _passage_of(item: Any) -> Passage:
+    """A passage from an object, a pair [start, end] or words. Raises InvalidRecord."""
+    if isinstance(item, str):
+        return Passage(quote=item)
+    if isinstance(item, Mapping):
+        fields = Fields(item)
+        found, bad = own_passage(fields, Names(fields), has_others=False)
+        if not found:
+            raise InvalidRecord(f"a passage {bad[0] if bad else 'has neither start and end nor words'}")
+        return found[0]
+    if isinstance(item, Sequence) and not isinstance(item, bytes) and len(item) >= 2:
+        start, end = whole(item[0]), whole(item[1])
+        if start is None or end is None:
+            raise InvalidRecord("a passage has no start or no end")
+        return Passage(start, end, item[2] if len(item) > 2 and isinstance(item[2], str) else None)
+    raise InvalidRecord(f"{shortened(item)} is no passage; expected start and end, or words")
+
+
+def _score(value: Any) -> float | None:
+    """A score in [0, 1]; None for any other."""
+    found = number(value) if is_number(value) else None
+    return found if found is not None and 0.0 <= found <= 1.0 else None
+
+
+def transposed(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """{"start": [..], "label": [..]} as a list of objects; None for any other object."""
+    lists = {k: v for k, v in value.items() if isinstance(v, list | tuple)}
+    if not lists or len(lists) < len([v for v in value.values() if not is_empty(v)]):
+        return None
+    lengths = {len(v) for v in lists.values() if v}
+    names = {plain(str(k)) for k in lists}
+    if (
+        len(lengths) != 1
+        or not names & {*STARTS, *ENDS, *WORDS, *VERDICTS}
+        or (len(lists) == 1 and not names & set(STARTS))
+    ):
+        return None
+    count = lengths.pop()
+    return [{k: v[n] for k, v in lists.items() if v} for n in range(count)]

@@ -1,0 +1,118 @@
+"""Values as files hold them: empty ones, numbers, JSON in a cell, and names compared."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from storage.records import InvalidRecord
+
+MAX_LITERAL_CHARACTERS = 200_000  # of a Python literal in a cell, as pandas writes lists
+
+
+def is_empty(value: Any) -> bool:
+    """True for what says nothing: nothing, not a number, no characters, no items."""
+    if value is None:
+        return True
+    if isinstance(value, float):
+        return math.isnan(value)
+    return isinstance(value, str | list | tuple | dict) and not value
+
+
+def plain(name: str) -> str:
+    """A column's name without case, spaces and signs."""
+    return "".join(ch for ch in name.casefold() if ch.isalnum())
+
+
+def plain_value(value: Any) -> Any:
+    """The value as JSON can hold it."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(k): plain_value(v) for k, v in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [plain_value(v) for v in value]
+    return f"{len(value)} bytes" if isinstance(value, bytes | bytearray) else str(value)
+
+
+def decoded(value: Any) -> Any:
+    """The value that a cell holds as JSON, or as the Python literal that pandas writes; anything else as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{", "("):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        pass
+    if len(value) > MAX_LITERAL_CHARACTERS:
+        return value
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return value
+
+
+def number(value: Any) -> float | None:
+    """The number; None for an empty value. Raises InvalidRecord for what is none."""
+    if is_empty(value) or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, bool):
+        raise InvalidRecord(f"{value} is no number")
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidRecord(f"{shortened(value)} is no number") from None
+    if not math.isfinite(found):
+        raise InvalidRecord(f"{shortened(value)} is no number")
+    return found
+
+
+def whole(value: Any) -> int | None:
+    """The whole number; None for an empty value. Raises InvalidRecord for what is none."""
+    found = number(value)
+    if found is None:
+        return None
+    if not found.is_integer():
+        raise InvalidRecord(f"{shortened(value)} is no whole number")
+    return int(found)
+
+
+def is_number(value: Any) -> bool:
+    try:
+        return number(value) is not None
+    except InvalidRecord:
+        return False
+
+
+def string(value: Any) -> str | None:
+    """The value as one word or line; None for an empty one. A spreadsheet's 17 arrives as 17.0."""
+    if is_empty(value):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() or None
+
+
+def shortened(value: Any) -> str:
+    """The value in quotes, for a message."""
+    text = " ".join(str(value).split())
+    return repr(text[:40] + "…" if len(text) > 40 else text)
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of people who make files."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "words"
+    if isinstance(value, Mapping):
+        return "an object"
+    if value is None:
+        return "empty"
+    return "a list" if isinstance(value, Sequence) and not isinstance(value, bytes) else "something else"

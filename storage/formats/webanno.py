@@ -1,0 +1,188 @@
+"""WebAnno TSV 3, the table of tokens that INCEpTION and WebAnno export: one file per document. Read only.
+
+Offsets in it count UTF-16 units. A span over several tokens bears the same number in each of its cells: `LABEL[1]`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.formats.encodings import open_text
+from storage.formats.labels import Given
+from storage.formats.ledger import COLUMN, LINE, Key, Outcome
+from storage.formats.rows import FormatError, ImportRow, Label, Passage, Row, Source
+from storage.formats.utf16 import CodePoints
+from storage.records import Verdict
+
+MARK = "#FORMAT=WebAnno TSV"
+MAX_CHARACTERS = 1 << 26
+CANNOT_CARRY: tuple[str, ...] = ()
+# layers of a text's structure and grammar: no labels of a reader's
+GRAMMAR = (
+    "Lemma",
+    "POS",
+    "Stem",
+    "Token",
+    "Sentence",
+    "Dependency",
+    "MorphologicalFeatures",
+    "SurfaceForm",
+    "Paragraph",
+    "Heading",
+)
+_PART = re.compile(r"(?<!\\)\|")
+_NUMBERED = re.compile(r"(.*?)(?:\[(\d+)\])?\Z", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@dataclass
+class _Layer:
+    """A layer of spans: its name, and the columns of its features."""
+
+    name: str
+    features: list[str]
+    first: int
+
+
+@dataclass
+class _Document:
+    layers: list[_Layer] = field(default_factory=list)
+    texts: list[tuple[int, str]] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    spans: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    account: dict[Key, int] = field(default_factory=dict)
+    columns: int = 0
+    bad: list[str] = field(default_factory=list)
+
+    def count(self, what: str, name: str, outcome: Outcome, detail: str = "") -> None:
+        key = (what, name, outcome, detail)
+        self.account[key] = self.account.get(key, 0) + 1
+
+
+def read(source: Source) -> Iterator[Row]:
+    """The document as one post. Raises FormatError for a file that does not say that it is WebAnno TSV 3."""
+    with open_text(source.path, source.encoding) as file:
+        content = file.read(MAX_CHARACTERS).removeprefix("\ufeff")
+    lines = content.split("\n")
+    if not lines[0].startswith(MARK):
+        raise FormatError(f"{source.path.name} does not begin with {MARK}.")
+    document = _Document()
+    for number, line in enumerate(lines[1:], start=2):
+        _line(document, number, line.rstrip("\r"))
+    _sentence(document, None)
+    if not document.texts:
+        raise FormatError(f"{source.path.name} holds no text (#Text=).")
+    text = _text(document.texts)
+    meta = {"document": source.path.stem}
+    yield ImportRow(
+        number=1,
+        post_id=source.path.stem,
+        text=text,
+        labels=tuple(_labels(document, text)),
+        meta=meta,
+        notes=tuple(("line", reason) for reason in document.bad),
+        account=document.account,
+    )
+
+
+def _line(document: _Document, number: int, line: str) -> None:
+    if line.startswith("#Text="):
+        document.waiting.append(_plain(line.removeprefix("#Text=")))
+    elif line.startswith("#T_"):
+        _layer(document, line)
+    elif line.startswith("#"):
+        document.count(LINE, line.split("=")[0].split(" ")[0], Outcome.LEFT, "a comment")
+    elif line.strip():
+        _token(document, number, line)
+
+
+def _layer(document: _Document, line: str) -> None:
+    kind, _, layer = line.partition("=")
+    name, *features = layer.split("|")
+    short = name.rsplit(".", 1)[-1]
+    first = document.columns
+    document.columns += max(1, len(features)) + (kind != "#T_SP")
+    if kind == "#T_SP" and short not in GRAMMAR:
+        document.layers.append(_Layer(short, features, first))
+        document.count(COLUMN, short, Outcome.TAKEN, "labels")
+    else:
+        document.count(
+            COLUMN,
+            short,
+            Outcome.LEFT,
+            "relations and chains are not read" if kind != "#T_SP" else "a layer of grammar",
+        )
+
+
+def _token(document: _Document, number: int, line: str) -> None:
+    cells = line.split("\t")
+    try:
+        start, end = map(int, cells[1].split("-"))
+    except (IndexError, ValueError):
+        document.bad.append(f"line {number} is no token of WebAnno TSV: left out")
+        return
+    _sentence(document, start)
+    for layer in document.layers:
+        _cells_of_layer(document, layer, cells[3:], cells[0], start, end)
+
+
+def _sentence(document: _Document, start: int | None) -> None:
+    """The text that stands before the sentence's first token begins where that token does."""
+    if document.waiting:
+        end = sum(document.texts[-1][:1]) + len(document.texts[-1][1]) + 1 if document.texts else 0
+        document.texts.append((end if start is None else start, "\n".join(document.waiting)))
+        document.waiting = []
+
+
+def _cells_of_layer(document: _Document, layer: _Layer, cells: list[str], token: str, start: int, end: int) -> None:
+    """The spans that one token belongs to: parts of the cells, of which the first feature with a value is the label."""
+    mine = [_PART.split(c) for c in cells[layer.first : layer.first + max(1, len(layer.features))]]
+    for place in range(max(map(len, mine), default=0)):
+        values = [_NUMBERED.match(parts[place]) for parts in mine if place < len(parts)]
+        found = [(m[1], m[2]) for m in values if m is not None]
+        if not found or all(value in ("_", "") for value, _ in found):
+            continue
+        labels = [(_plain(v), n) for v, n in found if v not in ("_", "*", "")]
+        label = labels[0][0] if labels else layer.name
+        span = next((n for _, n in found if n), None)
+        key = (layer.name, label, f"[{span}]" if span else f"{token}.{place}")
+        place_found = document.spans.setdefault(key, [start, end])
+        place_found[1] = max(place_found[1], end)
+        for value, _ in labels[1:]:
+            document.count(
+                COLUMN,
+                f"{layer.name}: {value[:40]}",
+                Outcome.LEFT,
+                "a further feature of a span; its first one is the label",
+            )
+
+
+def _text(texts: list[tuple[int, str]]) -> str:
+    """The sentences at their places, counted in UTF-16 units; what lies between them is white space."""
+    found, length = "", 0
+    for start, text in texts:
+        if start > length and found:
+            gap = min(start - length, 1000)
+            found += "\n" + " " * (gap - 1)
+            length += gap
+        found += text
+        length += len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return found
+
+
+def _labels(document: _Document, text: str) -> Iterator[Label]:
+    offsets = CodePoints(text)
+    shift = document.texts[0][0]
+    for (_, label, _), (start, end) in document.spans.items():
+        first, last = offsets.of(start - shift), offsets.of(end - shift)
+        if first is None or last is None:
+            yield Given().a_label(label, None, left_out=f"its place {start}-{end} does not lie in the text")
+        else:
+            yield Given().a_label(label, Verdict.EVIDENCE, Passage(first, last))
+
+
+def _plain(cell: str) -> Any:
+    return _ESCAPED.sub(lambda m: {"n": "\n", "r": "\r", "t": "\t"}.get(m[1], m[1]), cell)
