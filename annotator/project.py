@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from annotator.models.bundled import BUNDLED_ID, BUNDLED_PATH, bundled_model
+from annotator.review.about import ABOUT, save_about
 from annotator.settings import Settings
 from storage.backup import BackupInvalid, verify
 from storage.connection import DATABASE_NAME
-from storage.criteria_file import criteria_of_text, read_criteria
+from storage.criteria_file import criteria_set_of_text, read_criteria_set
 from storage.jobs import Jobs
-from storage.records import Criterion, InvalidRecord, ModelStatus, Post, Role, StoreUnavailable
+from storage.records import About, CriteriaSet, Criterion, InvalidRecord, ModelStatus, Post, Role, StoreUnavailable
 from storage.soundness import refuse_lost
 from storage.store import Store, open_store
 
@@ -62,6 +63,8 @@ def open_project(settings: Settings) -> Project:
         if store.setting(STARTED) is None:
             _first_start(store, settings)
             store.set_setting(STARTED, True)
+        elif store.setting(ABOUT) is None:
+            _tell_about(store)
         store.ensure_reviewer(settings.local_reviewer, Role.ADMIN)
     try:
         store.recover_imports()
@@ -115,9 +118,14 @@ def _restore_once(settings: Settings) -> None:
 
 
 def default_criteria() -> list[Criterion]:
-    """The set that a new project starts with."""
+    """The criteria that a new project starts with."""
+    return list(default_set().criteria)
+
+
+def default_set() -> CriteriaSet:
+    """The criteria that a new project starts with, and what they are about."""
     source = resources.files("annotator") / "data" / "criteria.yaml"
-    return criteria_of_text(source.read_text("utf-8"), "criteria.yaml")
+    return criteria_set_of_text(source.read_text("utf-8"), "criteria.yaml")
 
 
 def demo_posts() -> list[Post]:
@@ -144,26 +152,41 @@ def remove_demo_posts(store: Store) -> dict[str, int]:
     return removed
 
 
-def replace_criteria(store: Store, criteria: list[Criterion], *, by: str | None) -> list[Criterion]:
-    """Make `criteria` the set in use: they are stored, in their order; all others are taken out of use, not deleted."""
-    kept = {c.id for c in criteria}
+def replace_criteria(store: Store, given: CriteriaSet, *, by: str | None) -> list[Criterion]:
+    """Make `given` the set in use: its criteria in their order; all others are taken out of use, not deleted.
+
+    A set that says nothing of its subject keeps what was said, as long as one of the criteria in use stays.
+    """
+    kept = {c.id for c in given.criteria}
+    before = store.criteria()
     retired = [
-        Criterion(c.id, c.name, c.text, c.guideline, c.version, len(criteria) + n, active=False)
+        Criterion(c.id, c.name, c.text, c.guideline, c.version, len(given.criteria) + n, active=False)
         for n, c in enumerate(store.criteria(with_inactive=True))
         if c.id not in kept
     ]
     with store.write():
-        saved = store.save_criteria(criteria, by=by)
+        saved = store.save_criteria(given.criteria, by=by)
         store.save_criteria(retired, by=by)
+        if given.about != About() or not any(c.id in kept for c in before):
+            save_about(store, given.about)
     return saved
 
 
 def _first_start(store: Store, settings: Settings) -> None:
-    store.save_criteria(default_criteria() if settings.criteria is None else read_criteria(settings.criteria))
+    given = default_set() if settings.criteria is None else read_criteria_set(settings.criteria)
+    store.save_criteria(given.criteria)
+    save_about(store, given.about)
     if not settings.empty:
         _import_demo_posts(store)
     store.add_model(bundled_model())
     store.activate_model(BUNDLED_ID, by=None, note="first start")
+
+
+def _tell_about(store: Store) -> None:
+    """A project from before criteria sets said what they are about: with the default criteria it is about their subject."""
+    default = default_set()
+    ours = {c.id for c in default.criteria} <= {c.id for c in store.criteria()}
+    save_about(store, default.about if ours else About())
 
 
 def _import_demo_posts(store: Store) -> None:

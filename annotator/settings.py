@@ -103,11 +103,8 @@ class Settings:
     demo_visitors: int = _setting(
         200, "How many visitors of the demo are remembered at once; each may take 8 MB of memory"
     )
-    crisis_text: str = _setting(
-        "If you or somebody else may be in danger, contact local emergency services or a crisis line now.",
-        "Sentence shown in the footer; empty: none",
-    )
-    crisis_url: str = _setting("https://findahelpline.com", "Link behind that sentence; empty: none")
+    crisis_text: str = _setting("", "Sentence shown in the footer; empty: the one that the criteria set brings, if any")
+    crisis_url: str = _setting("", "Link behind that sentence")
     log_level: str = _setting("warning", "Least severe log lines to show: debug, info, warning, error")
 
     @property

@@ -138,7 +138,8 @@ def decide(browser: Any, url: str) -> None:
             before = page.inner_text(".ev-post-id")
             page.keyboard.press("n")
             page.wait_for_function(f"document.querySelector('.ev-post-id').textContent !== '{before}'")
-            page.keyboard.press("Shift+Enter")
+            for key in ("Shift+Enter", "Enter", "Enter"):
+                page.keyboard.press(key)
         page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'saved'")
     page.context.close()
 

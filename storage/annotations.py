@@ -15,8 +15,8 @@ from storage.rows import annotated_json, annotation_from_row, spans_json
 
 INSERT_ANNOTATION = """
 INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
-    undecided, note, seconds, model_version, restored_from, undoes, import_id, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    undecided, note, seconds, model_version, restored_from, undoes, import_id, bulk, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -205,6 +205,7 @@ def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annota
             annotation.restored_from,
             annotation.undoes,
             import_id,
+            annotation.bulk,
             created_at,
         ],
     )

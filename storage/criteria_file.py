@@ -1,17 +1,22 @@
-"""Criteria sets from files: YAML, JSON, JSON Lines and CSV, with errors that name the row. Also writes YAML."""
+"""Criteria sets from files: YAML, JSON, JSON Lines and CSV, with errors that name the row. Also writes YAML.
+
+YAML and JSON may hold an `about` part beside the `criteria`: see `storage.records.About`.
+"""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.records import Criterion, EvidenceError, InvalidRecord
+from storage.records import About, CriteriaSet, Criterion, EvidenceError, InvalidRecord
 
 FIELDS = ("id", "name", "text", "guideline")
+ABOUT_FIELDS = tuple(field.name for field in dataclasses.fields(About))
 
 
 class CriteriaInvalid(EvidenceError, ValueError):
@@ -19,9 +24,14 @@ class CriteriaInvalid(EvidenceError, ValueError):
 
 
 def read_criteria(path: Path) -> list[Criterion]:
-    """The criteria of a file, in its order. Raises CriteriaInvalid.
+    """The criteria of a file, in its order. Raises CriteriaInvalid."""
+    return list(read_criteria_set(path).criteria)
 
-    YAML and JSON: a list of {id, name, text, guideline}, or {"criteria": [...]}. JSONL: one such object a line.
+
+def read_criteria_set(path: Path) -> CriteriaSet:
+    """The criteria of a file, in its order, and what it says of them. Raises CriteriaInvalid.
+
+    YAML and JSON: a list of {id, name, text, guideline}, or {"about": {...}, "criteria": [...]}. JSONL: one such object a line.
     CSV: these columns, with a header. `name` and `guideline` may be missing.
     """
     name = path.name
@@ -40,20 +50,52 @@ def read_criteria(path: Path) -> list[Criterion]:
     }
     if path.suffix.lower() not in parse:
         raise CriteriaInvalid(f"{name}: criteria are read from .yaml, .json, .jsonl and .csv files.")
-    return _criteria_from(parse[path.suffix.lower()](text, name), name)
+    return _set_from(parse[path.suffix.lower()](text, name), name)
 
 
-def criteria_of_text(text: str, name: str) -> list[Criterion]:
-    """The criteria of YAML text; `name` stands for the file in errors. Raises CriteriaInvalid."""
-    return _criteria_from(_parse_yaml(text, name), name)
+def criteria_set_of_text(text: str, name: str) -> CriteriaSet:
+    """The criteria set of YAML text; `name` stands for the file in errors. Raises CriteriaInvalid."""
+    return _set_from(_parse_yaml(text, name), name)
 
 
-def write_criteria(criteria: Sequence[Criterion]) -> str:
-    """The criteria as YAML that `read_criteria` reads back."""
+def write_criteria(criteria: Sequence[Criterion], about: About | None = None) -> str:
+    """The criteria as YAML that `read_criteria_set` reads back."""
     import yaml
 
-    rows = [{"id": c.id, "name": c.name, "text": c.text, "guideline": c.guideline} for c in criteria]
+    rows: Any = [{"id": c.id, "name": c.name, "text": c.text, "guideline": c.guideline} for c in criteria]
+    said = {key: value for key, value in about_wire(about).items() if value} if about else {}
+    if said:
+        rows = {"about": said, "criteria": rows}
     return str(yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=120))
+
+
+def about_wire(about: About) -> dict[str, Any]:
+    """As it stands in a file and in the store."""
+    return {**dataclasses.asdict(about), "one_by_one": list(about.one_by_one)}
+
+
+def about_from(given: Any, where: str) -> About:
+    """What an `about` part says; nothing of a file that has none. Raises CriteriaInvalid."""
+    if given is None:
+        return About()
+    if not isinstance(given, Mapping) or (unknown := set(given) - set(ABOUT_FIELDS)):
+        what = type(given).__name__ if not isinstance(given, Mapping) else ", ".join(sorted(map(str, unknown)))
+        raise CriteriaInvalid(f"{where}: about holds {', '.join(ABOUT_FIELDS)}; found {what}.")
+    ids = given.get("one_by_one") or ()
+    if not isinstance(ids, list | tuple) or not all(isinstance(found, str) for found in ids):
+        raise CriteriaInvalid(f"{where}: one_by_one in about is a list of criterion ids.")
+    texts = {key: _text(given.get(key), f"{where}, about, {key}") for key in ABOUT_FIELDS if key != "one_by_one"}
+    if texts["crisis_url"] and not texts["crisis_url"].startswith(("https://", "http://")):
+        raise CriteriaInvalid(f"{where}: crisis_url in about is not a web address.")
+    return About(**texts, one_by_one=tuple(ids))
+
+
+def _set_from(rows: Any, name: str) -> CriteriaSet:
+    about = about_from(rows.get("about") if isinstance(rows, Mapping) else None, name)
+    criteria = _criteria_from(rows, name)
+    if unknown := set(about.one_by_one) - {c.id for c in criteria}:
+        raise CriteriaInvalid(f"{name}: one_by_one in about names {', '.join(sorted(unknown))}, which is no criterion.")
+    return CriteriaSet(tuple(criteria), about)
 
 
 def _criteria_from(rows: Any, name: str) -> list[Criterion]:

@@ -346,6 +346,16 @@ def m005_sign_in_attempts(db: Database) -> None:
     _run_statements(db, _SIGN_IN_ATTEMPTS)
 
 
+_BULK_DECISIONS = """
+ALTER TABLE annotation ADD COLUMN bulk INTEGER NOT NULL DEFAULT 0;  -- 1: one of several that one gesture confirmed as shown
+"""
+
+
+@migrations()
+def m006_bulk_decisions(db: Database) -> None:
+    _run_statements(db, _BULK_DECISIONS)
+
+
 def _run_statements(db: Database, script: str) -> None:
     """Statement by statement: executescript() would commit the migration's own transaction."""
     statement = ""

@@ -203,6 +203,31 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a criteria set says of its subject; every page speaks of it in these words. Empty: nothing is said.
+
+    subject: completes "evidence for ...". language: of the texts, ISO 639-1. notice: before the first post.
+    reminder: what a mark is and is not. one_by_one: ids of criteria that are never confirmed together with others.
+    """
+
+    subject: str = ""
+    language: str = ""
+    notice: str = ""
+    reminder: str = ""
+    crisis_text: str = ""
+    crisis_url: str = ""
+    one_by_one: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CriteriaSet:
+    """Criteria, and what they are about."""
+
+    criteria: tuple[Criterion, ...]
+    about: About = About()
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One model version's answer for (post, criterion).
 
@@ -238,7 +263,7 @@ class Annotation:
     undecided: predicted spans neither accepted, adjusted nor rejected yet; empty once there is a verdict.
     seconds: time spent on this decision, as measured in the browser. op_id: idempotency key of the save.
     restored_from: id of the revision whose answer this one brings back. undoes: id of the revision that it takes back
-    (an undo; taking an undo back is a redo).
+    (an undo; taking an undo back is a redo). bulk: one of several that one gesture confirmed as shown.
     """
 
     post_id: str
@@ -256,6 +281,7 @@ class Annotation:
     op_id: str | None = None
     restored_from: int | None = None
     undoes: int | None = None
+    bulk: bool = False
     created_at: str | None = None
     id: int | None = None
 

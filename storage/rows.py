@@ -118,6 +118,7 @@ def annotation_from_row(row: Row) -> Annotation:
         model_version=row["model_version"],
         restored_from=row["restored_from"],
         undoes=row["undoes"],
+        bulk=bool(row["bulk"]),
         created_at=row["created_at"],
     )
 

@@ -34,7 +34,7 @@ CREATE INDEX label_of_post ON label(post_id, seq);
 CREATE TABLE reviewer (name TEXT PRIMARY KEY, role TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE annotation (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterion_id TEXT NOT NULL,
     criterion_version INTEGER NOT NULL, reviewer TEXT NOT NULL, verdict TEXT, spans TEXT NOT NULL, rejected TEXT NOT NULL,
-    undecided TEXT NOT NULL, note TEXT NOT NULL, seconds REAL, model_version TEXT, created_at TEXT);
+    undecided TEXT NOT NULL, note TEXT NOT NULL, seconds REAL, model_version TEXT, bulk INTEGER NOT NULL, created_at TEXT);
 CREATE TABLE prediction (post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, model_version TEXT, spans TEXT NOT NULL,
     no_evidence_score REAL NOT NULL, max_score REAL NOT NULL, known INTEGER NOT NULL, created_at TEXT);
 CREATE TABLE alignment (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, reviewer TEXT NOT NULL,
@@ -139,7 +139,7 @@ class Staging:
     def add_annotation(self, annotation: Annotation) -> None:
         self._db.execute(
             "INSERT INTO annotation (post_id, criterion_id, criterion_version, reviewer, verdict, spans, rejected, undecided,"
-            " note, seconds, model_version, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " note, seconds, model_version, bulk, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 annotation.post_id,
                 annotation.criterion_id,
@@ -152,6 +152,7 @@ class Staging:
                 annotation.note,
                 annotation.seconds,
                 annotation.model_version,
+                annotation.bulk,
                 annotation.created_at,
             ],
         )

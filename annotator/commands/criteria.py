@@ -35,13 +35,13 @@ def add(commands: Subparsers) -> None:
 
 def run_load(arguments: argparse.Namespace) -> None:
     from annotator.project import replace_criteria
-    from storage.criteria_file import read_criteria
+    from storage.criteria_file import read_criteria_set
 
-    given = read_criteria(arguments.file)
+    given = read_criteria_set(arguments.file)
     project = new_or_known_project_of(arguments)
     by = project.settings.local_reviewer
     saved = (
-        project.store.save_criteria(given, by=by)
+        project.store.save_criteria(given.criteria, by=by)
         if arguments.keep_others
         else replace_criteria(project.store, given, by=by)
     )
@@ -59,9 +59,11 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 
 def run_export(arguments: argparse.Namespace) -> None:
+    from annotator.review.about import about_of
     from storage.criteria_file import write_criteria
 
-    criteria = project_of(arguments).store.criteria()
+    store = project_of(arguments).store
+    criteria = store.criteria()
     with whole_file(arguments.output) as out:
-        out.write(write_criteria(criteria))
+        out.write(write_criteria(criteria, about_of(store)))
     report({"criteria": len(criteria), "output": str(arguments.output)})

@@ -104,6 +104,7 @@ class OnePlacing:
                 model_version=label.model_version,
                 note=label.note,
                 seconds=label.seconds,
+                bulk=label.bulk,
                 created_at=label.created_at,
             )
         )

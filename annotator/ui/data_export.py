@@ -16,7 +16,7 @@ from annotator.people.accounts import CURATORS
 from annotator.project import replace_criteria
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
-from storage.criteria_file import read_criteria
+from storage.criteria_file import read_criteria, read_criteria_set
 from storage.exports import Answers, ExportFilter
 from storage.formats.registry import WRITERS, format_named
 from storage.records import EvidenceError, InvalidRecord, Role, Split, Verdict
@@ -181,7 +181,7 @@ def build_criteria(context: Context) -> None:
         if not path:
             raise InvalidRecord("Choose a file first.")
         try:
-            saved = replace_criteria(context.store, read_criteria(Path(path)), by=person.name)
+            saved = replace_criteria(context.store, read_criteria_set(Path(path)), by=person.name)
         except EvidenceError as error:
             raise InvalidRecord(str(error)) from error
         context.models.reload()

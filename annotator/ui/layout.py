@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from annotator.people.accounts import CURATORS
+from annotator.review.about import care_of
 from annotator.ui import api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
 from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context
@@ -71,7 +72,7 @@ def build_blocks(context: Context) -> gr.Blocks:
             for page in pages:
                 with may.part(blocks, page.roles):
                     shown[page.id] = _tab(context, page)
-        _footer(context)
+        foot = _footer(context)
 
         def open_page(request: gr.Request) -> Any:
             """The tab that the address asks for, and the tabs that this person may use."""
@@ -84,6 +85,7 @@ def build_blocks(context: Context) -> gr.Blocks:
 
         with may.part(blocks, None):
             opened = blocks.load(open_page, None, [tabs, *(shown[page.id] for page in restricted)], **QUIET)
+            blocks.load(lambda: footer(context), None, foot, **QUIET)
             opened.then(None, js="() => { window.evidenceOpened = true; }", **QUIET)
     return blocks
 
@@ -148,16 +150,19 @@ def _header() -> None:
     )
 
 
-def _footer(context: Context) -> None:
-    """What this is not. The texts are settings, not data, and are escaped all the same."""
-    settings = context.settings
-    crisis = html.escape(settings.crisis_text)
-    if crisis and settings.crisis_url:
-        link = html.escape(settings.crisis_url, quote=True)
-        crisis = f'{crisis} <a href="{link}" target="_blank" rel="noopener noreferrer">{html.escape(settings.crisis_url)}</a>'
-    lines = [
-        "Not a medical device and not a diagnosis: a research tool that marks passages for people to judge.",
-        crisis,
-    ]
-    inside = "".join(f"<p>{line}</p>" for line in lines if line)
-    gr.HTML(f"<footer>{inside}</footer>", elem_id="app-footer", padding=False)
+def _footer(context: Context) -> gr.HTML:
+    """What this is not, in the words of the criteria set in use."""
+    return gr.HTML(footer(context), elem_id="app-footer", padding=False)
+
+
+def footer(context: Context) -> str:
+    """The footer's markup; every text in it is escaped."""
+    said = care_of(context.store, context.settings)
+    crisis = html.escape(said.crisis_text)
+    if crisis and said.crisis_url:
+        link = html.escape(said.crisis_url, quote=True)
+        crisis = (
+            f'{crisis} <a href="{link}" target="_blank" rel="noopener noreferrer">{html.escape(said.crisis_url)}</a>'
+        )
+    lines = ["A research tool that marks passages for people to judge.", html.escape(said.reminder), crisis]
+    return f"<footer>{''.join(f'<p>{line}</p>' for line in lines if line)}</footer>"

@@ -7,13 +7,16 @@ with one that holds `ok`: a server function that fails is silent in Gradio, so o
 from __future__ import annotations
 
 from annotator.review import decisions, post_list
+from annotator.review.about import care_of
 from annotator.span_editor.component import span_editor
 from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.context import Context
+from storage.criteria_file import about_wire
 from storage.records import Reviewer
 
 MAX_FOUND = 100
+READING = "reading"
 
 
 def build(context: Context) -> None:
@@ -35,7 +38,8 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
         "me": {"name": me.name, "role": str(me.role)},
         "project": context.project_id,
         "choices": post_list.choices(store),
-        "care": {"text": settings.crisis_text, "url": settings.crisis_url},
+        "reading": store.setting(READING, "criterion"),
+        "about": about_wire(care_of(store, settings)),
         "trail": decisions.trail(store, me),
         "progress": decisions.progress(store, models, me, wanted),
         "item": decisions.load_item(store, models, post_id, me) if post_id else None,

@@ -9,7 +9,7 @@ import gradio as gr
 
 from annotator.project import demo_import, remove_demo_posts, replace_criteria
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
-from storage.criteria_file import read_criteria
+from storage.criteria_file import read_criteria_set
 from storage.records import InvalidRecord, Role
 
 EXPLANATION = """
@@ -48,7 +48,7 @@ def start_own_project(context: Context, criteria_file: Path | None, *, agreed: b
     """Take the demo posts out and, if a file is given, put its criteria in. All of it or nothing."""
     if not agreed:
         raise InvalidRecord("Tick the box first: the demo posts and everything marked on them will be removed.")
-    criteria = read_criteria(criteria_file) if criteria_file is not None else None
+    criteria = read_criteria_set(criteria_file) if criteria_file is not None else None
     with context.store.write():
         remove_demo_posts(context.store)
         if criteria is not None:

@@ -85,6 +85,7 @@ def revision_object(post: Post, revision: Annotation, role: str | None) -> dict[
         "undecided": [span_object(post, s) for s in revision.undecided],
         "note": revision.note,
         "seconds": revision.seconds,
+        "bulk": revision.bulk,
         "model_version": revision.model_version,
         "restored_from": revision.restored_from,
         "created_at": revision.created_at,

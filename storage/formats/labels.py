@@ -255,6 +255,7 @@ def _made(fields: Fields, names: Names, given: Given) -> list[Label]:
         role=string(taken(fields, names, ("role",), "role")),
         note=str(taken(fields, names, NOTES, "note") or ""),
         seconds=number(taken(fields, names, ("seconds",), "seconds")),
+        bulk=taken(fields, names, ("bulk",), "history") is True,
         restored_from=whole(taken(fields, names, ("restoredfrom",), "history")),
         criterion_version=whole(taken(fields, names, ("criterionversion",), "criterion version")),
         no_evidence_score=number(taken(fields, names, ("noevidencescore",), "score")),

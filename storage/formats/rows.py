@@ -91,6 +91,7 @@ class Label:
     model_version: str | None = None
     note: str = ""
     seconds: float | None = None
+    bulk: bool = False
     restored_from: int | None = None
     criterion_version: int | None = None
     no_evidence_score: float | None = None

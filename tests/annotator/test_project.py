@@ -16,7 +16,7 @@ from annotator.project import (
     serving_alone,
 )
 from annotator.settings import Settings
-from storage.records import Role, StoreUnavailable
+from storage.records import CriteriaSet, Role, StoreUnavailable
 from tests.builders import MOOD, SLEEP, an_annotation
 
 
@@ -78,7 +78,7 @@ def test_removing_the_demo_posts_takes_their_annotations_along(tmp_path: Path) -
 
 def test_replaced_criteria_are_out_of_use_but_not_gone(tmp_path: Path) -> None:
     store = open_project(settings_in(tmp_path)).store
-    replace_criteria(store, [MOOD, SLEEP], by="local")
+    replace_criteria(store, CriteriaSet((MOOD, SLEEP)), by="local")
     assert {c.id for c in store.criteria()} == {"SLEEP_ISSUES", "DEPRESSED_MOOD"}
     assert len(store.criteria(with_inactive=True)) == 9
 

@@ -267,7 +267,7 @@ def open_post(_shared: tuple[Pages, Any]) -> Iterator[Callable[..., Any]]:
         page.evaluate("id => dispatchEvent(new CustomEvent('evidence:open-post', {detail: {post_id: id}}))", post_id)
         page.wait_for_function(f"document.querySelector('.ev').dataset.shown !== '{before}'")
         assert page.inner_text(".ev-post-id") == post_id
-        while page.inner_text("[data-part=snap]") != "Snap: word":
+        while page.get_attribute("[data-part=snap]", "data-snap") != "word":
             page.click("[data-part=snap]")
         page.evaluate("document.querySelector('.ev').focus()")
         return page

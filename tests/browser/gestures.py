@@ -84,6 +84,11 @@ def press(page: Any, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def confirm_the_rest(page: Any) -> None:
+    """Everything as it is shown: the summary is read and confirmed, then what is decided by itself."""
+    press(page, "Shift+Enter", "Enter", "Enter")
+
+
 def reload_at(page: Any, criterion: str) -> None:
     page.reload()
     page.wait_for_selector('.ev[data-state="ready"]')
@@ -114,7 +119,7 @@ def drag_over(page: Any, site: Site, post_id: str, quote: str) -> None:
 
 
 def snapping(page: Any, wanted: str) -> None:
-    while page.inner_text("[data-part=snap]") != f"Snap: {wanted}":
+    while page.get_attribute("[data-part=snap]", "data-snap") != wanted:
         press(page, "w")
 
 

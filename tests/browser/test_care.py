@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annotator.settings import Settings
+from annotator.project import default_set
 from tests.browser.conftest import Site
 from tests.browser.gestures import MODEL_SAYS, PLAIN, press
 
@@ -44,12 +44,12 @@ def test_the_notice_says_what_may_come_what_this_is_not_and_where_help_is(site: 
     page.wait_for_selector("text=Before you begin")
     notice = page.inner_text("[data-part=notice]")
     assert "self-harm, suicide" in notice
-    assert "never a diagnosis" in notice
+    assert "not a diagnosis" in notice
     link = page.locator("[data-part=notice] a")
-    assert link.get_attribute("href") == Settings().crisis_url
+    assert link.get_attribute("href") == default_set().about.crisis_url
     assert link.get_attribute("rel") == "noopener noreferrer"
     page.click("text=Begin >> nth=1")
-    assert page.locator("#app-footer a").get_attribute("href") == Settings().crisis_url
+    assert page.locator("#app-footer a").get_attribute("href") == default_set().about.crisis_url
     assert "not a diagnosis" in page.inner_text("#app-footer")
 
 

@@ -86,6 +86,7 @@ def test_the_tour_begins_anew_at_a_click(visit: Callable[..., Any]) -> None:
     page.wait_for_selector('.ev[data-state="ready"]')
     page.evaluate("document.querySelector('.ev').focus()")
     page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Enter")
     page.wait_for_function("(document.querySelector('[data-part=saved]')?.dataset.saved ?? '') === 'saved'")
     with page.expect_navigation():
         page.click(".tour-anew")

@@ -16,7 +16,7 @@ from annotator.settings import Settings
 from storage.records import ModelVersion
 from storage.store import open_store
 from tests.browser.conftest import MODEL, Pages, Site, running_app, watched
-from tests.browser.gestures import MODEL_SAYS, PLAIN, press, wait_saved
+from tests.browser.gestures import MODEL_SAYS, PLAIN, confirm_the_rest, press, wait_saved
 
 pytestmark = pytest.mark.browser
 Opener = Callable[..., Any]
@@ -46,7 +46,8 @@ def test_with_the_network_cut_the_loaded_page_works_and_everything_is_sent_once_
     page.wait_for_function(f"{ASKED} >= 3")  # the post, that it was opened, and the next one
     page.wait_for_timeout(300)
     page.context.set_offline(True)
-    press(page, "4", "a", "Shift+Enter")
+    press(page, "4", "a")
+    confirm_the_rest(page)
     page.wait_for_function(OFFLINE)
     assert "9 not saved yet" in page.inner_text("[data-part=saved]")
     press(page, "n")

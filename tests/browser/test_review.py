@@ -13,6 +13,7 @@ from tests.browser.gestures import (
     SLEEP_SENTENCE,
     Opener,
     answer,
+    confirm_the_rest,
     press,
     wait_saved,
 )
@@ -75,20 +76,56 @@ def test_a_criterion_without_predictions_stays_open_until_somebody_says_that_the
     assert answer(site, page, post, "APPETITE_CHANGE").verdict is Verdict.NO_EVIDENCE
 
 
-def test_one_key_confirms_the_rest_and_one_undo_takes_all_of_it_back(site: Site, open_post: Opener) -> None:
-    post = site.add_post(PLAIN, MODEL_SAYS)
+def test_confirming_the_rest_shows_every_passage_first_and_leaves_out_what_is_decided_by_itself(
+    site: Site, open_post: Opener
+) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS | {"SUICIDAL_THOUGHTS": ["The dog is well."]})
     page = open_post(post)
     press(page, "Shift+Enter")
+    said = page.inner_text("[data-part=dialog-body]")
+    assert SLEEP_SENTENCE in said
+    assert MOOD_SENTENCE in said
+    assert "The dog is well." not in said
+    assert "Decided by itself, not here: Thoughts of death or suicide." in said
+    press(page, "Escape")
+    page.wait_for_function("document.activeElement.dataset.part === 'root'")
+    assert site.store.annotations_of(post, site.reviewer) == {}
+    press(page, "Shift+Enter", "Enter")
     wait_saved(page)
-    verdicts = {cid: a.verdict for cid, a in site.store.annotations_of(post, site.reviewer).items()}
-    assert len(verdicts) == 9
-    assert {cid for cid, v in verdicts.items() if v is Verdict.EVIDENCE} == set(MODEL_SAYS)
-    press(page, "z")
+    saved = site.store.annotations_of(post, site.reviewer)
+    assert len(saved) == 8
+    assert {cid for cid, a in saved.items() if a.verdict is Verdict.EVIDENCE} == set(MODEL_SAYS)
+    assert all(a.bulk for a in saved.values())
+    press(page, "Enter")
+    wait_saved(page)
+    alone = site.answer(post, "SUICIDAL_THOUGHTS")
+    assert (alone.verdict, alone.bulk) == (Verdict.EVIDENCE, False)
+    press(page, "z", "z")
     wait_saved(page)
     assert {a.verdict for a in site.store.annotations_of(post, site.reviewer).values()} == {None}
-    press(page, "Shift+Z")
+    press(page, "Shift+Z", "Shift+Z")
     wait_saved(page)
     assert all(a.decided for a in site.store.annotations_of(post, site.reviewer).values())
+
+
+def test_while_shift_is_held_all_that_would_be_confirmed_is_seen_in_the_text(site: Site, open_post: Opener) -> None:
+    page = open_post(site.add_post(PLAIN, MODEL_SAYS))
+    press(page, "3")
+    assert page.locator(".ev-text .ev-seg").count() == 0
+    page.keyboard.down("Shift")
+    assert page.locator(".ev-text .ev-seg").count() == len(MODEL_SAYS)
+    page.keyboard.up("Shift")
+    assert page.locator(".ev-text .ev-seg").count() == 0
+
+
+def test_the_offer_to_undo_is_gone_once_something_else_was_decided(site: Site, open_post: Opener) -> None:
+    page = open_post(site.add_post(PLAIN, MODEL_SAYS))
+    press(page, "Shift+Enter", "Enter")
+    undo = page.get_by_role("button", name="Undo", exact=False).locator("visible=true")
+    page.wait_for_selector("[data-part=toast] button")
+    press(page, "Enter")
+    assert page.locator("[data-part=toast] button").locator("visible=true").count() == 0
+    assert undo.count() == 1  # the one in the bar, which takes back the last decision, whatever it was
 
 
 def test_next_and_previous_span_walk_through_all_criteria(site: Site, open_post: Opener) -> None:
@@ -201,9 +238,10 @@ def test_undo_reaches_into_an_earlier_session_and_another_post(
 def test_undo_goes_back_to_the_post_of_the_decision(site: Site, open_post: Opener) -> None:
     first, _ = site.add_post(PLAIN, MODEL_SAYS), site.add_post(PLAIN + " More.", MODEL_SAYS)
     page = open_post(first)
-    press(page, "Shift+Enter", "n")
+    confirm_the_rest(page)
+    press(page, "n")
     page.wait_for_function(f"document.querySelector('.ev-post-id').textContent !== '{first}'")
-    press(page, "z")
+    press(page, "z", "z")
     page.wait_for_function(f"document.querySelector('.ev-post-id').textContent === '{first}'")
     wait_saved(page)
     assert not any(a.decided for a in site.store.annotations_of(first, site.reviewer).values())
@@ -264,7 +302,7 @@ def test_at_the_end_of_the_queue_one_can_still_go_back_and_undo(site: Site, open
         page.keyboard.press("Enter")
         page.wait_for_selector("text=No post is left in this queue.")
 
-    press(page, "Shift+Enter")
+    confirm_the_rest(page)
     wait_saved(page)
     empty_queue()
     assert page.is_disabled("[data-action=skip]")
@@ -273,6 +311,7 @@ def test_at_the_end_of_the_queue_one_can_still_go_back_and_undo(site: Site, open
     empty_queue()
     press(page, "Control+z")
     page.wait_for_function(shown)
+    press(page, "Control+z")
     wait_saved(page)
     assert not any(a.decided for a in site.store.annotations_of(post, site.reviewer).values())
 
@@ -285,7 +324,7 @@ def test_the_bar_counts_a_post_as_soon_as_its_last_criterion_is_decided(site: Si
         return int(page.inner_text("[data-part=position] .ev-muted").split()[0])
 
     before = reviewed()
-    press(page, "Shift+Enter")
+    confirm_the_rest(page)
     assert reviewed() == before + 1
     press(page, "z")
     assert reviewed() == before

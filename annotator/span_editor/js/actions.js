@@ -8,8 +8,8 @@ import { settings } from "./settings.js";
 const KEY_SIGNS = { "Shift+": "⇧", Enter: "⏎", Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
 
 export const ACTIONS = [
-  ["confirm", "Enter", "Confirm the criterion as shown; when all are done: next post"],
-  ["confirm_rest", "Shift+Enter", "Confirm all open criteria of the post as shown"],
+  ["confirm", "Enter", "Confirm what is shown; when all is done: next post"],
+  ["confirm_rest", "Shift+Enter", "Confirm the rest: shows it first (while Shift is held, in the text, too)"],
   ["accept", "a", "Accept the span"],
   ["reject", "x", "Reject the span (removes one of your own)"],
   ["reopen", "Backspace", "Take back the decision on the span"],
@@ -23,6 +23,7 @@ export const ACTIONS = [
   ["previous_post", "p", "Previous post"],
   ["skip", "s", "Skip this post for now"],
   ["assign", "i", "Assign this post to me"],
+  ["reading", "v", "Whole post at once, or criterion by criterion"],
   ["caret", "c", "Caret: select text with the keyboard"],
   ["edges", "e", "Move the edges of the span"],
   ["tighten", "t", "Tighten the span to the model's core passage"],
@@ -32,6 +33,10 @@ export const ACTIONS = [
   ["note", "m", "Write a note"],
   ["others", "o", "Show the other criteria's spans faintly"],
   ["blur", "b", "Blur the text until the mouse is over it"],
+  ["bigger", "+", "Larger text"],
+  ["smaller", "-", "Smaller text"],
+  ["compact", "d", "Narrower or wider lines"],
+  ["frame", "f", "Hide or show what stands around the editor"],
   ["guideline", "g", "Open or close the guideline"],
   ["history", "h", "History of this post"],
   ["search", "/", "Search and queue"],

@@ -1,21 +1,33 @@
 // The bar above the post, and the buttons that do not change with it.
 
-import { fill, fillOnce, make, part, write } from "./dom.js";
+import { button, fill, fillOnce, find, make, part, write } from "./dom.js";
 import { ed } from "./state.js";
-import { settings } from "./settings.js";
+import { readsWhole, settings } from "./settings.js";
 import { actionButton, WITHOUT_POST } from "./actions.js";
 import { outbox } from "./outbox.js";
 
 const SAVING_IS_SLOW_MS = 300;
+const SNAPS = { off: "Selection: exactly as drawn", word: "Selection: whole words", sentence: "Selection: whole sentences" };
+
+// Where there is little room the tools are a menu.
+function toggleTools(event) {
+  const open = part("tools").classList.toggle("ev-open");
+  part("more-tools").setAttribute("aria-expanded", open ? "true" : "false");
+  if (open) part("tools").addEventListener("click", toggleTools, { once: true });
+  else part("tools").removeEventListener("click", toggleTools);
+  event.stopPropagation();
+}
 
 export function drawBar() {
   drawPosition();
   drawSaved();
   drawMode();
-  for (const name of ["others", "blur"]) {
-    const toggle = part("tools").querySelector('[data-action="' + name + '"]');
-    if (toggle) toggle.setAttribute("aria-pressed", ed.shown[name] ? "true" : "false");
+  const on = { others: ed.shown.others, blur: ed.shown.blur, reading: readsWhole(), compact: settings.compact, frame: !settings.frame };
+  for (const [name, pressed] of Object.entries(on)) {
+    const toggle = find('[data-action="' + name + '"]');
+    if (toggle) toggle.setAttribute("aria-pressed", pressed ? "true" : "false");
   }
+  part("root").dataset.reading = settings.reading;
   for (const node of part("bar").querySelectorAll("[data-action]")) node.disabled = !ed.item && !WITHOUT_POST.has(node.dataset.action);
 }
 
@@ -60,18 +72,24 @@ function drawMode() {
   };
   write(part("mode"), hints[ed.mode]);
   part("mode").hidden = ed.mode === "review";
-  write(part("snap"), "Snap: " + settings.snap);
+  write(part("snap"), SNAPS[settings.snap]);
+  part("snap").dataset.snap = settings.snap;
 }
 
 export function drawActions() {
   fill(part("post-actions"),
-    actionButton("previous_post", "‹ Previous"), actionButton("next_post", "Next ›"), actionButton("skip", "Skip"));
+    actionButton("previous_post", ["‹", make("span", { class: "ev-roomy" }, " Previous")], { "aria-label": "Previous post" }),
+    actionButton("next_post", [make("span", { class: "ev-roomy" }, "Next "), "›"], { "aria-label": "Next post" }), actionButton("skip", "Skip"),
+    button("Tools", toggleTools, { class: "ev-more-tools", "aria-expanded": "false", "data-part": "more-tools" }));
   fill(part("tools"),
-    actionButton("undo", "Undo"), actionButton("redo", "Redo"), actionButton("search", "Queue"), actionButton("history", "History"),
-    actionButton("others", "All criteria"), actionButton("blur", "Blur"), actionButton("assign", "Assign to me"), actionButton("help", "Help"));
+    actionButton("undo", "Undo"), actionButton("redo", "Redo"), actionButton("reading", "Whole post"), actionButton("others", "All criteria"),
+    actionButton("search", "Queue"), actionButton("history", "History"), actionButton("assign", "Assign to me"), actionButton("help", "Help"));
+  fill(part("look"),
+    actionButton("smaller", "A−", { "aria-label": "Smaller text" }), actionButton("bigger", "A+", { "aria-label": "Larger text" }),
+    actionButton("compact", "Dense lines"), actionButton("blur", "Blur"), actionButton("frame", "Editor only"));
   const verdicts = [["confirm", "Confirm", "ev-primary"], ["none", "No evidence", ""], ["unsure", "Unsure", ""]];
-  const quick = make("div", { class: "ev-quick", "data-part": "quick", hidden: true }, actionButton("accept", "✓ Accept this span"), actionButton("reject", "✕ Reject this span"));
+  const quick = make("div", { class: "ev-quick", "data-part": "quick", hidden: true }, actionButton("accept", "✓ Accept"), actionButton("reject", "✕ Reject"));
   fill(part("verdicts"), quick, verdicts.map(([id, label, cls]) => actionButton(id, label, { "data-part": id, class: cls })));
-  fill(part("span-actions"), actionButton("tighten", "Tighten", { "data-part": "tighten" }), actionButton("edges", "Move edges", { "data-part": "edges" }), actionButton("caret", "Caret"));
+  fill(part("span-actions"), actionButton("tighten", "Shorten to the core", { "data-part": "tighten" }), actionButton("edges", "Move edges", { "data-part": "edges" }), actionButton("caret", "Select by keys"));
   fill(part("rest"), actionButton("confirm_rest", "Confirm the rest"));
 }

@@ -6,6 +6,7 @@ import { ed } from "./state.js";
 import { saveSettings, settings } from "./settings.js";
 import { announce } from "./messages.js";
 import { clock, noteActivity } from "./clock.js";
+import { bringEditor } from "./places.js";
 import { focusRoot } from "./dialog.js";
 import { toggleShown } from "./toggles.js";
 
@@ -15,8 +16,8 @@ const LOOK_EVERY_MS = 15000;
 export const notice = { open: false };
 const breaks = { since: Date.now(), notBefore: 0 };
 
-export function showNotice(care) {
-  if (memory.read("notice", false)) return;
+export function showNotice() {
+  if (memory.read("notice", false) || !ed.about.notice) return;
   notice.open = true;
   const begin = (blurred) => () => {
     notice.open = false;
@@ -24,21 +25,23 @@ export function showNotice(care) {
     part("notice").hidden = true;
     if (blurred && !ed.shown.blur) toggleShown("blur");
     focusRoot();
+    bringEditor();
   };
   const start = button("Begin", begin(false), { class: "ev-primary" });
   fill(part("notice"), make("h2", {}, "Before you begin"),
-    make("p", {}, "These posts may speak of despair, self-harm, suicide, violence or substance use. Take breaks, and stop when you need to."),
-    make("p", {}, "What is marked here is evidence in a text, never a diagnosis of a person."),
-    careLine(care),
+    make("p", {}, ed.about.notice),
+    ed.about.reminder && make("p", {}, ed.about.reminder),
+    careLine(),
     make("div", { class: "ev-row" }, start, button("Begin with the text blurred", begin(true))));
   part("notice").hidden = false;
   start.focus();
 }
 
-function careLine(care) {
-  if (!care || !care.text) return null;
-  const safe = /^https?:\/\//.test(care.url || "");
-  return make("p", {}, care.text + " ", safe && make("a", { href: care.url, target: "_blank", rel: "noopener noreferrer" }, "Find help"));
+function careLine() {
+  const { crisis_text: text, crisis_url: url } = ed.about;
+  if (!text) return null;
+  const safe = /^https?:\/\//.test(url);
+  return make("p", {}, text + " ", safe && make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Find help"));
 }
 
 export function breakChoice() {

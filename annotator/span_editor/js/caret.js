@@ -9,7 +9,7 @@ import { activeMark, ed, quote } from "./state.js";
 import { settings } from "./settings.js";
 import { announce, say } from "./messages.js";
 import { drawText } from "./text.js";
-import { locate, offsetAtPoint, rangeOf, reveal } from "./places.js";
+import { isRightToLeft, locate, offsetAtPoint, rangeOf, reveal } from "./places.js";
 import { refresh } from "./panels.js";
 import { setMode } from "./modes.js";
 import { addSpan, adjustMark } from "./decisions.js";
@@ -19,8 +19,10 @@ function unitOf(event) {
   return event.ctrlKey || event.altKey || event.metaKey ? "word" : "char";
 }
 
-function directionOf(event) {
-  return event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : -1;
+// Left and right are what the eye sees: in text that runs from the right, left goes on.
+function directionOf(event, offset) {
+  if (event.key === "ArrowUp" || event.key === "ArrowDown") return event.key === "ArrowDown" ? 1 : -1;
+  return (event.key === "ArrowRight") !== isRightToLeft(offset) ? 1 : -1;
 }
 
 export function startCaret() {
@@ -45,8 +47,9 @@ export function onCaretKey(event) {
   if (event.key === "Enter") return addCaretSelection(), true;
   if (event.key === " ") return selectAround(), true;
   if (!arrow && event.key !== "Home" && event.key !== "End") return false;
+  if (unitOf(event) === "sentence" && arrow && !event.shiftKey) return selectSentence(directionOf(event)), true;
   if (arrow) {
-    const direction = directionOf(event);
+    const direction = directionOf(event, ed.caret.focus);
     ed.caret.focus = moveBy(doc, ed.caret.focus, unitOf(event), direction, direction > 0 ? "end" : "start");
   } else {
     ed.caret.focus = event.key === "Home" ? 0 : doc.text.length;
@@ -55,6 +58,22 @@ export function onCaretKey(event) {
   drawCaret();
   announceCaret();
   return true;
+}
+
+// Up and down select whole sentences: the one the caret stands in first, then its neighbors.
+function selectSentence(direction) {
+  const { sentences } = ed.item.doc;
+  const selected = caretSpan();
+  const here = sentences.findIndex(([start, end]) => start <= ed.caret.focus && ed.caret.focus < end);
+  const chosen = selected ? sentences.findIndex(([start, end]) => start === selected[0] && end === selected[1]) : -1;
+  const after = sentences.findIndex(([start]) => start >= ed.caret.focus);
+  let index = here >= 0 ? here : direction > 0 && after >= 0 ? after : (after < 0 ? sentences.length : after) - 1;
+  if (chosen >= 0) index = chosen + direction;
+  const sentence = sentences[Math.min(sentences.length - 1, Math.max(0, index))];
+  if (!sentence) return;
+  ed.caret = { anchor: sentence[1], focus: sentence[0] };
+  drawCaret();
+  announceCaret();
 }
 
 function caretSpan() {
@@ -134,7 +153,8 @@ export function onEdgeKey(event) {
   }
   if (event.key === "Enter") return keepEdges(), true;
   if (!event.key.startsWith("Arrow")) return false;
-  moveEdge(event.shiftKey ? "start" : "end", unitOf(event), directionOf(event));
+  const side = event.shiftKey ? "start" : "end";
+  moveEdge(side, unitOf(event), directionOf(event, ed.draft[side]));
   return true;
 }
 

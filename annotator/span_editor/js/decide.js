@@ -1,7 +1,7 @@
 // Decisions. Every gesture changes one or several criteria at once, is painted at once, goes to the outbox, and can be undone.
 
 import { answerOf, answerWire, ed, openCount } from "./state.js";
-import { announce } from "./messages.js";
+import { announce, endOffer } from "./messages.js";
 import { lapClock } from "./clock.js";
 import { enqueue, makeId } from "./outbox.js";
 import { DEFAULT_FILTER } from "./queue.js";
@@ -12,6 +12,7 @@ export const local = { undo: [], redo: [] }; // gestures of this page, the lates
 export function decide(what, changes, options) {
   const opts = options || {};
   const gesture = { id: makeId(), what, post: ed.item.post.id, changes: [] };
+  endOffer();
   const seconds = lapClock() / changes.length;
   const wasOpen = openCount(ed.item) > 0;
   changes.forEach(([criterion, answer], number) => {
@@ -20,7 +21,7 @@ export function decide(what, changes, options) {
     const change = { criterion: criterion.id, before, after, op: gesture.id + "." + number, undoes: opts.undoes ? opts.undoes[number] : null };
     gesture.changes.push(change);
     Object.assign(criterion, after);
-    enqueue(decisionMessage(criterion, after, change, seconds));
+    enqueue({ ...decisionMessage(criterion, after, change, seconds), bulk: Boolean(opts.bulk) });
   });
   countReviewed(wasOpen);
   if (!opts.undoes) {

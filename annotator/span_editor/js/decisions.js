@@ -1,18 +1,19 @@
 // The reviewer's decisions, each one gesture.
 
-import { plural } from "./dom.js";
 import { snap } from "./offsets.js";
 import {
-  accepted, activeCriterion, activeMark, added, adjusted, confirmed, coreOf, ed, emptied, isOpen, openCount, rejected,
-  reopened, unsure,
+  accepted, activeCriterion, activeMark, added, adjusted, confirmed, coreOf, ed, emptied, inReadingOrder, isOpen, openCount, quote,
+  rejected, reopened, restOf, unsure,
 } from "./state.js";
-import { say, toast } from "./messages.js";
+import { readsWhole } from "./settings.js";
+import { announce, say, toast } from "./messages.js";
 import { shortQuote, verdictText } from "./words.js";
 import { refresh } from "./panels.js";
-import { advance } from "./walk.js";
+import { activate, advance } from "./walk.js";
 import { goNext } from "./queue.js";
 import { decide } from "./decide.js";
-import { undo } from "./undo.js";
+import { undoGesture } from "./undo.js";
+import { countOf, openSummary } from "./summary.js";
 
 export function decideMark(verb) {
   const criterion = activeCriterion();
@@ -31,13 +32,46 @@ export function decideMark(verb) {
 }
 
 export function addSpan(start, end, mode) {
-  const criterion = activeCriterion();
   const found = snap(ed.item.doc, start, end, mode);
-  if (!criterion || !found) return;
+  if (!found) return;
+  if (!readsWhole()) return addTo(activeCriterion(), found);
+  ed.pending = { start: found[0], end: found[1] };
+  ed.mark = null;
+  announce("Selected: " + quote(found[0], found[1]).slice(0, 200) + ". Press the number of its criterion.");
+  refresh();
+}
+
+// The selection goes to the criterion; in whole-post mode it has waited for one.
+export function addPending(criterion) {
+  const { start, end } = ed.pending;
+  ed.pending = null;
+  ed.active = criterion.index;
+  addTo(criterion, [start, end]);
+}
+
+export function dropPending() {
+  ed.pending = null;
+  refresh();
+}
+
+function addTo(criterion, found) {
   const [answer, id] = added(criterion, found[0], found[1]);
   decide("Added to " + criterion.name, [[criterion, answer]]);
   ed.mark = id;
   refresh();
+}
+
+// The chosen passage speaks for another criterion than the model said.
+export function moveMark(criterion) {
+  const from = activeCriterion();
+  const mark = activeMark();
+  const [answer, id] = added(criterion, mark.start, mark.end);
+  const gesture = decide("Moved to " + criterion.name + ": " + shortQuote(mark), [[from, rejected(ed.item.doc, from, mark.id)], [criterion, answer]]);
+  ed.active = criterion.index;
+  ed.mark = id;
+  advance();
+  refresh();
+  toast(gesture.what, "Undo", () => undoGesture(gesture));
 }
 
 export function adjustMark(start, end) {
@@ -56,6 +90,7 @@ export function tighten() {
 
 export function confirmCriterion() {
   const criterion = activeCriterion();
+  if (readsWhole()) return confirmInOrder();
   if (!isOpen(criterion)) {
     if (openCount(ed.item) === 0) return goNext();
     advance(true);
@@ -67,15 +102,38 @@ export function confirmCriterion() {
   return refresh();
 }
 
-// "As shown" needs something to be shown: what the model has not read, or does not know, is decided one by one.
+// Whole post: the chosen prediction, then the next; when none is open, everything else; when all is done, the next post.
+function confirmInOrder() {
+  const mark = activeMark();
+  if (mark && mark.state === "undecided") return decideMark("accept");
+  const left = inReadingOrder(ed.item).find((e) => e.mark.state === "undecided" && isOpen(e.criterion));
+  if (left) return (advance(), refresh());
+  const criterion = activeCriterion();
+  if (isOpen(criterion) && !restOf(ed.item, ed.about.one_by_one, true).now.length) {
+    decide(criterion.name + ": " + verdictText(confirmed(criterion).verdict, criterion.marks), [[criterion, confirmed(criterion)]]);
+    advance(true);
+    return refresh();
+  }
+  return confirmRest();
+}
+
+// "As shown" needs something to be shown, and to be looked at first.
 export function confirmRest() {
   if (!openCount(ed.item)) return goNext();
-  const open = ed.item.criteria.filter((c) => isOpen(c) && ((c.predicted && c.known) || c.marks.length));
-  if (!open.length) return say("The model has not answered the open criteria. Decide them one by one, or wait until it has.");
-  decide("Confirmed " + plural(open.length, "criterion").replace("criterions", "criteria") + " as shown", open.map((c) => [c, confirmed(c)]));
-  toast("Confirmed " + (open.length === 1 ? "1 criterion" : open.length + " criteria") + " as shown.", "Undo", () => undo());
-  advance(true);
+  const rest = restOf(ed.item, ed.about.one_by_one, readsWhole());
+  if (rest.now.length) return openSummary(rest, () => confirmTogether(rest.now));
+  if (rest.unread.length) return say("The model has not answered the open criteria. Decide them one by one, or wait until it has.");
+  activate(rest.alone[0].index);
+  say(rest.alone[0].name + " is always decided by itself: Enter confirms it.");
   return refresh();
+}
+
+function confirmTogether(criteria) {
+  const what = "Confirmed " + countOf(criteria) + " as shown";
+  const gesture = decide(what, criteria.map((c) => [c, confirmed(c)]), { bulk: criteria.length > 1 });
+  advance(true);
+  refresh();
+  toast(what + ".", "Undo", () => undoGesture(gesture));
 }
 
 export function decideNone() {

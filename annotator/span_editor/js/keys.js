@@ -1,16 +1,19 @@
 // The keyboard.
 
 import { part } from "./dom.js";
-import { activeCriterion, ed } from "./state.js";
+import { activeCriterion, activeMark, ed } from "./state.js";
+import { readsWhole } from "./settings.js";
 import { actionFor, perform, WITHOUT_POST } from "./actions.js";
 import { announce } from "./messages.js";
 import { stateText } from "./words.js";
 import { measurePaint, noteActivity } from "./clock.js";
 import { clearSelection } from "./places.js";
+import { drawText } from "./text.js";
 import { refresh } from "./panels.js";
 import { activate } from "./walk.js";
 import { setMode } from "./modes.js";
 import { undo } from "./undo.js";
+import { addPending, decideMark, dropPending, moveMark } from "./decisions.js";
 import { keepEdges, onCaretKey, onEdgeKey } from "./caret.js";
 import { notice } from "./care.js";
 
@@ -41,8 +44,11 @@ function handleKey(event) {
   if (ed.mode === "edges" && onEdgeKey(event)) return true;
   if (event.ctrlKey || event.metaKey) return undoKey(event);
   if (event.altKey) return false;
-  if (event.key >= "1" && event.key <= "9" && !event.shiftKey) return chooseCriterion(Number(event.key) - 1);
-  if (event.key === "Escape") return clearSelection(), false;
+  if (event.key >= "1" && event.key <= "9" && !event.shiftKey) return pressNumber(Number(event.key) - 1);
+  if (event.key === "Escape") {
+    if (ed.pending) return dropPending(), true;
+    return clearSelection(), false;
+  }
   const action = actionFor(event);
   if (!action || event.repeat && !["next_span", "previous_span"].includes(action[0])) return Boolean(action);
   if (ed.mode === "edges") keepEdges();
@@ -67,10 +73,32 @@ function undoKey(event) {
   return true;
 }
 
+// In whole-post mode a number says which criterion: of the selection that waits, or of the chosen prediction; else it opens it.
+function pressNumber(index) {
+  const criterion = ed.item.criteria[index];
+  if (!criterion) return false;
+  const mark = activeMark();
+  if (ed.pending) addPending(criterion);
+  else if (!readsWhole() || !mark || mark.state !== "undecided") return chooseCriterion(index);
+  else if (criterion === activeCriterion()) decideMark("accept");
+  else moveMark(criterion);
+  return true;
+}
+
+// While Shift is held alone, all that confirming the rest would take is seen in the text.
+export function onShift(event) {
+  const held = event.type === "keydown" && event.key === "Shift" && ed.item && ed.mode === "review" && wantsKeys(event.target);
+  if (event.key !== "Shift" && !(event.type === "blur")) return;
+  if (ed.peek === Boolean(held)) return;
+  ed.peek = Boolean(held);
+  if (ed.item) drawText();
+}
+
 export function chooseCriterion(index) {
   if (index >= ed.item.criteria.length) return false;
   if (ed.mode === "edges") keepEdges();
   if (ed.mode === "caret") setMode("review");
+  ed.pending = null;
   activate(index);
   const criterion = activeCriterion();
   announce(criterion.name + ", " + stateText(criterion));

@@ -1,6 +1,6 @@
 // Starting up: who is here, where they were, and the wiring of the page.
 
-import { debounce, mount, part, sleep } from "./dom.js";
+import { debounce, mount, part, sleep, write } from "./dom.js";
 import { memory } from "./memory.js";
 import { activeCriterion, ed } from "./state.js";
 import { saveSettings, settings } from "./settings.js";
@@ -12,19 +12,24 @@ import { clearSelection, selectedSpan } from "./places.js";
 import { drawActions, drawBar, drawSaved } from "./bar.js";
 import { drawDetail, refresh } from "./panels.js";
 import { stepMark } from "./walk.js";
-import { assignToMe, goNext, goPrevious, nothingLeft, openPost, receiveItem, show, skipPost } from "./queue.js";
+import { askNewModel, assignToMe, goNext, goPrevious, nothingLeft, openPost, receiveItem, show, skipPost } from "./queue.js";
 import { undo } from "./undo.js";
-import { addSpan, confirmCriterion, confirmRest, decideMark, decideNone, decideUnsure, saveNote, tighten } from "./decisions.js";
+import {
+  addPending, addSpan, confirmCriterion, confirmRest, decideMark, decideNone, decideUnsure, dropPending, saveNote, tighten,
+} from "./decisions.js";
 import { keepEdges, startCaret, startEdges } from "./caret.js";
+import { startHandles } from "./handles.js";
 import { startMouse } from "./pointer.js";
 import { closeDialog, focusRoot } from "./dialog.js";
-import { cycleSnap, focusNote, toggleGuideline, toggleShown } from "./toggles.js";
+import {
+  applyLook, changeSize, cycleSnap, focusNote, toggleCompact, toggleFrame, toggleGuideline, toggleReading, toggleShown,
+} from "./toggles.js";
 import { showNotice, startBreaks } from "./care.js";
 import { openHelp, stopListening } from "./help.js";
 import { openHistory } from "./history.js";
 import { openQueue } from "./find.js";
 import { drawConflicts } from "./conflicts.js";
-import { chooseCriterion, onKeyDown, stepCriterion } from "./keys.js";
+import { chooseCriterion, onKeyDown, onShift, stepCriterion } from "./keys.js";
 
 function wire() {
   register(PERFORM);
@@ -51,9 +56,13 @@ function wire() {
     clearSelection();
   });
   document.addEventListener("keydown", onKeyDown);
+  for (const name of ["keydown", "keyup"]) document.addEventListener(name, onShift);
+  window.addEventListener("blur", onShift);
+  window.addEventListener("evidence:model", (event) => askNewModel(event.detail));
   window.addEventListener("evidence:open-post", (event) => openPost(event.detail.post_id, { fresh: true }));
   new ResizeObserver(debounce(50, fitHeight)).observe(document.body); // what stands above may come late, or be folded
   window.addEventListener("pagehide", () => ed.mode === "edges" && ed.draft && keepEdges());
+  startHandles();
   startMouse();
   startMap();
 }
@@ -92,6 +101,11 @@ const PERFORM = {
   previous_post: goPrevious,
   skip: skipPost,
   assign: assignToMe,
+  reading: toggleReading,
+  bigger: () => changeSize(1),
+  smaller: () => changeSize(-1),
+  compact: toggleCompact,
+  frame: toggleFrame,
   caret: startCaret,
   edges: startEdges,
   tighten,
@@ -112,6 +126,11 @@ function hearLists() {
   part("criteria").addEventListener("click", (event) => {
     const row = event.target.closest(".ev-criterion");
     if (row) chooseCriterion(Array.prototype.indexOf.call(part("criteria").children, row.parentNode));
+  });
+  part("chooser").addEventListener("click", (event) => {
+    const pressed = event.target.closest("[data-choose]");
+    if (!pressed || !ed.pending) return undefined;
+    return pressed.dataset.choose === "" ? dropPending() : addPending(ed.item.criteria[Number(pressed.dataset.choose)]);
   });
   part("marks").addEventListener("click", (event) => {
     const pressed = event.target.closest("[data-verb]");
@@ -136,6 +155,9 @@ export async function start(host) {
   ed.me = reply.me;
   ed.project = reply.project;
   ed.choices = reply.choices;
+  ed.about = reply.about;
+  if (settings.reading === null) settings.reading = reply.reading;
+  write(part("reminder"), ed.about.reminder);
   ed.progress = reply.progress;
   ed.trail = reply.trail;
   ed.at = ed.trail.length - 1;
@@ -145,9 +167,10 @@ export async function start(host) {
     drawSaved();
     drawConflicts();
   };
+  applyLook();
   startOutbox();
   drawConflicts();
-  showNotice(reply.care);
+  showNotice();
   startBreaks();
   if (!reply.item) {
     drawBar();

@@ -15,12 +15,20 @@ export function say(text) {
   toast(text);
 }
 
+// `action`, if given, is offered until something else is decided: it does what the line says and nothing else.
 export function toast(text, label, action) {
   const box = part("toast");
   clearTimeout(box.timer);
+  box.offers = Boolean(label);
   const act = label && button([label, keyHint("undo")], () => ((box.hidden = true), action()), { class: "ev-link" });
   fill(box, make("span", {}, text), act);
   box.hidden = false;
   box.timer = setTimeout(() => (box.hidden = true), label ? 8000 : 4500);
   announce(text);
+}
+
+// A decision takes away the offer to undo the one before.
+export function endOffer() {
+  const box = part("toast");
+  if (box.offers) box.hidden = true;
 }

@@ -2,11 +2,11 @@
 
 import { button, fill, fillOnce, make, part, plural, unwrapped, write } from "./dom.js";
 import { colorOf, patternOf } from "./patterns.js";
-import { activeCriterion, activeMark, coreOf, ed, isOpen, openCount } from "./state.js";
-import { settings } from "./settings.js";
+import { activeCriterion, activeMark, coreOf, ed, inReadingOrder, isOpen, openCount, restOf } from "./state.js";
+import { readsWhole, settings } from "./settings.js";
 import { shortQuote, stateSign, stateText, VERDICT_SIGN, VERDICT_WORD } from "./words.js";
 import { drawText } from "./text.js";
-import { reveal } from "./places.js";
+import { edgeBox, reveal } from "./places.js";
 import { drawBar } from "./bar.js";
 
 // Everything is written first; only then is asked where things are, so that the browser lays the page out once.
@@ -16,6 +16,7 @@ export function refresh() {
   drawCriteria();
   drawDetail();
   drawBar();
+  drawChooser();
   const mark = activeMark();
   revealRow();
   if (mark && ed.moved) {
@@ -23,6 +24,21 @@ export function refresh() {
     reveal(mark.start, mark.end);
   }
   ed.moved = false;
+}
+
+// The selection that waits for its criterion: which one it is, by number or by a click. It stands below the selection, over the text.
+function drawChooser() {
+  const box = part("chooser");
+  box.hidden = !ed.pending;
+  if (!ed.pending) return;
+  fillOnce(box, ed.item.post.id, () => [
+    make("b", {}, "Evidence for"),
+    ...ed.item.criteria.map((c) => button([make("span", { class: "ev-number" }, c.index + 1), c.name], null, { "data-choose": c.index, style: { "--c": colorOf(c.index) } })),
+    button("Cancel", null, { "data-choose": "", class: "ev-plain" }),
+  ]);
+  const frame = part("page").getBoundingClientRect();
+  const { top, height } = edgeBox(ed.pending, "end");
+  box.style.top = top + height + 8 - frame.top + "px";
 }
 
 function drawCriteria() {
@@ -75,7 +91,10 @@ export function drawDetail() {
   const criterion = activeCriterion();
   const box = part("detail");
   const typing = box.contains(document.activeElement) && document.activeElement.tagName === "TEXTAREA" && box.criterion === criterion;
-  if (box.criterion !== criterion) box.style.setProperty("--c", colorOf(criterion.index));
+  if (box.criterion !== criterion) {
+    box.style.setProperty("--c", colorOf(criterion.index));
+    box.scrollTop = 0;
+  }
   fillOnce(part("detail-head"), [criterion.index, criterion.name, criterion.verdict].join("|"), () => [
     make("span", { class: "ev-number" }, criterion.index + 1), make("h2", {}, criterion.name), verdictBadge(criterion)]);
   write(part("model-line"), modelLine(criterion));
@@ -89,6 +108,7 @@ export function drawDetail() {
   const mark = activeMark();
   part("tighten").hidden = !coreOf(mark);
   part("quick").hidden = !(mark && mark.state === "undecided");
+  part("verdicts").toggleAttribute("data-single", Boolean(mark) && mark.state === "undecided" && confirmLabel(criterion) === "Accept");
   part("verdicts").toggleAttribute("data-same", isOpen(criterion) && !criterion.marks.length);
   part("edges").disabled = !mark;
   for (const name of ["none", "unsure"]) {
@@ -99,10 +119,20 @@ export function drawDetail() {
 }
 
 function confirmLabel(criterion) {
+  if (readsWhole()) return wholeLabel(criterion);
   if (!isOpen(criterion)) return openCount(ed.item) ? "Next open criterion" : "Next post";
   const open = criterion.marks.filter((m) => m.state === "undecided").length;
   if (open) return open === 1 ? "Accept" : "Accept all " + open;
   return "Confirm: no evidence";
+}
+
+function wholeLabel(criterion) {
+  const mark = activeMark();
+  if (mark && mark.state === "undecided") return "Accept";
+  if (inReadingOrder(ed.item).some((e) => e.mark.state === "undecided" && isOpen(e.criterion))) return "Next prediction";
+  if (!openCount(ed.item)) return "Next post";
+  const alone = isOpen(criterion) && !restOf(ed.item, ed.about.one_by_one, true).now.length;
+  return alone ? "Confirm: no evidence" : "Nothing else in this post";
 }
 
 function verdictBadge(criterion) {
@@ -117,11 +147,8 @@ function modelLine(criterion) {
     if (model.status === "loading") return "The model is still loading. You can begin; its spans come in by themselves.";
     return model.status === "none" ? "No model is in service. Mark what you find yourself." : "Not predicted (" + model.status + "). Mark what you find yourself.";
   }
-  const percent = Math.min(99, Math.max(1, Math.round(100 * (1 - criterion.sure)))); // a model is never certain
   const found = criterion.marks.filter((m) => m.predicted).length;
-  return found
-    ? "The model expects evidence (" + percent + " %) and marks " + plural(found, "span") + "."
-    : "The model finds nothing here (evidence " + percent + " %).";
+  return found ? "The model marked " + plural(found, "passage") + "." : "The model marked nothing here.";
 }
 
 function wordingLine(criterion) {

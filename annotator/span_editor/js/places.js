@@ -45,6 +45,29 @@ export function rangeOf(start, end) {
   return range;
 }
 
+// In a small window the pages' own head leaves no room: then the editor is scrolled to its top, so that the text is seen.
+export function bringEditor() {
+  const frame = part("scroll").getBoundingClientRect();
+  const verdicts = part("verdicts"); // at the bottom of the window where it is narrow
+  const below = getComputedStyle(verdicts).position === "fixed" ? verdicts.getBoundingClientRect().top : window.innerHeight;
+  const seen = Math.min(frame.bottom, below) - Math.max(frame.top, 0);
+  if (seen < window.innerHeight / 2) part("root").scrollIntoView({ block: "start", behavior: "instant" });
+}
+
+export function isRightToLeft(offset) {
+  const holder = locate(offset)[0].parentElement.closest(".ev-par");
+  return holder !== null && getComputedStyle(holder).direction === "rtl";
+}
+
+// Where an edge of a span stands on the screen: { x, top, height }. In text that runs from the right a span starts on the right.
+export function edgeBox(span, edge) {
+  const [from, to] = edge === "start" ? [span.start, span.start + 1] : [span.end - 1, span.end];
+  const rects = rangeOf(from, to).getClientRects();
+  const rect = (edge === "start" ? rects[0] : rects[rects.length - 1]) || part("text").getBoundingClientRect();
+  const right = (edge === "end") !== isRightToLeft(from);
+  return { x: right ? rect.right : rect.left, top: rect.top, height: rect.height };
+}
+
 // Bring a span into view, only as far as needed, with a few lines around it. What was left out of a long post so far has only
 // a guessed height: once it is there, the span is looked for again.
 export function reveal(start, end) {

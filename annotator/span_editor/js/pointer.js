@@ -16,9 +16,8 @@ const mouse = { down: false, drag: null, timer: 0, touch: false };
 export function startMouse() {
   const text = part("text");
   text.addEventListener("pointerdown", onPointerDown);
-  document.addEventListener("pointerup", () => mouse.drag && endDrag());
   document.addEventListener("mouseup", onMouseUp); // unlike pointerup, it counts clicks
-  text.addEventListener("pointermove", onDrag);
+  startDragging();
   document.addEventListener("selectionchange", () => {
     if (mouse.touch && ed.item) showAddButton(Boolean(selectedSpan()));
   });
@@ -26,14 +25,6 @@ export function startMouse() {
 
 function onPointerDown(event) {
   mouse.touch = event.pointerType === "touch";
-  const handle = event.target.closest(".ev-handle");
-  if (handle && activeMark()) {
-    event.preventDefault();
-    const mark = activeMark();
-    mouse.drag = { edge: handle.dataset.edge, start: mark.start, end: mark.end };
-    part("text").setPointerCapture(event.pointerId);
-    return;
-  }
   mouse.down = event.button === 0;
   mouse.x = event.clientX;
   mouse.y = event.clientY;
@@ -90,8 +81,31 @@ function pickMark(piece) {
   refresh();
 }
 
+// A handle follows the pointer that took it and no other; only letting go on purpose saves. A pointer that the browser takes away,
+// as for a scroll or a call, leaves the span as it was.
+function startDragging() {
+  for (const handle of part("page").querySelectorAll(".ev-handle")) {
+    handle.addEventListener("pointerdown", (event) => {
+      const mark = activeMark();
+      if (!mark || event.button !== 0) return;
+      event.preventDefault();
+      event.stopPropagation();
+      mouse.drag = { pointer: event.pointerId, edge: handle.dataset.edge, start: mark.start, end: mark.end };
+      handle.setPointerCapture(event.pointerId);
+      part("page").classList.add("ev-dragging"); // the text beneath is what is looked for
+    });
+    handle.addEventListener("pointermove", onDrag);
+    handle.addEventListener("pointerup", (event) => isDragged(event) && endDrag(true));
+    for (const lost of ["pointercancel", "lostpointercapture"]) handle.addEventListener(lost, (event) => isDragged(event) && endDrag(false));
+  }
+}
+
+function isDragged(event) {
+  return mouse.drag !== null && mouse.drag.pointer === event.pointerId;
+}
+
 function onDrag(event) {
-  if (!mouse.drag) return;
+  if (!isDragged(event)) return;
   const at = offsetAtPoint(event.clientX, event.clientY);
   if (at === null) return;
   const { edge, start, end } = mouse.drag;
@@ -103,11 +117,12 @@ function onDrag(event) {
   drawText();
 }
 
-function endDrag() {
+function endDrag(keep) {
   mouse.drag = null;
+  part("page").classList.remove("ev-dragging");
   const draft = ed.draft;
   ed.draft = null;
-  if (draft) adjustMark(draft.start, draft.end);
+  if (keep && draft) adjustMark(draft.start, draft.end);
   clearSelection();
   refresh();
 }

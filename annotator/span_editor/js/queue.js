@@ -2,15 +2,16 @@
 
 import { afterPaint, button, fill, make, part, plural, sleep } from "./dom.js";
 import { memory } from "./memory.js";
-import { ed, isOpen, openCount, readAnswer, readItem } from "./state.js";
+import { ed, openCount, readAnswer, readItem } from "./state.js";
 import { perform } from "./actions.js";
 import { announce, say, toast } from "./messages.js";
 import { lapClock, timing } from "./clock.js";
 import { call, outbox, outboxKey, pendingFor } from "./outbox.js";
 import { mountText } from "./text.js";
+import { bringEditor } from "./places.js";
 import { drawBar, drawPosition } from "./bar.js";
 import { refresh } from "./panels.js";
-import { activate } from "./walk.js";
+import { activate, beginAt } from "./walk.js";
 import { setMode } from "./modes.js";
 
 const KEPT_ITEMS = 30;
@@ -116,15 +117,15 @@ export function show(item) {
   ed.item = item;
   ed.draft = null;
   if (ed.mode !== "review") setMode("review");
-  const first = item.criteria.findIndex((c) => isOpen(c) && c.marks.some((m) => m.state === "undecided"));
-  const open = item.criteria.findIndex(isOpen);
-  activate(first >= 0 && first === open ? first : Math.max(0, open));
+  ed.pending = null;
+  beginAt(item);
   lapClock();
   part("root").dataset.state = "ready";
   part("root").dataset.shown = Number(part("root").dataset.shown || 0) + 1; // how many posts have been shown
   part("scroll").scrollTop = 0;
   mountText(item);
   refresh();
+  bringEditor();
   announce("Post " + item.post.id + ". " + plural(openCount(item), "criterion").replace("criterions", "criteria") + " open.");
   const last = ed.at === ed.trail.length - 1;
   if (last) ed.next = null;
@@ -147,14 +148,28 @@ async function watchModel(item) {
   }
 }
 
+// A new model was put into service while this post is open: what nobody has decided is shown as that model reads it.
+export async function askNewModel(status) {
+  const { item } = ed;
+  if (!item || status.state !== "ready" || !item.model.version || status.version === item.model.version) return;
+  const reply = await call("review_item", { post_id: item.post.id, filter: ed.filter });
+  if (ed.item !== item || !reply || !reply.ok || !reply.item || reply.item.model.version === item.model.version) return;
+  item.model = reply.item.model;
+  const taken = reply.item.criteria.filter((wire) => takePrediction(item, wire)).length;
+  if (taken) say("Model " + item.model.version + " is in service now and has read this post: what you have not decided shows its marks.");
+  refresh();
+}
+
 function takePrediction(item, wire) {
   const criterion = item.criteria.find((c) => c.id === wire.id);
-  if (!criterion || !wire.predicted) return;
-  Object.assign(criterion, { predicted: true, known: wire.known, sure: wire.no_evidence_score });
-  const untouched = criterion.verdict === null && !criterion.marks.length && !criterion.revision;
-  if (!untouched || pendingFor(item.post.id).some((e) => e.message.criterion_id === wire.id)) return;
+  if (!criterion || !wire.predicted) return false;
+  Object.assign(criterion, { predicted: true, known: wire.known });
+  const untouched = criterion.verdict === null && !criterion.revision && criterion.marks.every((m) => m.state === "undecided");
+  if (!untouched || pendingFor(item.post.id).some((e) => e.message.criterion_id === wire.id)) return false;
+  const chosen = criterion.marks.some((m) => m.id === ed.mark);
   Object.assign(criterion, readAnswer(item.doc, wire));
-  if (criterion.index === ed.active && !ed.mark) activate(ed.active);
+  if (criterion.index === ed.active && (chosen || !ed.mark)) activate(ed.active);
+  return true;
 }
 
 export function nothingLeft() {

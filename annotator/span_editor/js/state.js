@@ -15,6 +15,9 @@ export const ed = {
   mode: "review", // review | caret | edges
   caret: null, // { anchor, focus } in units, while mode is caret
   draft: null, // { start, end } of the marked span while its edges are being moved
+  pending: null, // { start, end } that was selected in whole-post mode and waits for its criterion
+  peek: false, // Shift is held: everything that would be confirmed is shown
+  about: { one_by_one: [] }, // what the criteria set says of its subject
   trail: [],
   at: -1,
   next: null, // promise of the next item
@@ -45,7 +48,6 @@ function readCriterion(doc, wire, index) {
     version: wire.version,
     predicted: wire.predicted,
     known: wire.known,
-    sure: wire.no_evidence_score,
     others: wire.others,
     ...readAnswer(doc, wire),
   };
@@ -166,6 +168,26 @@ export function activeCriterion() {
 export function activeMark() {
   const criterion = activeCriterion();
   return (criterion && criterion.marks.find((m) => m.id === ed.mark)) || null;
+}
+
+// All marks of the post in the order in which they are read.
+export function inReadingOrder(item) {
+  const all = item.criteria.flatMap((criterion) => criterion.marks.map((mark) => ({ criterion, mark })));
+  return all.sort((a, b) => a.mark.start - b.mark.start || a.mark.end - b.mark.end || a.criterion.index - b.criterion.index);
+}
+
+export function undecidedOf(criterion) {
+  return criterion.marks.filter((m) => m.state === "undecided");
+}
+
+// What confirming the rest would do: `now` as it is shown; `alone` are decided one by one by the rule of the project, `unread` because
+// nothing is shown of them: the model has not answered. Who has read the post for all criteria (`whole`) has read it for those too.
+export function restOf(item, alone, whole) {
+  const open = item.criteria.filter(isOpen);
+  const byItself = open.filter((c) => alone.includes(c.id));
+  const rest = open.filter((c) => !alone.includes(c.id));
+  const shown = (c) => whole || (c.predicted && c.known) || c.marks.length > 0;
+  return { now: rest.filter(shown), alone: byItself, unread: rest.filter((c) => !shown(c)) };
 }
 
 export function isOpen(criterion) {

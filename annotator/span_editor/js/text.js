@@ -5,26 +5,33 @@
 import { fill, make, part } from "./dom.js";
 import { blockIndexAt } from "./offsets.js";
 import { colorOf, patternOf } from "./patterns.js";
-import { activeCriterion, ed, sortMarks } from "./state.js";
+import { activeCriterion, ed, isOpen, sortMarks, undecidedOf } from "./state.js";
+import { readsWhole } from "./settings.js";
+import { scheduleHandles } from "./handles.js";
 import { scheduleMap } from "./map.js";
 
 const LONG_POST = 20000; // from here on the browser leaves out what is not on the screen
 const LANES = 3;
 const LANE_HEIGHT = 4;
-const PRIORITY = { accepted: 3, adjusted: 3, added: 3, undecided: 2, rejected: 1 };
+const PRIORITY = { pending: 9, accepted: 3, adjusted: 3, added: 3, undecided: 2, rejected: 1 };
+const PENDING = { id: 0, state: "pending", predicted: null };
 
-// What is drawn: { mark, criterion, active, start, end, lane }, those of the active criterion first.
+// What is drawn: { mark, criterion, active, start, end, lane }, those of the active criterion first. In whole-post mode every
+// criterion's marks are drawn as the active one's are; while Shift is held, all that would be confirmed.
 function visibleMarks(item) {
   const active = activeCriterion();
+  const whole = readsWhole();
   const layer = (criterion, marks) =>
-    sortMarks(marks).map((mark) => ({ mark, criterion, active: criterion === active, start: mark.start, end: mark.end, lane: 0 }));
+    sortMarks(marks).map((mark) => ({ mark, criterion, active: whole || criterion === active, start: mark.start, end: mark.end, lane: 0 }));
   const layers = layer(active, active.marks);
-  for (const entry of layers) if (ed.draft && entry.mark.id === ed.mark) Object.assign(entry, ed.draft);
-  if (ed.shown.others) {
-    for (const criterion of item.criteria) {
-      if (criterion !== active) layers.push(...layer(criterion, criterion.marks.filter((m) => m.state !== "rejected")));
-    }
+  for (const criterion of item.criteria) {
+    if (criterion === active) continue;
+    if (whole) layers.push(...layer(criterion, criterion.marks));
+    else if (ed.shown.others) layers.push(...layer(criterion, criterion.marks.filter((m) => m.state !== "rejected")));
+    else if (ed.peek && isOpen(criterion)) layers.push(...layer(criterion, undecidedOf(criterion)));
   }
+  for (const entry of layers) if (ed.draft && entry.mark.id === ed.mark) Object.assign(entry, ed.draft);
+  if (ed.pending) layers.push({ ...ed.pending, mark: PENDING, criterion: active, active: true, lane: 0 });
   return assignLanes(layers);
 }
 
@@ -75,20 +82,18 @@ export function drawText() {
     if (block.signature !== signature) drawBlock(doc, block, here, signature);
   });
   scheduleMap(entries);
+  scheduleHandles();
 }
 
 function drawBlock(doc, block, entries, signature) {
   block.signature = signature;
   const pieces = [];
-  const current = entries.find((e) => e.mark.id === ed.mark && e.active);
   const edges = cutPoints(block, entries);
   for (let i = 0; i + 1 < edges.length; i += 1) {
     const [start, end] = [edges[i], edges[i + 1]];
-    if (current && current.start === start) pieces.push(make("span", { class: "ev-handle", "data-edge": "start" }));
     const over = entries.filter((e) => e.start <= start && end <= e.end);
     const text = document.createTextNode(doc.text.slice(start, end));
     pieces.push(over.length ? pieceOf(over, text, start) : text);
-    if (current && current.end === end) pieces.push(make("span", { class: "ev-handle", "data-edge": "end" }));
   }
   fill(block.node, pieces);
 }
@@ -110,9 +115,9 @@ function pieceOf(over, text, start) {
   piece.dataset.marks = ranked.map((e) => e.mark.id).join(" ");
   piece.style.setProperty("--c", colorOf(top.criterion.index));
   paintLanes(piece, over);
-  const others = ranked.filter((e) => !e.active).map((e) => e.criterion.index + 1 + " " + e.criterion.name);
+  const others = ranked.filter((e) => readsWhole() || !e.active).map((e) => e.criterion.index + 1 + " " + e.criterion.name);
   if (others.length) piece.title = others.join("\n");
-  if (top.active && top.start === start) piece.dataset.tag = tagOf(top);
+  if (top.active && top.start === start && top.mark.state !== "pending") piece.dataset.tag = tagOf(top);
   return piece;
 }
 
@@ -124,7 +129,8 @@ function tagOf(entry) {
   const { mark } = entry;
   const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
   const sign = { accepted: "✓", adjusted: "✓", added: "+", rejected: "✕", undecided: "" }[mark.state];
-  return (sign + " " + score).trim() || "○";
+  const number = readsWhole() ? entry.criterion.index + 1 + " " : "";
+  return number + ((sign + " " + score).trim() || "○");
 }
 
 function paintLanes(piece, over) {

@@ -8,6 +8,12 @@ import { activate } from "./walk.js";
 import { openPost } from "./queue.js";
 import { decide, local } from "./decide.js";
 
+// The undo that a line offers: of that gesture and of no other.
+export function undoGesture(gesture) {
+  if (local.undo[local.undo.length - 1] === gesture) return undo();
+  return say("Something else was decided since. Undo takes that back first.");
+}
+
 export async function undo(again) {
   const stack = again ? local.redo : local.undo;
   const other = again ? local.undo : local.redo;

@@ -1,12 +1,14 @@
 // Which criterion and which of its spans is worked on, and which comes next.
 
-import { activeCriterion, activeMark, ed, isOpen, isOwn, openCount, quote } from "./state.js";
+import { activeCriterion, activeMark, ed, inReadingOrder, isOpen, isOwn, openCount, quote } from "./state.js";
+import { readsWhole } from "./settings.js";
 import { announce, say } from "./messages.js";
 import { refresh } from "./panels.js";
 
 // After a decision: the next open span of the criterion, else the next open criterion. `leave`: never stay in this one.
 export function advance(leave) {
   const criterion = activeCriterion();
+  if (readsWhole()) return advanceInOrder();
   const after = activeMark() ? activeMark().start : -1;
   const open = leave ? [] : criterion.marks.filter((m) => m.state === "undecided");
   if (open.length) {
@@ -23,6 +25,33 @@ export function advance(leave) {
   if (openCount(ed.item) === 0) announce("All criteria of this post are reviewed. Enter goes to the next post.");
 }
 
+// Whole post: the next open prediction after this place, then those before it; then the criteria that are decided by themselves.
+function advanceInOrder() {
+  const here = activeMark() ? activeMark().start : -1;
+  const open = inReadingOrder(ed.item).filter((e) => e.mark.state === "undecided" && e.criterion.verdict !== "unsure");
+  const next = open.find((e) => e.mark.start >= here) || open[0];
+  if (next) return chooseMark(next.criterion, next.mark);
+  ed.mark = null;
+  const left = ed.item.criteria.filter(isOpen);
+  const last = left.find((c) => ed.about.one_by_one.includes(c.id));
+  if (left.length && last && left.every((c) => ed.about.one_by_one.includes(c.id))) return activate(last.index);
+  return announce(left.length ? "Every prediction is decided. Add what is missing, or Enter: nothing else." : "All criteria of this post are reviewed. Enter goes to the next post.");
+}
+
+function chooseMark(criterion, mark) {
+  ed.active = criterion.index;
+  ed.mark = mark.id;
+  ed.moved = true;
+}
+
+// Where a post begins: at the first prediction, so that what the model says is seen at once.
+export function beginAt(item) {
+  const open = inReadingOrder(item).find((e) => isOpen(e.criterion) && e.mark.state === "undecided");
+  if (readsWhole() && open) return chooseMark(open.criterion, open.mark);
+  const first = item.criteria.findIndex((c) => isOpen(c) && c.marks.some((m) => m.state === "undecided"));
+  return activate(first >= 0 ? first : Math.max(0, item.criteria.findIndex(isOpen)));
+}
+
 // Make a criterion the one that is worked on, at its first open span.
 export function activate(index) {
   ed.active = index;
@@ -34,7 +63,8 @@ export function activate(index) {
 }
 
 export function stepMark(direction) {
-  const order = ed.item.criteria.flatMap((c, index) => c.marks.map((m) => ({ index, id: m.id })));
+  const byCriterion = ed.item.criteria.flatMap((criterion) => criterion.marks.map((mark) => ({ criterion, mark })));
+  const order = (readsWhole() ? inReadingOrder(ed.item) : byCriterion).map((e) => ({ index: e.criterion.index, id: e.mark.id }));
   if (!order.length) return say("Nothing is marked in this post.");
   const here = order.findIndex((e) => e.id === ed.mark);
   let target;

@@ -15,6 +15,7 @@ mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 1e12 });
 const { connect, enqueue, keepMine, outbox, startOutbox } = await import("../../../annotator/span_editor/js/outbox.js");
 const { ed } = await import("../../../annotator/span_editor/js/state.js");
 ed.me = { name: "ana" };
+ed.project = "project";
 
 const server = { calls: [], reply: null };
 connect({
@@ -81,10 +82,10 @@ test("a conflict parks the latest decision on that criterion and lets the others
 
 test("what a closed tab of the same person left is taken over, another's is not", async () => {
   const entry = (op_id) => ({ key: "p\u0000A", base: 0, message: decision(op_id) });
-  stored.set("evidence.outbox.ana.old", JSON.stringify({ beat: 0, entries: [entry("left.0")], parked: [] }));
-  stored.set("evidence.outbox.ben.old", JSON.stringify({ beat: 0, entries: [entry("not-mine.0")], parked: [] }));
+  stored.set("evidence.outbox|project|ana|old", JSON.stringify({ beat: 0, entries: [entry("left.0")], parked: [] }));
+  stored.set("evidence.outbox|project|ben|old", JSON.stringify({ beat: 0, entries: [entry("not-mine.0")], parked: [] }));
   startOutbox();
   await pass(1000);
   assert.deepEqual(server.calls, [[["left.0", 0]]]);
-  assert.deepEqual([...stored.keys()], ["evidence.outbox.ben.old"]);
+  assert.deepEqual([...stored.keys()], ["evidence.outbox|project|ben|old"]);
 });

@@ -1,0 +1,43 @@
+// What one gesture is about to confirm for several criteria: shown with its passages before it is done.
+
+import { button, make, plural } from "./dom.js";
+import { quote, undecidedOf } from "./state.js";
+import { colorOf } from "./patterns.js";
+import { closeDialog, openDialog } from "./dialog.js";
+
+const LONG_QUOTE = 160;
+
+export function countOf(criteria) {
+  return criteria.length === 1 ? "1 criterion" : criteria.length + " criteria";
+}
+
+function passages(criterion) {
+  const shown = criterion.marks.filter((m) => m.state !== "rejected");
+  return make("li", { style: { "--c": colorOf(criterion.index) } },
+    make("div", {}, make("span", { class: "ev-number" }, criterion.index + 1), " ", make("b", {}, criterion.name)),
+    make("ul", {}, shown.map((m) => make("li", { dir: "auto" }, quote(m.start, m.end).replace(/\s+/g, " ").slice(0, LONG_QUOTE)))));
+}
+
+function names(title, criteria) {
+  return criteria.length ? make("p", {}, make("b", {}, title), " ", criteria.map((c) => c.name).join(", ") + ".") : null;
+}
+
+// rest: as `restOf` makes it. confirm: run when the reviewer says yes.
+export function openSummary(rest, confirm) {
+  const evidence = rest.now.filter((c) => c.marks.some((m) => m.state !== "rejected"));
+  const none = rest.now.filter((c) => !evidence.includes(c));
+  const spans = evidence.reduce((sum, c) => sum + undecidedOf(c).length, 0);
+  const yes = button("Confirm " + countOf(rest.now), () => (closeDialog(), confirm()), { class: "ev-primary" });
+  openDialog("Confirm the rest of this post?",
+    spans > 0 && make("p", {}, plural(spans, "passage") + " that the model marked " + (spans === 1 ? "becomes" : "become") + " evidence:"),
+    evidence.length > 0 && make("ul", { class: "ev-summary" }, evidence.map(passages)),
+    names("No evidence:", none),
+    names("Decided by itself, not here:", rest.alone),
+    names("Not answered by the model, so not here:", rest.unread),
+    make("p", { class: "ev-row" }, yes, button("Not yet", closeDialog)));
+  // a key that is still held from opening this must not say yes
+  yes.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.repeat) event.preventDefault();
+  });
+  yes.focus();
+}
