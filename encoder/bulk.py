@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoder.errors import EncoderError
+from storage.files import replacing
 from storage.records import Criterion, InvalidRecord, Post, Prediction
 
 if TYPE_CHECKING:
@@ -177,22 +176,16 @@ class _Parts:
         """Put parts 1 to `count` together as the output, then forget them; how many posts and spans they hold."""
         posts = spans = 0
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{self._output.name}-", dir=self._output.parent)
-            temporary = Path(name)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-                    for number in range(1, count + 1):
-                        with self._path(number).open(encoding="utf-8", newline="\n") as part:
-                            posts += int(part.readline().split()[0])
-                            for line in part:
-                                spans += len(json.loads(line)["spans"])
-                                out.write(line)
-                    out.flush()
-                    os.fsync(out.fileno())
-                temporary.chmod(0o644)
-                temporary.replace(self._output)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with (
+                replacing(self._output) as temporary,
+                temporary.open("w", encoding="utf-8", newline="\n") as out,
+            ):
+                for number in range(1, count + 1):
+                    with self._path(number).open(encoding="utf-8", newline="\n") as part:
+                        posts += int(part.readline().split()[0])
+                        for line in part:
+                            spans += len(json.loads(line)["spans"])
+                            out.write(line)
         except OSError as error:
             raise EncoderError(f"{self._output} cannot be written: {error.strerror}. Run again to go on.") from error
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -202,14 +195,8 @@ class _Parts:
         return self._folder / f"{number:08d}.jsonl"
 
     def _replace(self, path: Path, text: str) -> None:
-        handle, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=self._folder)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_text(text, "utf-8", newline="\n")
 
 
 def _cut(posts: Iterable[Post | RejectedRow], rejected: list[RejectedRow], size: int) -> Iterator[list[Post]]:

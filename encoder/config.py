@@ -76,7 +76,8 @@ class EncoderConfig(_Json):
     thresholds: probability from which a sentence is shown, per criterion id; default_threshold for the others.
     temperature: the logits are divided by it before the sigmoid.
     post_score: how `no_evidence_score` comes about: from the sentences (`max`, `noisy_or`) or from the post-level head.
-    base: Hub id or directory that the weights come from. adapter: the weights are a LoRA adapter on `base`.
+    base: Hub id, GGUF file or directory that the weights come from. adapter: the weights are a LoRA adapter on `base`.
+    base_weights: which weights of `base` these were (source, sha256, quantization), where that is known.
     """
 
     scoring: Scoring = "post-once"
@@ -97,6 +98,7 @@ class EncoderConfig(_Json):
     default_threshold: float = 0.5
     temperature: float = 1.0
     base: str | None = None
+    base_weights: Mapping[str, str] = field(default_factory=dict)
     adapter: bool = False
     version: str = ""
 

@@ -12,12 +12,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from encoder.errors import BadExamples
-from storage.records import Criterion, EvidenceError, Gold, InvalidRecord, Post, Span, Split, Verdict
+from storage.records import Criterion, EvidenceError, Gold, InvalidRecord, Post, Span, Split, Verdict, split_of
 
 _SHOWN_ERRORS = 5
 
@@ -84,7 +84,7 @@ class LabelCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSnapshot:
+class ContentHash:
     """Which rows a model saw: one content hash of all, and the hash of each by post id."""
 
     sha256: str
@@ -158,7 +158,7 @@ def example_to_json(example: Example) -> dict[str, Any]:
     return row
 
 
-def snapshot(examples: Iterable[Example]) -> DataSnapshot:
+def content_hash(examples: Iterable[Example]) -> ContentHash:
     """Hashes of what the examples say (not of their order, split or author)."""
     rows = {}
     for example in examples:
@@ -169,7 +169,17 @@ def snapshot(examples: Iterable[Example]) -> DataSnapshot:
         rows[example.post.id] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     ordered = dict(sorted(rows.items()))
     joined = "\n".join(f"{key}\t{value}" for key, value in ordered.items())
-    return DataSnapshot(hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest(), ordered)
+    return ContentHash(hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest(), ordered)
+
+
+def split_examples(examples: Iterable[Example]) -> dict[Split, list[Example]]:
+    """The examples by the split of their posts; one without gets that of its author, else of its id: what an import gives it."""
+    found: dict[Split, list[Example]] = {split: [] for split in Split}
+    for example in examples:
+        post = example.post
+        split = post.split or split_of(post.author or post.id)
+        found[split].append(example if post.split else Example(replace(post, split=split), example.labels))
+    return found
 
 
 def count_labels(examples: Iterable[Example]) -> dict[str, LabelCounts]:
@@ -214,6 +224,11 @@ def _parse_line(line: str) -> tuple[Example, int]:
         raise BadExamples(f"not JSON ({error}).") from error
     if not isinstance(row, dict):
         raise BadExamples("not a JSON object with post_id, text and annotations.")
+    return example_from_json(row)
+
+
+def example_from_json(row: Mapping[str, Any]) -> tuple[Example, int]:
+    """The example that `example_to_json` wrote, and how many unsure answers it held. An EvidenceError says what is wrong."""
     post = Post(
         id=_text(row, "post_id"),
         text=_text(row, "text"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from storage.connection import PENDING, Connections
 from storage.gold import gold_of
+from storage.heads import replace_heads
 from storage.records import Annotation, Conflict, Gold, NotFound, Role, Split, utc_now
 from storage.rows import annotated_json, annotation_from_row, spans_json
 
@@ -18,6 +19,11 @@ INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, re
     undecided, note, seconds, model_version, restored_from, undoes, import_id, bulk, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_OF_SEVERAL = (
+    "SELECT post_id, criterion_id FROM annotation_head WHERE verdict IS NOT NULL"
+    " GROUP BY post_id, criterion_id HAVING count(*) > 1 ORDER BY post_id, criterion_id"
+)
+_NEW_HEAD = replace_heads("main.annotation a WHERE a.id = ?")
 
 
 class AnnotationStore(Connections):
@@ -128,12 +134,16 @@ class AnnotationStore(Connections):
 
         split: only posts of that split. post_ids: only these posts.
         """
-        return [gold for gold, _ in self._gold_or_open(split=split, post_ids=post_ids) if gold is not None]
+        return [gold for gold, _ in self._judged(split=split, post_ids=post_ids) if gold is not None]
+
+    def gold_and_open(self) -> tuple[list[Gold], list[list[Annotation]]]:
+        """The gold answers, and the latest annotations of each (post, criterion) whose reviewers do not agree yet."""
+        found = list(self._judged())
+        return [gold for gold, _ in found if gold is not None], [g for gold, g in found if gold is None and _several(g)]
 
     def to_adjudicate(self) -> list[list[Annotation]]:
-        """Latest annotations of each (post, criterion) whose reviewers do not agree yet."""
-        groups = [group for gold, group in self._gold_or_open() if gold is None]
-        return [g for g in groups if len({a.reviewer for a in g if a.decided}) > 1]
+        """Latest annotations of each (post, criterion) whose reviewers do not agree yet; only those of several are read."""
+        return [group for gold, group in self._judged(of_several=True) if gold is None and _several(group)]
 
     def last_annotation_id(self) -> int:
         """The id of the newest save, 0 before the first; no save that becomes visible later has an id up to it."""
@@ -156,22 +166,35 @@ class AnnotationStore(Connections):
                 ).fetchone()[0]
             )
 
-    def _gold_or_open(
-        self, *, split: Split | None = None, post_ids: Sequence[str] | None = None
+    def _judged(
+        self, *, split: Split | None = None, post_ids: Sequence[str] | None = None, of_several: bool = False
     ) -> Iterator[tuple[Gold | None, list[Annotation]]]:
+        """Each (post, criterion) with its gold answer, None while it is open, and its latest annotations, oldest first."""
+        heads, chosen, values = "annotation_head h", ["1"], {}
+        if of_several:
+            heads = f"({_OF_SEVERAL}) d CROSS JOIN annotation_head h ON (h.post_id, h.criterion_id) = (d.post_id, d.criterion_id)"
+        if split is not None:
+            chosen.append("(SELECT split FROM post WHERE id = h.post_id) = :split")
+            values["split"] = str(split)
+        if post_ids is not None:
+            chosen.append("h.post_id IN (SELECT value FROM json_each(:ids))")
+            values["ids"] = json.dumps(list(post_ids))
+        order = "" if of_several else "ORDER BY h.post_id, h.criterion_id"  # as the table is: nothing is sorted
         with self.read() as db:
             roles = {row["name"]: Role(row["role"]) for row in db.query("SELECT name, role FROM reviewer")}
             rows = db.query(
-                "SELECT a.* FROM annotation_head h JOIN annotation a ON a.id = h.annotation_id"
-                " JOIN post ON post.id = h.post_id WHERE (:split IS NULL OR post.split = :split)"
-                " AND (:ids IS NULL OR post.id IN (SELECT value FROM json_each(:ids)))"
-                " ORDER BY a.post_id, a.criterion_id, a.id",
-                {"split": split and str(split), "ids": None if post_ids is None else json.dumps(list(post_ids))},
+                f"SELECT a.* FROM {heads} CROSS JOIN main.annotation a ON a.id = h.annotation_id"
+                f" WHERE {' AND '.join(chosen)} {order}",
+                values,
             )
             latest = [annotation_from_row(row) for row in rows]
         for _, group in itertools.groupby(latest, key=lambda a: (a.post_id, a.criterion_id)):
-            annotations = list(group)
+            annotations = sorted(group, key=lambda a: a.id or 0)
             yield gold_of(annotations, roles), annotations
+
+
+def _several(group: Sequence[Annotation]) -> bool:
+    return len({a.reviewer for a in group if a.decided}) > 1
 
 
 def _latest_revision(db: Any, annotation: Annotation, *, table: str = "annotation") -> int:
@@ -209,16 +232,5 @@ def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annota
             created_at,
         ],
     )
-    db.conn.execute(
-        "INSERT OR REPLACE INTO main.annotation_head (post_id, criterion_id, reviewer, annotation_id, verdict, import_id)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            annotation.post_id,
-            annotation.criterion_id,
-            annotation.reviewer,
-            cursor.lastrowid,
-            annotation.verdict and str(annotation.verdict),
-            import_id,
-        ],
-    )
+    db.conn.execute(_NEW_HEAD, [cursor.lastrowid])
     return dataclasses.replace(annotation, id=cursor.lastrowid, created_at=created_at)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from storage.connection import DATABASE_NAME, PENDING
+from storage.files import replacing, sync, unused
 from storage.records import EvidenceError, StoreUnavailable, utc_now
 from storage.soundness import private_file
 from storage.store import Store
@@ -26,18 +26,15 @@ def back_up(store: Store, folder: Path, *, keep: int = 10, prefix: str = "eviden
     cannot be written.
     """
     name = f"{prefix}-{utc_now().replace(':', '')}.db"
-    temporary = folder / f".{name}.{os.getpid()}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target = _unused(folder / name)
-        copy_database(store, temporary)
-        temporary.replace(target)
+        target = unused(folder / name)
+        with replacing(target) as temporary:
+            copy_database(store, temporary)
         for old in backups(folder, prefix)[keep:]:
             old.unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"The backup could not be written to {folder}: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 
@@ -52,7 +49,7 @@ def copy_database(store: Store, target: Path) -> None:
     except (OSError, sqlite3.Error) as error:  # the disk is full, as a rule
         raise StoreUnavailable(f"The database could not be copied to {target}: {error}.") from error
     verify(target)
-    _sync(target)
+    sync(target)
 
 
 def backups(folder: Path, prefix: str = "evidence") -> list[Path]:
@@ -112,20 +109,16 @@ def restore(backup_path: Path, data_dir: Path, *, overwrite: bool = False) -> Pa
                 f"{target} exists. Say explicitly that it may be replaced; it is kept beside the new one."
             )
         _fold_journal(target)
-        target.replace(_unused(target.with_name(f"{DATABASE_NAME}.before-restore-{utc_now().replace(':', '')}")))
-    temporary = data_dir / f".{DATABASE_NAME}.{os.getpid()}.partial"
+        target.replace(unused(target.with_name(f"{DATABASE_NAME}.before-restore-{utc_now().replace(':', '')}")))
     try:
-        private_file(temporary)
-        shutil.copyfile(backup_path, temporary)
-        verify(temporary)
-        _sync(temporary)
-        temporary.replace(target)
+        with replacing(target) as temporary:
+            private_file(temporary)
+            shutil.copyfile(backup_path, temporary)
+            verify(temporary)
     except OSError as error:
         raise StoreUnavailable(
             f"{backup_path} could not be copied to {data_dir}: {error.strerror or error}."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 
@@ -140,20 +133,4 @@ def _fold_journal(database: Path) -> None:
     for suffix in ("-wal", "-shm"):
         journal = database.with_name(database.name + suffix)
         if journal.exists():
-            journal.replace(_unused(journal.with_name(journal.name + ".before-restore")))
-
-
-def _unused(path: Path) -> Path:
-    candidate, n = path, 1
-    while candidate.exists():
-        n += 1
-        candidate = path.with_name(f"{path.stem}-{n}{path.suffix}")
-    return candidate
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            journal.replace(unused(journal.with_name(journal.name + ".before-restore")))

@@ -2,16 +2,19 @@
 
 One connection per thread (SQLite binds connections to threads). `write()` is BEGIN IMMEDIATE: a transaction that began by
 reading and then wrote would fail at once with "database is locked" when another writer came between, whatever the timeout.
+Threads of one process wait for each other at a lock of their own: SQLite's waiters ask again at growing intervals, so that
+among thirty reviewers the unlucky one would wait for seconds.
 
-An import is stored in many short transactions and becomes visible in one (`storage.imports`). Until then nobody may see its rows: on
-every connection the names `post`, `annotation`, ... are views of what is visible. Reading needs no thought about it; **writing names the
-table itself, `main.post`** (a write to the view is refused by SQLite).
+An import is stored in many short transactions and becomes visible in one (`storage.imports`). Until then nobody may see its rows: in
+every transaction that begins while an import is unfinished, the names `post`, `annotation`, ... are views of what is visible. Reading
+needs no thought about it; **writing names the table itself, `main.post`** (a write to the view is refused by SQLite).
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,22 +22,34 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from storage import soundness
-from storage.migrations import migrations
 from storage.records import StoreUnavailable
 from storage.trouble import StorageTrouble, Trouble, trouble_of
+from storage.upgrade import upgrade
 
 BUSY_TIMEOUT_SECONDS = 30
 DATABASE_NAME = "evidence.db"
 PENDING = "SELECT id FROM main.import WHERE pending IS NOT NULL"
+PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
 _OF_VISIBLE_IMPORTS = ("post", "annotation", "annotation_head", "alignment", "reviewer")
-_VISIBLE_ONLY = "".join(
+_HIDE_PENDING = "".join(
     f"CREATE TEMP VIEW {name} AS SELECT * FROM main.{name} WHERE ifnull(import_id, 0) NOT IN ({PENDING});\n"
     for name in _OF_VISIBLE_IMPORTS
 )
-_VISIBLE_ONLY += (
+_HIDE_PENDING += (
     "CREATE TEMP VIEW prediction AS SELECT * FROM main.prediction"  # those of older posts have a model name of their own
     f" WHERE model_version NOT IN (SELECT 'import-' || id FROM ({PENDING}));\n"
 )
+_SHOW_ALL = "".join(f"DROP VIEW temp.{name};\n" for name in (*_OF_VISIBLE_IMPORTS, "prediction"))
+
+
+class TooSlow(StoreUnavailable):
+    """A read took longer than it may."""
+
+
+class Handle(Database):
+    """A connection. hides_pending: whether the views stand on it that pass over the rows of unfinished imports."""
+
+    hides_pending = False
 
 
 class Connections:
@@ -47,25 +62,22 @@ class Connections:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
-        self._migrated = False
+        self._one_writer = threading.Lock()
         self.refused: StorageTrouble | None = None  # the last write, until one goes through
-        try:
-            if not path.exists():
-                soundness.begin(path)
-            soundness.refuse_unsound(path)
-            db = self._database()
-            _refuse_newer(db, path)
-            with (
-                self.write()
-            ):  # the lock keeps a second process from migrating at the same time; and proves we can write
-                migrations.apply(db)
-            db.conn.executescript(_VISIBLE_ONLY)
-            self._migrated = True
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(_advice(path, error)) from error
+        self._open()
 
-    def _database(self) -> Database:
-        db: Database | None = getattr(self._local, "db", None)
+    def _open(self) -> None:
+        """Make or upgrade the file."""
+        try:
+            if not self.path.exists():
+                soundness.begin(self.path)
+            soundness.refuse_unsound(self.path)
+            upgrade(self._database(), self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(_advice(self.path, error)) from error
+
+    def _database(self) -> Handle:
+        db: Handle | None = getattr(self._local, "db", None)
         if db is None:
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS)
             connection.isolation_level = None  # explicit transactions only
@@ -74,12 +86,10 @@ class Connections:
                 "synchronous=FULL",  # NORMAL may lose the last acknowledged saves in a power cut
                 "foreign_keys=ON",
                 "temp_store=MEMORY",
-                "cache_size=-16000",
+                "cache_size=-4000",  # per thread, and there are dozens; the pages are in the system's cache as well
             ):
                 connection.execute(f"PRAGMA {pragma}")
-            if self._migrated:
-                connection.executescript(_VISIBLE_ONLY)
-            db = Database(connection, execute_plugins=False)
+            db = Handle(connection, execute_plugins=False)
             self._local.db = db
         return db
 
@@ -89,27 +99,34 @@ class Connections:
             soundness.check_whole(db, self.path)
 
     @contextmanager
-    def read(self) -> Iterator[Database]:
-        """A database handle for queries of one consistent moment each. Raises StorageTrouble."""
-        with _named_trouble():
-            yield self._database()
+    def read(self, *, seconds: float | None = None) -> Iterator[Handle]:
+        """A read transaction: all queries inside see the same moment, whatever is written meanwhile. Calls inside join it.
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Database]:
-        """A read transaction: all queries inside see the same moment, whatever is written meanwhile. Raises StorageTrouble."""
+        seconds: how long it may take in all. Raises TooSlow after that, and StorageTrouble.
+        """
         with _named_trouble():
-            yield from self._in_one_moment()
+            yield from self._in_one_moment(seconds)
 
-    def _in_one_moment(self) -> Iterator[Database]:
+    def _in_one_moment(self, seconds: float | None) -> Iterator[Handle]:
         db = self._database()
-        db.conn.execute("BEGIN")
-        try:
+        if db.conn.in_transaction:
             yield db
+            return
+        if seconds is not None:
+            _limit(db.conn, seconds)
+        try:
+            with _transaction(db, "BEGIN"):
+                yield db
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise TooSlow(f"The database did not answer within {seconds} seconds.") from error
         finally:
-            db.conn.execute("COMMIT")
+            if seconds is not None:
+                db.conn.set_progress_handler(None, 0)
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Database]:
+    def write(self, *, durable: bool = True) -> Iterator[Handle]:
         """One transaction: all of it is stored, or nothing. Nested calls join the outer transaction.
 
         durable=False: does not wait for the disk, so a power cut (not a crash) may take it back, and nobody else's commit waits
@@ -123,25 +140,22 @@ class Connections:
             raise
         self.refused = None
 
-    def _in_one_transaction(self, durable: bool) -> Iterator[Database]:
+    def _in_one_transaction(self, durable: bool) -> Iterator[Handle]:
         db = self._database()
         if db.conn.in_transaction:
             yield db
             return
-        if not durable:
-            db.conn.execute("PRAGMA synchronous=NORMAL")
+        if not self._one_writer.acquire(timeout=BUSY_TIMEOUT_SECONDS):
+            raise StoreUnavailable("The database is busy with another change. Try again.")
         try:
-            db.conn.execute("BEGIN IMMEDIATE")
-            try:
+            if not durable:
+                db.conn.execute("PRAGMA synchronous=NORMAL")
+            with _transaction(db, "BEGIN IMMEDIATE"):
                 yield db
-                db.conn.execute("COMMIT")
-            except BaseException:
-                if db.conn.in_transaction:
-                    db.conn.execute("ROLLBACK")
-                raise
         finally:
             if not durable:
                 db.conn.execute("PRAGMA synchronous=FULL")
+            self._one_writer.release()
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -149,6 +163,31 @@ class Connections:
         if db is not None:
             db.conn.close()
             del self._local.db
+
+
+@contextmanager
+def _transaction(db: Handle, how: str) -> Iterator[None]:
+    """A transaction in which the unqualified names are what is visible at its beginning."""
+    while True:
+        db.conn.execute(how)
+        pending = bool(db.conn.execute(f"SELECT EXISTS ({PENDING})").fetchone()[0])
+        if pending == db.hides_pending:
+            break
+        db.conn.execute("ROLLBACK")
+        db.conn.executescript(_HIDE_PENDING if pending else _SHOW_ALL)
+        db.hides_pending = pending
+    try:
+        yield
+        db.conn.execute("COMMIT")
+    except BaseException:
+        if db.conn.in_transaction:
+            db.conn.execute("ROLLBACK")
+        raise
+
+
+def _limit(connection: sqlite3.Connection, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)
 
 
 @contextmanager
@@ -161,19 +200,6 @@ def _named_trouble() -> Iterator[None]:
         if trouble is None or trouble is error:
             raise
         raise trouble from error
-
-
-def _refuse_newer(db: Database, path: Path) -> None:
-    if "_sqlite_migrations" not in db.table_names():
-        if "post" in db.table_names():
-            raise StoreUnavailable(f"{path} is a database of another program. Choose another data directory.")
-        return
-    ours = {migration.name for migration in migrations.pending(Database(memory=True))}
-    newer = sorted({migration.name for migration in migrations.applied(db)} - ours)
-    if newer:
-        raise StoreUnavailable(
-            f"{path} was written by a newer release (it has {newer[-1]}). Update this program, or open another data directory."
-        )
 
 
 def _advice(path: Path, error: Exception) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from storage.connection import Connections
+from storage.connection import PENDING, Connections
 from storage.formats.rows import ExportPost
 from storage.gold import gold_of
 from storage.records import Annotation, Post, Prediction, Role, Split, Verdict
@@ -61,29 +62,55 @@ class ExportFilter:
 
 
 class ExportStore(Connections):
-    """Streams for exports. Call inside `snapshot()` to see one moment of the store."""
+    """Streams for exports. Call inside `read()` to see one moment of the store."""
 
     def iter_export(self, chosen: ExportFilter, *, complete: bool = False) -> Iterator[ExportPost]:
-        """Posts with their answers. complete: also every revision and prediction that fits the filter."""
+        """Posts with their answers, in order of storage. complete: also every revision and prediction that fits the filter.
+
+        Costs what is exported, not what is stored; of the posts that somebody reviewed, eight bytes each are kept.
+        """
         roles = self._roles()
+        for posts in self._stored_posts(chosen) if chosen.unreviewed else self._reviewed_posts(chosen):
+            yield from self._batch(posts, chosen, roles, complete)
+
+    def _stored_posts(self, chosen: ExportFilter) -> Iterator[list[Post]]:
         last = -1
         while True:
-            with self.read() as db:
-                rows = list(
-                    db.query(
-                        "SELECT * FROM post WHERE number > ? AND (? IS NULL OR split IN (SELECT value FROM json_each(?)))"
-                        " ORDER BY number LIMIT ?",
-                        [
-                            last,
-                            *[json.dumps([str(s) for s in chosen.splits]) if chosen.splits else None] * 2,
-                            BATCH_POSTS,
-                        ],
-                    )
-                )
+            rows = self._posts(chosen, "number > :last", {"last": last})
             if not rows:
                 return
             last = rows[-1]["number"]
-            yield from self._batch([post_from_row(row) for row in rows], chosen, roles, complete)
+            yield [post_from_row(row) for row in rows]
+
+    def _reviewed_posts(self, chosen: ExportFilter) -> Iterator[list[Post]]:
+        with self.read() as db:
+            numbers = array(
+                "q",
+                (
+                    number
+                    for (number,) in db.execute(
+                        "SELECT post.number FROM (SELECT post_id FROM annotation_head GROUP BY post_id) h"
+                        " CROSS JOIN post ON post.id = h.post_id"
+                    )
+                ),
+            )
+        numbers = array("q", sorted(numbers))
+        for at in range(0, len(numbers), BATCH_POSTS):
+            some = numbers[at : at + BATCH_POSTS].tolist()
+            wanted = "number IN (SELECT value FROM json_each(:numbers))"
+            yield [post_from_row(row) for row in self._posts(chosen, wanted, {"numbers": json.dumps(some)})]
+
+    def _posts(self, chosen: ExportFilter, condition: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The first BATCH_POSTS posts of the chosen splits that fit the condition."""
+        if chosen.splits:
+            condition += " AND split IN (SELECT value FROM json_each(:splits))"
+        with self.read() as db:
+            return list(
+                db.query(
+                    f"SELECT * FROM post WHERE {condition} ORDER BY number LIMIT {BATCH_POSTS}",
+                    {**values, "splits": json.dumps([str(s) for s in chosen.splits])},
+                )
+            )
 
     def double_reviews(self, chosen: ExportFilter) -> tuple[int, int, int]:
         """(people, pairs of post and criterion that several of them decided, those with equal verdicts).
@@ -113,7 +140,7 @@ class ExportStore(Connections):
         self, posts: Sequence[Post], chosen: ExportFilter, roles: Mapping[str, Role], complete: bool
     ) -> Iterator[ExportPost]:
         ids = json.dumps([p.id for p in posts])
-        revisions = self._revisions(ids)
+        revisions = self._revisions(ids, latest=not complete)
         predictions = self._predictions(ids, chosen) if complete else {}
         for post in posts:
             history = revisions.get(post.id, [])
@@ -127,13 +154,19 @@ class ExportStore(Connections):
         with self.read() as db:
             return {row["name"]: Role(row["role"]) for row in db.query("SELECT name, role FROM reviewer")}
 
-    def _revisions(self, ids: str) -> dict[str, list[Annotation]]:
-        with self.read() as db:
-            rows = db.query(
-                "SELECT * FROM annotation WHERE post_id IN (SELECT value FROM json_each(?)) ORDER BY post_id, id", [ids]
+    def _revisions(self, ids: str, *, latest: bool) -> dict[str, list[Annotation]]:
+        """Annotations by post id, oldest first. latest: only each reviewer's last answer to a criterion."""
+        source = "main.annotation a ON a.post_id = given.value"
+        if latest:
+            source = (
+                "annotation_head h ON h.post_id = given.value CROSS JOIN main.annotation a ON a.id = h.annotation_id"
             )
-            found = [annotation_from_row(row) for row in rows]
-        return {post_id: list(group) for post_id, group in itertools.groupby(found, key=lambda a: a.post_id)}
+        seen = "" if latest else f"WHERE ifnull(a.import_id, 0) NOT IN ({PENDING})"
+        found: dict[str, list[Annotation]] = {}
+        with self.read() as db:
+            for row in db.query(f"SELECT a.* FROM json_each(?) AS given CROSS JOIN {source} {seen}", [ids]):
+                found.setdefault(row["post_id"], []).append(annotation_from_row(row))
+        return {post_id: sorted(group, key=lambda a: a.id or 0) for post_id, group in found.items()}
 
     def _predictions(self, ids: str, chosen: ExportFilter) -> dict[str, list[Prediction]]:
         with self.read() as db:

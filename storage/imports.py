@@ -96,8 +96,9 @@ class ImportStore(Connections):
         db = self._database()
         db.conn.execute("ATTACH DATABASE ? AS staged", [str(staging)])
         try:
-            undone = _undone(db.conn)
-            _refuse_clash(db.conn)
+            with self.read():
+                undone = _undone(db.conn)
+                _refuse_clash(db.conn)
             values = self._begin(file_name, format_name, by, staging)
             try:
                 self._store(values, on_step)
@@ -189,7 +190,8 @@ class ImportStore(Connections):
         They are out of sight at once and removed in steps; on_step is called with the number of rows gone.
         Returns {"posts": n, "annotations": m}. Raises NotFound, and InvalidRecord if it was undone before.
         """
-        held = _hold(self._database().conn, import_id)
+        with self.read() as db:
+            held = _hold(db.conn, import_id)
         with self.write() as db:
             removed = _hide(db.conn, import_id, held)
         self._remove(import_id, on_step=on_step)

@@ -9,6 +9,8 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from storage.queue_schema import FLAT_QUEUE
+
 migrations = Migrations("evidence")
 
 _TABLES = """
@@ -329,6 +331,11 @@ def m004_identities(db: Database) -> None:
     _run_statements(db, _IDENTITIES)
 
 
+@migrations()
+def m005_flat_queue(db: Database) -> None:
+    _run_statements(db, FLAT_QUEUE)
+
+
 _SIGN_IN_ATTEMPTS = """
 CREATE TABLE sign_in_attempt (       -- what failed, so that a restart forgives nobody; rows go a day after their last failure
     name_key TEXT NOT NULL,          -- keyed hash of the name as it was typed, which may be a mistyped password; '' counts an address
@@ -342,7 +349,7 @@ CREATE INDEX sign_in_attempt_last ON sign_in_attempt(last_at);
 
 
 @migrations()
-def m005_sign_in_attempts(db: Database) -> None:
+def m006_sign_in_attempts(db: Database) -> None:
     _run_statements(db, _SIGN_IN_ATTEMPTS)
 
 

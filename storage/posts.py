@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from storage.connection import Connections
+from storage.heads import RECOUNT_REVIEWS
 from storage.records import Conflict, Criterion, NotFound, Post, Split, split_of, utc_now
 from storage.rows import criterion_from_row, post_from_row, to_json
 
@@ -70,10 +71,6 @@ class PostStore(Connections):
             yield from (post_from_row(row) for row in rows)
             last = rows[-1]["number"]
 
-    def count_posts(self) -> int:
-        with self.read() as db:
-            return int(db.execute("SELECT count(*) FROM post").fetchone()[0])
-
     def known_post_ids(self, ids: Sequence[str]) -> set[str]:
         with self.read() as db:
             rows = db.query("SELECT id FROM post WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))])
@@ -99,10 +96,17 @@ class PostStore(Connections):
             return cursor.rowcount
 
     def sources(self) -> list[str]:
+        """Where the posts came from, each once, looked up one after the other in the index."""
+        found: list[str] = []
         with self.read() as db:
-            return [
-                r["source"] for r in db.query("SELECT DISTINCT source FROM post WHERE source IS NOT NULL ORDER BY 1")
-            ]
+            while True:
+                row = db.execute(
+                    "SELECT source FROM post WHERE source IS NOT NULL AND source > ? ORDER BY source LIMIT 1",
+                    [found[-1] if found else ""],
+                ).fetchone()
+                if row is None:
+                    return found
+                found.append(row[0])
 
     # --- criteria
 
@@ -121,6 +125,7 @@ class PostStore(Connections):
         """Store the criteria; a changed wording becomes a new version. Returns them with their versions."""
         saved = []
         with self.write() as db:
+            in_use = {c.id for c in self.criteria()}
             current = {c.id: c for c in self.criteria(with_inactive=True)}
             for given in criteria:
                 known = current.get(given.id)
@@ -144,6 +149,9 @@ class PostStore(Connections):
                 saved.append(
                     Criterion(given.id, given.name, given.text, given.guideline, version, given.position, given.active)
                 )
+            if in_use != {c.id for c in self.criteria()}:
+                for statement in RECOUNT_REVIEWS:
+                    db.conn.execute(statement)
         return saved
 
 

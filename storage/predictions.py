@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from storage.connection import PENDING, Connections
+from storage.connection import Connections
 from storage.records import InvalidRecord, ModelStatus, ModelVersion, NotFound, Prediction, utc_now
 from storage.rows import model_from_row, prediction_from_row, spans_json, to_json
 
@@ -14,13 +14,8 @@ from storage.rows import model_from_row, prediction_from_row, spans_json, to_jso
 class PredictionStore(Connections):
     """Questions and events about predictions and model versions."""
 
-    def add_predictions(
-        self, predictions: Iterable[Prediction], *, disagreement: Mapping[str, float] | None = None
-    ) -> int:
-        """Store predictions, replacing those of the same (post, criterion, model). Returns how many.
-
-        disagreement: by post id, in [0, 1], how far the model is from the baseline.
-        """
+    def add_predictions(self, predictions: Iterable[Prediction]) -> int:
+        """Store predictions, replacing those of the same (post, criterion, model). Returns how many."""
         count, touched = 0, set()
         with self.write() as db:
             for p in predictions:
@@ -42,10 +37,12 @@ class PredictionStore(Connections):
                 touched.add((p.post_id, p.model_version))
             for post_id, model_version in sorted(touched):
                 db.conn.execute(
-                    "INSERT OR REPLACE INTO post_score (post_id, model_version, uncertainty, evidence, disagreement)"
+                    "INSERT INTO post_score (post_id, model_version, uncertainty, evidence)"
                     " SELECT post_id, model_version, max(CASE WHEN known THEN 1 - abs(2 * no_evidence_score - 1) ELSE 0 END),"
-                    " max(max_score), :disagreement FROM prediction WHERE post_id = :post AND model_version = :model",
-                    {"post": post_id, "model": model_version, "disagreement": (disagreement or {}).get(post_id)},
+                    " max(max_score) FROM main.prediction WHERE post_id = :post AND model_version = :model GROUP BY 1, 2"
+                    " ON CONFLICT (post_id, model_version)"
+                    " DO UPDATE SET uncertainty = excluded.uncertainty, evidence = excluded.evidence",
+                    {"post": post_id, "model": model_version},
                 )
         return count
 
@@ -93,17 +90,6 @@ class PredictionStore(Connections):
                 },
             )
             return [row["id"] for row in rows]
-
-    def count_predicted_posts(self, model_version: str) -> int:
-        with self.read() as db:
-            return int(
-                db.execute(
-                    "SELECT (SELECT count(*) FROM post_score WHERE model_version = :model) - (SELECT count(*) FROM main.post p"
-                    " JOIN post_score s ON s.post_id = p.id AND s.model_version = :model"
-                    f" WHERE p.import_id IN ({PENDING}))",
-                    {"model": model_version},
-                ).fetchone()[0]
-            )
 
     # --- model versions
 

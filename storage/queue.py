@@ -1,58 +1,43 @@
-"""The review queue and the counts of progress: which post comes next, and how many remain."""
+"""The review queue: which post comes next, which fit a filter, and the events of opening and skipping.
+
+How the questions are put to SQLite, and why none of them reads the whole corpus, is in `storage.queue_plan`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from storage.connection import Connections
-from storage.records import InvalidRecord, Split, Verdict, utc_now
+from storage.connection import Connections, Handle
+from storage.heads import IN_USE
+from storage.progress import count_plainly, posts_not_read
+from storage.queue_plan import NOT_READ, QueueFilter, QueueOrder, QueuePlan, ReviewState, Start, Walk, fts_query, plan
+from storage.records import InvalidRecord, Split, utc_now
 
+__all__ = ["QueueCount", "QueueFilter", "QueueItem", "QueueOrder", "QueueStore", "ReviewState", "fts_query"]
 
-class QueueOrder(StrEnum):
-    UNCERTAIN = "uncertain"
-    EVIDENCE = "evidence"
-    DISAGREEMENT = "disagreement"
-    NEWEST = "newest"
-    RANDOM = "random"
-
-
-class ReviewState(StrEnum):
-    """Of a post, for one reviewer. `todo` is open and not skipped."""
-
-    TODO = "todo"
-    SKIPPED = "skipped"
-    REVIEWED = "reviewed"
-    ANY = "any"
-
-
-@dataclass(frozen=True, slots=True)
-class QueueFilter:
-    """What is asked of the queue. None or empty means: no such condition.
-
-    criterion with min_score/max_score: the post's best span score for it. criterion with verdict: somebody's latest
-    verdict for it. reviewer: posts on which that person has a verdict. query: words to find in the text (FTS5).
-    """
-
-    order: QueueOrder = QueueOrder.UNCERTAIN
-    state: ReviewState = ReviewState.TODO
-    criterion: str | None = None
-    verdict: Verdict | None = None
-    min_score: float | None = None
-    max_score: float | None = None
-    split: Split | None = None
-    source: str | None = None
-    reviewer: str | None = None
-    assigned_to: str | None = None
-    query: str = ""
+FEW_POSTS = 5000
+"""A filter that finds up to here has its posts looked up and sorted; with more of them, a walk meets one soon."""
+QUEUE_SECONDS = 5.0
+COUNTED = 10_000
+_PAGE = 50  # posts that are looked up at once for a reviewer's next ones
+_CHECKED = 16  # of them are looked at again at once, before one is given out
+_KEPT_QUEUES = 500
+_CHANGES = (
+    "SELECT total(number) FROM queue_change WHERE subject IN"
+    " ('posts', 'predictions', 'forgotten', 'criteria', 'assignment', 'reopened ' || ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """One line of the list of posts; `excerpt` is the start of its text."""
+    """One line of the list of posts. excerpt: the start of its text. place: where it stands, to list what comes after."""
 
     post_id: str
     excerpt: str
@@ -64,85 +49,127 @@ class QueueItem:
     criteria: int
     skipped: bool
     assigned: tuple[str, ...]
+    place: str
 
 
-_ORDER = {
-    QueueOrder.UNCERTAIN: "s.uncertainty DESC, post.shuffle",
-    QueueOrder.EVIDENCE: "s.evidence DESC, post.shuffle",
-    QueueOrder.DISAGREEMENT: "s.disagreement DESC, s.uncertainty DESC, post.shuffle",
-    QueueOrder.NEWEST: "post.imported_at DESC, post.number DESC",
-    QueueOrder.RANDOM: "post.shuffle",
-}
-_DECIDED = (
-    "(SELECT count(*) FROM annotation_head h WHERE h.reviewer = :me AND h.post_id = post.id AND h.verdict IS NOT NULL"
-    " AND h.criterion_id IN (SELECT value FROM json_each(:criteria)))"
-)
-_SCORES = "LEFT JOIN post_score s ON s.post_id = post.id AND s.model_version = :model"
-_VISIT = "LEFT JOIN post_visit v ON v.post_id = post.id AND v.reviewer = :me"
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """How many posts fit; at_least: they were only counted so far."""
+
+    posts: int
+    at_least: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a post stands in an order: in which of its walks, and at which values of the walk's columns."""
+
+    walk: int
+    at: tuple[Any, Any]
+
+    def is_beyond(self, other: _Place | None, walks: Sequence[Walk]) -> bool:
+        if other is None or self.walk != other.walk:
+            return other is None or self.walk > other.walk
+        return self.at < other.at if walks[self.walk].descending else self.at > other.at
+
+    def to_text(self) -> str:
+        return json.dumps([self.walk, *self.at])
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    post_id: str
+    place: _Place
+
+
+@dataclass(frozen=True, slots=True)
+class _Upcoming:
+    """What was found to come next for a reviewer. Each post is looked at again before it is given out; what came into the
+    queue since is seen by `changes`. place: how far the walk went. ended: there was nothing more.
+    """
+
+    changes: float
+    post_ids: tuple[str, ...] = ()
+    place: _Place | None = None
+    ended: bool = False
 
 
 class QueueStore(Connections):
     """Questions about what to review next, and events of opening and skipping."""
 
+    def __init__(self, path: Path) -> None:
+        self._upcoming: OrderedDict[tuple[Any, ...], _Upcoming] = OrderedDict()
+        self._upcoming_lock = threading.Lock()
+        super().__init__(path)
+
     def queue(
-        self, wanted: QueueFilter, *, me: str, model_version: str | None, limit: int = 50, offset: int = 0
+        self,
+        wanted: QueueFilter,
+        *,
+        me: str,
+        model_version: str | None,
+        limit: int = 50,
+        offset: int = 0,
+        after: str = "",
     ) -> list[QueueItem]:
-        """A page of the posts that fit `wanted`, in its order, as seen by reviewer `me`."""
-        where, values = self._conditions(wanted, me, model_version)
-        with self.read() as db:
-            rows = db.query(
-                f"SELECT post.id, substr(post.text, 1, 160) AS excerpt, post.split, post.source, s.uncertainty, s.evidence,"
-                f" {_DECIDED} AS decided, v.skipped_at, (SELECT group_concat(reviewer, char(10)) FROM assignment"
-                f" WHERE post_id = post.id) AS assigned FROM post {_SCORES} {_VISIT} {where}"
-                f" ORDER BY {_ORDER[wanted.order]} LIMIT :limit OFFSET :offset",
-                {**values, "limit": limit, "offset": offset},
-            )
-            return [_item(row, values["needed"]) for row in rows]
+        """A page of the posts that fit `wanted`, in its order, as seen by reviewer `me`.
 
-    def queue_ids(
-        self, wanted: QueueFilter, *, me: str, model_version: str | None, limit: int, exclude: tuple[str, ...] = ()
-    ) -> list[str]:
-        """Ids of the next posts to review, best first, without those excluded."""
-        where, values = self._conditions(wanted, me, model_version)
-        with self.read() as db:
-            rows = db.query(
-                f"SELECT post.id FROM post {_SCORES} {_VISIT} {where}"
-                f" AND post.id NOT IN (SELECT value FROM json_each(:exclude)) ORDER BY {_ORDER[wanted.order]} LIMIT :limit",
-                {**values, "limit": limit, "exclude": json.dumps(exclude)},
-            )
-            return [row["id"] for row in rows]
+        after: `place` of the last post of the page before, which costs less than to count up to an `offset`.
+        Raises InvalidRecord if that is no place, TooSlow if it takes longer than QUEUE_SECONDS.
+        """
+        with self.read(seconds=QUEUE_SECONDS) as db:
+            asked = _plan(db, wanted, me, model_version)
+            found = _find(db, asked, limit=limit + offset, after=_read_place(after, asked))[offset:]
+            return _items(db, found, asked)
 
-    def count_queue(self, wanted: QueueFilter, *, me: str, model_version: str | None) -> int:
-        """How many posts fit `wanted`."""
-        where, values = self._conditions(wanted, me, model_version)
-        with self.read() as db:
-            return int(db.execute(f"SELECT count(*) FROM post {_SCORES} {_VISIT} {where}", values).fetchone()[0])
+    def queue_ids(self, wanted: QueueFilter, *, me: str, model_version: str | None, limit: int) -> list[str]:
+        """Ids of the posts that fit, best first."""
+        with self.read(seconds=QUEUE_SECONDS) as db:
+            asked = _plan(db, wanted, me, model_version)
+            return [found.post_id for found in _find(db, asked, limit=limit)]
 
-    def _conditions(self, wanted: QueueFilter, me: str, model_version: str | None) -> tuple[str, dict[str, Any]]:
-        criteria = [c.id for c in self.criteria()]  # type: ignore[attr-defined]
-        given = asdict(wanted)
-        values: dict[str, Any] = {
-            "me": me,
-            "model": model_version or "",
-            "criteria": json.dumps(criteria),
-            "needed": len(criteria),
-            **{k: v for k, v in given.items() if k not in ("order", "state", "query")},
-        }
-        parts = ["1"]
-        if wanted.state is ReviewState.REVIEWED:
-            parts.append(f"{_DECIDED} >= :needed")
-        elif wanted.state is not ReviewState.ANY:
-            parts.append(f"{_DECIDED} < :needed")
-            parts.append(f"v.skipped_at IS {'NOT ' if wanted.state is ReviewState.SKIPPED else ''}NULL")
-        parts += _score_conditions(wanted) + _people_conditions(wanted)
-        if wanted.split:
-            parts.append("post.split = :split")
-        if wanted.source:
-            parts.append("post.source = :source")
-        if wanted.query.strip():
-            parts.append("post.number IN (SELECT rowid FROM post_fts WHERE post_fts MATCH :match)")
-            values["match"] = fts_query(wanted.query)
-        return "WHERE " + " AND ".join(parts), values
+    def next_in_queue(
+        self, wanted: QueueFilter, *, me: str, model_version: str | None, exclude: Collection[str] = ()
+    ) -> str | None:
+        """The best post that fits and is not among `exclude`; None if there is none.
+
+        What a walk found beyond it is kept for the next call, so that the posts that the reviewer has done are passed over once.
+        """
+        key = (wanted, me, model_version)
+        lasting = wanted.state in (ReviewState.TODO, ReviewState.ANY) and not (wanted.verdict or wanted.reviewer)
+        with self.read(seconds=QUEUE_SECONDS) as db:
+            asked = _plan(db, wanted, me, model_version)
+            changes = db.execute(_CHANGES, [me]).fetchone()[0]
+            kept = self._upcoming.get(key) if lasting else None
+            if kept is None or kept.changes != changes:
+                kept = _Upcoming(changes)
+            post_id, kept = _next(db, asked, kept, set(exclude))
+        if lasting:
+            with self._upcoming_lock:
+                self._upcoming[key] = kept
+                self._upcoming.move_to_end(key)
+                while len(self._upcoming) > _KEPT_QUEUES:
+                    self._upcoming.popitem(last=False)
+        return post_id
+
+    def count_queue(
+        self, wanted: QueueFilter, *, me: str, model_version: str | None, most: int = COUNTED
+    ) -> QueueCount:
+        """How many posts fit `wanted`: exactly without filters, else counted up to `most`."""
+        with self.read(seconds=QUEUE_SECONDS) as db:
+            asked = _plan(db, wanted, me, model_version)
+            if _is_plain(wanted) and not db.hides_pending:
+                return QueueCount(count_plainly(db, wanted.state, me=me, criteria=asked.values["needed"]))
+            start = _small_start(db, asked)
+            if start is not None:
+                rows = db.execute(asked.collect_sql(start), asked.values)
+                return QueueCount(len({row[0] for row in rows}))
+            count = 0
+            for walk in asked.walks:
+                if count < most and (walk is not NOT_READ or posts_not_read(db, asked.values["model"])):
+                    found = db.execute(asked.count_sql(walk), {**asked.values, "limit": most - count})
+                    count += found.fetchone()[0]
+            return QueueCount(count, at_least=count >= most)
 
     # --- visits
 
@@ -161,6 +188,15 @@ class QueueStore(Connections):
                 "INSERT INTO post_visit (reviewer, post_id, opened_at, skipped_at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (reviewer, post_id) DO UPDATE SET skipped_at = excluded.skipped_at",
                 [reviewer, post_id, _precise_now(), utc_now()],
+            )
+
+    def is_skipped(self, post_id: str, reviewer: str) -> bool:
+        with self.read() as db:
+            return any(
+                db.query(
+                    "SELECT 1 FROM post_visit WHERE reviewer = ? AND post_id = ? AND skipped_at IS NOT NULL",
+                    [reviewer, post_id],
+                )
             )
 
     def visited_posts(self, reviewer: str, *, limit: int = 50) -> list[str]:
@@ -183,99 +219,112 @@ class QueueStore(Connections):
             )
             return cursor.rowcount
 
-    # --- progress
 
-    def verdict_counts(self) -> dict[str, dict[str, int]]:
-        """Latest verdicts by criterion id, then by verdict: how many (post, reviewer) answers."""
-        with self.read() as db:
-            counts: dict[str, dict[str, int]] = {}
-            for row in db.query(
-                "SELECT criterion_id, verdict, count(*) AS n FROM annotation_head WHERE verdict IS NOT NULL GROUP BY 1, 2"
-            ):
-                counts.setdefault(row["criterion_id"], {})[row["verdict"]] = row["n"]
-            return counts
-
-    def span_origin_counts(self) -> dict[str, dict[str, int]]:
-        """By criterion id: how many predicted spans were accepted, adjusted, rejected, and spans added."""
-        counts: dict[str, dict[str, int]] = {}
-        with self.read() as db:
-            latest = "FROM annotation_head h JOIN annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL"
-            for row in db.query(
-                f"SELECT h.criterion_id AS c, json_extract(j.value, '$[2]') AS origin, count(*) AS n"
-                f" FROM (SELECT h.criterion_id, a.spans {latest}) h, json_each(h.spans) j GROUP BY 1, 2"
-            ):
-                counts.setdefault(row["c"], {})[row["origin"]] = row["n"]
-            for row in db.query(
-                f"SELECT h.criterion_id AS c, sum(json_array_length(a.rejected)) AS n {latest} GROUP BY 1"
-            ):
-                counts.setdefault(row["c"], {})["rejected"] = row["n"]
-        return counts
-
-    def progress_counts(self, *, me: str) -> dict[str, int]:
-        """posts, reviewed_by_me (all criteria decided), started_by_me, decisions (latest verdicts), reviewers."""
-        criteria = [c.id for c in self.criteria()]  # type: ignore[attr-defined]
-        values = {"me": me, "criteria": json.dumps(criteria), "needed": len(criteria)}
-        mine = (
-            "SELECT post_id, count(*) AS n FROM annotation_head WHERE reviewer = :me AND verdict IS NOT NULL"
-            " AND criterion_id IN (SELECT value FROM json_each(:criteria)) GROUP BY post_id"
-        )
-        with self.read() as db:
-            row = db.execute(
-                f"SELECT (SELECT count(*) FROM post), (SELECT count(*) FROM ({mine}) WHERE n >= :needed),"
-                f" (SELECT count(*) FROM ({mine})), (SELECT count(*) FROM annotation_head WHERE verdict IS NOT NULL),"
-                " (SELECT count(DISTINCT reviewer) FROM annotation_head)",
-                values,
-            ).fetchone()
-        return dict(zip(("posts", "reviewed_by_me", "started_by_me", "decisions", "reviewers"), row, strict=True))
+def _plan(db: Handle, wanted: QueueFilter, me: str, model_version: str | None) -> QueuePlan:
+    criteria = db.execute(f"SELECT count(*) FROM criterion WHERE {IN_USE}").fetchone()[0]
+    return plan(wanted, me=me, model_version=model_version, criteria=criteria, hides_pending=db.hides_pending)
 
 
-def fts_query(words: str) -> str:
-    """An FTS5 query that finds all the words, whatever signs they hold; a trailing * finds by prefix.
-
-    Raises InvalidRecord when there is nothing to look for.
-    """
-    terms = []
-    for word in words.split():
-        star = "*" if word.endswith("*") else ""
-        if bare := word.rstrip("*").replace('"', '""'):
-            terms.append(f'"{bare}"{star}')
-    if not terms:
-        raise InvalidRecord("Type at least one word to search for.")
-    return " ".join(terms)
+def _is_plain(wanted: QueueFilter) -> bool:
+    """True without any filter but the state."""
+    return (
+        wanted == QueueFilter(order=wanted.order, state=wanted.state, query=wanted.query) and not wanted.query.strip()
+    )
 
 
-def _score_conditions(wanted: QueueFilter) -> list[str]:
-    if wanted.min_score is None and wanted.max_score is None:
-        return []
-    of_criterion = "AND p.criterion_id = :criterion" if wanted.criterion else ""
-    low = "AND p.max_score >= :min_score" if wanted.min_score is not None else ""
-    high = "AND p.max_score <= :max_score" if wanted.max_score is not None else ""
+def _small_start(db: Handle, asked: QueuePlan) -> Start | None:
+    """The filter that finds the fewest posts, if they are few."""
+    best, fewest = None, FEW_POSTS + 1
+    for start in asked.starts:
+        size = db.execute(asked.start_sql(start), {**asked.values, "limit": fewest}).fetchone()[0]
+        if size < fewest:
+            best, fewest = start, size
+    return best
+
+
+def _find(db: Handle, asked: QueuePlan, *, limit: int, after: _Place | None = None) -> list[_Found]:
+    """The first posts that fit, in order, beyond a place."""
+    start = _small_start(db, asked)
+    if start is not None:
+        rows = db.execute(asked.collect_sql(start), asked.values)
+        return [found for found in _sorted(rows, asked.walks) if found.place.is_beyond(after, asked.walks)][:limit]
+    found: list[_Found] = []
+    for number, walk in enumerate(asked.walks):
+        if len(found) >= limit or (after is not None and number < after.walk):
+            continue
+        if walk is NOT_READ and not posts_not_read(db, asked.values["model"]):
+            continue
+        goes_on = after is not None and number == after.walk
+        values = {**asked.values, "limit": limit - len(found)}
+        if after is not None and goes_on:
+            values |= {"at_0": after.at[0], "at_1": after.at[1]}
+        for post_id, *at in db.execute(asked.walk_sql(walk, beyond=goes_on), values):
+            found.append(_Found(post_id, _Place(number, (at[0], at[1]))))
+    return found
+
+
+def _sorted(rows: Any, walks: Sequence[Walk]) -> list[_Found]:
+    """Collected posts in the order's own order, each once."""
+    by_walk: list[list[tuple[tuple[Any, Any], str]]] = [[] for _ in walks]
+    for post_id, *columns in {row[0]: row for row in rows}.values():
+        number = next(n for n in range(len(walks)) if columns[2 * n] is not None)
+        by_walk[number].append(((columns[2 * number], columns[2 * number + 1]), post_id))
     return [
-        "EXISTS (SELECT 1 FROM prediction p WHERE p.post_id = post.id AND p.model_version = :model"
-        f" {of_criterion} {low} {high})"
+        _Found(post_id, _Place(number, at))
+        for number, walk in enumerate(walks)
+        for at, post_id in sorted(by_walk[number], reverse=walk.descending)
     ]
 
 
-def _people_conditions(wanted: QueueFilter) -> list[str]:
-    parts = []
-    if wanted.verdict or wanted.reviewer:
-        verdict = "AND h.verdict = :verdict" if wanted.verdict else "AND h.verdict IS NOT NULL"
-        criterion = "AND h.criterion_id = :criterion" if wanted.criterion else ""
-        reviewer = "AND h.reviewer = :reviewer" if wanted.reviewer else ""
-        parts.append(
-            f"EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id {verdict} {criterion} {reviewer})"
-        )
-    elif wanted.criterion and wanted.min_score is None and wanted.max_score is None:
-        parts.append(
-            "EXISTS (SELECT 1 FROM prediction p WHERE p.post_id = post.id AND p.model_version = :model"
-            " AND p.criterion_id = :criterion AND p.max_score > 0)"
-        )
-    if wanted.assigned_to:
-        parts.append("post.id IN (SELECT post_id FROM assignment WHERE reviewer = :assigned_to)")
-    return parts
+def _next(db: Handle, asked: QueuePlan, kept: _Upcoming, exclude: set[str]) -> tuple[str | None, _Upcoming]:
+    """The next post that fits, and what is known to come after it; posts among `exclude` stay in it."""
+    gone: set[str] = set()
+    post_ids = list(kept.post_ids)
+    place, ended = kept.place, kept.ended
+    while True:
+        waiting = [i for i in post_ids if i not in exclude and i not in gone]
+        for at in range(0, len(waiting), _CHECKED):
+            some = waiting[at : at + _CHECKED]
+            fit = {row[0] for row in db.execute(asked.check_sql(), {**asked.values, "ids": json.dumps(some)})}
+            gone |= set(some) - fit
+            if fit:
+                left = tuple(i for i in post_ids if i not in gone)
+                return next(i for i in some if i in fit), _Upcoming(kept.changes, left, place, ended)
+        if ended:
+            return None, _Upcoming(kept.changes, tuple(i for i in post_ids if i not in gone), place, ended)
+        more = _find(db, asked, limit=_PAGE, after=place)
+        ended = len(more) < _PAGE
+        place = more[-1].place if more else place
+        post_ids += [found.post_id for found in more]
 
 
-def _item(row: dict[str, Any], criteria: int) -> QueueItem:
+def _read_place(text: str, asked: QueuePlan) -> _Place | None:
+    if not text:
+        return None
+    try:
+        number, *at = json.loads(text)
+        if len(at) == 2 and 0 <= number < len(asked.walks) and all(isinstance(v, str | int | float) for v in at):
+            return _Place(number, (at[0], at[1]))
+    except (ValueError, TypeError):
+        pass
+    raise InvalidRecord("The list cannot go on from there. Load its first page again.")
+
+
+def _items(db: Handle, found: Sequence[_Found], asked: QueuePlan) -> list[QueueItem]:
+    rows = db.query(
+        "SELECT post.id, substr(post.text, 1, 160) AS excerpt, post.split, post.source, s.uncertainty, s.evidence,"
+        " ifnull(r.decided, 0) AS decided, v.skipped_at, (SELECT group_concat(reviewer, char(10)) FROM assignment"
+        " WHERE post_id = post.id) AS assigned FROM json_each(:ids) AS given CROSS JOIN main.post AS post ON post.id = given.value"
+        " LEFT JOIN post_score AS s ON s.post_id = post.id AND s.model_version = :model"
+        " LEFT JOIN post_review AS r ON r.reviewer = :me AND r.post_id = post.id"
+        " LEFT JOIN post_visit AS v ON v.reviewer = :me AND v.post_id = post.id",
+        {**asked.values, "ids": json.dumps([f.post_id for f in found])},
+    )
+    by_id = {row["id"]: row for row in rows}
+    return [_item(by_id[f.post_id], asked.values["needed"], f.place) for f in found]
+
+
+def _item(row: dict[str, Any], criteria: int, place: _Place) -> QueueItem:
     return QueueItem(
         post_id=row["id"],
         excerpt=row["excerpt"],
@@ -287,6 +336,7 @@ def _item(row: dict[str, Any], criteria: int) -> QueueItem:
         criteria=criteria,
         skipped=row["skipped_at"] is not None,
         assigned=tuple((row["assigned"] or "").split("\n")) if row["assigned"] else (),
+        place=place.to_text(),
     )
 
 

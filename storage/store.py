@@ -1,7 +1,7 @@
 """The store: one object for every question and event, over one SQLite database.
 
-The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `accounts`, `tokens`); `connection` has `read()`
-and `write()`; jobs are in `storage.jobs`, snapshots in `storage.backup`.
+The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `progress`, `accounts`, `tokens`);
+`connection` has `read()` and `write()`; jobs are in `storage.jobs`, snapshots in `storage.backup`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from storage.identities import IdentityStore
 from storage.imports import ImportStore
 from storage.posts import PostStore
 from storage.predictions import PredictionStore
+from storage.progress import ProgressStore
 from storage.queue import QueueStore
 from storage.tokens import TokenStore
 
@@ -29,6 +30,7 @@ class Store(
     PredictionStore,
     AnnotationStore,
     QueueStore,
+    ProgressStore,
     AccountStore,
     TokenStore,
     AttemptStore,

@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlite_utils import Database
-
-from storage.connection import PENDING
+from storage.connection import PENDING, Handle
 from storage.migrations import migrations
 from storage.records import StoreUnavailable
 from storage.store import Store
@@ -35,9 +33,10 @@ _COPIED = (
     "INSERT OR REPLACE INTO main.prediction (post_id, criterion_id, model_version, spans, no_evidence_score, max_score, known,"
     " created_at) SELECT post_id, criterion_id, model_version, spans, no_evidence_score, max_score, known, created_at"
     f" FROM public.prediction WHERE model_version = :model AND post_id IN ({_POSTS})",
-    "INSERT OR REPLACE INTO main.post_score (post_id, model_version, uncertainty, evidence, disagreement)"
-    " SELECT post_id, model_version, uncertainty, evidence, disagreement FROM public.post_score"
-    f" WHERE model_version = :model AND post_id IN ({_POSTS})",
+    "INSERT INTO main.post_score (post_id, model_version, uncertainty, evidence)"
+    " SELECT post_id, model_version, uncertainty, evidence FROM public.post_score"
+    f" WHERE model_version = :model AND post_id IN ({_POSTS}) ON CONFLICT (post_id, model_version)"
+    " DO UPDATE SET uncertainty = excluded.uncertainty, evidence = excluded.evidence",
 )
 
 
@@ -45,17 +44,19 @@ class TemporaryStore(Store):
     """One connection to a database in memory of at most `most_bytes`; callers wait for each other."""
 
     def __init__(self, *, most_bytes: int) -> None:
-        self.path = Path(":memory:")
         self._lock = threading.RLock()
-        self.refused = None
+        self._most_bytes = most_bytes
+        self._own: Handle | None = None
+        super().__init__(Path(":memory:"))
+
+    def _open(self) -> None:
         connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None, uri=True)
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(
-            f"PRAGMA max_page_count={most_bytes // connection.execute('PRAGMA page_size').fetchone()[0]}"
+            f"PRAGMA max_page_count={self._most_bytes // connection.execute('PRAGMA page_size').fetchone()[0]}"
         )
-        self._own: Database | None = Database(connection, execute_plugins=False)
-        with self.write() as db:
-            migrations.apply(db)
+        self._own = Handle(connection, execute_plugins=False)
+        migrations.apply(self._own)
 
     def copy_public(self, source: Store, *, model_version: str | None, most_posts: int) -> None:
         """Take over what everybody may see: the first `most_posts` posts, and what this model predicted for them.
@@ -80,23 +81,18 @@ class TemporaryStore(Store):
             pages, size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
             return int(pages * size)
 
-    def _database(self) -> Database:
+    def _database(self) -> Handle:
         if self._own is None:
             raise StoreUnavailable("Your visit has ended and what you marked is forgotten. Load the page again.")
         return self._own
 
     @contextmanager
-    def read(self) -> Iterator[Database]:
-        with self._lock, super().read() as db:
+    def read(self, *, seconds: float | None = None) -> Iterator[Handle]:
+        with self._lock, super().read(seconds=seconds) as db:
             yield db
 
     @contextmanager
-    def snapshot(self) -> Iterator[Database]:
-        with self._lock, super().snapshot() as db:
-            yield db
-
-    @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Database]:
+    def write(self, *, durable: bool = True) -> Iterator[Handle]:
         try:
             with self._lock, super().write(durable=durable) as db:
                 yield db

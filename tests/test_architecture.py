@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("storage", "encoder", "annotator", "recipes")
 USE_CASES = ("annotator.people", "annotator.review", "annotator.exchange")  # no gradio, no torch
-OPEN_TO_ENCODER = ("storage.records", "storage.formats", "storage.criteria_file")
+OPEN_TO_ENCODER = ("storage.records", "storage.formats", "storage.criteria_file", "storage.files")
 
 
 def modules() -> list[Path]:

@@ -55,3 +55,11 @@ def test_every_command_line_in_the_readme_is_understood() -> None:
 def test_files_that_the_readme_links_to_exist() -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_what_the_table_of_places_names_is_there() -> None:
+    rows = re.findall(r"^\| ([^|]+\?) \| \[`([^`]+)`\]\(([^)]+)\) \| `([^`]+)` \|$", section("where"), re.MULTILINE)
+    assert len(rows) == 10
+    for question, file, link, name in rows:
+        assert file == link, question
+        assert name in (ROOT / file).read_text("utf-8"), f"{question} {file} does not hold {name}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,16 +107,14 @@ def criteria_of(arguments: argparse.Namespace) -> list[Criterion]:
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[str]]:
     """A text file that gets its name only once it is complete. Raises UsageError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    from storage.files import replacing
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
             yield file
-        temporary.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def report(result: Any) -> None:

@@ -161,12 +161,10 @@ def baseline_predictions(
 
 def divided(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """Train and dev examples by their posts' split, else by the hash that imports use. Test posts are in neither."""
-    from storage.records import Split, split_of
+    from encoder.examples import split_examples
+    from storage.records import Split
 
-    by_split: dict[Split, list[Example]] = {split: [] for split in Split}
-    for example in examples:
-        post = example.post
-        by_split[post.split or split_of(post.author or post.id, test=0.0)].append(example)
+    by_split = split_examples(examples)
     if by_split[Split.TEST]:
         say(f"{len(by_split[Split.TEST])} test posts are left out.")
     return by_split[Split.TRAIN], by_split[Split.DEV]

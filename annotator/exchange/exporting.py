@@ -17,6 +17,7 @@ from typing import Any
 
 from annotator.settings import software
 from storage.exports import Answers, ExportFilter
+from storage.files import sync
 from storage.formats.archive import pack
 from storage.formats.registry import WRITERS, Format, format_named
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Written
@@ -85,7 +86,7 @@ def _write(
 ) -> dict[str, Any]:
     """Write data and manifest into the temporary folder, as they will lie beside each other."""
     counts: Counter[str] = Counter()
-    with store.snapshot():
+    with store.read():
         criteria = _chosen_criteria(store.criteria(with_inactive=True), chosen)
         _check_reviewer(store, chosen)
         context = ExportContext(
@@ -219,7 +220,7 @@ def _move(folder: Path, output: Path, kind: Format) -> None:
     """Put the finished files in their place, each by one rename."""
     for file in folder.rglob("*"):
         if file.is_file():
-            _sync(file)
+            sync(file)
     if kind.is_folder and output.suffix == ".zip":
         packed = folder.with_suffix(".zip")
         try:
@@ -241,11 +242,6 @@ def _rename_content(folder: Path, output: Path) -> None:
     folder.chmod(0o755)
     folder.rename(output)
     folder.mkdir()
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
 
 
 def _file_sha256(path: Path) -> str:

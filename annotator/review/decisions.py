@@ -38,6 +38,8 @@ Wire = dict[str, Any]
 UNDO_DEPTH = 500
 TRAIL = 50
 MAX_NOTE_CHARACTERS = 4000
+LEFT_COUNTED = 1000
+"""How far the posts left in a filtered queue are counted: with every post that is opened."""
 
 
 class Model(Protocol):
@@ -82,9 +84,9 @@ def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
 
 def first_post(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> str | None:
     """Where to resume: the post that was open last if it is not finished, else the next of the queue; None if all is done."""
-    criteria = {c.id for c in store.criteria()}
     last = store.visited_posts(reviewer.name, limit=1)
-    if last and wanted.state is ReviewState.TODO and not _is_skipped(store, last[0], reviewer):
+    if last and wanted.state is ReviewState.TODO and not store.is_skipped(last[0], reviewer.name):
+        criteria = {c.id for c in store.criteria()}
         decided = {cid for cid, a in store.annotations_of(last[0], reviewer.name).items() if a.decided}
         if criteria - decided:
             return last[0]
@@ -95,8 +97,7 @@ def next_post(
     store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter, exclude: Sequence[str] = ()
 ) -> str | None:
     """The next post of the queue that is not among `exclude`, or None when nothing is left."""
-    ids = store.queue_ids(wanted, me=reviewer.name, model_version=model.version, limit=1, exclude=tuple(exclude))
-    return ids[0] if ids else None
+    return store.next_in_queue(wanted, me=reviewer.name, model_version=model.version, exclude=exclude)
 
 
 def trail(store: Store, reviewer: Reviewer) -> list[str]:
@@ -105,15 +106,15 @@ def trail(store: Store, reviewer: Reviewer) -> list[str]:
 
 
 def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> Wire:
-    """How far the reviewer is: posts in all, reviewed by them, and left in their queue."""
+    """How far the reviewer is: posts in all, reviewed by them, and left in their queue (`at_least` so many, with filters)."""
     counts = store.progress_counts(me=reviewer.name)
-    left = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
-    return {"posts": counts["posts"], "reviewed": counts["reviewed_by_me"], "left": left}
-
-
-def _is_skipped(store: Store, post_id: str, reviewer: Reviewer) -> bool:
-    skipped = QueueFilter(state=ReviewState.SKIPPED)
-    return post_id in store.queue_ids(skipped, me=reviewer.name, model_version=None, limit=1000)
+    left = store.count_queue(wanted, me=reviewer.name, model_version=model.version, most=LEFT_COUNTED)
+    return {
+        "posts": counts["posts"],
+        "reviewed": counts["reviewed_by_me"],
+        "left": left.posts,
+        "at_least": left.at_least,
+    }
 
 
 # --- what is shown

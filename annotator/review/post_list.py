@@ -25,12 +25,22 @@ class Reader(Model, Protocol):
 
 
 def find_posts(
-    store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter, *, limit: int = 30, offset: int = 0
+    store: Store,
+    model: Model,
+    reviewer: Reviewer,
+    wanted: QueueFilter,
+    *,
+    limit: int = 30,
+    offset: int = 0,
+    after: str = "",
 ) -> Wire:
-    """A page of the posts that fit: {"total", "posts": [{"post_id", "excerpt", "split", "state", ...}]}."""
-    items = store.queue(wanted, me=reviewer.name, model_version=model.version, limit=limit, offset=offset)
+    """A page of the posts that fit: {"total", "at_least", "posts": [{"post_id", "excerpt", "split", "state", "place", ...}]}.
+
+    after: `place` of the last post of the page before. at_least: more fit than were counted.
+    """
+    items = store.queue(wanted, me=reviewer.name, model_version=model.version, limit=limit, offset=offset, after=after)
     total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
-    return {"total": total, "posts": [_wire(item) for item in items]}
+    return {"total": total.posts, "at_least": total.at_least, "posts": [_wire(item) for item in items]}
 
 
 def all_ids(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> list[str]:

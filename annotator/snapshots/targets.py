@@ -7,8 +7,6 @@ are renamed into place, a repository's come with one commit.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from annotator.hub.client import Hub, HubRefused
+from storage.files import replacing
 from storage.records import EvidenceError
 
 HUB_PREFIX = "hf://datasets/"
@@ -90,10 +89,8 @@ class FolderTarget:
             for name, source in files.items():
                 target = self._root / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
-                shutil.copyfile(source, temporary)
-                _sync_if_possible(temporary)
-                temporary.replace(target)
+                with replacing(target) as temporary:
+                    shutil.copyfile(source, temporary)
 
     def remove(self, names: Sequence[str]) -> None:
         with self._errors():
@@ -200,14 +197,3 @@ class HubTarget:
 
 def _is_whole(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".")
-
-
-def _sync_if_possible(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:  # an object store has no such thing
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
-            raise
-    finally:
-        os.close(handle)

@@ -1,6 +1,7 @@
 """The data of one training: gold answers frozen into a file, so that a resumed or repeated job reads the same.
 
-`data.jsonl` holds the posts with their labels, `data.json` the criteria, the list of annotation ids and the content hash.
+`data.jsonl` is a gold file (encoder.examples) whose lines also name their set, `data.json` the criteria, the list of
+annotation ids and the content hash.
 Annotations are append-only and posts never change, so the ids alone are enough to make the file again: they go with the
 model, the texts do not.
 """
@@ -14,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from encoder.examples import Example, Label, examples_from_gold
-from storage.records import Criterion, EvidenceError, Gold, ModelVersion, Post, Span, Split, Verdict
+from encoder.examples import Example, example_from_json, example_to_json, examples_from_gold
+from storage.records import Criterion, EvidenceError, Gold, ModelVersion, Split
 from storage.store import Store
 
 DATA_FILE = "data.jsonl"
@@ -29,7 +30,7 @@ class NothingToTrain(EvidenceError):
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class TrainingData:
     """The data of one training.
 
     train, dev, test: gold of the project. replay: old examples that keep old skills alive. replay_dev: held-out examples of
@@ -67,14 +68,14 @@ SETS = ("train", "dev", "test", "replay", "replay_dev")
 ReplaySource = Callable[[Sequence[Criterion]], tuple[Sequence[Example], Sequence[Example]]]
 
 
-def take_snapshot(store: Store, folder: Path, *, replay: ReplaySource | None) -> Snapshot:
+def collect_training_data(store: Store, folder: Path, *, replay: ReplaySource | None) -> TrainingData:
     """Freeze the gold of this moment, with replay examples from `replay` (train, dev), into `folder`; once.
 
-    A snapshot that is there already is read instead. Raises NothingToTrain if no gold is in the training split, or
+    Data that is there already is read instead. Raises NothingToTrain if no gold is in the training split, or
     nothing to watch the training by.
     """
     if (folder / MANIFEST_FILE).exists():
-        return read_snapshot(folder)
+        return read_training_data(folder)
     folder.mkdir(parents=True, exist_ok=True)
     criteria = store.criteria()
     gold = usable_gold(store, criteria)
@@ -95,7 +96,7 @@ def take_snapshot(store: Store, folder: Path, *, replay: ReplaySource | None) ->
         "replay_dev": [e for e in old_dev if e.post.text_sha256 not in own],
     }
     _write(folder, criteria, sets, sorted(g.annotation.id or 0 for g in gold))
-    return read_snapshot(folder)  # the first attempt sees exactly what a resumed one will see
+    return read_training_data(folder)  # the first attempt sees exactly what a resumed one will see
 
 
 def usable_gold(store: Store, criteria: Sequence[Criterion]) -> list[Gold]:
@@ -146,8 +147,8 @@ def _only(example: Example, criteria: set[str]) -> Example:
     return Example(example.post, {key: label for key, label in example.labels.items() if key in criteria})
 
 
-def read_snapshot(folder: Path) -> Snapshot:
-    """The snapshot in `folder`. Raises EvidenceError if its file is not the one that was written."""
+def read_training_data(folder: Path) -> TrainingData:
+    """The data in `folder`. Raises EvidenceError if its file is not the one that was written."""
     manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
     criteria = [Criterion(**c) for c in manifest["criteria"]]
     content = (folder / DATA_FILE).read_bytes()
@@ -156,61 +157,35 @@ def read_snapshot(folder: Path) -> Snapshot:
     sets: dict[str, list[Example]] = {name: [] for name in SETS}
     for line in content.decode("utf-8").split("\n")[:-1]:
         row = json.loads(line)
-        sets[row["set"]].append(_example_from(row))
-    return _snapshot(criteria, sets, manifest["annotations"], manifest["sha256"])
+        sets[row.pop("set")].append(example_from_json(row)[0])
+    return _training_data(criteria, sets, manifest["annotations"], manifest["sha256"])
 
 
 def _write(
     folder: Path, criteria: Sequence[Criterion], sets: Mapping[str, Sequence[Example]], annotations: Sequence[int]
 ) -> None:
-    """The manifest is written last and renamed into place: a snapshot is whole, or not there."""
-    lines = [json.dumps(_row(name, e), ensure_ascii=False, sort_keys=True) for name in SETS for e in sets[name]]
+    """The manifest is written last and renamed into place: the data are whole, or not there."""
+    lines = [
+        json.dumps({"set": name, **example_to_json(e)}, ensure_ascii=False, sort_keys=True)
+        for name in SETS
+        for e in sets[name]
+    ]
     content = "".join(line + "\n" for line in lines).encode()
-    snapshot = _snapshot(criteria, sets, annotations, _sha256(content, criteria))
+    data = _training_data(criteria, sets, annotations, _sha256(content, criteria))
     (folder / DATA_FILE).write_bytes(content)
-    write_json(folder / MANIFEST_FILE, snapshot.row_list())
+    write_json(folder / MANIFEST_FILE, data.row_list())
 
 
-def _snapshot(
+def _training_data(
     criteria: Sequence[Criterion], sets: Mapping[str, Sequence[Example]], annotations: Sequence[int], sha256: str
-) -> Snapshot:
+) -> TrainingData:
     given = {name: tuple(sets[name]) for name in SETS}
-    return Snapshot(criteria=tuple(criteria), **given, annotations=tuple(annotations), sha256=sha256)
+    return TrainingData(criteria=tuple(criteria), **given, annotations=tuple(annotations), sha256=sha256)
 
 
 def _sha256(content: bytes, criteria: Iterable[Criterion]) -> str:
     wording = json.dumps([[c.id, c.version, c.text] for c in criteria], ensure_ascii=False)
     return hashlib.sha256(wording.encode() + b"\n" + content).hexdigest()
-
-
-def _row(name: str, example: Example) -> dict[str, Any]:
-    post = example.post
-    return {
-        "set": name,
-        "post_id": post.id,
-        "text": post.text,
-        "split": post.split and str(post.split),
-        "labels": {
-            criterion: {
-                "verdict": str(label.verdict),
-                "spans": [[s.start, s.end] for s in label.spans],
-                "rejected": [[s.start, s.end] for s in label.rejected],
-            }
-            for criterion, label in example.labels.items()
-        },
-    }
-
-
-def _example_from(row: Mapping[str, Any]) -> Example:
-    labels = {
-        criterion: Label(
-            Verdict(label["verdict"]),
-            tuple(Span(*s) for s in label["spans"]),
-            tuple(Span(*s) for s in label["rejected"]),
-        )
-        for criterion, label in row["labels"].items()
-    }
-    return Example(Post(row["post_id"], row["text"], split=row["split"] and Split(row["split"])), labels)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

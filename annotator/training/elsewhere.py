@@ -11,7 +11,7 @@ from annotator.models.archives import copy_model_files
 from annotator.models.registry import WORK, NotPossible, check_directory, registry_lock
 from annotator.models.serving import model_source
 from annotator.settings import Settings
-from annotator.training.data import DATA_FILE, MANIFEST_FILE, Snapshot, take_snapshot
+from annotator.training.data import DATA_FILE, MANIFEST_FILE, TrainingData, collect_training_data
 from annotator.training.folder import CANDIDATE, read_folder, write_folder
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import base_version, replay_for
@@ -23,7 +23,7 @@ from storage.store import Store
 
 def write_training(
     store: Store, settings: Settings, folder: Path, config: TrainConfig, *, base: str | None = None
-) -> Snapshot:
+) -> TrainingData:
     """Write today's gold, the settings and the base's files into a new folder. base: as of `enqueue_training`.
 
     Raises NotPossible if the folder holds something already, NothingToTrain, InvalidConfig.
@@ -32,9 +32,9 @@ def write_training(
     if folder.exists() and any(folder.iterdir()):
         raise NotPossible(f"{folder} is not empty. Name a new folder.")
     chosen = base_version(store, base)
-    snapshot = take_snapshot(store, folder, replay=replay_for(store, chosen, config))
+    data = collect_training_data(store, folder, replay=replay_for(store, chosen, config))
     write_folder(folder, config=config, base_id=chosen.id, source=model_source(chosen, settings), carry_base=True)
-    return snapshot
+    return data
 
 
 def take_training(
@@ -55,12 +55,12 @@ def take_training(
     if not training.candidate.is_dir():
         raise NotPossible(f"{folder} is not trained yet: run `evidence train-job run` on it first.")
     check_directory(training.candidate)
-    own = [e.post.id for e in (*training.snapshot.train, *training.snapshot.dev, *training.snapshot.test)]
+    own = [e.post.id for e in (*training.data.train, *training.data.dev, *training.data.test)]
     if len(store.posts(own)) < len(own):
         raise NotPossible(
             f"{folder} was written by another project. `evidence models add` takes its candidate/ as it is."
         )
-    work = f"taken-{training.snapshot.sha256[:12]}-{secrets.token_hex(4)}"
+    work = f"taken-{training.data.sha256[:12]}-{secrets.token_hex(4)}"
     payload = {"base": training.base_id, "config": training.config.to_dict(), "rule": asdict(rule or PromotionRule())}
     target = settings.models_dir / WORK / work
     with registry_lock(settings):  # a folder without a job would be swept up

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.models.archives import copy_model_files
-from annotator.training.data import Snapshot, read_snapshot, write_json
+from annotator.training.data import TrainingData, read_training_data, write_json
 from encoder.config import InvalidConfig, TrainConfig
 from storage.records import EvidenceError, utc_now
 
@@ -39,7 +39,7 @@ class TrainingFolder:
     source: what `encoder.training.train` takes as base: `demo`, a directory or a Hub id."""
 
     folder: Path
-    snapshot: Snapshot
+    data: TrainingData
     config: TrainConfig
     base_id: str
     source: str
@@ -51,7 +51,7 @@ class TrainingFolder:
 
 
 def write_folder(folder: Path, *, config: TrainConfig, base_id: str, source: str, carry_base: bool = False) -> None:
-    """Add settings and base to a folder that `take_snapshot` has filled. carry_base: copy the base's files into it, so that
+    """Add settings and base to a folder that `collect_training_data` has filled. carry_base: copy the base's files into it, so that
     the folder is complete on a machine that has not got them; the bundled model and a Hub id go by name.
     """
     if carry_base and Path(source).is_dir():
@@ -68,7 +68,7 @@ def read_folder(folder: Path) -> TrainingFolder:
         if given["format"] != FORMAT:
             raise SnapshotInvalid(f"{folder} was written by another version of this program; write it anew.")
         config, source, base_id = TrainConfig.from_dict(given["config"]), str(given["source"]), str(given["base"])
-        snapshot = read_snapshot(folder)
+        data = read_training_data(folder)
     except FileNotFoundError as error:
         raise SnapshotInvalid(f"{folder} is no whole training: {Path(error.filename).name} is missing.") from error
     except InvalidConfig:
@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> TrainingFolder:
         raise SnapshotInvalid(f"{folder} cannot be read as a training: {error!r}") from error
     if source == BASE:
         source = str(folder / BASE)
-    return TrainingFolder(folder, snapshot, config, base_id, source)
+    return TrainingFolder(folder, data, config, base_id, source)
 
 
 def train_folder(training: TrainingFolder, monitor: Monitor, *, device: str = "auto") -> Path:
@@ -88,16 +88,16 @@ def train_folder(training: TrainingFolder, monitor: Monitor, *, device: str = "a
     if not training.candidate.is_dir():  # it gets its name when it is whole, so what is there need not be made again
         from encoder.training.train import train
 
-        snapshot = training.snapshot
+        data = training.data
         train(
-            snapshot.train,
-            (*snapshot.dev, *snapshot.replay_dev),
-            snapshot.criteria,
+            data.train,
+            (*data.dev, *data.replay_dev),
+            data.criteria,
             base=training.source,
             output=training.candidate,
             config=training.config,
             monitor=monitor,
-            replay=snapshot.replay,
+            replay=data.replay,
             resume=True,
             device=device,
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from annotator.training.data import Snapshot
+from annotator.training.data import TrainingData
 from encoder.examples import Example
 from storage.records import Criterion, Post, Prediction, Span
 
@@ -76,7 +76,7 @@ def differing_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Differing, ...]:
 
 
 def measure(
-    snapshot: Snapshot,
+    data: TrainingData,
     *,
     candidate: Predictor,
     active: Callable[[], Predictor] | None,
@@ -88,26 +88,26 @@ def measure(
     active: loads the model in service, None if there is none. pooled: `judged` is dev with the held-out replay posts; else
     it is dev alone. A set without posts is left out.
     """
-    examples = {"dev": snapshot.dev, "test": snapshot.test}
-    examples["judged"] = (*snapshot.dev, *snapshot.replay_dev) if pooled else snapshot.dev
+    examples = {"dev": data.dev, "test": data.test}
+    examples["judged"] = (*data.dev, *data.replay_dev) if pooled else data.dev
     posts = list({e.post.id: e.post for some in examples.values() for e in some}.values())
     steps = 4 if active is not None else 3
     answers: dict[str, Predictions] = {}
-    answers["candidate"] = predict_all(candidate, posts, snapshot.criteria, steps_of(progress, 0, steps, "new model"))
+    answers["candidate"] = predict_all(candidate, posts, data.criteria, steps_of(progress, 0, steps, "new model"))
     if active is not None:
         in_service = active()
         answers["active"] = predict_all(
-            in_service, posts, snapshot.criteria, steps_of(progress, 1, steps, "model in service")
+            in_service, posts, data.criteria, steps_of(progress, 1, steps, "model in service")
         )
-        refit_thresholds(in_service, snapshot)
+        refit_thresholds(in_service, data)
         judged = [e.post for e in examples["judged"]]
-        answers["refitted"] = predict_all(in_service, judged, snapshot.criteria, lambda _: None)
+        answers["refitted"] = predict_all(in_service, judged, data.criteria, lambda _: None)
     progress.progress((steps - 2) / steps, "", "baselines")
-    answers |= baseline_predictions(snapshot, posts)
+    answers |= baseline_predictions(data, posts)
     progress.progress((steps - 1) / steps, "", "figures")
     sets = {
         name: {
-            model: evaluation(found, some, snapshot.criteria)
+            model: evaluation(found, some, data.criteria)
             for model, found in answers.items()
             if name == "judged" or model != "refitted"
         }
@@ -116,15 +116,15 @@ def measure(
     }
     if "active" not in answers:
         return Measured(sets, {}, ())
-    return Measured(sets, changes(answers, examples["judged"], snapshot), differing(answers, snapshot))
+    return Measured(sets, changes(answers, examples["judged"], data), differing(answers, data))
 
 
-def refit_thresholds(predictor: Predictor, snapshot: Snapshot) -> None:
+def refit_thresholds(predictor: Predictor, data: TrainingData) -> None:
     """Give the active model thresholds from the dev posts, as the candidate got its own: else it would be compared unfairly."""
     from encoder.config import TrainConfig
     from encoder.training.judge import Judge, with_calibration
 
-    judge = Judge((*snapshot.dev, *snapshot.replay_dev), snapshot.criteria, TrainConfig())
+    judge = Judge((*data.dev, *data.replay_dev), data.criteria, TrainConfig())
     encoder = predictor.encoder
     encoder.config = with_calibration(encoder.config, judge.measure(encoder).calibrated)
 
@@ -149,15 +149,15 @@ def chunks(posts: Sequence[Post]) -> Iterator[tuple[int, Sequence[Post]]]:
         yield start, posts[start : start + BATCH]
 
 
-def baseline_predictions(snapshot: Snapshot, posts: Sequence[Post]) -> dict[str, Predictions]:
+def baseline_predictions(data: TrainingData, posts: Sequence[Post]) -> dict[str, Predictions]:
     """The baselines' answers, fitted on the same examples that the candidate was trained on."""
     from encoder.measure.baselines import KeywordBaseline, TfidfBaseline
 
-    train = [*snapshot.train, *snapshot.replay]
-    keywords = KeywordBaseline().fit(train, snapshot.criteria)
-    tfidf = TfidfBaseline().fit(train, snapshot.criteria)
+    train = [*data.train, *data.replay]
+    keywords = KeywordBaseline().fit(train, data.criteria)
+    tfidf = TfidfBaseline().fit(train, data.criteria)
     return {
-        name: {(p.post_id, p.criterion_id): p for p in baseline.predict(posts, snapshot.criteria)}
+        name: {(p.post_id, p.criterion_id): p for p in baseline.predict(posts, data.criteria)}
         for name, baseline in (("keywords", keywords), ("tfidf", tfidf))
     }
 
@@ -168,26 +168,26 @@ def evaluation(found: Predictions, examples: Sequence[Example], criteria: Sequen
     return evaluate(found.values(), examples, criteria, bootstrap=BOOTSTRAP_ROUNDS).to_dict()
 
 
-def changes(answers: Mapping[str, Predictions], examples: Sequence[Example], snapshot: Snapshot) -> dict[str, Any]:
+def changes(answers: Mapping[str, Predictions], examples: Sequence[Example], data: TrainingData) -> dict[str, Any]:
     """What the candidate gained and lost, by criterion id and for `macro` and `micro`."""
     if not examples:
         return {}
     from encoder.measure.compare import compare
 
     sides = answers["refitted"].values(), answers["candidate"].values()
-    found = compare(*sides, examples, snapshot.criteria, bootstrap=BOOTSTRAP_ROUNDS)
+    found = compare(*sides, examples, data.criteria, bootstrap=BOOTSTRAP_ROUNDS)
     return {key: asdict(d) for key, d in {**found.criteria, "macro": found.macro, "micro": found.micro}.items()}
 
 
-def differing(answers: Mapping[str, Predictions], snapshot: Snapshot) -> tuple[Differing, ...]:
+def differing(answers: Mapping[str, Predictions], data: TrainingData) -> tuple[Differing, ...]:
     """The pairs of the project's own dev and test posts that the two models highlight differently."""
-    own = (*snapshot.dev, *snapshot.test)
+    own = (*data.dev, *data.test)
     if not own:
         return ()
     from encoder.measure.compare import compare
 
     sides = answers["active"].values(), answers["candidate"].values()
-    found = compare(*sides, own, snapshot.criteria, bootstrap=0).differing[:MOST_DIFFERENCES]
+    found = compare(*sides, own, data.criteria, bootstrap=0).differing[:MOST_DIFFERENCES]
     return tuple(
         Differing(d.post_id, d.criterion_id, edges(d.gold), edges(d.before), edges(d.after), d.gain) for d in found
     )

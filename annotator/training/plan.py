@@ -20,6 +20,7 @@ from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, 
 from encoder.config import TrainConfig
 from encoder.network.hub import BUNDLED
 from encoder.training import estimate as training_estimate
+from encoder.training.plan import count_steps
 from storage.jobs import Jobs
 from storage.records import Gold, JobKind, JobStatus, ModelVersion, SpanOrigin, Split, Verdict
 from storage.store import Store
@@ -235,7 +236,7 @@ def estimate(
     past = seconds_per_step(jobs, config)
     source = None if base is None else local_source(settings, base)
     if source is None:
-        steps = steps_of(config, len(train))
+        steps = count_steps(len(train), 0, config, processes=config.processes)
         per_post = parameters_of(settings, base) * SECONDS_PER_POST_AND_PARAMETER
         per_step = past or config.batch_size * config.accumulation * per_post
         memory = PYTHON_MB + parameters_of(settings, base) * (16 if config.method == "full" else 4) / 1e6
@@ -267,14 +268,6 @@ def device_name(settings: Settings) -> str:
     if settings.device == "cpu" or torch is None or not torch.cuda.is_available():
         return "cpu"
     return str(torch.cuda.get_device_name(settings.device if settings.device.startswith("cuda") else None))
-
-
-def steps_of(config: TrainConfig, posts: int) -> int:
-    """Optimizer steps for so many corrected posts; replayed ones come on top."""
-    if config.max_steps is not None:
-        return config.max_steps
-    per_epoch = max(1.0, posts * (1 + config.replay_ratio) / (config.batch_size * config.accumulation))
-    return max(1, round(config.epochs * per_epoch))
 
 
 def seconds_per_step(jobs: Jobs, config: TrainConfig) -> float | None:

@@ -8,7 +8,6 @@ and end of the job happen together or not at all.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -29,7 +28,14 @@ from annotator.models.registry import (
 from annotator.models.serving import model_source
 from annotator.models.sharing import await_room
 from annotator.settings import Settings
-from annotator.training.data import NothingToTrain, ReplaySource, Snapshot, bundled_replay, take_snapshot, write_json
+from annotator.training.data import (
+    NothingToTrain,
+    ReplaySource,
+    TrainingData,
+    bundled_replay,
+    collect_training_data,
+    write_json,
+)
 from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
 from annotator.training.measure import Measured, measure
 from annotator.training.plan import uses_bundled_replay
@@ -37,6 +43,7 @@ from annotator.training.processes import train_in_processes
 from annotator.training.promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
 from encoder.config import TrainConfig
 from encoder.training.reports import reports_directory
+from storage.files import sync_tree
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Split, utc_now
 from storage.store import Store
@@ -108,12 +115,12 @@ def run_train_job(context: JobContext) -> None:
     base = base_version(store, payload["base"])
     work = context.work_dir
     context.monitor.progress(0.0, "data", "Collecting the reviewed posts")
-    snapshot = take_snapshot(store, work, replay=replay_for(store, base, config))
-    context.monitor.log(f"Data {snapshot.sha256[:12]}: {_counts(snapshot)}")
+    data = collect_training_data(store, work, replay=replay_for(store, base, config))
+    context.monitor.log(f"Data {data.sha256[:12]}: {_counts(data)}")
     take_back(store, settings, work)
-    timing = train_candidate(context, snapshot, config, base)
-    measured, decision = measure_candidate(context, snapshot, rule)
-    promote(context, snapshot, config, base, measured, decision, timing)
+    timing = train_candidate(context, data, config, base)
+    measured, decision = measure_candidate(context, data, rule)
+    promote(context, data, config, base, measured, decision, timing)
     keep_reports(settings, work)
     shutil.rmtree(work, ignore_errors=True)
 
@@ -143,12 +150,12 @@ def take_back(store: Store, settings: Settings, work: Path) -> None:
 
 
 def train_candidate(
-    context: JobContext, snapshot: Snapshot, config: TrainConfig, base: ModelVersion
+    context: JobContext, data: TrainingData, config: TrainConfig, base: ModelVersion
 ) -> Mapping[str, float]:
     """Train into the job's folder, from the last checkpoint if there is one. Returns seconds and seconds per step."""
     work, device = context.work_dir, context.settings.device
     source = model_source(base, context.settings)
-    training = TrainingFolder(work, snapshot, config, base.id, source)
+    training = TrainingFolder(work, data, config, base.id, source)
     if not training.candidate.is_dir() and (hub_job := context.job.payload.get("hub_job")):
         from annotator.training.hub_job import HubJob, train_as_hub_job
 
@@ -173,20 +180,20 @@ def timing_of(candidate: Path) -> dict[str, float]:
     return {"seconds": record["seconds"], "seconds_per_step": round(record["seconds"] / max(1, record["steps"]), 4)}
 
 
-def measure_candidate(context: JobContext, snapshot: Snapshot, rule: PromotionRule) -> tuple[Measured, Decision]:
+def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRule) -> tuple[Measured, Decision]:
     """Measure the new model beside the active one and the baselines, and apply the promotion rule.
 
     What was measured before a crash counts only while the same model is in service.
     """
     active = context.store.active_model()
     path = context.work_dir / MEASURED
-    pooled, judged_on = posts_to_judge_by(dev=len(snapshot.dev), replay_dev=len(snapshot.replay_dev), rule=rule)
+    pooled, judged_on = posts_to_judge_by(dev=len(data.dev), replay_dev=len(data.replay_dev), rule=rule)
     known = json.loads(path.read_text("utf-8")) if path.exists() else {}
     if known and known["active"] == (active and active.id):
         measured = Measured.from_dict(known)
     else:
         measured = measure(
-            snapshot,
+            data,
             candidate=load_predictor(context.settings, str(context.work_dir / CANDIDATE), version="candidate"),
             active=None if active is None else _loader(context.settings, active),
             pooled=pooled,
@@ -202,7 +209,7 @@ def measure_candidate(context: JobContext, snapshot: Snapshot, rule: PromotionRu
 
 def promote(
     context: JobContext,
-    snapshot: Snapshot,
+    data: TrainingData,
     config: TrainConfig,
     base: ModelVersion,
     measured: Measured,
@@ -219,7 +226,7 @@ def promote(
     active = store.active_model()
     with registry_lock(settings):
         version_id = store.next_model_id()
-        directory = place_directory(context, snapshot, measured, decision, version_id)
+        directory = place_directory(context, data, measured, decision, version_id)
         model = ModelVersion(
             id=version_id,
             path=directory.name,
@@ -227,9 +234,9 @@ def promote(
             parent=base.id,
             base=base.base or base.path,
             metrics=metrics_of(measured, decision, active),
-            config={**config.to_dict(), "data": snapshot.describe(), "rule": job.payload["rule"]},
-            data_sha256=snapshot.sha256,
-            examples=len(snapshot.train),
+            config={**config.to_dict(), "data": data.describe(), "rule": job.payload["rule"]},
+            data_sha256=data.sha256,
+            examples=len(data.train),
             size_bytes=size_of(directory),
             job_id=job.id,
             note=str(job.payload.get("note") or ""),
@@ -242,7 +249,7 @@ def promote(
             "reason": decision.reason,
             **timing,
         }
-        result["last_annotation"] = snapshot.last_annotation
+        result["last_annotation"] = data.last_annotation
         with store.write():
             context.still_mine()
             store.add_model(model)
@@ -254,14 +261,14 @@ def promote(
 
 
 def place_directory(
-    context: JobContext, snapshot: Snapshot, measured: Measured, decision: Decision, version_id: str
+    context: JobContext, data: TrainingData, measured: Measured, decision: Decision, version_id: str
 ) -> Path:
     """Move the finished model to `models/<version_id>`, with its measurements and row list. Returns the directory."""
     settings, candidate = context.settings, context.work_dir / CANDIDATE
     active = context.store.active_model()
     target = settings.models_dir / version_id
     check_directory(candidate)
-    write_json(candidate / ROWS, snapshot.row_list())
+    write_json(candidate / ROWS, data.row_list())
     write_json(
         candidate / COMPARISON, {"compared_with": active and active.id, "differing": measured.to_dict()["differing"]}
     )
@@ -302,16 +309,6 @@ def _loader(settings: Settings, model: ModelVersion) -> Callable[[], Predictor]:
     return lambda: load_predictor(settings, model_source(model, settings), version=model.id)
 
 
-def _counts(snapshot: Snapshot) -> str:
-    parts = [f"{count} {name.replace('_', ' ')}" for name, count in snapshot.describe()["posts"].items()]
+def _counts(data: TrainingData) -> str:
+    parts = [f"{count} {name.replace('_', ' ')}" for name, count in data.describe()["posts"].items()]
     return ", ".join(parts) + " posts"
-
-
-def sync_tree(directory: Path) -> None:
-    """Have every file of the directory on the disk before its name says that it is whole."""
-    for path in [*directory.rglob("*"), directory]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -4,10 +4,10 @@ import { button, debounce, fill, make, mount, part, plural, sleep } from "../spa
 import { ask, askQuietly, connect, tell } from "./asking.js";
 
 const PAGE_SIZE = 50;
-const list = { offset: 0, total: 0, posts: [], chosen: new Set(), me: null, choices: null, turn: 0 };
+const list = { offset: 0, total: 0, places: [""], posts: [], chosen: new Set(), me: null, choices: null, turn: 0 };
 
 const FIELDS = [
-  ["order", "Order", [["newest", "Newest first"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["disagreement", "Model and baseline disagree"], ["random", "Random"]]],
+  ["order", "Order", [["newest", "Newest first"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["random", "Random"]]],
   ["state", "State", [["any", "All"], ["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"]]],
   ["criterion", "Criterion", () => [["", "Any"], ...list.choices.criteria.map((c) => [c.id, c.name])]],
   ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],
@@ -28,7 +28,7 @@ function drawFilter() {
     make("details", { class: "ev-more ev-wide", open: part("root").clientWidth > 700 }, make("summary", {}, "Filters"), make("div", { class: "ev-filter" },
       FIELDS.map(([name, label, options]) => make("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
       [["min_score", "Score from"], ["max_score", "Score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))))));
-  const look = debounce(200, () => ((list.offset = 0), find()));
+  const look = debounce(200, findFirst);
   form.addEventListener("input", look);
   form.addEventListener("submit", (event) => event.preventDefault());
 }
@@ -39,11 +39,18 @@ function filter() {
   return given;
 }
 
+function findFirst() {
+  Object.assign(list, { offset: 0, places: [""] });
+  return find();
+}
+
+// `places[n]` is where page n begins: behind the last post of the page before.
 async function find() {
   const turn = (list.turn += 1);
-  const reply = await ask("posts_find", { filter: filter(), limit: PAGE_SIZE, offset: list.offset });
+  const reply = await ask("posts_find", { filter: filter(), limit: PAGE_SIZE, after: list.places[list.offset / PAGE_SIZE] });
   if (!reply || turn !== list.turn) return;
-  Object.assign(list, { total: reply.total, posts: reply.posts });
+  Object.assign(list, { total: reply.total, atLeast: reply.at_least, posts: reply.posts });
+  if (reply.posts.length) list.places[list.offset / PAGE_SIZE + 1] = reply.posts[reply.posts.length - 1].place;
   drawTable();
   drawBulk();
 }
@@ -62,17 +69,17 @@ function drawTable() {
   });
   fill(part("table"), list.posts.length ? make("table", {}, make("thead", {}, make("tr", {}, heads.map((text, i) => make("th", { scope: "col" }, i ? text : all)))), make("tbody", {}, list.posts.map(rowOf))) : nothingFound());
   const from = list.total ? list.offset + 1 : 0;
-  fill(part("count"), plural(list.total, "post") + (list.total > PAGE_SIZE ? ", showing " + from + " to " + Math.min(list.total, list.offset + PAGE_SIZE) : ""));
+  fill(part("count"), (list.atLeast ? "at least " : "") + plural(list.total, "post") + (list.total > PAGE_SIZE ? ", showing " + from + " to " + (list.offset + list.posts.length) : ""));
   const turnTo = (offset) => () => ((list.offset = offset), find());
   fill(part("pager"), list.total > PAGE_SIZE && [
     button("‹ Previous", turnTo(Math.max(0, list.offset - PAGE_SIZE)), { disabled: list.offset === 0 }),
-    button("Next ›", turnTo(list.offset + PAGE_SIZE), { disabled: list.offset + PAGE_SIZE >= list.total })]);
+    button("Next ›", turnTo(list.offset + PAGE_SIZE), { disabled: list.posts.length < PAGE_SIZE || (!list.atLeast && list.offset + PAGE_SIZE >= list.total) })]);
 }
 
 function nothingFound() {
   const narrowed = Object.entries(filter()).some(([name, value]) => name !== "order" && !(name === "state" && value === "any"));
   if (!narrowed) return make("p", { class: "ev-empty-list" }, "There are no posts yet. Import some on the Data page.");
-  return make("p", { class: "ev-empty-list" }, "No post fits these filters. ", button("Clear the filters", () => (part("filter").reset(), (list.offset = 0), find())));
+  return make("p", { class: "ev-empty-list" }, "No post fits these filters. ", button("Clear the filters", () => (part("filter").reset(), findFirst())));
 }
 
 function rowOf(post) {

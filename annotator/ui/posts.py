@@ -30,8 +30,8 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
     wanted = decisions.read_filter(message.get("filter"), me)
-    limit, offset = min(int(message["limit"]), MAX_FOUND), max(0, int(message["offset"]))
-    return post_list.find_posts(context.store, context.models, me, wanted, limit=limit, offset=offset)
+    limit, after = min(int(message["limit"]), MAX_FOUND), str(message.get("after") or "")
+    return post_list.find_posts(context.store, context.models, me, wanted, limit=limit, after=after)
 
 
 def _ids(context: Context, message: Wire, me: Reviewer) -> Wire:

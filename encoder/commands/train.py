@@ -9,15 +9,15 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from encoder.config import EncoderConfig, InvalidConfig, TrainConfig
-from encoder.examples import Example, read_examples
+from encoder.examples import read_examples, split_examples
 from encoder.training.train import TrainResult, train
 from storage.criteria_file import read_criteria
-from storage.records import EvidenceError, Split, split_of
+from storage.records import EvidenceError, Split
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,10 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         examples = read_examples(given.data)
-        trained, dev = split_examples(examples)
+        split = split_examples(examples)
         result = train(
-            trained,
-            read_examples(given.dev) if given.dev else dev,
+            split[Split.TRAIN],
+            read_examples(given.dev) if given.dev else split[Split.DEV],
             read_criteria(given.criteria),
             base=given.model,
             output=given.output,
@@ -79,16 +79,6 @@ def summary(result: TrainResult) -> dict[str, Any]:
         "lost": dict(result.lost),
         "data_sha256": result.data_sha256,
     }
-
-
-def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Train and dev examples by their split; one without a split gets the one of its author or id. Test posts are left out."""
-    by_split: dict[Split, list[Example]] = {split: [] for split in Split}
-    for example in examples:
-        post = example.post
-        split = post.split or split_of(post.author or post.id)
-        by_split[split].append(Example(replace(post, split=split), example.labels))
-    return by_split[Split.TRAIN], by_split[Split.DEV]
 
 
 def _config(path: Path | None, changes: Sequence[str]) -> TrainConfig:

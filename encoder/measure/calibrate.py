@@ -76,7 +76,10 @@ def _at_temperature(start: Calibrated, temperature: float) -> Calibrated:
 def fit_temperature(logits: Floats, gold: Bools, *, around: float = 1.0) -> float:
     """The temperature in [0.2, 5] with the lowest cross entropy, by golden section on its logarithm; `around` without both classes.
 
+    logits, gold: one per answer, shape (answers,); gold is True for evidence. The result divides logits, so it has no unit.
     A weak prior holds it near `around`: on few posts that the model gets all right, any temperature below would do.
+
+    Source: temperature scaling, Guo et al. 2017 (arXiv:1706.04599).
     """
     if not gold.any() or gold.all():
         return around
@@ -112,7 +115,15 @@ def fit_thresholds(
     weights: Floats | None = None,
     start: Calibrated | None = None,
 ) -> tuple[dict[str, float], float]:
-    """A threshold per criterion that has gold evidence, and the default for the others."""
+    """A threshold per criterion that has gold evidence, and the default for the others; all are probabilities in [0, 1].
+
+    scores, gold: by criterion id, arrays of shape (answers,): probabilities, and True for evidence. weights: what each answer
+    counts, the same shape, so that of all criteria too; 1 unless given. recall_first: ids whose threshold is the highest that
+    finds `recall_target` of the evidence; for all others F1 decides. start: an earlier calibration, which few labels move
+    little.
+
+    Raises KeyError if a criterion of `gold` has no scores.
+    """
     mass = {key: np.ones(len(labels)) if weights is None else weights for key, labels in gold.items()}
     counts = {key: _counts(scores[key], gold[key], mass[key]) for key in gold}
     pooled = np.sum(list(counts.values()), axis=0)
@@ -136,7 +147,7 @@ def fit_thresholds(
 
 
 def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-x)) without overflow."""
+    """1 / (1 + exp(-x)) without overflow, element by element: any shape, float64 probabilities of the same shape."""
     return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64)))
 
 

@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 
 from encoder.examples import Example
-from encoder.measure.metrics import (
-    Floats,
-    Interval,
-    mean_of_defined,
-    percentile_interval,
-    post_weights,
-    precision_recall_f1,
-)
+from encoder.measure.metrics import Floats, Interval, criterion_f1, macro_f1, percentile_interval, post_weights
 from encoder.measure.outcomes import Outcomes, Pair, outcomes
 from storage.records import Criterion, Prediction, Span, Verdict
 
@@ -55,12 +48,19 @@ class DifferingPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Sentence-level F1 of two models side by side, and the pairs where they differ, the largest gains and losses first."""
+    """F1 of two models side by side, and the pairs where they differ, the largest gains and losses first.
+
+    criteria, micro, macro: over sentences. span_exact, span_match, span_characters: over spans, as in Evaluation: two models that
+    mark in different units are compared by these.
+    """
 
     criteria: Mapping[str, Difference]
     micro: Difference
     macro: Difference
     differing: tuple[DifferingPair, ...]
+    span_exact: Difference
+    span_match: Difference
+    span_characters: Difference
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -68,7 +68,9 @@ class Comparison:
     def table(self) -> str:
         """A table for people, one line per criterion."""
         lines = [f"{'criterion':<22} {'gold':>5} {'before':>6} {'after':>6} {'change':>7}  95% of change"]
-        for name, d in [*self.criteria.items(), ("micro", self.micro), ("macro", self.macro)]:
+        named = [*self.criteria.items(), ("micro", self.micro), ("macro", self.macro)]
+        named += [("spans, exact", self.span_exact), ("spans, IoU .5", self.span_match)]
+        for name, d in [*named, ("spans, characters", self.span_characters)]:
             if d.before is None or d.after is None or d.change is None:
                 lines.append(f"{name:<22} {d.support:>5} {'-':>6} {'-':>6} {'-':>7}")
                 continue
@@ -100,23 +102,40 @@ def compare(
     overall = [_figures(side, whole)[0] for side in (old, new)]
     tp, _, fn = old.sentence_counts()
     support = (tp + fn).sum(axis=0).astype(int)
-    names = [*(c.id for c in criteria), "micro", "macro"]
+    counts = old.span_counts()
+    names = [*(c.id for c in criteria), "micro", "macro", *_SPANS]
     supports = [*support.tolist(), int(support.sum()), int(support.sum())]
+    supports += [int(x.sum()) for x in (counts.gold, counts.gold, counts.gold_characters)]
     differences = {
         name: _difference(supports[i], overall[0][i], overall[1][i], per_round[0][:, i], per_round[1][:, i])
         for i, name in enumerate(names)
     }
-    micro, macro = differences.pop("micro"), differences.pop("macro")
-    return Comparison(differences, micro, macro, _differing(old, new))
+    rest = {name: differences.pop(name) for name in ("micro", "macro", *_SPANS)}
+    return Comparison(differences, differing=_differing(old, new), **rest)
+
+
+_SPANS = ("span_exact", "span_match", "span_characters")
 
 
 def _figures(side: Outcomes, weights: Floats) -> Floats:
-    """F1 in each bootstrap round of every criterion, then micro, then macro, shape (rounds, criteria + 2)."""
+    """F1 in each bootstrap round: every criterion, micro, macro, then those of _SPANS; shape (rounds, criteria + 5)."""
     drawn = [weights @ table for table in side.sentence_counts()]
-    each = np.where(drawn[0] + drawn[2] == 0, np.nan, precision_recall_f1(*drawn)[2])
-    totals = [table.sum(axis=1) for table in drawn]
-    micro = np.where(totals[0] + totals[2] == 0, np.nan, precision_recall_f1(*totals)[2])
-    return np.column_stack([each, micro, mean_of_defined(each)])
+    micro = criterion_f1(*(table.sum(axis=1) for table in drawn))
+    return np.column_stack([criterion_f1(*drawn), micro, macro_f1(*drawn), *_span_figures(side, weights)])
+
+
+def _span_figures(side: Outcomes, weights: Floats) -> list[Floats]:
+    counts = side.span_counts()
+    triples = (
+        (counts.exact, counts.predicted, counts.gold),
+        (counts.matching, counts.predicted, counts.gold),
+        (counts.shared_characters, counts.predicted_characters, counts.gold_characters),
+    )
+    figures = []
+    for hits, predicted, gold in triples:
+        right, found, wanted = (weights @ x for x in (hits, predicted, gold))
+        figures.append(criterion_f1(right, found - right, wanted - right))
+    return figures
 
 
 def _difference(support: int, before: float, after: float, rounds_before: Floats, rounds_after: Floats) -> Difference:

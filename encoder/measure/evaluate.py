@@ -20,6 +20,7 @@ from encoder.measure.metrics import (
     brier,
     expected_calibration_error,
     harmonic,
+    macro_f1,
     mean_of_defined,
     percentile_interval,
     post_weights,
@@ -27,9 +28,11 @@ from encoder.measure.metrics import (
     reliability_bins,
     sentence_is_evidence,
 )
-from encoder.measure.outcomes import Outcomes, outcomes
+from encoder.measure.outcomes import Outcomes, SpanCounts, outcomes
 from encoder.measure.squad import squad_scores
 from storage.records import Criterion, Prediction, Span
+
+SPAN_FIGURES = ("span_exact", "span_match", "span_characters", "span_overlap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Scores:
     recall_interval: Interval | None = None
     f1_interval: Interval | None = None
     average_precision_interval: Interval | None = None
+
+
+NOT_MEASURED = Scores(0, 0, None, None, None)
+"""In evaluations that were kept before there was such a figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,8 @@ class Evaluation:
     """All metrics of one model on one set of examples.
 
     criteria, micro, macro: over sentences, the main figures; macro averages the criteria that have gold evidence.
-    span_exact: spans equal to the character. span_overlap: spans that share at least one character.
+    span_exact: spans equal to the character. span_match: spans matched one to one with IoU at or above .5. span_characters: the
+    characters that spans hold. span_overlap: spans that share at least one character.
     detection: pairs of post and criterion, is there evidence at all; detection_criteria the same for each criterion.
     squad: exact match and F1 in percent, as the official SQuAD 2.0 script counts them.
     no_evidence_accuracy: of the pairs reviewed as holding no evidence, the share without a highlight.
@@ -101,6 +109,8 @@ class Evaluation:
     unknown_criteria: tuple[str, ...] = ()
     bootstrap: int = 0
     seed: int = 0
+    span_match: Scores = NOT_MEASURED
+    span_characters: Scores = NOT_MEASURED
 
     @property
     def macro_f1(self) -> float:
@@ -118,8 +128,9 @@ class Evaluation:
     def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
         """The evaluation that `to_dict` gave, also after a round trip through JSON."""
         fields = dict(data)
-        for name in ("micro", "macro", "span_exact", "span_overlap", "detection"):
-            fields[name] = _scores_from(fields[name])
+        for name in ("micro", "macro", *SPAN_FIGURES, "detection"):
+            if name in fields:
+                fields[name] = _scores_from(fields[name])
         for name in ("criteria", "detection_criteria"):
             fields[name] = {key: _scores_from(value) for key, value in fields[name].items()}
         for name in ("sentence_calibration", "pair_calibration"):
@@ -134,7 +145,8 @@ class Evaluation:
         """A table for people: one line per criterion, then the averages and the other metrics."""
         lines = [f"{'criterion':<22} {'gold':>5} {'found':>5} {'P':>5} {'R':>5} {'F1':>5} {'AP':>5}  95% of F1"]
         named = [*self.criteria.items(), ("micro", self.micro), ("macro", self.macro)]
-        named += [("spans, exact", self.span_exact), ("spans, overlapping", self.span_overlap)]
+        named += [("spans, exact", self.span_exact), ("spans, IoU .5", self.span_match)]
+        named += [("spans, characters", self.span_characters), ("spans, overlapping", self.span_overlap)]
         named += [("evidence in post", self.detection)]
         lines += [_line(name, scores) for name, scores in named]
         lines.append(
@@ -177,7 +189,7 @@ def evaluate(
     )
     per_criterion, micro, macro = _sentence_scores(found, weights)
     detection_each, detection = _detection_scores(found, weights)
-    exact, overlap = _span_scores(found, weights)
+    spans = _span_scores(found, weights)
     negatives = [pair for pair in found.pairs if not pair.label.has_evidence]
     silent = sum(not pair.highlighted for pair in negatives)
     unknown = {found.criteria[p.criterion].id for p in found.pairs if not p.prediction.known}
@@ -187,8 +199,7 @@ def evaluate(
         criteria=per_criterion,
         micro=micro,
         macro=macro,
-        span_exact=exact,
-        span_overlap=overlap,
+        **spans,
         detection=detection,
         detection_criteria=detection_each,
         squad=_squad(found),
@@ -258,13 +269,13 @@ def _macro(
     if len(weights) and scored:
         drawn = [weights @ table[:, scored] for table in (tp, fp, fn)]
         no_gold = drawn[0] + drawn[2] == 0
-        columns = [np.where(no_gold, np.nan, figure) for figure in precision_recall_f1(*drawn)]
-        columns.append(drawn_ap[:, scored])
-        intervals = [percentile_interval(mean_of_defined(column)) for column in columns]
+        columns = [np.where(no_gold, np.nan, figure) for figure in precision_recall_f1(*drawn)[:2]]
+        means = [mean_of_defined(column) for column in columns]
+        means += [macro_f1(*drawn), mean_of_defined(drawn_ap[:, scored])]
+        intervals = [percentile_interval(column) for column in means]
+    f1 = float(macro_f1(tp.sum(0), fp.sum(0), fn.sum(0))) if scored else None
     support, predicted = sum(s.support for s in each), sum(s.predicted for s in each)
-    return Scores(
-        support, predicted, mean("precision"), mean("recall"), mean("f1"), mean("average_precision"), *intervals
-    )
+    return Scores(support, predicted, mean("precision"), mean("recall"), f1, mean("average_precision"), *intervals)
 
 
 def _scores(tp: Floats, fp: Floats, fn: Floats, weights: Floats) -> Scores:
@@ -287,18 +298,30 @@ def _detection_scores(found: Outcomes, weights: Floats) -> tuple[dict[str, Score
     return each, _scores(tp.sum(1), fp.sum(1), fn.sum(1), weights)
 
 
-def _span_scores(found: Outcomes, weights: Floats) -> tuple[Scores, Scores]:
-    hits, touching, touched, predicted, gold = found.span_counts()
-    exact = _scores(hits, predicted - hits, gold - hits, weights)
-    support, count = int(gold.sum()), int(predicted.sum())
+def _span_scores(found: Outcomes, weights: Floats) -> dict[str, Scores]:
+    """The figures of SPAN_FIGURES by name."""
+    counts = found.span_counts()
+    predicted, gold, shared = counts.predicted, counts.gold, counts.shared_characters
+    return {
+        "span_exact": _scores(counts.exact, predicted - counts.exact, gold - counts.exact, weights),
+        "span_match": _scores(counts.matching, predicted - counts.matching, gold - counts.matching, weights),
+        "span_characters": _scores(
+            shared, counts.predicted_characters - shared, counts.gold_characters - shared, weights
+        ),
+        "span_overlap": _overlap_scores(counts, weights),
+    }
+
+
+def _overlap_scores(counts: SpanCounts, weights: Floats) -> Scores:
+    support, count = int(counts.gold.sum()), int(counts.predicted.sum())
     if not support:
-        return exact, Scores(0, count, 0.0 if count else None, None, None)
-    once = np.ones((1, len(gold)))
-    precision, recall, f1 = (float(x[0]) for x in _overlap(once, touching, touched, predicted, gold))
+        return Scores(0, count, 0.0 if count else None, None, None)
+    sides = counts.touching, counts.touched, counts.predicted, counts.gold
+    precision, recall, f1 = (float(x[0]) for x in _overlap(np.ones((1, len(counts.gold))), *sides))
     intervals: list[Interval | None] = [None, None, None]
     if len(weights):
-        intervals = [percentile_interval(x) for x in _overlap(weights, touching, touched, predicted, gold)]
-    return exact, Scores(support, count, precision, recall, f1, None, *intervals)
+        intervals = [percentile_interval(x) for x in _overlap(weights, *sides)]
+    return Scores(support, count, precision, recall, f1, None, *intervals)
 
 
 def _overlap(

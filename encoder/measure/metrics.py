@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from storage.records import Span
+from storage.records import Span, merge_overlapping
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -23,6 +23,8 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 AP_ROUNDS = 200
 """Ranking anew costs a pass over all sentences per round; 200 rounds place a 95 % interval well enough."""
 _CHUNK_CELLS = 4_000_000
+MATCH_IOU = 0.5
+"""From this intersection over union on, a predicted span is the gold span with other edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,33 @@ class Bin:
 
 
 def precision_recall_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 of counts, element by element; 0 where the quotient is undefined."""
+    """Precision, recall and F1 of counts, each in [0, 1]; 0 where the quotient is undefined (nothing predicted, nothing gold).
+
+    tp, fp, fn: true positives, false positives and false negatives, numbers or arrays whose shapes broadcast; the results have
+    the broadcast shape. Raises ValueError if they do not broadcast. The only place where F1 is computed from counts.
+    """
     hit, wrong, missed = (np.asarray(x, dtype=np.float64) for x in (tp, fp, fn))
     precision = _ratio(hit, hit + wrong)
     recall = _ratio(hit, hit + missed)
     return precision, recall, _ratio(2 * hit, 2 * hit + wrong + missed)
 
 
+def criterion_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> Floats:
+    """F1 of counts, element by element; nan where there is no gold evidence."""
+    hit, missed = np.asarray(tp, dtype=np.float64), np.asarray(fn, dtype=np.float64)
+    return np.where(hit + missed == 0, np.nan, precision_recall_f1(hit, fp, missed)[2])
+
+
+def macro_f1(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> Floats:
+    """Mean F1 over the criteria that have gold evidence, nan if none has: (..., criteria) -> (...)."""
+    return mean_of_defined(criterion_f1(tp, fp, fn))
+
+
 def harmonic(precision: npt.ArrayLike, recall: npt.ArrayLike) -> Floats:
-    """F1 of a precision and a recall that were counted over different things (predicted and gold spans)."""
+    """F1 of a precision and a recall that were counted over different things (predicted and gold spans), element by element.
+
+    Both in [0, 1], of shapes that broadcast; 0 where both are 0.
+    """
     p, r = np.asarray(precision, dtype=np.float64), np.asarray(recall, dtype=np.float64)
     return _ratio(2 * p * r, p + r)
 
@@ -69,7 +89,10 @@ def average_precision(gold: npt.ArrayLike, score: npt.ArrayLike, weight: npt.Arr
 
 
 def reliability_bins(score: npt.ArrayLike, gold: npt.ArrayLike, *, bins: int = 10) -> tuple[Bin, ...]:
-    """The non-empty bars of a reliability diagram with `bins` bars of equal width over [0, 1]."""
+    """The non-empty bars of a reliability diagram with `bins` bars of equal width over [0, 1].
+
+    score: probabilities, shape (answers,); gold: 1 for evidence and 0 for none, the same shape.
+    """
     score_, gold_ = np.asarray(score, dtype=np.float64), np.asarray(gold, dtype=np.float64)
     which = np.minimum((score_ * bins).astype(np.int64), bins - 1)
     count = np.bincount(which, minlength=bins)
@@ -89,7 +112,10 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def brier(score: npt.ArrayLike, gold: npt.ArrayLike) -> float:
-    """Mean squared distance between score and truth; nan without items."""
+    """Mean squared distance between score and truth, in [0, 1]; nan without items. Both of shape (answers,).
+
+    Source: Brier 1950.
+    """
     score_, gold_ = np.asarray(score, dtype=np.float64), np.asarray(gold, dtype=np.float64)
     return float(np.mean((score_ - gold_) ** 2)) if score_.size else float("nan")
 
@@ -116,6 +142,30 @@ def overlap_hits(spans: Sequence[Span], others: Sequence[Span]) -> int:
     return sum(any(span.overlaps(other) for other in others) for span in spans)
 
 
+def matching_hits(predicted: Sequence[Span], gold: Sequence[Span], *, least: float = MATCH_IOU) -> int:
+    """How many predicted spans match a gold span, one to one, with an intersection over union of at least `least`.
+
+    The closest pairs are matched first.
+    """
+    pairs = sorted(
+        ((p.iou(g), i, j) for i, p in enumerate(predicted) for j, g in enumerate(gold) if p.overlaps(g)), reverse=True
+    )
+    used_predicted: set[int] = set()
+    used_gold: set[int] = set()
+    for iou, i, j in pairs:
+        if iou >= least and i not in used_predicted and j not in used_gold:
+            used_predicted.add(i)
+            used_gold.add(j)
+    return len(used_gold)
+
+
+def character_counts(predicted: Sequence[Span], gold: Sequence[Span]) -> tuple[int, int, int]:
+    """Characters in spans of both sides, in predicted ones, in gold ones; a character counts once, however many spans hold it."""
+    one, other = (merge_overlapping(spans) for spans in (predicted, gold))
+    shared = sum(max(0, min(p.end, g.end) - max(p.start, g.start)) for p in one for g in other)
+    return shared, sum(p.end - p.start for p in one), sum(g.end - g.start for g in other)
+
+
 def post_weights(posts: int, *, rounds: int, seed: int) -> Floats:
     """How often each post is drawn in each bootstrap round, shape (rounds, posts)."""
     draw = np.random.default_rng(seed).multinomial(posts, np.full(posts, 1.0 / posts), size=rounds)
@@ -137,7 +187,7 @@ def bootstrap_average_precision(gold: Bools, score: Floats, post: Ints, weights:
 
 
 def percentile_interval(values: Floats, *, level: float = 0.95) -> Interval | None:
-    """The middle `level` of the values; None if none is a number."""
+    """The interval that holds the middle `level` of the values, shape (resamples,); nan is left out, None if nothing is left."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return None
@@ -146,7 +196,7 @@ def percentile_interval(values: Floats, *, level: float = 0.95) -> Interval | No
 
 
 def mean_of_defined(values: Floats, *, axis: int = -1) -> Floats:
-    """The mean over `axis` of what is a number; nan where nothing is."""
+    """The mean over `axis` of what is a number; nan where nothing is. The shape is that of `values` without `axis`."""
     defined = np.isfinite(values)
     count = defined.sum(axis=axis)
     total = np.where(defined, values, 0.0).sum(axis=axis)

@@ -13,7 +13,16 @@ import numpy as np
 
 from encoder.errors import BadExamples
 from encoder.examples import Example, Label
-from encoder.measure.metrics import Bools, Floats, Ints, exact_hits, overlap_hits, sentence_is_evidence
+from encoder.measure.metrics import (
+    Bools,
+    Floats,
+    Ints,
+    character_counts,
+    exact_hits,
+    matching_hits,
+    overlap_hits,
+    sentence_is_evidence,
+)
 from encoder.text.sentences import sentences
 from storage.records import Criterion, Prediction, Span
 
@@ -40,6 +49,25 @@ class Pair:
     label: Label
     highlighted: tuple[Span, ...]
     prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class SpanCounts:
+    """Spans and their characters by post; every array has shape (posts,).
+
+    exact: predicted spans equal to a gold one. matching: matched one to one with IoU at or above .5. touching: predicted spans
+    that share a character with gold; touched: gold spans that share one with a prediction.
+    """
+
+    exact: Floats
+    matching: Floats
+    touching: Floats
+    touched: Floats
+    predicted: Floats
+    gold: Floats
+    shared_characters: Floats
+    predicted_characters: Floats
+    gold_characters: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +103,21 @@ class Outcomes:
                 table[pair.post, pair.criterion] = 1
         return tp, fp, fn
 
-    def span_counts(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """Per post: exact hits, predicted spans that touch gold, gold spans that are touched, predicted spans, gold spans."""
-        table = np.zeros((5, len(self.examples)))
+    def span_counts(self) -> SpanCounts:
+        """How the highlighted spans lie to the gold ones, by post."""
+        table = np.zeros((9, len(self.examples)))
         for pair in self.pairs:
             predicted, gold = pair.highlighted, pair.label.spans
             table[:, pair.post] += (
                 exact_hits(predicted, gold),
+                matching_hits(predicted, gold),
                 overlap_hits(predicted, gold),
                 overlap_hits(gold, predicted),
                 len(predicted),
                 len(gold),
+                *character_counts(predicted, gold),
             )
-        return table[0], table[1], table[2], table[3], table[4]
+        return SpanCounts(*table)
 
 
 def outcomes(

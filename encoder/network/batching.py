@@ -150,7 +150,7 @@ class Batcher:
         return replace(batch, **self._labels(rows, batch)) if rows[0].label is not None else batch
 
     def criteria_batch(self) -> tuple[Tensor, Tensor]:
-        """ids and mask of the criteria, (K, L), in the order asked."""
+        """Token ids and 0/1 mask of K criteria padded to the longest, int64 (K, L) each, in the order asked."""
         length = max(len(ids) for ids in self._criterion_ids)
         ids = torch.full((len(self._criterion_ids), length), self._pad)
         mask = torch.zeros_like(ids)

@@ -5,13 +5,14 @@ Layout, as on the Hub:
     heads.safetensors                    everything trained beside it, fp32
     tokenizer.json, tokenizer_config.json
     evidence_config.json                 EncoderConfig
-A LoRA adapter has adapter_config.json and adapter_model.safetensors instead of the first two, and names its base.
+    NOTICE.txt                           the terms of the base, where it has some
+A LoRA adapter has adapter_config.json and adapter_model.safetensors instead of the first two (see `lora`) and names its base,
+whose tokenizer it uses unless it has one of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoder.config import CONFIG_FILE, EncoderConfig
 from encoder.errors import ModelUnusable
+from encoder.network.bases import NOTICE_FILE, Provenance, notice
 from encoder.network.directories import SaveFailed, check_output, replacing_directory
 from encoder.network.families import (
     Family,
@@ -29,16 +31,17 @@ from encoder.network.families import (
     family_of,
     text_config,
 )
-from encoder.network.hub import resolve
-from encoder.text.tokenizer import TextTokenizer
+from encoder.network.hub import resolve, resolve_base
+from encoder.network.lora import ADAPTER_FILE, compact, merge, read_adapter, replace
+from encoder.text.tokenizer import TOKENIZER_FILE, TextTokenizer
 
 if TYPE_CHECKING:
+    from encoder.network.gguf import OnProgress
     from encoder.network.model import EvidenceEncoder
 
 __all__ = ["LoadOptions", "SaveFailed", "check_output", "load_encoder", "replacing_directory", "save_encoder"]
 
 HEADS_FILE = "heads.safetensors"
-ADAPTER_FILE = "adapter_config.json"
 _MARKS = "prompt_embeddings"
 
 
@@ -47,12 +50,16 @@ class LoadOptions:
     """Where and how to compute. device: auto, cpu, cuda, cuda:N, mps, spread. dtype: auto, float32, bfloat16.
 
     attention: auto, or an implementation of the family. four_bit: quantize the backbone (bitsandbytes, GPU only).
+    merge_adapter: an adapter becomes part of its base's weights; otherwise peft keeps it beside them, to be trained further.
+    on_progress: told how far a base is that has to be converted first.
     """
 
     device: str = "auto"
     dtype: str = "auto"
     attention: str = "auto"
     four_bit: bool = False
+    merge_adapter: bool = True
+    on_progress: OnProgress = lambda fraction, message: None
 
 
 def load_encoder(
@@ -70,13 +77,14 @@ def load_encoder(
     """
     from encoder.network.probe import probe
 
-    directory = resolve(model)
+    directory = resolve(model, options.on_progress)
     if not directory.is_dir():
         raise ModelUnusable(f"{directory} is not there.")
     if (directory / CONFIG_FILE).exists():
         encoder = _load_ours(directory, options)
     elif config is not None:
-        encoder = _from_raw(directory, options, config.changed(base=config.base or str(model)))
+        named = config.changed(base=config.base or str(model), base_weights=_weights_of(directory))
+        encoder = _from_raw(directory, options, named)
     else:
         family = family_of(directory)
         raise ModelUnusable(
@@ -121,13 +129,36 @@ def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> No
     if adapted:
         backbone.save_pretrained(str(directory), save_embedding_layers=False)
         (directory / "README.md").unlink(missing_ok=True)  # a template card that says nothing
-        tensors |= _prompt_embeddings(encoder)
+        compact(directory, backbone.get_base_model(), encoder.replaced)
+        if not encoder.tokenizer_of_base:
+            tensors |= _prompt_embeddings(encoder)
     else:
         with _quiet():
             backbone.save_pretrained(str(directory), save_original_format=False)
     save_file(tensors, str(directory / HEADS_FILE), metadata={"format": "pt"})
-    encoder.tokenizer.save(directory)
+    if not (adapted and encoder.tokenizer_of_base):
+        encoder.tokenizer.save(directory)
     config.changed(adapter=adapted).save(directory)
+    _write_notice(encoder, directory)
+
+
+def _write_notice(encoder: EvidenceEncoder, directory: Path) -> None:
+    """What the terms of Gemma ask of everything that is derived from it. A model trained from scratch is not."""
+    from encoder.network.bases import GEMMA_TERMS
+
+    if encoder.config.base_weights and encoder.family.license_page == GEMMA_TERMS:
+        changes = f"fine-tuned from {encoder.config.base} into a bidirectional encoder that marks evidence."
+        (directory / NOTICE_FILE).write_text(notice(changes), encoding="utf-8")
+
+
+def _weights_of(directory: Path) -> dict[str, str]:
+    """What is known of the weights of a base, to be kept with what is made from it."""
+    provenance = Provenance.of(directory)
+    if provenance is not None:
+        return {"source": provenance.source, "sha256": provenance.sha256, "quantization": provenance.quantization}
+    if directory.parent.name == "snapshots":
+        return {"source": "the Hub", "revision": directory.name, "quantization": "none"}
+    return {}
 
 
 def _prompt_embeddings(encoder: EvidenceEncoder) -> dict[str, Any]:
@@ -149,11 +180,12 @@ def _load_ours(directory: Path, options: LoadOptions) -> EvidenceEncoder:
     from encoder.network.model import EvidenceEncoder
 
     config = EncoderConfig.load(directory)
-    tokenizer = TextTokenizer.load(directory)
     adapter = config.adapter or (directory / ADAPTER_FILE).exists()
     if adapter and not config.base:
         raise ModelUnusable(f"{directory} holds an adapter, but its {CONFIG_FILE} does not name its base.")
-    source = resolve(config.base) if adapter and config.base else directory
+    source = resolve_base(config, options.on_progress) if adapter else directory
+    own_tokenizer = not adapter or (directory / TOKENIZER_FILE).exists()
+    tokenizer = TextTokenizer.load(directory if own_tokenizer else source)
     family, backbone = _backbone(source, options, config)
     rows = backbone.get_input_embeddings().weight.shape[0]
     if not adapter and tokenizer.size > rows:
@@ -161,10 +193,13 @@ def _load_ours(directory: Path, options: LoadOptions) -> EvidenceEncoder:
             f"The tokenizer in {directory} has {tokenizer.size} tokens, the model knows {rows} of them."
         )
     encoder = EvidenceEncoder(backbone, family, tokenizer, config)
+    encoder.tokenizer_of_base = not own_tokenizer
     tensors = _read_heads(directory)
     if adapter:
-        _put_prompt_embeddings(encoder, tensors)
-        _put_adapter(encoder, directory)
+        if own_tokenizer:
+            _put_prompt_embeddings(encoder, tensors)
+        _put_adapter(encoder, directory, merged=options.merge_adapter and not options.four_bit)
+        encoder.base_found = _weights_of(source)
     _put_heads(encoder, tensors, directory)
     return encoder
 
@@ -174,7 +209,11 @@ def _from_raw(directory: Path, options: LoadOptions, config: EncoderConfig) -> E
 
     family, backbone = _backbone(directory, options, config)
     tokenizer = TextTokenizer.load(directory)
-    return EvidenceEncoder(backbone, family, tokenizer, config)
+    size = tokenizer.size
+    encoder = EvidenceEncoder(backbone, family, tokenizer, config)
+    encoder.tokenizer_of_base = tokenizer.size == size  # it had the marks already
+    encoder.stands_on_base = bool(config.base_weights)
+    return encoder
 
 
 def _backbone(directory: Path, options: LoadOptions, config: EncoderConfig) -> tuple[Family, Any]:
@@ -298,16 +337,25 @@ def _put_prompt_embeddings(encoder: EvidenceEncoder, tensors: dict[str, Any]) ->
             weight[ids] = saved.to(weight)
 
 
-def _put_adapter(encoder: EvidenceEncoder, directory: Path) -> None:
+def _put_adapter(encoder: EvidenceEncoder, directory: Path, *, merged: bool) -> None:
+    adapter = read_adapter(directory)
+    encoder.replaced = tuple(adapter.replaced)
+    base = encoder.config.base or ""
+    encoder.stands_on_base = not merged and bool(encoder.config.base_weights)
+    if merged:
+        merge(adapter, encoder.backbone, base)
+        return
+    replace(adapter, encoder.backbone, base)
+    _add_peft(encoder, directory)
+
+
+def _add_peft(encoder: EvidenceEncoder, directory: Path) -> None:
     try:
         from peft import PeftModel
     except ImportError:
         raise ModelUnusable("A LoRA adapter needs peft: pip install 'evidence-annotator[peft]'.") from None
     try:
-        settings = json.loads((directory / ADAPTER_FILE).read_text("utf-8"))
         encoder.backbone = PeftModel.from_pretrained(encoder.backbone, str(directory), is_trainable=False)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnusable(f"The adapter in {directory} cannot be used: {reason}") from error
-    if not isinstance(settings, dict):
-        raise ModelUnusable(f"{directory / ADAPTER_FILE} does not hold an object.")

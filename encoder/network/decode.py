@@ -66,7 +66,7 @@ def best_passage(tokens: Floats) -> tuple[int, int] | None:
 
 
 def sigmoid(logits: Floats) -> NDArray[np.float64]:
-    """Probabilities in [0, 1]; exactly 0 for -inf."""
+    """Probabilities in [0, 1] of logits, any shape, float64; exactly 0 for -inf."""
     exact = np.asarray(logits, np.float64)
     small = np.exp(-np.abs(exact))
     return np.where(exact >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
@@ -107,7 +107,12 @@ def _softmax_prediction(
 
 
 def best_span(start: Floats, end: Floats, longest: int) -> tuple[int, int, float] | None:
-    """The token range [start, end) of at most `longest` tokens with the largest sum of both logits, and that sum."""
+    """The token range [start, end) of at most `longest` tokens with the largest sum of both logits, and that sum.
+
+    start, end: logits, (T,) each; -inf where a token may not begin or end a span. None if no range has a finite sum.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), reading out SQuAD.
+    """
     best: tuple[int, int, float] | None = None
     for length in range(1, min(longest, len(start)) + 1):
         sums = start[: len(start) - length + 1] + end[length - 1 :]

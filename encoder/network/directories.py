@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from encoder.errors import EncoderError
+from storage.files import sync
 
 
 class SaveFailed(EncoderError):
@@ -74,8 +74,7 @@ def _flush(directory: Path) -> None:
     for path in directory.rglob("*"):
         if path.is_file():
             path.chmod(0o644)  # safetensors writes for the owner only
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync(path)
 
 
 def _explained(error: Exception, directory: Path) -> Exception:

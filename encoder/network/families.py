@@ -105,7 +105,7 @@ def license_page_of(repository: str) -> str:
 def text_config(family: Family, directory: Path) -> Any:
     """The text part's config, set to be bidirectional and to keep no cache."""
     try:
-        config = _class(family, family.config_class).from_pretrained(str(directory))
+        config = config_class(family).from_pretrained(str(directory))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelUnusable(f"{directory / 'config.json'} does not describe a {family.name} model: {error}") from error
     for part in filter(None, family.text_config.split(".")):
@@ -125,6 +125,10 @@ def make_bidirectional(config: Any, family: Family) -> None:
 
 def backbone_class(family: Family) -> Any:
     return _class(family, family.backbone_class)
+
+
+def config_class(family: Family) -> Any:
+    return _class(family, family.config_class)
 
 
 def sliding_reach(family: Family, config: Any) -> int | None:

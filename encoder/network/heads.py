@@ -57,6 +57,7 @@ class LinearHeads(nn.Module):
         self.post = xavier(nn.Linear(hidden_size, 1))
 
     def forward(self, hidden: Tensor, sentences: Tensor, post: Tensor) -> Scores:
+        """Logits for the known criteria. hidden (R, T, H), sentences (R, S, H), post (R, H); Scores says its shapes."""
         return Scores(self.tokens(hidden).unsqueeze(2), self.sentence(sentences), self.post(post))
 
 
@@ -76,7 +77,8 @@ class PairHeads(nn.Module):
         self.scale = size**-0.5
 
     def forward(self, hidden: Tensor, sentences: Tensor, post: Tensor, criteria: Tensor) -> Scores:
-        """criteria: (C, H), or (R, C, H) where each row has its own."""
+        """Logits for C criteria. hidden (R, T, H), sentences (R, S, H), post (R, H); criteria: (C, H), or (R, C, H) where each row
+        has its own. Scores says its shapes."""
         prior = self.prior(criteria)
         prior = prior if prior.ndim == 3 else prior.unsqueeze(0)
         tokens = [self._pair(kind, hidden, criteria) for kind in TOKEN_KINDS]
@@ -100,7 +102,7 @@ def sentence_means(hidden: Tensor, sentence_index: Tensor, count: int) -> Tensor
 
 
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """(..., T, H) and (..., T) -> (..., H)."""
+    """The mean over tokens of what the mask keeps: (..., T, H) and 0/1 (..., T) -> (..., H); zeros where it keeps nothing."""
     weights = mask.to(hidden.dtype)
     return (hidden * weights.unsqueeze(-1)).sum(-2) / weights.sum(-1, keepdim=True).clamp(min=1)
 

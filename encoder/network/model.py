@@ -6,7 +6,7 @@ knows no files (`encoder.network.checkpoints`) and no characters (`encoder.text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -59,6 +59,11 @@ class EvidenceEncoder(nn.Module):
         self.heads = Heads(config, self.hidden_size).to(self.device)
         self.loss_weights = LossWeights()
         self.new_criteria: tuple[str, ...] = ()  # what `learn_criteria` has added
+        # what `encoder.checkpoints` knows of an adapter: whether the tokenizer is the base's own, the parameters that it replaces
+        # whole, which weights its base turned out to have, and whether the backbone is that base, which anybody can get again
+        self.tokenizer_of_base = self.stands_on_base = False
+        self.replaced: tuple[str, ...] = ()
+        self.base_found: Mapping[str, str] = {}
 
     @property
     def backbone_config(self) -> Any:
@@ -105,7 +110,11 @@ class EvidenceEncoder(nn.Module):
         return compute(scores, batch, self.loss_weights)
 
     def score(self, batch: Batch, criteria: Tensor | None = None) -> Scores:
-        """Logits for a batch. criteria: vectors from `criterion_vectors`, to save computing them again (post-once only)."""
+        """Logits for a batch of R rows (windows of posts), T tokens, S sentences and C criteria, in fp32.
+
+        criteria: vectors from `criterion_vectors`, (C, H), to save computing them again (post-once only).
+        Returns Scores: tokens (R, T, C, 3) as inside, start, end; sentences (R, S, C); posts (R, C).
+        """
         hidden = self.encode(batch, criteria)
         # under autocast the heads would fall back to bf16
         with torch.autocast(hidden.tokens.device.type, enabled=False):
@@ -113,7 +122,10 @@ class EvidenceEncoder(nn.Module):
             return scores if self.heads.wide is None else self._add_wide(scores, batch)
 
     def encode(self, batch: Batch, criteria: Tensor | None = None) -> Hidden:
-        """The backbone's view of a batch: the path that is trained and served, and that the probes look at."""
+        """The backbone's view of a batch: last hidden states (R, T, H) and criterion vectors, in the backbone's number type.
+
+        It is the path that is trained and served, and that the probes look at. criteria: as in `score`.
+        """
         if self.config.scoring == "packed":
             return self._encode_packed(batch)
         hidden = self._run(batch.input_ids, batch.attention_mask)
@@ -201,7 +213,10 @@ class EvidenceEncoder(nn.Module):
 
 
 def add_prompt_tokens(backbone: Any, tokenizer: TextTokenizer, config: EncoderConfig) -> None:
-    """Add the prompt's marks to the tokenizer, and rows with the mean of the other embeddings to the backbone."""
+    """Add the prompt's marks to the tokenizer, and rows with the mean of the other embeddings to the backbone.
+
+    Marks that the vocabulary has (Gemma's `<unused0>` and so on) cost nothing: its table is large, and copied where it grows.
+    """
     tokenizer.add(config.prompt_tokens)
     rows = backbone.get_input_embeddings().weight.shape[0]
     if tokenizer.size <= rows:

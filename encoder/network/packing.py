@@ -55,5 +55,5 @@ def packed_mask(packed: Packed, *, reach: int | None = None) -> Tensor:
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """The boolean mask in the form that eager attention adds to its scores."""
+    """The boolean mask in the form that eager attention adds to its scores: 0 where allowed, the least number elsewhere; same shape."""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)

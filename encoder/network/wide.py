@@ -63,7 +63,7 @@ class HashedNgrams(nn.Module):
         return idf * squares.clamp(min=1e-12).rsqrt()[vector]
 
     def forward(self, ids: Tensor, offsets: Tensor) -> Tensor:
-        """Logits, (sentences, criteria), fp32."""
+        """Logits, (sentences, criteria), fp32. ids (n-grams,) and offsets (sentences,), int64, as from `features`."""
         weights = self.weights(ids, offsets).to(self.table.weight.dtype)
         return (self.table(ids, offsets, per_sample_weights=weights) + self.bias).float()
 

@@ -73,11 +73,10 @@ class TextTokenizer:
         return self.id_of(name or _NAMES[role])
 
     def add(self, tokens: Sequence[str]) -> int:
-        """Add special tokens that are not there yet; returns how many were new."""
-        missing = [t for t in tokens if self.id_of(t) is None]
-        if missing:
-            self.backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in missing])
-        return len(missing)
+        """Add special tokens; returns how many were new. Those that are there become special, so that no text can hold one."""
+        new = sum(self.id_of(t) is None for t in tokens)
+        self.backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in tokens])
+        return new
 
     @property
     def size(self) -> int:

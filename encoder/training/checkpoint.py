@@ -76,7 +76,12 @@ class Checkpoints:
     def save_last(
         self, weights: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: str, progress: Progress
     ) -> None:
-        """Replace the last checkpoint in one step. Raises TrainingFailed if the disk does not take it."""
+        """Replace the last checkpoint in one step; the one before stays until then.
+
+        weights: trained parameters by name; optimizer: `<kind>/<parameter name>`, each of its parameter's shape or a scalar.
+        state: the trainer's own, as JSON. progress: steps and figures so far.
+        Raises TrainingFailed if the disk does not take it.
+        """
         try:
             with replacing_directory(self.last) as temporary:
                 _write(weights, temporary / _WEIGHTS_FILE)
@@ -87,7 +92,10 @@ class Checkpoints:
             raise TrainingFailed(f"The training checkpoint could not be written: {error}") from error
 
     def save_best(self, weights: Mapping[str, Tensor]) -> None:
-        """Replace the best weights in one step. Raises TrainingFailed if the disk does not take them."""
+        """Replace the best weights in one step. weights: trained parameters by name, in their own shapes.
+
+        Raises TrainingFailed if the disk does not take them.
+        """
         try:
             with replacing_directory(self.best) as temporary:
                 _write(weights, temporary / _WEIGHTS_FILE)

@@ -19,6 +19,7 @@ from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import ModelUnusable
 from encoder.examples import Example
 from encoder.network.hub import resolve
+from encoder.training.plan import count_steps
 
 CHARACTERS_PER_TOKEN = 4.0
 START_SECONDS = 10.0
@@ -72,7 +73,7 @@ def estimate(
     directory = resolve(base)
     shape, parameters = _shape(directory), count_parameters(directory)
     encoder = _encoder_config(directory, encoder_config)
-    steps = config.max_steps or _steps(len(train), replay, config)
+    steps = count_steps(len(train), replay, config, processes=config.processes)
     tokens = _tokens(train, encoder, criteria)
     work = Work(
         backbone=max(1, count_parameters(directory, with_heads=False) - shape["vocabulary"] * shape["hidden"]),
@@ -147,12 +148,6 @@ def _encoder_config(directory: Path, given: EncoderConfig | None) -> EncoderConf
     if (directory / CONFIG_FILE).exists():
         return EncoderConfig.load(directory)
     return given or EncoderConfig(scoring="per-criterion")
-
-
-def _steps(new: int, replay: int, config: TrainConfig) -> int:
-    share = config.replay_ratio / (1 + config.replay_ratio) if replay else 0.0
-    per_step = config.batch_size * config.accumulation * config.processes
-    return max(1, math.ceil(config.epochs * new / (per_step * (1 - share))))
 
 
 def _evaluations(steps: int, config: TrainConfig) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from encoder.config import EncoderConfig, TrainConfig
 from encoder.examples import Example
 from encoder.measure.calibrate import Calibrated, calibrate, sigmoid
-from encoder.measure.metrics import Bools, Floats, precision_recall_f1, sentence_is_evidence
+from encoder.measure.metrics import Bools, Floats, macro_f1, sentence_is_evidence
 from encoder.network.decode import best_span
 from encoder.network.model import EvidenceEncoder
 from encoder.predict import Predictor
@@ -142,11 +142,9 @@ def _macro_f1(
 ) -> float:
     """Mean F1 over the criteria with gold evidence; 0 if none has."""
     decided = with_calibration(config, found)
-    figures = []
+    counts = []
     for key, truth in gold.items():
-        if truth.any():
-            lit = sigmoid(logits[key] / decided.temperature) >= decided.threshold(key)
-            figures.append(
-                float(precision_recall_f1(np.sum(lit & truth), np.sum(lit & ~truth), np.sum(~lit & truth))[2])
-            )
-    return float(np.mean(figures)) if figures else 0.0
+        lit = sigmoid(logits[key] / decided.temperature) >= decided.threshold(key)
+        counts.append((np.sum(lit & truth), np.sum(lit & ~truth), np.sum(~lit & truth)))
+    mean = float(macro_f1(*np.array(counts).T)) if counts else 0.0
+    return 0.0 if np.isnan(mean) else mean

@@ -33,6 +33,18 @@ class Plan:
         return self.steps[step][first : first + size]
 
 
+def count_steps(new: int, replayed: int, config: TrainConfig, *, processes: int = 1) -> int:
+    """Optimizer steps for so many new examples, with `replayed` old ones to mix in."""
+    per_step = config.batch_size * config.accumulation * processes
+    share = replayed_share(replayed, config)
+    return config.max_steps or max(1, math.ceil(config.epochs * new / (per_step * (1 - share))))
+
+
+def replayed_share(replayed: int, config: TrainConfig) -> float:
+    """The share of replayed examples in each step, from 0 to 1; 0 without any to replay."""
+    return config.replay_ratio / (1 + config.replay_ratio) if replayed else 0.0
+
+
 def plan_steps(lengths: Sequence[int], new: int, config: TrainConfig, *, processes: int = 1) -> Plan:
     """The plan for `new` examples followed by replayed ones; `lengths` are their sizes in characters or tokens.
 
@@ -40,9 +52,9 @@ def plan_steps(lengths: Sequence[int], new: int, config: TrainConfig, *, process
     computed on padding; the order of the steps stays random.
     """
     replayed = len(lengths) - new
-    share = config.replay_ratio / (1 + config.replay_ratio) if replayed else 0.0
+    share = replayed_share(replayed, config)
     per_step = config.batch_size * config.accumulation * processes
-    steps = config.max_steps or max(1, math.ceil(config.epochs * new / (per_step * (1 - share))))
+    steps = count_steps(new, replayed, config, processes=processes)
     rng = np.random.default_rng([config.seed, 1])
     stream = _mixed(rng, new, replayed, share, steps * per_step)
     found: list[tuple[int, ...]] = []

@@ -17,10 +17,11 @@ from transformers import TrainingArguments
 
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import BadExamples, TrainingFailed
-from encoder.examples import Example, snapshot
+from encoder.examples import Example, content_hash
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.families import choose_device
 from encoder.network.hub import resolve
+from encoder.network.lora import round_to_bf16
 from encoder.network.model import EvidenceEncoder
 from encoder.training.adaptation import MaskedTokens, MaskingReader, shift_of
 from encoder.training.adapters import check_installed, choose_trained
@@ -60,7 +61,7 @@ class Task:
             del settings[name]
         parts = [
             settings,
-            *(snapshot(examples).sha256 for examples in (self.train, self.dev, self.replay)),
+            *(content_hash(examples).sha256 for examples in (self.train, self.dev, self.replay)),
             [(c.id, c.text) for c in self.criteria],
             str(self.base),
             self.encoder_config.to_dict() if self.encoder_config else None,
@@ -156,19 +157,21 @@ class Run:
         self.encoder.eval()
 
     def finish_weights(self) -> None:
-        """Merge what should be merged, then calibrate: the model that is measured is the one that is saved."""
+        """Merge what should be merged, then calibrate: the model that is measured is the one that is saved.
+
+        An adapter on a base that everybody can have again stays one: a few megabytes instead of the whole model.
+        """
         adapted = hasattr(self.encoder.backbone, "peft_config")
-        if adapted and self.task.config.method != "qlora" and resolve(self.task.base).is_dir() and self._local_base():
+        if adapted and self.task.config.method != "qlora" and not self.encoder.stands_on_base:
             self.encoder.backbone = self.encoder.backbone.merge_and_unload()
             for parameter in self.encoder.parameters():
                 parameter.requires_grad_(False)
+        elif adapted:
+            round_to_bf16(self.encoder.backbone)
         judged = self.judge.measure(self.encoder, each_post=self._ping)
         self.encoder.config = with_calibration(self.encoder.config, judged.calibrated).changed(version="")
         if judged.calibrated is None and self.task.config.calibrate:
             self.log("The dev posts hold too little evidence to calibrate on; the thresholds stay as they were.")
-
-    def _local_base(self) -> bool:
-        return str(self.task.base) == "demo" or Path(self.task.base).expanduser().is_dir()
 
     def _fine_tune(self, total: int) -> None:
         reader = Reader(self.encoder, self.criteria, self.examples, self.task.config)
@@ -372,7 +375,12 @@ def _load(task: Task, state: PartialState) -> tuple[EvidenceEncoder, bool]:
     ours = (resolve(task.base) / CONFIG_FILE).exists()
     encoder = load_encoder(
         task.base,
-        LoadOptions(str(state.device), "bfloat16" if frozen_in_bf16 else "float32", four_bit=config.method == "qlora"),
+        LoadOptions(
+            str(state.device),
+            "bfloat16" if frozen_in_bf16 else "float32",
+            four_bit=config.method == "qlora",
+            merge_adapter=config.method == "full",
+        ),
         config=task.encoder_config or EncoderConfig(scoring="per-criterion"),
     )
     labeled = {key for e in (*task.train, *task.replay) for key in e.labels}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from encoder.config import EncoderConfig, TrainConfig
 from encoder.errors import BadExamples, TrainingFailed
-from encoder.examples import Example, check_criteria, count_labels, snapshot
+from encoder.examples import Example, check_criteria, content_hash, count_labels
 from encoder.measure.evaluate import Evaluation, evaluate
 from encoder.network.directories import check_output
 from encoder.training.monitor import Monitor, SilentMonitor
@@ -143,7 +143,7 @@ def _result(run: Run, task: Task, evaluation: Evaluation, seconds: float) -> Tra
         losses=dict(run.progress.losses),
         dev_macro_f1=dict(run.progress.macro_f1),
         lost=dict(run.lost),
-        data_sha256=snapshot(task.train).sha256,
+        data_sha256=content_hash(task.train).sha256,
         seconds=seconds,
         peak_memory_bytes=peak_memory(),
         stopped_early=run.stopped_early,
@@ -174,7 +174,7 @@ def _record(run: Run, task: Task, result: TrainResult) -> dict[str, object]:
         "config": task.config.to_dict(),
         "seed": task.config.seed,
         "criteria": [{"id": c.id, "version": c.version, "text": c.text} for c in task.criteria],
-        "data": {name: asdict(snapshot(examples)) for name, examples in splits.items()},
+        "data": {name: asdict(content_hash(examples)) for name, examples in splits.items()},
         "labels": {key: asdict(counts) for key, counts in count_labels(task.train).items()},
         "lost": dict(result.lost),
         "steps": result.steps,

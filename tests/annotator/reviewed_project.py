@@ -7,7 +7,7 @@ from pathlib import Path
 
 from annotator.project import STARTED
 from annotator.settings import Settings
-from annotator.training.data import take_snapshot
+from annotator.training.data import collect_training_data
 from annotator.training.folder import write_folder
 from encoder.config import TrainConfig
 from storage.jobs import Jobs
@@ -67,7 +67,7 @@ def opened(settings: Settings) -> tuple[Store, Jobs]:
 
 def a_training_folder(settings: Settings, store: Store, folder: Path) -> Path:
     """A training of the project that carries its base, so that it can leave this machine."""
-    take_snapshot(store, folder, replay=None)
+    collect_training_data(store, folder, replay=None)
     source = str(settings.models_dir / "base")
     write_folder(folder, config=QUICK, base_id="base", source=source, carry_base=True)
     return folder

@@ -14,15 +14,16 @@ from encoder.examples import (
     LabelCounts,
     RejectedLine,
     check_criteria,
+    content_hash,
     count_labels,
     examples_from_gold,
     read_examples,
     read_gold_file,
-    snapshot,
+    split_examples,
     write_examples,
 )
 from storage.gold import gold_of
-from storage.records import InvalidRecord, Span, Split, Verdict
+from storage.records import InvalidRecord, Post, Span, Split, Verdict, split_of
 from tests.builders import MOOD, SLEEP, a_post, a_span, an_annotation
 
 NOTHING = Label(Verdict.NO_EVIDENCE)
@@ -151,9 +152,9 @@ def test_the_snapshot_depends_on_content_and_not_on_order_or_split() -> None:
     moved = Example(a_post(one.post.text, id="p1", split=Split.DEV), one.labels)
     changed = Example(one.post, {SLEEP.id: NOTHING})
 
-    assert snapshot([one, two]) == snapshot([two, moved])
-    assert snapshot([one]).sha256 != snapshot([changed]).sha256
-    assert list(snapshot([two, one]).rows) == ["p1", "p2"]
+    assert content_hash([one, two]) == content_hash([two, moved])
+    assert content_hash([one]).sha256 != content_hash([changed]).sha256
+    assert list(content_hash([two, one]).rows) == ["p1", "p2"]
 
 
 def test_labels_are_counted_per_criterion() -> None:
@@ -166,3 +167,19 @@ def test_labels_are_counted_per_criterion() -> None:
 def test_labels_for_unknown_criteria_are_named() -> None:
     with pytest.raises(BadExamples, match=r"DEPRESSED_MOOD \(1 posts\). Known are: SLEEP_ISSUES"):
         check_criteria([an_example()], [SLEEP])
+
+
+def test_a_gold_file_is_split_as_an_import_splits_it() -> None:
+    """20,000 ids, every other one with an author: the command line, the product's command and an import agree on each."""
+    posts = [Post(f"post-{n}", "One line.", author=f"author-{n % 700}" if n % 2 else None) for n in range(20_000)]
+    by_split = split_examples(Example(post) for post in posts)
+    found = {e.post.id: split for split, examples in by_split.items() for e in examples}
+
+    assert found == {post.id: split_of(post.author or post.id) for post in posts}
+    assert all(e.post.split is split for split, examples in by_split.items() for e in examples)
+    assert 0.1 < len(by_split[Split.TEST]) / len(posts) < 0.2
+
+
+def test_a_split_that_is_given_is_kept() -> None:
+    given = [Example(Post(f"p{n}", "One line.", split=Split.DEV)) for n in range(50)]
+    assert split_examples(given) == {Split.TRAIN: [], Split.DEV: given, Split.TEST: []}

@@ -16,7 +16,7 @@ from tests.builders import a_post
 from tests.encoder.tiny import CRITERIA, tiny_encoder
 from tests.hub.standin import StandIn
 
-REPOSITORY = "google/gemma-3-270m"
+REPOSITORY = "google/gemma-3-1b-pt"
 
 
 def refusal(name: str = REPOSITORY) -> str:

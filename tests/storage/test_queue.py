@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.queue import QueueFilter, QueueOrder, ReviewState, fts_query
+from storage.queue import QueueCount, QueueFilter, QueueOrder, ReviewState, fts_query
 from storage.records import InvalidRecord, Post, Prediction, Span, Split, Verdict
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
@@ -77,7 +77,7 @@ def test_a_skipped_post_waits_apart_until_it_is_opened_again(filled: Store) -> N
 def test_filters(filled: Store, wanted: dict[str, object], found: list[str]) -> None:
     assert ids(filled, **wanted) == found
     count = filled.count_queue(QueueFilter(**wanted), me="ana", model_version="m1")  # type: ignore[arg-type]
-    assert count == len(found)
+    assert count == QueueCount(len(found))
 
 
 def test_posts_can_be_found_by_somebodys_verdict(filled: Store) -> None:

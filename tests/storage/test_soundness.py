@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.backup import snapshot
+from storage.backup import back_up
 from storage.connection import DATABASE_NAME
 from storage.records import Post, Role, StoreUnavailable
 from storage.soundness import refuse_lost
@@ -23,16 +24,16 @@ def closed(tmp_path: Path) -> Path:
     store = open_store(tmp_path)
     store.add_reviewer("eva", Role.ADMIN, password_hash="x")
     store.add_posts([Post(id=f"p{n}", text=f"I cannot sleep, night {n}. " * 40) for n in range(300)])
-    snapshot(store, tmp_path / "backups")
+    back_up(store, tmp_path / "backups")
     fold(store)
     return store.path
 
 
 def fold(store: Store) -> None:
     """Bring the journal into the file, so that the file alone is the database."""
-    with store.read() as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     store.close()
+    with contextlib.closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def test_an_empty_file_is_no_new_project_and_the_backup_that_it_names_brings_the_people_back(closed: Path) -> None:

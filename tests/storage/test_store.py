@@ -58,9 +58,9 @@ def test_a_failed_write_leaves_nothing(store: Store) -> None:
     assert store.count_posts() == 0
 
 
-def test_a_snapshot_read_sees_one_moment(store: Store, tmp_path: Path) -> None:
+def test_a_read_sees_one_moment(store: Store, tmp_path: Path) -> None:
     other = open_store(tmp_path / "data")
-    with store.snapshot() as db:
+    with store.read() as db:
         before = db.execute("SELECT count(*) FROM post").fetchone()[0]
         import threading
 

@@ -78,9 +78,9 @@ def test_another_program_that_holds_the_database_is_named(store: Store, monkeypa
 
 def test_damage_that_is_met_while_reading_is_named_and_not_a_trace(store: Store) -> None:
     store.add_posts([Post(id=f"p{n}", text=f"post {n} " * 500) for n in range(300)])
-    with store.read() as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     store.close()
+    with contextlib.closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     whole = bytearray(store.path.read_bytes())
     whole[-50 * 4096 :] = b"\xa5" * (50 * 4096)
     store.path.write_bytes(bytes(whole))

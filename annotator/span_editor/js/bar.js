@@ -37,7 +37,7 @@ export function drawPosition() {
   const id = item ? item.post.id : "";
   fillOnce(part("position"), JSON.stringify([id, progress]), () => [
     id ? make("a", { class: "ev-post-id", href: "?post=" + encodeURIComponent(id), title: "Link to this post: " + id }, id) : make("strong", { class: "ev-post-id" }, "Review"),
-    progress && make("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + progress.left + " left"),
+    progress && make("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + (progress.at_least ? "at least " : "") + progress.left + " left"),
     progress && make("span", { class: "ev-progress", "aria-hidden": "true" }, make("i", { style: { width: done + "%" } })),
   ]);
 }

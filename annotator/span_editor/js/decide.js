@@ -36,9 +36,9 @@ export function decide(what, changes, options) {
 function countReviewed(wasOpen) {
   const step = Number(wasOpen) - Number(openCount(ed.item) > 0);
   if (!step || !ed.progress) return;
-  const { posts, reviewed, left } = ed.progress;
+  const { reviewed, left } = ed.progress;
   const waiting = (ed.filter.state || DEFAULT_FILTER.state) === DEFAULT_FILTER.state;
-  ed.progress = { posts, reviewed: Math.max(0, reviewed + step), left: waiting ? Math.max(0, left - step) : left };
+  ed.progress = { ...ed.progress, reviewed: Math.max(0, reviewed + step), left: waiting ? Math.max(0, left - step) : left };
 }
 
 function decisionMessage(criterion, answer, change, seconds) {

@@ -7,7 +7,7 @@ import { changeFilter, DEFAULT_FILTER, openPost } from "./queue.js";
 import { closeDialog, openDialog } from "./dialog.js";
 
 const FILTER_FIELDS = [
-  ["order", "Order", [["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["disagreement", "Model and baseline disagree"], ["newest", "Newest first"], ["random", "Random"]]],
+  ["order", "Order", [["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["newest", "Newest first"], ["random", "Random"]]],
   ["state", "State", [["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"], ["any", "All posts"]]],
   ["criterion", "Criterion", null],
   ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],
@@ -17,7 +17,7 @@ const FILTER_FIELDS = [
   ["assigned_to", "Assigned to", null],
 ];
 
-function filterChoices(name) {
+export function filterChoices(name) {
   const named = FILTER_FIELDS.find((f) => f[0] === name)[2];
   if (named) return named;
   if (name === "criterion") return [["", "Any"], ...ed.choices.criteria.map((c) => [c.id, c.name])];
@@ -68,6 +68,6 @@ async function showResults(form, results) {
   };
   if (!reply.total) return fill(results, make("p", { class: "ev-muted" }, "No post matches."));
   fill(results,
-    make("p", { class: "ev-muted" }, plural(reply.total, "post") + (reply.total > reply.posts.length ? ", the first " + reply.posts.length + ":" : ":")),
+    make("p", { class: "ev-muted" }, (reply.at_least ? "at least " : "") + plural(reply.total, "post") + (reply.total > reply.posts.length ? ", the first " + reply.posts.length + ":" : ":")),
     make("ul", {}, reply.posts.map((post) => make("li", {}, button([make("b", {}, post.post_id), make("span", { dir: "auto" }, post.excerpt), make("small", {}, post.state + " · " + post.decided + "/" + post.criteria)], open(post))))));
 }

@@ -27,7 +27,7 @@ import {
 import { showNotice, startBreaks } from "./care.js";
 import { openHelp, stopListening } from "./help.js";
 import { openHistory } from "./history.js";
-import { openQueue } from "./find.js";
+import { filterChoices, openQueue } from "./find.js";
 import { drawConflicts } from "./conflicts.js";
 import { chooseCriterion, onKeyDown, onShift, stepCriterion } from "./keys.js";
 
@@ -148,6 +148,7 @@ export async function start(host) {
   wire();
   fitHeight();
   ed.filter = memory.read("filter", {});
+  if (!filterChoices("order").some(([order]) => order === ed.filter.order)) delete ed.filter.order; // one of an earlier release
   Object.assign(ed.shown, memory.read("shown", {}));
   part("root").classList.toggle("ev-blurred", ed.shown.blur);
   const wanted = new URLSearchParams(window.location.search).get("post");

@@ -163,12 +163,13 @@ class Api:
         max_score: float | None = None,
         limit: int = 50,
         offset: int = 0,
+        after: str = "",
     ) -> Wire:
         """List posts with how far their review is; `next` gives a post with its whole text.
 
         Args:
             state: any, todo, skipped or reviewed, as seen by the person who asks.
-            order: newest, uncertain, evidence, disagreement or random.
+            order: newest, uncertain, evidence or random.
             query: Words that the text must hold.
             criterion: Only posts with evidence for this criterion, or with `verdict` for it.
             verdict: Only posts on which somebody decided evidence, no_evidence or unsure.
@@ -180,6 +181,7 @@ class Api:
             max_score: Highest score that the model gave the best span.
             limit: How many to list, up to 100.
             offset: How many to leave out before them.
+            after: Instead, `place` of the last post of the page before: as quick on the last page as on the first.
         """
         check_page(limit, offset)
         wanted = decisions.read_filter(
@@ -189,7 +191,7 @@ class Api:
             },
             person,
         )  # fmt: skip
-        found = post_list.find_posts(self._store, self._models, person, wanted, limit=limit, offset=offset)
+        found = post_list.find_posts(self._store, self._models, person, wanted, limit=limit, offset=offset, after=after)
         return {**found, "limit": limit, "offset": offset}
 
     def next(
@@ -208,7 +210,7 @@ class Api:
 
         Args:
             post_id: This post instead of the next one.
-            order: uncertain, evidence, disagreement, newest or random.
+            order: uncertain, evidence, newest or random.
             query: Words that the text must hold.
             criterion: Only posts with evidence for this criterion.
             split: train, dev or test.

@@ -68,7 +68,7 @@ def told(store: Store) -> dict[str, object]:
         "one": [p.id for p in store.posts(["n1", "old"])],
         "queue": store.queue_ids(QueueFilter(), me="ana", model_version="m1", limit=99),
         "search": store.queue_ids(wanted, me="ana", model_version=None, limit=99),
-        "found": store.count_queue(wanted, me="ana", model_version=None),
+        "found": store.count_queue(wanted, me="ana", model_version=None).posts,
         "heads": (store.verdict_counts(), store.span_origin_counts(), store.progress_counts(me="ben")),
         "answers": {k: a.spans for k, a in store.annotations_of("old", "ben").items()},
         "history": [(a.revision, a.spans) for a in store.history("old")],
@@ -179,9 +179,9 @@ def test_a_full_disk_after_an_import_is_shown_only_delays_searching(store: Store
     assert import_file(store, jsonl(tmp_path / "x.jsonl", *NUMBERED), on_progress=tell)["imported"] == 20
     assert store.count_posts() == 20
     found = {"me": "ana", "model_version": None}
-    assert store.count_queue(QueueFilter(query="awake"), **found) < 20
+    assert store.count_queue(QueueFilter(query="awake"), **found).posts < 20
     store.recover_imports()
-    assert store.count_queue(QueueFilter(query="awake"), **found) == 20
+    assert store.count_queue(QueueFilter(query="awake"), **found).posts == 20
 
 
 def test_a_post_that_is_undone_meanwhile_stops_the_import(store: Store, tmp_path: Path) -> None:

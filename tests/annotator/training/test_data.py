@@ -12,8 +12,8 @@ from annotator.training.data import (
     MANIFEST_FILE,
     NothingToTrain,
     bundled_replay,
-    read_snapshot,
-    take_snapshot,
+    collect_training_data,
+    read_training_data,
 )
 from annotator.training.plan import LeftOut, plan_training
 from encoder.examples import Example, Label
@@ -33,7 +33,7 @@ def reviewed(store: Store) -> Store:
 
 
 def test_the_snapshot_holds_the_gold_by_split_and_the_ids_of_its_rows(reviewed: Store, tmp_path: Path) -> None:
-    found = take_snapshot(reviewed, tmp_path / "work", replay=None)
+    found = collect_training_data(reviewed, tmp_path / "work", replay=None)
     assert [e.post.id for e in found.train] == ["t1", "t2"]
     assert ([e.post.id for e in found.dev], [e.post.id for e in found.test]) == (["d1"], ["x1"])
     post = found.train[0].post
@@ -43,50 +43,50 @@ def test_the_snapshot_holds_the_gold_by_split_and_the_ids_of_its_rows(reviewed: 
 
 
 def test_a_snapshot_is_taken_once_and_read_back_equal(reviewed: Store, tmp_path: Path) -> None:
-    first = take_snapshot(reviewed, tmp_path / "work", replay=None)
+    first = collect_training_data(reviewed, tmp_path / "work", replay=None)
     late = a_post("I cannot sleep. Too late.", id="late")
     reviewed.add_posts([late])
     reviewed.add_annotation(an_annotation(late, "I cannot sleep."), expected_revision=0)
-    assert take_snapshot(reviewed, tmp_path / "work", replay=None) == first
-    assert take_snapshot(reviewed, tmp_path / "other", replay=None).sha256 != first.sha256
+    assert collect_training_data(reviewed, tmp_path / "work", replay=None) == first
+    assert collect_training_data(reviewed, tmp_path / "other", replay=None).sha256 != first.sha256
 
 
 def test_the_same_gold_gives_the_same_hash(reviewed: Store, tmp_path: Path) -> None:
-    one, two = (take_snapshot(reviewed, tmp_path / name, replay=None) for name in ("a", "b"))
+    one, two = (collect_training_data(reviewed, tmp_path / name, replay=None) for name in ("a", "b"))
     assert one.sha256 == two.sha256
 
 
 def test_a_file_that_was_changed_is_not_trained_on(reviewed: Store, tmp_path: Path) -> None:
-    take_snapshot(reviewed, tmp_path, replay=None)
+    collect_training_data(reviewed, tmp_path, replay=None)
     path = tmp_path / DATA_FILE
     path.write_text(path.read_text("utf-8").replace("dog", "cat"), "utf-8")
     with pytest.raises(EvidenceError, match="has changed"):
-        read_snapshot(tmp_path)
+        read_training_data(tmp_path)
 
 
 def test_the_list_of_rows_holds_no_text(reviewed: Store, tmp_path: Path) -> None:
-    take_snapshot(reviewed, tmp_path, replay=None)
+    collect_training_data(reviewed, tmp_path, replay=None)
     assert "sleep. The dog" not in (tmp_path / MANIFEST_FILE).read_text("utf-8")
     assert json.loads((tmp_path / MANIFEST_FILE).read_text("utf-8"))["annotations"] == [1, 2, 3, 4]
 
 
 def test_a_snapshot_that_was_cut_off_is_taken_anew(reviewed: Store, tmp_path: Path) -> None:
     tmp_path.joinpath(DATA_FILE).write_text('{"half', "utf-8")
-    assert len(take_snapshot(reviewed, tmp_path, replay=None).train) == 2
+    assert len(collect_training_data(reviewed, tmp_path, replay=None).train) == 2
 
 
 def test_a_post_of_the_project_is_never_also_replayed(reviewed: Store, tmp_path: Path) -> None:
     mine, other = a_post("I cannot sleep. The dog d1 is well.", id="copy"), a_post("An old post.", id="old")
     label = {SLEEP.id: Label(Verdict.NO_EVIDENCE)}
     old = [Example(mine, label), Example(other, label)]
-    found = take_snapshot(reviewed, tmp_path, replay=lambda criteria: (old, old))
+    found = collect_training_data(reviewed, tmp_path, replay=lambda criteria: (old, old))
     assert [e.post.id for e in found.replay] == ["old"]
     assert [e.post.id for e in found.replay_dev] == ["old"]
 
 
 def test_without_training_gold_there_is_nothing_to_train(store: Store, tmp_path: Path) -> None:
     with pytest.raises(NothingToTrain, match="training split"):
-        take_snapshot(store, tmp_path, replay=None)
+        collect_training_data(store, tmp_path, replay=None)
 
 
 def test_without_dev_posts_of_any_kind_there_is_nothing_to_watch_the_training_by(store: Store, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_without_dev_posts_of_any_kind_there_is_nothing_to_watch_the_training_by
     store.add_posts([post])
     store.add_annotation(an_annotation(post, "I cannot sleep."), expected_revision=0)
     with pytest.raises(NothingToTrain, match="dev split"):
-        take_snapshot(store, tmp_path, replay=None)
+        collect_training_data(store, tmp_path, replay=None)
 
 
 def test_the_bundled_corpus_is_replayed_for_the_criteria_that_are_in_use() -> None:

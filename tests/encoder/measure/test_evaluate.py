@@ -64,6 +64,12 @@ def test_sentences_spans_and_pairs_are_counted_apart() -> None:
         pytest.approx(1 / 3),
         0.5,
     )
+    # "cannot sleep" is 12 of the 15 characters of "I cannot sleep."; 3 predicted and 2 gold spans
+    assert (found.span_match.precision, found.span_match.recall) == (pytest.approx(1 / 3), 0.5)
+    assert (found.span_characters.precision, found.span_characters.recall) == (
+        pytest.approx(12 / 43),
+        pytest.approx(12 / 24),
+    )
     assert (found.detection.precision, found.detection.recall) == (0.5, 1.0)
     assert found.no_evidence_accuracy == 0.0
     assert sentences.f1_interval is None
@@ -152,6 +158,29 @@ def test_a_comparison_says_which_is_better_and_where_they_differ() -> None:
     assert [(d.post_id, d.gain) for d in found.differing] == [(f"p{i}", 2) for i in (5, 6, 7)]
     assert json.dumps(found.to_dict())
     assert "+0.375" in found.table()
+
+
+def test_two_units_are_compared_by_their_spans() -> None:
+    """Sentences against passages: the same sentences are found, the passages have the right edges."""
+    examples = [an_example(f"p{i}", "cannot sleep") for i in range(8)]
+    passages = [p for e in examples for p in a_perfect(e)]
+    sentences = [a_prediction(e.post, "I cannot sleep.") for e in examples]
+
+    found = compare(sentences, passages, examples, [SLEEP], bootstrap=50)
+
+    assert found.macro.change == 0.0
+    assert (found.span_exact.before, found.span_exact.after) == (0.0, 1.0)
+    assert (found.span_match.before, found.span_match.after) == (1.0, 1.0)
+    assert found.span_characters.before == pytest.approx(2 * 12 / (12 + 15))
+    assert found.span_exact.better == 1.0
+
+
+def test_an_evaluation_from_before_there_were_such_figures_can_be_read() -> None:
+    example = an_example("p1", "I cannot sleep.")
+    kept = evaluate(a_perfect(example), [example], [SLEEP], bootstrap=0).to_dict()
+    del kept["span_match"], kept["span_characters"]
+
+    assert Evaluation.from_dict(kept).span_match.f1 is None
 
 
 def test_a_model_compared_with_itself_is_neither_better_nor_different() -> None:

@@ -78,3 +78,23 @@ def test_an_interval_leaves_out_what_is_not_a_number() -> None:
 
     assert interval == metrics.Interval(pytest.approx(0.025), pytest.approx(0.975))
     assert metrics.percentile_interval(np.array([np.nan])) is None
+
+
+def test_spans_match_one_to_one_by_their_intersection_over_union() -> None:
+    gold = [Span(0, 10), Span(20, 30)]
+
+    assert metrics.matching_hits([Span(0, 10), Span(1, 10)], gold) == 1
+    assert metrics.matching_hits([Span(0, 5), Span(24, 30)], gold) == 2
+    assert metrics.matching_hits([Span(0, 4), Span(15, 36)], gold) == 0
+    assert metrics.matching_hits([], gold) == metrics.matching_hits(gold, []) == 0
+
+
+def test_a_character_counts_once_however_many_spans_hold_it() -> None:
+    predicted, gold = [Span(0, 10), Span(5, 15)], [Span(12, 20), Span(40, 41)]
+
+    assert metrics.character_counts(predicted, gold) == (3, 15, 9)
+
+
+def test_macro_f1_leaves_out_what_has_no_gold() -> None:
+    assert metrics.macro_f1([1, 0, 2], [0, 5, 0], [1, 0, 0]) == pytest.approx((2 / 3 + 1) / 2)
+    assert np.isnan(metrics.macro_f1([0], [3], [0]))

@@ -92,11 +92,15 @@ def test_a_lora_adapter_is_saved_small_and_predicts_the_same(tmp_path: Path, nam
     encoder.eval()
     save_encoder(encoder, tmp_path / "adapter")
     assert not (tmp_path / "adapter" / "model.safetensors").exists()
-    again = load_encoder(tmp_path / "adapter")
+    again = load_encoder(tmp_path / "adapter", LoadOptions(merge_adapter=False))
     assert again.config.adapter
     assert again.config.base == str(raw)
     assert answers(again) == answers(encoder)
     before = answers(encoder)
+    served = load_encoder(tmp_path / "adapter")
+    assert not hasattr(served.backbone, "peft_config")
+    for one, two in zip(answers(served), before, strict=True):
+        assert one.no_evidence_score == pytest.approx(two.no_evidence_score, abs=1e-4)
     save_encoder(encoder, tmp_path / "merged", merge_adapter=True)
     shutil.rmtree(raw)
     merged = load_encoder(tmp_path / "merged")

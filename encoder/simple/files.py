@@ -1,0 +1,94 @@
+"""The simple learner on disk: numbers in a safetensors file, the rest in JSON beside it. Hashes only, no word of any post."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from encoder.errors import ModelUnusable
+from encoder.simple.features import BUCKETS
+from encoder.simple.fitting import CriterionFit, Settled
+from encoder.simple.learner import SimpleLearner
+from encoder.simple.logistic import Linear
+from encoder.simple.units import Unit, UnitChoice
+
+FOLDER = "simple"
+WEIGHTS = "weights.safetensors"
+FITS = "fits.json"
+FORMAT = 1
+_NUMBERS = ("boldness", "sentence_share", "threshold", "posts", "positives", "held_out_loss", "given_loss")
+
+
+def save_learner(learner: SimpleLearner, directory: Path) -> None:
+    """Write the learner into `directory`/simple; what is there of an earlier one is replaced."""
+    folder = directory / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for number, (key, fit) in enumerate(learner.fits.items()):
+        settled = fit.settled
+        numbers = {name: getattr(settled, name) for name in _NUMBERS}
+        rows.append({"criterion": key, "strength": fit.strength, "choice": asdict(settled.choice), **numbers})
+        arrays |= {
+            f"{number}.sentence_columns": fit.sentence_columns,
+            f"{number}.sentence.weights": fit.sentence.weights.astype(np.float32),
+            f"{number}.sentence.bias": fit.sentence.bias,
+            f"{number}.word_columns": fit.word_columns,
+            f"{number}.words.weights": fit.words.weights.astype(np.float32),
+            f"{number}.words.bias": fit.words.bias,
+            f"{number}.stack": settled.stack,
+            f"{number}.sure": settled.sure,
+        }
+    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(folder / WEIGHTS))
+    text = json.dumps({"format": FORMAT, "buckets": BUCKETS, "fits": rows}, ensure_ascii=False, indent=1)
+    (folder / FITS).write_text(text + "\n", encoding="utf-8")
+
+
+def load_learner(directory: Path) -> SimpleLearner | None:
+    """The learner in `directory`/simple, None if there is none. Raises ModelUnusable if its files are damaged or too new."""
+    folder = directory / FOLDER
+    if not (folder / FITS).exists():
+        return None
+    try:
+        content = json.loads((folder / FITS).read_text("utf-8"))
+        if (content["format"], content["buckets"]) != (FORMAT, BUCKETS):
+            raise ModelUnusable(f"{folder} was written by another version of this product; train once more.")
+        arrays = load_file(str(folder / WEIGHTS))
+        return SimpleLearner(
+            {row["criterion"]: _fit(row, number, arrays) for number, row in enumerate(content["fits"])}
+        )
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        if isinstance(error, ModelUnusable):
+            raise
+        raise ModelUnusable(
+            f"The simple learner in {folder} cannot be read ({type(error).__name__}); train once more."
+        ) from error
+
+
+def _fit(row: dict[str, Any], number: int, arrays: dict[str, Any]) -> CriterionFit:
+    def linear(name: str) -> Linear:
+        return Linear(
+            arrays[f"{number}.{name}.weights"].astype(np.float64), arrays[f"{number}.{name}.bias"].astype(np.float64)
+        )
+
+    choice = UnitChoice(Unit(row["choice"]["unit"]), row["choice"]["whole"], row["choice"]["spans"])
+    settled = Settled(
+        choice=choice,
+        stack=arrays[f"{number}.stack"],
+        sure=arrays[f"{number}.sure"],
+        **{name: row[name] for name in _NUMBERS},
+    )
+    return CriterionFit(
+        sentence_columns=arrays[f"{number}.sentence_columns"],
+        sentence=linear("sentence"),
+        word_columns=arrays[f"{number}.word_columns"],
+        words=linear("words"),
+        strength=row["strength"],
+        settled=settled,
+    )

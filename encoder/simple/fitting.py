@@ -1,0 +1,311 @@
+"""Fits the simple learner for one criterion: strength by cross-validation, calibration and passages on answers held out.
+
+Posts are dealt to folds, those with evidence evenly; whatever is chosen (strength, threshold, how bold the passages are, how
+sure a score is) is chosen on posts that the weights in question have not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from encoder.examples import Label
+from encoder.measure.calibrate import fit_thresholds
+from encoder.measure.metrics import MATCH_IOU, Bools, Floats, Ints, exact_hits, matching_hits, sentence_is_evidence
+from encoder.simple.features import Ids, PostFeatures, stack_rows, used_columns
+from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
+from encoder.simple.passages import BEGIN, INSIDE, OUTSIDE, TAGS, characters, decode_tags, tags_of, word_ranges
+from encoder.simple.units import UnitChoice
+from storage.records import Span
+
+FOLDS = 3
+SENTENCE_STRENGTHS = (1.0, 5.0, 25.0)
+WORD_STRENGTH = 5.0
+STACK_PRIOR = np.array([0.0, 0.4, 0.6, 0.0])
+GIVEN_PRIOR = np.array([1.0, 0.0, 0.0, 0.0])
+STACK_STRENGTH = 0.2
+BOLDNESS = np.array([1.0, 0.0, 0.5, 1.5, 2.0, 2.5, 3.0, 3.5])
+SENTENCE_SHARES = np.array([0.0, 0.25, 0.5, 1.0])
+SURE_PRIOR = np.array([0.5, 0.25, 0.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A reviewed post for one criterion.
+
+    given: the logits that another model has for its sentences, (sentences,), 0 for none. fresh: that model was not trained on
+    this post, so what it says of it counts.
+    """
+
+    features: PostFeatures
+    label: Label
+    given: Floats
+    fresh: bool = True
+
+    @property
+    def gold(self) -> Bools:
+        return np.array([sentence_is_evidence(s, self.label.spans) for s in self.features.sentences], np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What was answered about a post before it was learned from: own (sentences,) logits, tag_scores (words, TAGS)."""
+
+    reviewed: Reviewed
+    own: Floats
+    tag_scores: Floats
+
+    @property
+    def gold(self) -> Bools:
+        return self.reviewed.gold
+
+    @property
+    def stacked(self) -> Floats:
+        """Given, own and best word's logits of each sentence, (sentences, 3)."""
+        words = best_words(self.tag_scores, self.reviewed.features.sentence_of, len(self.own))
+        return np.column_stack([self.reviewed.given, self.own, words])
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How what was learned becomes an answer.
+
+    stack: weights of the given logit, the sentence's own, its best word's and the bias, which make a sentence's calibrated
+    logit. boldness: added to the tags inside; sentence_share: of the sentence's logit that is added to them too. sure: weights
+    of a passage's mean lead, its sentence's logit and the bias, which make its calibrated logit. threshold: probability from
+    which a sentence is shown. held_out_loss: nats per sentence of the calibrated logits on posts not learned from;
+    given_loss: of the given logits alone, or of the share of evidence where none are given.
+    """
+
+    choice: UnitChoice
+    stack: Floats
+    boldness: float
+    sentence_share: float
+    sure: Floats
+    threshold: float
+    posts: int
+    positives: int
+    held_out_loss: float
+    given_loss: float
+
+    @property
+    def helps(self) -> bool:
+        """True while it says more about posts that it has not seen than what is there without it."""
+        return self.held_out_loss < self.given_loss
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionFit:
+    """What was learned for one criterion: weights of the buckets in sentence_columns and in word_columns, both sorted."""
+
+    sentence_columns: Ids
+    sentence: Linear
+    word_columns: Ids
+    words: Linear
+    strength: float
+    settled: Settled
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """All reviewed posts of a criterion as matrices; *_post: the number of the post that each row belongs to."""
+
+    sentences: sparse.csr_matrix
+    gold: Bools
+    sentence_post: Ints
+    words: sparse.csr_matrix
+    tags: Ints
+    word_post: Ints
+
+
+def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> CriterionFit | None:
+    """What the reviewed posts teach; None while one of the two answers is missing."""
+    has = np.array([r.label.has_evidence for r in reviewed], np.bool_)
+    sentence_columns = used_columns([r.features.sentence_rows for r in reviewed])
+    word_columns = used_columns([r.features.word_rows for r in reviewed], least=2)
+    table = _table(reviewed, sentence_columns, word_columns)
+    if not table.gold.any() or table.gold.all():
+        return None
+    fold = _folds(has)
+    strength, own = _sentence_logits(table, fold)
+    tag_scores = _tag_scores(table, fold)
+    tried = [Tried(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in enumerate(reviewed)]
+    return CriterionFit(
+        sentence_columns=sentence_columns,
+        sentence=fit_binary(table.sentences, table.gold, strength=strength),
+        word_columns=word_columns,
+        words=fit_tags(table.words, table.tags, TAGS, strength=WORD_STRENGTH),
+        strength=strength,
+        settled=settle(tried, choice),
+    )
+
+
+def settle(tried: Sequence[Tried], choice: UnitChoice) -> Settled:
+    """How the parts are put together and how bold to be, from what was answered about posts before they were learned from."""
+    fresh = [t for t in tried if t.reviewed.fresh] or list(tried)
+    gold = np.concatenate([t.gold for t in fresh])
+    given = np.concatenate([t.reviewed.given for t in fresh])
+    stacked = np.concatenate([t.stacked for t in fresh])
+    post = np.repeat(np.arange(len(fresh)), [len(t.gold) for t in fresh])
+    prior = GIVEN_PRIOR if given.any() else STACK_PRIOR
+    held_out = _stacked_held_out(stacked, gold, post % FOLDS, prior)
+    stack = fit_around(stacked, gold, around=prior, strength=STACK_STRENGTH)
+    boldness, share = fit_boldness(fresh, [held_out[post == n] for n in range(len(fresh))])
+    sure = fit_sureness(fresh, [held_out[post == n] for n in range(len(fresh))], boldness, share)
+    thresholds, default = fit_thresholds({"": _sigmoid(held_out)}, {"": gold})
+    return Settled(
+        choice=choice,
+        stack=stack,
+        boldness=boldness,
+        sentence_share=share,
+        sure=sure,
+        threshold=thresholds.get("", default),
+        posts=len(tried),
+        positives=int(sum(t.gold.sum() for t in tried)),
+        held_out_loss=log_loss(held_out, gold),
+        given_loss=log_loss(given, gold) if given.any() else base_rate_loss(gold),
+    )
+
+
+def base_rate_loss(gold: Bools) -> float:
+    """Nats per answer of always saying the share of evidence, as it was before each post: (k + 1) / (n + 2)."""
+    seen = np.arange(len(gold))
+    share = (np.cumsum(gold) - gold + 1) / (seen + 2)
+    return log_loss(np.log(share / (1 - share)), gold)
+
+
+def best_words(tag_scores: Floats, word_sentence: Ints, count: int) -> Floats:
+    """For each sentence the largest lead of evidence over none among its words, (count,); -4 without words.
+
+    tag_scores: log probabilities (words, TAGS). word_sentence: (words,), -1 outside of all sentences.
+    """
+    lead = np.full(count, -4.0)
+    inside = word_sentence >= 0
+    margin = np.logaddexp(tag_scores[:, BEGIN], tag_scores[:, INSIDE]) - tag_scores[:, OUTSIDE]
+    np.maximum.at(lead, word_sentence[inside], margin[inside])
+    return lead
+
+
+def find_passages(
+    tag_scores: Floats, sentence_logits: Floats, features: PostFeatures, *, boldness: float, share: float
+) -> list[tuple[Span, Floats]]:
+    """The passages of one post with what their sureness is judged by: mean lead of their words, their sentence's logit."""
+    raised = _raised(tag_scores, sentence_logits, features.sentence_of, np.array([boldness]), np.array([share]))[0]
+    found = []
+    for first, last in word_ranges(decode_tags(raised)):
+        found.append(
+            (characters(features.words, (first, last)), _evidence(tag_scores, sentence_logits, features, first, last))
+        )
+    return found
+
+
+def _evidence(tag_scores: Floats, sentence_logits: Floats, features: PostFeatures, first: int, last: int) -> Floats:
+    rows = tag_scores[first:last]
+    lead = float((np.logaddexp(rows[:, BEGIN], rows[:, INSIDE]) - rows[:, OUTSIDE]).mean())
+    owner = features.sentence_of[first]
+    return np.array([lead, float(sentence_logits[owner]) if owner >= 0 else 0.0])
+
+
+def _raised(tag_scores: Floats, sentence_logits: Floats, sentence_of: Ints, boldness: Floats, shares: Floats) -> Floats:
+    """Tag scores with evidence raised, (settings, words, TAGS)."""
+    of_word = np.where(sentence_of >= 0, np.append(sentence_logits, 0.0)[sentence_of], 0.0)
+    raise_by = boldness[:, None] + shares[:, None] * of_word[None]
+    raised = np.repeat(tag_scores[None], len(boldness), axis=0)
+    raised[..., BEGIN] += raise_by
+    raised[..., INSIDE] += raise_by
+    return raised
+
+
+def _table(reviewed: Sequence[Reviewed], sentence_columns: Ids, word_columns: Ids) -> _Table:
+    counts = [len(r.features.sentences) for r in reviewed]
+    words = [len(r.features.words) for r in reviewed]
+    return _Table(
+        stack_rows([r.features.sentence_rows for r in reviewed], sentence_columns),
+        np.concatenate([r.gold for r in reviewed]),
+        np.repeat(np.arange(len(reviewed)), counts),
+        stack_rows([r.features.word_rows for r in reviewed], word_columns),
+        np.concatenate([tags_of(r.features.words, r.label.spans) for r in reviewed]),
+        np.repeat(np.arange(len(reviewed)), words),
+    )
+
+
+def _folds(has: Bools) -> Ints:
+    """A fold for each post, (posts,): those with evidence and those without are dealt out in turn."""
+    fold = np.empty(len(has), np.int64)
+    for kind in (True, False):
+        places = np.flatnonzero(has == kind)
+        fold[places] = np.arange(len(places)) % FOLDS
+    return fold
+
+
+def _sentence_logits(table: _Table, fold: Ints) -> tuple[float, Floats]:
+    """The strength with the lowest held-out loss, and the held-out logits under it, (sentences,)."""
+    where = fold[table.sentence_post]
+    held_out = {strength: np.zeros(len(table.gold)) for strength in SENTENCE_STRENGTHS}
+    for number in range(FOLDS):
+        rest, part = np.flatnonzero(where != number), np.flatnonzero(where == number)
+        if not len(part) or not table.gold[rest].any() or table.gold[rest].all():
+            continue
+        known, others, start = table.sentences[rest], table.sentences[part], None
+        for strength in SENTENCE_STRENGTHS:  # each begins where the one before ended
+            start = fit_binary(known, table.gold[rest], strength=strength, start=start)
+            held_out[strength][part] = start.logits(others)[:, 0]
+    best = min(SENTENCE_STRENGTHS, key=lambda strength: log_loss(held_out[strength], table.gold))
+    return best, held_out[best]
+
+
+def _tag_scores(table: _Table, fold: Ints) -> Floats:
+    """Held-out log probabilities of the tags, (words, TAGS)."""
+    where = fold[table.word_post]
+    found = np.tile(np.log([0.98, 0.01, 0.01]), (len(table.tags), 1))
+    for number in range(FOLDS):
+        rest, part = np.flatnonzero(where != number), np.flatnonzero(where == number)
+        if len(part) and (table.tags[rest] == BEGIN).any():
+            fitted = fit_tags(table.words[rest], table.tags[rest], TAGS, strength=WORD_STRENGTH)
+            found[part] = log_softmax(fitted.logits(table.words[part]))
+    return found
+
+
+def _stacked_held_out(stacked: Floats, gold: Bools, fold: Ints, prior: Floats) -> Floats:
+    """Calibrated logits of each sentence by weights that its post had no part in, (sentences,)."""
+    found = np.zeros(len(gold))
+    for number in range(FOLDS):
+        part = fold == number
+        weights = fit_around(stacked[~part], gold[~part], around=prior, strength=STACK_STRENGTH)
+        found[part] = stacked[part] @ weights[:-1] + weights[-1]
+    return found
+
+
+def fit_boldness(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> tuple[float, float]:
+    """How bold to be, and the sentences' share in it: the best mean of exact F1 and F1 at IoU .5."""
+    boldness, shares = (g.ravel() for g in np.meshgrid(BOLDNESS, SENTENCE_SHARES, indexing="ij"))
+    counts = np.zeros((len(boldness), 2))
+    for one, logits in zip(tried, sentence_logits, strict=True):
+        features, gold = one.reviewed.features, one.reviewed.label.spans
+        tags = decode_tags(_raised(one.tag_scores, logits, features.sentence_of, boldness, shares))
+        for setting in range(len(boldness)):
+            spans = [characters(features.words, r) for r in word_ranges(tags[setting])]
+            counts[setting] += (exact_hits(spans, gold) + matching_hits(spans, gold), len(spans) + len(gold))
+    best = int(np.argmax(counts[:, 0] / np.maximum(counts[:, 1], 1)))
+    return float(boldness[best]), float(shares[best])
+
+
+def fit_sureness(tried: Sequence[Tried], sentence_logits: Sequence[Floats], boldness: float, share: float) -> Floats:
+    """The weights that make the evidence for a passage the chance that it matches one of gold."""
+    rows: list[Floats] = []
+    right: list[bool] = []
+    for one, logits in zip(tried, sentence_logits, strict=True):
+        features = one.reviewed.features
+        for span, evidence in find_passages(one.tag_scores, logits, features, boldness=boldness, share=share):
+            rows.append(evidence)
+            right.append(any(span.iou(gold) >= MATCH_IOU for gold in one.reviewed.label.spans))
+    if not rows:
+        return SURE_PRIOR
+    return fit_around(np.array(rows), np.array(right), around=SURE_PRIOR, strength=STACK_STRENGTH)
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return 0.5 * (1.0 + np.tanh(0.5 * x))

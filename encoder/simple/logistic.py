@@ -1,0 +1,157 @@
+"""Regularized logistic regression, binary and over tags, fitted exactly: convex, so the same data give the same weights.
+
+Unlike scikit-learn's, it starts from given weights, takes an offset (what another model says already) and stops at a limit of
+CPU time with the best weights so far, so that a fit can go on at the next decision.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import minimize
+
+from encoder.measure.metrics import Bools, Floats, Ints
+
+TOLERANCE = 1e-4
+MOST_ITERATIONS = 60
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """weights: (columns, outputs); bias: (outputs,). converged is False where the time was too short."""
+
+    weights: Floats
+    bias: Floats
+    converged: bool = True
+
+    def logits(self, table: sparse.csr_matrix) -> Floats:
+        """(rows, columns) -> (rows, outputs)."""
+        found: Floats = np.asarray(table @ self.weights) + self.bias
+        return found
+
+
+def fit_binary(
+    table: sparse.csr_matrix,
+    gold: Bools,
+    *,
+    strength: float,
+    start: Linear | None = None,
+    seconds: float | None = None,
+) -> Linear:
+    """Weights of one yes-or-no question.
+
+    table: (rows, columns); gold: (rows,). strength: how much the data count against the prior that all weights are 0
+    (scikit-learn's C). start: weights to begin with. seconds: CPU time after which the best so far is returned.
+    """
+    sign = np.where(gold, 1.0, -1.0)
+    transposed = table.T.tocsr()
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        weights, bias = flat[:-1], flat[-1]
+        margin = sign * (table @ weights + bias)
+        slope = -sign * _sigmoid(-margin)
+        value = np.logaddexp(0.0, -margin).sum() + 0.5 / strength * weights @ weights
+        return float(value), np.append(transposed @ slope + weights / strength, slope.sum())
+
+    first = np.append(start.weights[:, 0], start.bias[0]) if start else np.zeros(table.shape[1] + 1)
+    flat, converged = _minimize(loss, first, seconds)
+    return Linear(flat[:-1, None], flat[-1:], converged)
+
+
+def fit_tags(
+    table: sparse.csr_matrix,
+    tags: Ints,
+    count: int,
+    *,
+    strength: float,
+    start: Linear | None = None,
+    seconds: float | None = None,
+) -> Linear:
+    """Weights of a choice among `count` tags, tags (rows,) in [0, count); else as `fit_binary`."""
+    rows, columns = table.shape
+    hot = np.zeros((rows, count))
+    hot[np.arange(rows), tags] = 1.0
+    transposed = table.T.tocsr()
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        weights, bias = flat[:-count].reshape(columns, count), flat[-count:]
+        chances = log_softmax(table @ weights + bias)
+        slope = np.exp(chances) - hot
+        value = -(chances * hot).sum() + 0.5 / strength * float((weights * weights).sum())
+        return float(value), np.concatenate([(transposed @ slope + weights / strength).ravel(), slope.sum(0)])
+
+    first = (
+        np.concatenate([start.weights.ravel(), start.bias]) if start is not None else np.zeros((columns + 1) * count)
+    )
+    flat, converged = _minimize(loss, first, seconds)
+    return Linear(flat[:-count].reshape(columns, count), flat[-count:], converged)
+
+
+def fit_around(table: Floats, gold: Bools, *, around: Floats, strength: float) -> Floats:
+    """Weights of a few dense columns, pulled towards `around` instead of 0, the last of them the bias: (columns + 1,).
+
+    All but the bias are 0 or more: more of what speaks for evidence never speaks against it.
+
+    table: (rows, columns); gold: (rows,).
+    """
+    sign = np.where(gold, 1.0, -1.0)
+    whole = np.column_stack([table, np.ones(len(table))])
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        margin = sign * (whole @ weights)
+        away = weights - around
+        slope = -sign * _sigmoid(-margin)
+        return float(np.logaddexp(0.0, -margin).sum() + 0.5 / strength * away @ away), whole.T @ slope + away / strength
+
+    bounds = [(0.0, None)] * table.shape[1] + [(None, None)]
+    found: Floats = minimize(loss, around.astype(np.float64), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return found
+
+
+def log_loss(logits: Floats, gold: Bools) -> float:
+    """Mean nats per answer; 0 without any."""
+    if not len(gold):
+        return 0.0
+    return float(np.logaddexp(0.0, np.where(gold, -1.0, 1.0) * logits).mean())
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """(rows, tags) -> log probabilities of the same shape."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return found
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def _minimize(loss: Any, first: Floats, seconds: float | None) -> tuple[Floats, bool]:
+    """The minimum by L-BFGS, and whether it was reached in time."""
+    end = None if seconds is None else time.thread_time() + seconds
+    best: list[Any] = [np.inf, first]
+
+    def timed(flat: Floats) -> tuple[float, Floats]:
+        value, slope = loss(flat)
+        if value < best[0]:
+            best[:] = [value, flat.copy()]
+        if end is not None and time.thread_time() > end:
+            raise _OutOfTime
+        return value, slope
+
+    try:
+        found = minimize(
+            timed, first, jac=True, method="L-BFGS-B",
+            options={"maxiter": MOST_ITERATIONS, "ftol": 1e-5, "gtol": TOLERANCE, "maxcor": 6},
+        )  # fmt: skip
+    except _OutOfTime:
+        return best[1], False
+    return found.x, True

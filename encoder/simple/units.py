@@ -1,0 +1,58 @@
+"""In which unit people mark evidence for a criterion: whole sentences, or passages of their own length. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from encoder.examples import Example
+from encoder.text.sentences import sentences
+from storage.records import Span
+
+WHOLE_SHARE = 0.7
+"""From this share of whole sentences among the marked passages on, the unit is the sentence."""
+EDGE_CHARACTERS = 2
+"""What an edge may be off: a full stop, a quotation mark."""
+
+
+class Unit(StrEnum):
+    SENTENCE = "sentence"
+    PASSAGE = "passage"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitChoice:
+    """`unit`, and what it rests on: `whole` of `spans` marked passages are one or several whole sentences."""
+
+    unit: Unit
+    whole: int
+    spans: int
+
+    @property
+    def reason(self) -> str:
+        """In words, for the page."""
+        if not self.spans:
+            return "Nothing is marked yet; whole sentences until something is."
+        return f"{self.whole} of {self.spans} marked passages are whole sentences."
+
+
+def choose_unit(examples: Iterable[Example], criterion_id: str) -> UnitChoice:
+    """The unit of the gold spans for a criterion; sentences without any."""
+    whole = count = 0
+    for example in examples:
+        label = example.labels.get(criterion_id)
+        if label is None or not label.spans:
+            continue
+        found = sentences(example.post.text)
+        count += len(label.spans)
+        whole += sum(is_whole(span, found) for span in label.spans)
+    unit = Unit.SENTENCE if whole >= WHOLE_SHARE * count else Unit.PASSAGE
+    return UnitChoice(unit, whole, count)
+
+
+def is_whole(span: Span, found: Iterable[Span]) -> bool:
+    """True if the span begins where a sentence begins and ends where one ends, give or take a mark."""
+    passages = list(found)
+    begins = any(abs(span.start - s.start) <= EDGE_CHARACTERS for s in passages)
+    return begins and any(abs(span.end - s.end) <= EDGE_CHARACTERS for s in passages)

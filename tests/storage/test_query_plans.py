@@ -1,0 +1,153 @@
+"""What SQLite does for each question of the queue, the lists and the counts: no reading of a whole table, no sorting of one.
+
+The statements are those that the store sends, taken down while it works; each is then explained.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from storage import queue
+from storage.queue import QueueFilter, QueueOrder, ReviewState
+from storage.records import Post, Prediction, Role, Span, Split, Verdict
+from storage.store import Store
+from tests.builders import MOOD, SLEEP, an_annotation
+
+SMALL = {"criterion", "import", "verdict_count", "v", "reviewer"}
+"""Tables with a row per criterion, import, person or combination of them, however many posts there are."""
+ME = {"me": "ana", "model_version": "m1"}
+FILTERS = [
+    QueueFilter(),
+    QueueFilter(criterion=SLEEP.id),
+    QueueFilter(min_score=0.95),
+    QueueFilter(criterion=SLEEP.id, min_score=0.5, max_score=0.9),
+    QueueFilter(verdict=Verdict.UNSURE),
+    QueueFilter(criterion=SLEEP.id, verdict=Verdict.EVIDENCE),
+    QueueFilter(reviewer="ben"),
+    QueueFilter(split=Split.DEV),
+    QueueFilter(source="forum"),
+    QueueFilter(assigned_to="ana"),
+    QueueFilter(query="awake"),
+    QueueFilter(
+        query="awake", source="forum", split=Split.TRAIN, min_score=0.2, assigned_to="ana", verdict=Verdict.UNSURE
+    ),
+]
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    posts = [Post(f"p{n}", f"awake again {n}", source="forum" if n % 2 else "clinic") for n in range(60)]
+    store.add_posts(posts)
+    store.add_reviewer("ben", Role.REVIEWER) if "ben" not in {r.name for r in store.reviewers()} else None
+    for post in posts[:40]:
+        store.add_predictions(Prediction(post.id, c.id, "m1", (Span(0, 5, 0.6),), 0.4) for c in (SLEEP, MOOD))
+    for post in posts[:20]:
+        for criterion in (SLEEP, MOOD):
+            store.add_annotation(an_annotation(post, criterion=criterion), expected_revision=0)
+    store.assign([p.id for p in posts[:9]], "ana", by=None)
+    return store
+
+
+@contextmanager
+def taken_down(store: Store) -> Iterator[list[str]]:
+    statements: list[str] = []
+    with store.read() as db:
+        db.conn.set_trace_callback(statements.append)
+    try:
+        yield statements
+    finally:
+        with store.read() as db:
+            db.conn.set_trace_callback(None)
+
+
+def trouble(store: Store, statement: str) -> list[str]:
+    """The steps of the statement's plan that read or sort a table of posts as a whole."""
+    with store.read() as db:
+        steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    read = {match[1] for step in steps if (match := re.match(r"(?:SCAN|SEARCH) (?:main\.)?(\w+)", step))}
+    found = [
+        step
+        for step in steps
+        if (match := re.match(r"SCAN (?:main\.)?(\w+)", step))
+        and match[1] not in SMALL
+        and "INDEX" not in step  # a walk along an index ends at its limit
+        and not re.search(r"SCAN (CONSTANT|given|json_each|j|\d)", step)
+    ]
+    of_one_post = re.match(r"SEARCH \w+ .*\(post_id=\?", steps[0])
+    return found + [step for step in steps if "TEMP B-TREE" in step and read - SMALL and not of_one_post]
+
+
+def explained(store: Store, statements: list[str]) -> dict[str, list[str]]:
+    asked = {s for s in statements if s.lstrip().upper().startswith(("SELECT", "WITH"))}
+    assert asked
+    return {s: steps for s in asked if (steps := trouble(store, s))}
+
+
+@pytest.mark.parametrize("few", [0, 5000], ids=["walked", "looked up"])
+@pytest.mark.parametrize("order", list(QueueOrder))
+def test_no_question_of_the_queue_reads_or_sorts_all_posts(
+    filled: Store, order: QueueOrder, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "FEW_POSTS", few)
+    with taken_down(filled) as statements:
+        for given, state in itertools.product(FILTERS, ReviewState):
+            wanted = QueueFilter(
+                **{name: getattr(given, name) for name in QueueFilter.__slots__} | {"order": order, "state": state}
+            )
+            page = filled.queue(wanted, limit=3, **ME)
+            if page:
+                filled.queue(wanted, limit=3, after=page[-1].place, **ME)
+            filled.queue_ids(wanted, limit=3, **ME)
+            filled.count_queue(wanted, **ME)
+            filled.next_in_queue(wanted, exclude=["p1"], **ME)
+    assert explained(filled, statements) == {}
+
+
+def test_nor_do_the_counts_and_the_lists_of_a_page(filled: Store) -> None:
+    with taken_down(filled) as statements:
+        filled.progress_counts(me="ana")
+        filled.verdict_counts()
+        filled.span_origin_counts()
+        filled.count_predicted_posts("m1")
+        filled.visited_posts("ana")
+        filled.is_skipped("p1", "ana")
+        filled.sources()
+        filled.annotations_of("p1", "ana")
+        filled.latest_annotations("p1")
+        filled.history("p1")
+        filled.recent_annotations("ana")
+        filled.predictions("p1", "m1")
+        filled.posts(["p1", "p2"])
+        filled.known_post_ids(["p1"])
+    found = explained(filled, statements)
+    counted = [steps for s, steps in found.items() if s.startswith("SELECT count(*) FROM post")]
+    assert all(step.startswith("SCAN post USING COVERING INDEX") for steps in counted for step in steps)
+    assert {s for s in found if not s.startswith("SELECT count(*) FROM post")} == set()
+
+
+def test_answers_are_read_in_the_order_that_they_are_kept_in(filled: Store) -> None:
+    with taken_down(filled) as statements:
+        filled.to_adjudicate()
+        filled.gold_and_open()
+        filled.gold(split=Split.DEV)
+    steps = itertools.chain.from_iterable(explained(filled, statements).values())
+    assert {step for step in steps if step not in ("SCAN annotation_head", "SCAN h", "SCAN d")} == set()
+
+
+def test_the_walks_are_as_good_while_an_import_is_unfinished(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "FEW_POSTS", 0)
+    with filled.write() as db:
+        db.conn.execute(
+            "INSERT INTO import (file_name, format, created_at, pending) VALUES ('a', 'csv', '2026', 'removing')"
+        )
+    with taken_down(filled) as statements:
+        for order, given in itertools.product(QueueOrder, FILTERS):
+            wanted = QueueFilter(**{name: getattr(given, name) for name in QueueFilter.__slots__} | {"order": order})
+            assert filled.queue_ids(wanted, limit=3, **ME) == filled.queue_ids(wanted, limit=3, **ME)
+            filled.next_in_queue(wanted, **ME)
+    assert explained(filled, statements) == {}
