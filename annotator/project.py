@@ -19,7 +19,17 @@ from storage.backup import BackupInvalid, verify
 from storage.connection import DATABASE_NAME
 from storage.criteria_file import criteria_set_of_text, read_criteria_set
 from storage.jobs import Jobs
-from storage.records import About, CriteriaSet, Criterion, InvalidRecord, ModelStatus, Post, Role, StoreUnavailable
+from storage.records import (
+    About,
+    CriteriaSet,
+    Criterion,
+    InvalidRecord,
+    ModelStatus,
+    Post,
+    Role,
+    StoreUnavailable,
+    utc_now,
+)
 from storage.soundness import refuse_lost
 from storage.store import Store, open_store
 
@@ -114,6 +124,7 @@ def _restore_once(settings: Settings) -> None:
 
     with (settings.data_dir / RESTORE_LOCK_NAME).open("a+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        _set_empty_aside(settings.data_dir / DATABASE_NAME)
         restore_if_empty(settings, snapshot_key())
 
 
@@ -126,6 +137,14 @@ def default_set() -> CriteriaSet:
     """The criteria that a new project starts with, and what they are about."""
     source = resources.files("annotator") / "data" / "criteria.yaml"
     return criteria_set_of_text(source.read_text("utf-8"), "criteria.yaml")
+
+
+def _set_empty_aside(database: Path) -> None:
+    """A database without a byte holds nothing that a snapshot could take the place of; it is kept beside all the same."""
+    if database.exists() and database.stat().st_size == 0:
+        aside = database.with_name(f"{DATABASE_NAME}.empty-{utc_now().replace(':', '')}")
+        database.rename(aside)
+        log.warning("%s was empty and is now %s.", database, aside.name)
 
 
 def demo_posts() -> list[Post]:
@@ -206,13 +225,18 @@ def _demo_post(row: dict[str, Any]) -> Post:
 
 def problems_of(project: Project) -> list[str]:
     """Everything that is not as it should be, one line each; empty if all is well. Reads only."""
-    return [*_database_problems(project.store), *_span_problems(project.store), *_model_problems(project)]
+    readers = readable_by_others(project.settings)
+    found = _database_problems(project.store)
+    if found:  # what else there is cannot be read
+        return [*found, *readers]
+    return [*_span_problems(project.store), *_model_problems(project), *readers]
 
 
 def _database_problems(store: Store) -> list[str]:
     try:
+        store.check_whole()
         verify(store.path)
-    except BackupInvalid as error:
+    except (StoreUnavailable, BackupInvalid) as error:
         return [str(error)]
     return []
 

@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from annotator.exchange.uploads import sweep_uploads
+from annotator.housekeeping import Housekeeper
 from annotator.models import zero_gpu
 from annotator.models.serving import ModelService
 from annotator.people.accounts import Accounts
@@ -86,6 +87,7 @@ class App:
         self.oauth = _oauth(settings, self.project, self.accounts)
         self.supervisor = _supervisor(settings, self.project)
         self.keeper = SnapshotKeeper(settings, self.project.store, self.project.jobs, passphrase=snapshot_key())
+        self._housekeeper = Housekeeper(settings, self.project.jobs)
         self._patience = Patience(settings)
         self._blocks: gr.Blocks | None = None
         self._context: Context | None = None
@@ -110,6 +112,7 @@ class App:
         if self.supervisor is not None:
             self.supervisor.start()
         self.keeper.start()
+        self._housekeeper.start()
 
     def stop(self) -> bool:
         """Answer the requests that are under way and take no more, then end the worker while a last snapshot is taken.
@@ -128,6 +131,7 @@ class App:
             self.supervisor.stop(timeout_seconds=max(1.0, deadline - time.monotonic() - 1.0))
         saved = self.keeper.finish(max(1.0, deadline - time.monotonic()))
         self.models.stop()
+        self._housekeeper.stop()
         if self._context is not None:
             self._context.close()
         self.project.store.close()

@@ -80,8 +80,11 @@ def refuse_unsound(path: Path) -> None:
 
 def refuse_lost(path: Path) -> None:
     """Raise StoreUnavailable if there is no database at `path` but there was one: a new project must not take its place."""
+    if path.exists():
+        return
     journal = path.with_name(path.name + "-wal")
-    if path.exists() or not (newest_backup(path.parent) or (journal.exists() and journal.stat().st_size)):
+    set_aside = any(path.parent.glob(f"{path.name}.empty-*"))
+    if not (newest_backup(path.parent) or set_aside or (journal.exists() and journal.stat().st_size)):
         return
     raise StoreUnavailable(f"{path} is missing, and there was a project here. {way_back(path)}")
 

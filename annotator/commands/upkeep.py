@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,11 +117,16 @@ def run_restore_place(arguments: argparse.Namespace, settings: Settings) -> None
 
 def run_check(arguments: argparse.Namespace) -> int:
     from annotator.project import problems_of
+    from storage.trouble import StorageTrouble
 
     project = project_of(arguments)
     problems = problems_of(project)
-    counts = project.store.progress_counts(me=project.settings.local_reviewer)
+    counts: dict[str, int | None] = {"posts": None, "decisions": None}
+    with contextlib.suppress(StorageTrouble):  # then it is among the problems
+        counts |= project.store.progress_counts(me=project.settings.local_reviewer)
     report({"ok": not problems, "problems": problems, "posts": counts["posts"], "decisions": counts["decisions"]})
+    for problem in problems:
+        say(problem)
     say("Everything is whole." if not problems else f"{len(problems)} problems found.")
     return 1 if problems else 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+import time
 from pathlib import Path
 
 from annotator.settings import Settings
@@ -28,20 +29,27 @@ def keep_copy(settings: Settings, path: Path) -> Path:
     return kept
 
 
-def sweep_uploads(settings: Settings, jobs: Jobs) -> int:
-    """Remove every upload but those that an import job still needs. Returns how many went.
+def sweep_uploads(settings: Settings, jobs: Jobs, *, older_than: float = 0.0) -> int:
+    """Remove every upload that has lain there for so many seconds, but those that an import job still needs. Returns how many went.
 
-    For the start of the app that serves the project alone: nobody has uploaded anything yet.
+    With 0: for the start of the app that serves the project alone, when nobody has uploaded anything yet.
     """
     if not settings.uploads_dir.is_dir():
         return 0
     waiting = jobs.jobs(kind=JobKind.IMPORT, statuses=_WAITING, limit=1000)
     needed = {Path(str(job.payload.get("path", ""))).absolute() for job in waiting}
+    before = time.time() - older_than
     removed = 0
     for left in settings.uploads_dir.iterdir():
-        if left.absolute() in needed:
-            continue
         with contextlib.suppress(OSError):
+            if left.absolute() in needed or (older_than and _newest(left) > before):
+                continue
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
             removed += 1
     return removed
+
+
+def _newest(path: Path) -> float:
+    """When the file, or anything in the folder, was last written."""
+    inside = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
+    return max(each.lstat().st_mtime for each in (path, *inside))

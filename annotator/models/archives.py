@@ -22,6 +22,8 @@ from annotator.models.registry import (
     registry_lock,
     size_of,
 )
+from annotator.models.trial import try_model
+from annotator.models.version_row import wrong_in
 from annotator.settings import Settings
 from storage.records import EvidenceError, ModelVersion, Reviewer, utc_now
 from storage.store import Store
@@ -55,7 +57,8 @@ def export_version(store: Store, settings: Settings, model_id: str, target: Path
 def import_version(
     store: Store, settings: Settings, source: Path, *, by: Reviewer, origin: str | None = None
 ) -> ModelVersion:
-    """Take a zip archive or a directory in as a new version, not in service. Raises ArchiveInvalid, and what loading raises.
+    """Take a zip archive or a directory in as a new version, not in service, once it has loaded and predicted in a process of
+    its own. Raises ArchiveInvalid, DirectoryBroken, TrialFailed.
 
     origin: where it came from, for the version's note; None: the name of the source.
     """
@@ -67,7 +70,9 @@ def import_version(
         else:
             _unpack(source, temporary, limit_bytes=shutil.disk_usage(settings.models_dir).free)
         check_directory(temporary)
-        return _register(store, settings, temporary, _row_of(temporary), by=by, source=origin or source.name)
+        row = _row_of(temporary)
+        try_model(temporary, settings)
+        return _register(store, settings, temporary, row, by=by, source=origin or source.name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -105,13 +110,12 @@ def _row_of(directory: Path) -> dict[str, Any]:
         return {}
     try:
         row = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArchiveInvalid(f"{VERSION_FILE} in the archive cannot be read.") from error
     path.unlink()
-    if not isinstance(row, dict) or not all(
-        isinstance(row.get(k, {}), dict | type(None)) for k in ("metrics", "config")
-    ):
-        raise ArchiveInvalid(f"{VERSION_FILE} in the archive does not describe a model version.")
+    wrong = wrong_in(row)
+    if wrong is not None:
+        raise ArchiveInvalid(f"{VERSION_FILE} in the archive does not describe a model version: {wrong}.")
     row["config"] = {**(row.get("config") or {}), "data": {}}  # annotation ids of another project mean nothing here
     return row
 

@@ -22,6 +22,7 @@ from storage.records import (
     Criterion,
     EvidenceError,
     InvalidRecord,
+    NotFound,
     Post,
     Prediction,
     Reviewer,
@@ -362,8 +363,13 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
 
 
 def restore(store: Store, reviewer: Reviewer, annotation_id: int, *, expected_revision: int, op_id: str) -> Wire:
-    """Bring back a stored answer, one's own or another's, as one's own next revision. Result as `save`."""
+    """Bring back a stored answer, one's own or one that the person is shown (`history`), as one's own next revision.
+
+    Result as `save`. Raises NotFound for any other, as for one that is not there.
+    """
     earlier = store.revision(annotation_id)
+    if not any(shown["id"] == annotation_id for shown in history(store, earlier.post_id, reviewer)):
+        raise NotFound(f"There is no revision {annotation_id}.")
     annotation = dataclasses.replace(
         earlier,
         id=None,

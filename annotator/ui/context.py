@@ -20,7 +20,7 @@ from annotator.settings import Settings
 from annotator.snapshots.archive import project_id
 from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.web.api.endpoints import Api
-from annotator.web.gate import came_by_token, is_visitor, person_of
+from annotator.web.gate import address_of, came_by_token, is_visitor, person_of
 from annotator.web.permissions import Permissions
 from annotator.web.uploads import Uploads
 from storage.jobs import Jobs
@@ -69,7 +69,7 @@ class Context:
         if self.visitors is None or not is_visitor(request):
             return self
         own = copy.copy(self)
-        own.store = self.visitors.store_of(person, self.models.version)
+        own.store = self.visitors.store_of(person, self.models.version, address_of(request))
         own.project = dataclasses.replace(self.project, store=own.store)
         return own
 

@@ -216,13 +216,13 @@ class RetrainPage:
         in_service = None if active is None else active.id
         base: str | None = settings[1] if len(settings) > 1 and settings[1] in ids else in_service
         return [
-            retrain_views.plan_value(self._plan(), self.store),
+            retrain_views.shown(lambda: retrain_views.plan_value(self._plan(), self.store)),
             gr.Dropdown(choices=[(retrain_views.model_label(m, active), m.id) for m in models], value=base),
             gr.Dropdown(choices=[(retrain_views.model_label(m, active), m.id) for m in models], value=chosen),
             gr.Button(f"Roll back to {before.id}" if before else "Roll back", interactive=before is not None),
-            retrain_views.result_value(self.store, self.settings, chosen),
-            retrain_views.models_value(self.store, self.jobs),
-            self._estimate(base, settings),
+            retrain_views.shown(retrain_views.result_value, self.store, self.settings, chosen),
+            retrain_views.shown(retrain_views.models_value, self.store, self.jobs),
+            retrain_views.shown(self._estimate, base, settings),
         ]
 
     def _plan(self) -> Plan:
@@ -234,7 +234,7 @@ class RetrainPage:
 
     def show_version(self, version: str | None, request: gr.Request) -> Any:
         self.context.require(request, CURATOR)
-        return retrain_views.result_value(self.store, self.settings, version)
+        return retrain_views.shown(retrain_views.result_value, self.store, self.settings, version)
 
     def use_preset(self, preset: str, request: gr.Request) -> list[Any]:
         self.context.require(request, CURATOR)
@@ -242,7 +242,7 @@ class RetrainPage:
 
     def show_estimate(self, request: gr.Request, *settings: Any) -> Any:
         self.context.require(request, CURATOR)
-        return self._estimate(settings[1], settings)
+        return retrain_views.shown(self._estimate, settings[1], settings)
 
     def _estimate(self, base: str | None, settings: tuple[Any, ...]) -> dict[str, Any]:
         models = {m.id: m for m in self.store.models()}

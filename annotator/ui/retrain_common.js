@@ -102,10 +102,20 @@ export function chart(title, lines, { width = 320, height = 130, low = null, hig
 }
 
 // The `start` of a view: draws what `view` makes of each value.
+// What cannot be drawn says so itself; the views beside it stay.
+function drawn(view, value) {
+  if (value.broken) return [make("p", { class: "rt-note", role: "alert" }, value.broken)];
+  try {
+    return view(value);
+  } catch (error) {
+    return [make("p", { class: "rt-note", role: "alert" }, "This cannot be shown: what is stored here is not as it should be.")];
+  }
+}
+
 export function drawing(view) {
   return ({ element, props, watch }) => {
     mount(element);
-    const draw = () => find(".rt").replaceChildren(...(props.value ? view(props.value) : []));
+    const draw = () => find(".rt").replaceChildren(...(props.value ? drawn(view, props.value) : []));
     watch("value", draw);
     draw();
   };

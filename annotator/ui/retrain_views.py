@@ -7,19 +7,31 @@ import datetime as dt
 import itertools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from annotator.models.bundled import BUNDLED_PATH
 from annotator.models.quality import NAMES, figures, interval_of
 from annotator.models.registry import NotPossible, directory_of, protection_of, rollback_target
+from annotator.models.version_row import wrong_in
+from annotator.problems import unexpected
 from annotator.settings import Settings
 from annotator.training.measure import Differing, differing_from
 from annotator.training.plan import Estimate, Plan, trained_up_to
 from annotator.training.run import COMPARISON
 from encoder.text.sentences import sentences
 from storage.jobs import ABANDONED_AFTER_SECONDS, Jobs
-from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Span, Split
+from storage.records import (
+    EvidenceError,
+    Job,
+    JobKind,
+    JobStatus,
+    ModelStatus,
+    ModelVersion,
+    Span,
+    Split,
+    StoreUnavailable,
+)
 from storage.store import Store
 
 SHOWN_DIFFERENCES = 40
@@ -307,14 +319,38 @@ def model_label(model: ModelVersion, active: ModelVersion | None) -> str:
     return f"{name} · set aside" if model.status is ModelStatus.ASIDE else name
 
 
+def shown(view: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """What a view draws, or one line in its place: what one model version holds must not take the page away from everybody."""
+    try:
+        return view(*given)
+    except StoreUnavailable:
+        raise
+    except EvidenceError as error:
+        return {"broken": f"This cannot be shown: {error}"}
+    except Exception as error:
+        return {"broken": f"This cannot be shown. {unexpected(error, f'the view {view.__name__}')}"}
+
+
 def models_value(store: Store, jobs: Jobs) -> dict[str, Any]:
     """The registry as rows, and the learning curve over all versions that were measured on the project's posts."""
     active, before = store.active_model(), rollback_target(store)
     models = store.models()
     return {
-        "rows": [_model_row(store, jobs, m, active, before) for m in models],
-        "curve": learning_curve(store, models),
+        "rows": [_row_or_name(store, jobs, m, active, before) for m in models],
+        "curve": learning_curve(store, [m for m in models if _can_be_drawn(m)]),
     }
+
+
+def _can_be_drawn(model: ModelVersion) -> bool:
+    return wrong_in({"metrics": dict(model.metrics), "config": dict(model.config), "examples": model.examples}) is None
+
+
+def _row_or_name(
+    store: Store, jobs: Jobs, model: ModelVersion, active: ModelVersion | None, before: ModelVersion | None
+) -> dict[str, Any]:
+    """The version's row; of one whose figures are not as they should be, all but the figures."""
+    plain = model if _can_be_drawn(model) else dataclasses.replace(model, metrics={}, config={}, examples=None)
+    return _model_row(store, jobs, plain, active, before)
 
 
 def _model_row(

@@ -45,9 +45,11 @@ CANNOT_CARRY = (
     "earlier revisions, rejected predictions and where a span came from",
     "predictions",
 )
-# a cell that begins like this is a formula to a spreadsheet; own quotes before it are kept apart by one more
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+# a cell that begins like this is a formula to a spreadsheet, some of which pass over white space and read full-width signs; own
+# quotes before it are kept apart by one more
+_BEGINS_FORMULA = r"(?:\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r])"
+_FORMULA = re.compile(f"'*{_BEGINS_FORMULA}")
+_GUARDED = re.compile(f"'+{_BEGINS_FORMULA}")
 
 
 def guard(cell: str) -> str:
@@ -68,9 +70,18 @@ def is_own_table(columns: Sequence[str]) -> bool:
 
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
+    return _write(posts, path, ",")
+
+
+def write_tsv(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
+    return _write(posts, path, "\t")
+
+
+def _write(posts: Iterable[ExportPost], path: Path, delimiter: str) -> Written:
+    """The table, whatever the file is called."""
     written = Written()
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        writer = csv.writer(file, delimiter=delimiter)
         writer.writerow(COLUMNS)
         for item in posts:
             written.count(item)

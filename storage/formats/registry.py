@@ -80,7 +80,7 @@ FORMATS: dict[str, Format] = {
             carries="CANNOT_CARRY_GOLD",
         ),
         Format("csv", "CSV", "delimited", ".csv", table=True),
-        Format("tsv", "TSV", "delimited", ".tsv", table=True),
+        Format("tsv", "TSV", "delimited", ".tsv", writer="write_tsv", table=True),
         Format("xlsx", "Excel (XLSX)", "xlsx", ".xlsx", table=True, options=(*_PACKED, "sheet")),
         Format("json", "JSON", "json_file", ".json", writer=None, table=True),
         Format("parquet", "Parquet", "parquet", ".parquet", table=True, options=_PACKED),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
-from annotator.models.archives import ArchiveInvalid, export_version, import_version
+from annotator.models.archives import VERSION_FILE, ArchiveInvalid, export_version, import_version
 from annotator.models.registry import (
     KEEP_SETTING,
     MADE_BY,
@@ -21,12 +26,14 @@ from annotator.models.registry import (
     rollback_target,
     sweep,
 )
+from annotator.models.trial import TrialFailed
 from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role
 from storage.store import Store
 from tests.annotator.model_directories import a_model_directory
 from tests.builders import a_post, a_prediction
+from tests.encoder.training_data import a_base
 
 ADMIN = Reviewer("ana", Role.ADMIN)
 
@@ -182,6 +189,8 @@ def test_the_folder_of_a_stopped_training_is_kept_for_resuming(store: Store, job
 
 @pytest.mark.usefixtures("versions")
 def test_an_exported_version_comes_back_as_a_new_one(store: Store, settings: Settings, tmp_path: Path) -> None:
+    shutil.rmtree(settings.models_dir / "v2")
+    a_base(tmp_path).rename(settings.models_dir / "v2")
     archive = export_version(store, settings, "v2", tmp_path / "v2.zip")
     taken_in = import_version(store, settings, archive, by=ADMIN)
     assert taken_in.id == "v4"
@@ -194,15 +203,11 @@ def test_an_exported_version_comes_back_as_a_new_one(store: Store, settings: Set
 def test_a_directory_is_taken_in_without_what_does_not_belong_to_a_model(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    source = a_model_directory(tmp_path / "source")
+    source = a_base(tmp_path)
     (source / "notes.exe").write_text("x", "utf-8")
     taken_in = import_version(store, settings, source, by=ADMIN)
-    assert sorted(p.name for p in (settings.models_dir / taken_in.path).iterdir()) == [
-        "config.json",
-        "evidence_config.json",
-        "model.safetensors",
-        "tokenizer.json",
-    ]
+    taken = {p.name for p in (settings.models_dir / taken_in.path).iterdir()}
+    assert taken == {p.name for p in source.iterdir()} - {"notes.exe"}
 
 
 @pytest.mark.parametrize(
@@ -226,6 +231,60 @@ def test_an_archive_that_is_no_model_is_refused_and_leaves_nothing(
     with pytest.raises(ArchiveInvalid, match=reason):
         import_version(store, settings, archive, by=ADMIN)
     assert [p.name for p in settings.models_dir.iterdir() if p.name != ".lock"] == []
+
+
+def packed(directory: Path, archive: Path, **row: Any) -> Path:
+    with zipfile.ZipFile(archive, "w") as out:
+        for path in directory.iterdir():
+            out.write(path, path.name)
+        out.writestr(VERSION_FILE, json.dumps(row))
+    return archive
+
+
+@pytest.mark.parametrize(
+    ("row", "where"),
+    [
+        ({"metrics": {"dev": {"macro": {"f1": "high"}}}}, "metrics.dev.macro.f1"),
+        ({"metrics": {"dev": {"macro": {"f1": 7.0}}}}, "metrics.dev.macro.f1"),
+        ({"metrics": {"test": []}}, "metrics.test"),
+        ({"metrics": {"dev": {"criteria": {"SLEEP_ISSUES": 3}}}}, "metrics.dev.criteria"),
+        ({"metrics": {"decision": "promoted"}}, "metrics.decision"),
+        ({"metrics": {"mine": float("nan")}}, "a number that is none"),
+        ({"metrics": 5}, "metrics"),
+        ({"config": [1]}, "config"),
+        ({"examples": -1}, "examples"),
+        ({"examples": "many"}, "examples"),
+        ({"note": {"a": 1}}, "note"),
+        ({"base": "x" * 100_000}, "base"),
+        ({"metrics": json.loads('{"a":' * 40 + "1" + "}" * 40)}, "nested"),
+    ],
+)
+def test_figures_that_no_page_could_draw_are_refused_before_the_model_is_listed(
+    store: Store, settings: Settings, tmp_path: Path, row: dict[str, Any], where: str
+) -> None:
+    archive = packed(a_model_directory(tmp_path / "model"), tmp_path / "model.zip", **row)
+    with pytest.raises(ArchiveInvalid, match=where):
+        import_version(store, settings, archive, by=ADMIN)
+    assert store.models() == []
+    assert [p.name for p in settings.models_dir.iterdir() if p.name != ".lock"] == []
+
+
+def test_a_model_that_does_not_load_is_never_listed(store: Store, settings: Settings, tmp_path: Path) -> None:
+    archive = packed(a_model_directory(tmp_path / "model"), tmp_path / "model.zip")
+    with pytest.raises(TrialFailed, match="cannot be loaded") as refused:
+        import_version(store, settings, archive, by=ADMIN)
+    assert str(settings.models_dir) not in str(refused.value)
+    assert store.models() == []
+
+
+def test_a_model_that_predicts_no_numbers_is_never_listed(store: Store, settings: Settings, tmp_path: Path) -> None:
+    base = a_base(tmp_path)
+    weights = load_file(base / "model.safetensors")
+    broken = {name: torch.full_like(value, float("nan")) for name, value in weights.items()}
+    save_file(broken, base / "model.safetensors")
+    with pytest.raises(TrialFailed):
+        import_version(store, settings, base, by=ADMIN)
+    assert store.models() == []
 
 
 def test_a_file_that_is_no_archive_is_refused(store: Store, settings: Settings, tmp_path: Path) -> None:

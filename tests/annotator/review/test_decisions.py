@@ -258,6 +258,16 @@ def test_restoring_adds_a_revision_that_names_what_it_restores(store: Store, pos
     assert stale["conflict"]["revision"] == 3
 
 
+def test_an_answer_that_one_is_not_shown_cannot_be_restored_by_its_number(store: Store, post: Post) -> None:
+    theirs = store.add_annotation(an_annotation(post, reviewer="ben", note="secret"), expected_revision=0)
+    assert theirs.id is not None
+    with pytest.raises(NotFound, match="no revision"):
+        decisions.restore(store, ANA, theirs.id, expected_revision=0, op_id="g1.0")
+    assert store.annotations_of(post.id, "ana") == {}
+    store.add_annotation(an_annotation(post, reviewer="ana"), expected_revision=0)  # now she sees his, too
+    assert decisions.restore(store, ANA, theirs.id, expected_revision=1, op_id="g2.0")["ok"]
+
+
 def test_one_resumes_at_an_unfinished_post_and_goes_on_to_the_queue_after_a_finished_one(
     store: Store, post: Post
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,3 +167,26 @@ def test_pages_of_a_visitor_work_in_the_visitors_store_and_those_of_others_in_th
     context.close()
     assert context.visitors is not None
     assert len(context.visitors) == 0
+
+
+def test_one_address_takes_a_quarter_of_the_places_and_leaves_the_rest(project: Project, clock: Clock) -> None:
+    many = Visitors(project.store, dataclasses.replace(project.settings, demo_visitors=44), clock=clock)
+    for number in range(11):
+        many.store_of(a_visitor(number), "demo", "203.0.113.5")
+    with pytest.raises(Busy, match="from your network"):
+        many.store_of(a_visitor(11), "demo", "203.0.113.5")
+    many.store_of(a_visitor(12), "demo", "198.51.100.7")
+    clock.now += IDLE_SECONDS
+    many.store_of(a_visitor(11), "demo", "203.0.113.5")  # in the place of the one who was idle for longest
+    assert len(many) == 12
+    many.close()
+
+
+def test_where_all_places_are_taken_the_address_with_most_gives_one_up(project: Project, clock: Clock) -> None:
+    many = Visitors(project.store, dataclasses.replace(project.settings, demo_visitors=8), clock=clock)
+    for number in range(8):
+        many.store_of(a_visitor(number), "demo", f"203.0.113.{number // 2}")
+    newcomer = many.store_of(a_visitor(100), "demo", "198.51.100.7")
+    assert newcomer.count_posts() == len(demo_posts())
+    assert len(many) == 8
+    many.close()
