@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
     from annotator.people.oauth import OAuth
     from annotator.ui.context import Context
-    from annotator.web.api.endpoints import Api
 
 log = logging.getLogger(__name__)
 
@@ -141,12 +141,13 @@ class App:
     def _app_options(self, context: Context) -> dict[str, Any]:
         """What Gradio builds its application with: our routes, and in front of everything, from outside to inside: what a proxy
         says, slow connections, sizes, the gate, what calls may name."""
-        settings, routes = self.settings, self._routes(context.api)
+        settings, routes = self.settings, self._routes(context)
         addresses = Addresses(routes, mcp=settings.mcp)
         middleware = [
             Middleware(Proxies, settings=settings),
             Middleware(self._patience.middleware),
             Middleware(Bodies, settings=settings),
+            Middleware(GZipMiddleware, compresslevel=4),
             Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=settings, addresses=addresses),
             Middleware(Calls, permissions=context.permissions, uploads=context.uploads),
             Middleware(PageScript),
@@ -160,7 +161,9 @@ class App:
             "openapi_url": None,
         }
 
-    def _routes(self, api: Api) -> list[Route]:
+    def _routes(self, context: Context) -> list[Route]:
+        from annotator.ui.answers import answer_routes
+
         settings, store = self.settings, self.project.store
         routes = session_routes(self.accounts, settings, store, self.models, self.keeper)
         routes += model_routes(settings, store)
@@ -170,7 +173,7 @@ class App:
 
             routes += oauth_routes(self.oauth, settings, store)
         routes += token_routes(settings, store)
-        return routes + api_routes(api)
+        return routes + api_routes(context.api) + answer_routes(context)
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:

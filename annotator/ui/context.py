@@ -48,6 +48,8 @@ class Context:
         self.models = models
         self.api = Api(project, models)
         self.permissions = Permissions()
+        self.answers: dict[str, Any] = {}
+        """What the pages may ask, by name: see `annotator.ui.answers`."""
         self.uploads = Uploads(project.settings)
         self.visitors = Visitors(project.store, project.settings) if project.settings.demo else None
 

@@ -1,5 +1,6 @@
 // The guidelines: reading, and for an admin changing them. A change of wording is a new version.
 
+import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, plural, unwrapped } from "../span_editor/js/dom.js";
 import { ask, connect, tell } from "./asking.js";
 
@@ -127,6 +128,6 @@ function form(criterion, done) {
 
 export function start(host) {
   mount(host.element);
-  connect(host.server);
+  connect(app);
   load();
 }

@@ -1,5 +1,6 @@
 // The list of posts: filters, a table, and what can be done to the chosen ones.
 
+import { app } from "../span_editor/js/app.js";
 import { button, debounce, fill, make, mount, part, plural, sleep } from "../span_editor/js/dom.js";
 import { ask, askQuietly, connect, tell } from "./asking.js";
 
@@ -201,6 +202,6 @@ async function begin() {
 
 export function start(host) {
   mount(host.element);
-  connect(host.server);
+  connect(app);
   begin();
 }

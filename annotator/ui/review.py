@@ -48,8 +48,10 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _item(context: Context, message: Wire, me: Reviewer) -> Wire:
-    """A post by its id, or with `next` the next of the queue that is not among `exclude`."""
+    """A post by its id, or with `next` the next of the queue that is not among `exclude`. opened: the one that is open now."""
     store, models = context.store, context.models
+    if message.get("opened"):
+        _opened(context, {"post_id": message["opened"]}, me)
     wanted = decisions.read_filter(message.get("filter"), me)
     post_id = message.get("post_id")
     if message.get("next"):

@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import ipaddress
 import json
+import re
 import secrets
 import socket
 import sqlite3
@@ -59,6 +60,10 @@ NOT_IN_DEMO = frozenset({"/gradio_api/upload", "/gradio_api/deep_link", "/gradio
 """What would write what a visitor sends to the disk."""
 DEMO_BODY_BYTES = 2**20
 
+_HASHED_ASSET = re.compile(r"^/assets/.*-[\w-]{8}\.(js|css|woff2?)$")
+_KEPT_FOR_EVER = [(b"cache-control", b"max-age=31536000, immutable")]
+"""For files whose name changes with their content: a browser asks for them once."""
+
 
 class Gate:
     """ASGI middleware; `app` is everything behind it."""
@@ -87,7 +92,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, self._headers)
+        answer = _Answer(send, self._headers + (_KEPT_FOR_EVER if _HASHED_ASSET.search(scope["path"]) else []))
         try:
             await self._pass(scope, receive, answer)
         except (sqlite3.Error, OSError) as error:

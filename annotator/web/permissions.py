@@ -6,7 +6,7 @@ at. What a single button needs beyond that (an admin) its handler checks itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,12 +24,14 @@ class Permissions:
         self.names: dict[str, Roles] = {}
         self.components: dict[int, Roles] = {}
         self.uploads: list[Roles] = []
+        self.answers: dict[str, Roles] = {}
 
     @contextmanager
     def part(self, blocks: Any, roles: Roles) -> Iterator[None]:
         """Whatever is built inside belongs to these roles. blocks: the `gr.Blocks` under construction."""
-        before, known = set(blocks.fns), set(blocks.blocks)
+        before, known, named = set(blocks.fns), set(blocks.blocks), set(self.answers)
         yield
+        self.answers |= dict.fromkeys(set(self.answers) - named, roles)
         for number in set(blocks.fns) - before:
             listener = blocks.fns[number]
             self.note_listener(number, str(listener.api_name or ""), None if _opens_the_page(listener) else roles)
@@ -53,6 +55,14 @@ class Permissions:
     def may_ask(self, person: Reviewer, component: Any) -> bool:
         """Whether the person may ask the component's server functions."""
         return _may(person, self.components, component)
+
+    def note_answers(self, names: Iterable[str]) -> None:
+        """What the part that is being built can be asked by name; until the part is whole, by an admin."""
+        self.answers |= dict.fromkeys(names, ())
+
+    def may_ask_by_name(self, person: Reviewer, name: str) -> bool:
+        """Whether the person may ask the app for this answer."""
+        return _may(person, self.answers, name)
 
     def may_upload(self, person: Reviewer) -> bool:
         """Whether a page of this person takes files."""

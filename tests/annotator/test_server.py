@@ -16,9 +16,11 @@ from annotator.people.throttle import FREE_ATTEMPTS
 from annotator.server import App, CannotStart, check_address
 from annotator.settings import Settings
 from annotator.web.gate import SESSION_COOKIE
-from storage.records import Role, StoreUnavailable
+from annotator.web.permissions import has_role
+from storage.records import Reviewer, Role, StoreUnavailable
 from storage.store import open_store
 from tests.annotator.running import running_app
+from tests.builders import a_post
 
 PASSWORD = "correct horse battery"
 PAGE = {"accept": "text/html"}
@@ -226,3 +228,59 @@ def test_in_the_public_demo_each_visitor_reviews_alone_and_nothing_can_be_import
         assert not {"Data", "Retrain"} & set(tabs)
         assert visitor.get("/status").json()["person"] == ""
         assert app.supervisor is None
+
+
+def test_the_page_goes_out_compressed_and_hashed_files_are_asked_for_once(open_app: App) -> None:
+    with httpx.Client(base_url=open_app.url, headers={**PAGE, "accept-encoding": "gzip"}) as client:
+        with client.stream("GET", "/") as page:
+            sent = sum(len(part) for part in page.iter_raw())
+        assert page.headers["content-encoding"] == "gzip"
+        text = client.get("/").text
+        assert sent < len(text.encode()) / 4
+        (script, *_) = re.findall(r"assets/[\w./-]+-[\w-]{8}\.js", text)
+        kept = client.get(f"/{script}")
+        assert (kept.status_code, kept.headers["cache-control"]) == (200, "max-age=31536000, immutable")
+        assert "immutable" not in client.get("/").headers.get("cache-control", "")
+
+
+def test_a_page_asks_by_one_post_and_is_told_what_is_wrong_with_it(open_app: App) -> None:
+    open_app.project.store.add_posts([a_post(id="asked")])
+    with httpx.Client(base_url=open_app.url) as client:
+        asked = client.post("/ask/review_item", json={"next": True})
+        assert (asked.status_code, asked.json()["ok"], asked.headers["cache-control"]) == (200, True, "no-store")
+        assert asked.json()["item"]["post"]["text"]
+        refused = client.post("/ask/review_item", json={"next": True, "filter": {"order": "sideways"}})
+        assert (refused.status_code, refused.json()["ok"]) == (200, False)
+        assert "sideways" in refused.json()["error"]
+        assert client.post("/ask/nothing_of_this_name", json={}).status_code == 404
+        assert client.post("/ask/review_item", content=b"[1]").status_code == 400
+        assert client.post("/ask/review_item", content=b"\xff").status_code == 400
+        assert client.post("/ask/review_item", content=b" " * (16 * 2**20 + 1)).status_code == 413
+        foreign = client.post("/ask/review_item", json={}, headers={"sec-fetch-site": "cross-site"})
+        assert foreign.status_code == 403
+
+
+def test_the_post_that_is_open_is_remembered_with_the_question_for_the_next(open_app: App) -> None:
+    store = open_app.project.store
+    store.add_posts([a_post(id="asked"), a_post("Another one.", id="asked too")])
+    with httpx.Client(base_url=open_app.url) as client:
+        first = client.post("/ask/review_item", json={"next": True}).json()["item"]["post"]["id"]
+        client.post("/ask/review_item", json={"next": True, "exclude": [first], "opened": first})
+        assert store.visited_posts(open_app.settings.local_reviewer, limit=1) == [first]
+
+
+def test_strangers_cannot_ask(stranger: httpx.Client) -> None:
+    assert stranger.post("/ask/review_item", json={"next": True}).status_code == 401
+
+
+def test_what_a_page_asks_is_for_the_roles_of_that_page(closed_app: App) -> None:
+    assert closed_app._context is not None
+    permissions, eva = closed_app._context.permissions, Reviewer("eva", Role.REVIEWER)
+    assert set(permissions.answers) == set(closed_app._context.answers)
+    permissions.note_answers(["review_find"])  # as if its page were for admins
+    with signed_in(closed_app, "eva") as reviewer, signed_in(closed_app, "adam") as admin:
+        assert reviewer.post("/ask/review_find", json={}).status_code == 403
+        assert admin.post("/ask/review_find", json={}).status_code == 200
+        assert reviewer.post("/ask/posts_find", json={"limit": 1}).status_code == 200
+        for name, roles in permissions.answers.items():
+            assert permissions.may_ask_by_name(eva, name) is has_role(eva, roles)

@@ -21,15 +21,8 @@ class Visit:
         self.session = secrets.token_hex(6)
 
     def ask(self, function: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What the server function answers."""
-        component = next(c for c in self.config["components"] if function in (c["props"].get("server_fns") or ()))
-        sent = {
-            "session_hash": self.session,
-            "component_id": component["id"],
-            "fn_name": function,
-            "data": message or {},
-        }
-        answer = self.client.post("/gradio_api/component_server", json=sent).raise_for_status().json()
+        """What the app answers to the page."""
+        answer = self.client.post(f"/ask/{function}", json=message or {}).raise_for_status().json()
         assert isinstance(answer, dict)
         return answer
 

@@ -18,7 +18,7 @@ from tests.browser.gestures import MODEL_SAYS, PLAIN, SLEEP_SENTENCE, press, wai
 pytestmark = pytest.mark.browser
 Opener = Callable[..., Any]
 
-SAVES = re.compile("component_server")
+SAVES = re.compile("/ask/")
 # Eight presses a second are more than anybody makes. Without a pause the browser gets some seventy, so that several share a
 # frame and each waits for the others: then the figures say how fast the test presses, not how fast the page answers.
 PAUSE_SECONDS = 0.12 if os.environ.get("REVIEW_TIMINGS") else 0.0

@@ -1,5 +1,6 @@
 // Starting up: who is here, where they were, and the wiring of the page.
 
+import { app } from "./app.js";
 import { debounce, mount, part, sleep, write } from "./dom.js";
 import { memory } from "./memory.js";
 import { activeCriterion, ed } from "./state.js";
@@ -144,7 +145,7 @@ function hearLists() {
 
 export async function start(host) {
   mount(host.element);
-  connect(host.server);
+  connect(app);
   wire();
   fitHeight();
   ed.filter = memory.read("filter", {});

@@ -50,15 +50,16 @@ async function fetchItem(message) {
 }
 
 // The next of the queue that was not open on this page yet; once there is none, those left unfinished come again.
-async function fetchNext() {
+async function fetchNext(opened) {
   const here = ed.item ? ed.item.post.id : "";
-  const seen = await fetchItem({ next: true, filter: ed.filter, exclude: ed.trail.slice(-500) });
+  const seen = await fetchItem({ next: true, filter: ed.filter, exclude: ed.trail.slice(-500), opened });
   if (seen.error || seen.item || ed.trail.length < 2) return seen;
   return fetchItem({ next: true, filter: ed.filter, exclude: [here] });
 }
 
-function prefetch() {
-  ed.next = { wanted: JSON.stringify(ed.filter), reply: fetchNext() };
+// Asking for the next one also says which one is open now.
+function prefetch(opened) {
+  ed.next = { wanted: JSON.stringify(ed.filter), reply: fetchNext(opened) };
 }
 
 export async function openPost(postId, options) {
@@ -130,8 +131,8 @@ export function show(item) {
   const last = ed.at === ed.trail.length - 1;
   if (last) ed.next = null;
   afterPaint(() => {
-    call("review_opened", { post_id: item.post.id });
-    if (last && ed.item === item) prefetch();
+    if (last && ed.item === item) prefetch(item.post.id);
+    else call("review_opened", { post_id: item.post.id });
   });
   return watchModel(item);
 }
