@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from storage.connection import Connections
+from storage.queue_schema import changed
 from storage.records import InvalidRecord, ModelStatus, ModelVersion, NotFound, Prediction, utc_now
 from storage.rows import model_from_row, prediction_from_row, spans_json, to_json
+
+FORGOTTEN_AT_ONCE = 2000
+_FORGET_SOME = (
+    "DELETE FROM main.prediction WHERE (post_id, criterion_id, model_version) IN (SELECT post_id, criterion_id, model_version"
+    " FROM main.prediction WHERE model_version = ? AND criterion_id = ? LIMIT ?)"
+)
+_TELL_FORGOTTEN = changed("'forgotten'").removesuffix(";")
+_MAY_LACK_AGAIN = (
+    "SELECT total(number) FROM queue_change WHERE subject IN ('posts', 'forgotten', 'criteria')"
+    " OR subject BETWEEN 'reopened ' AND 'reopened!'"
+)
 
 
 class PredictionStore(Connections):
     """Questions and events about predictions and model versions."""
+
+    def __init__(self, path: Path) -> None:
+        self._read_up_to: dict[tuple[str, tuple[str, ...], bool], tuple[float, int]] = {}
+        super().__init__(path)
 
     def add_predictions(self, predictions: Iterable[Prediction]) -> int:
         """Store predictions, replacing those of the same (post, criterion, model). Returns how many."""
@@ -56,13 +73,33 @@ class PredictionStore(Connections):
             return {row["criterion_id"]: prediction_from_row(row) for row in rows}
 
     def forget_predictions(self, criterion_ids: Sequence[str]) -> int:
-        """Remove every model's predictions for these criteria, as after a change of their wording. Returns how many."""
-        with self.write() as db:
-            cursor = db.conn.execute(
-                "DELETE FROM main.prediction WHERE criterion_id IN (SELECT value FROM json_each(?))",
-                [json.dumps(list(criterion_ids))],
-            )
-            return cursor.rowcount
+        """Remove every model's predictions for these criteria, as after a change of their wording. Returns how many.
+
+        In short transactions, so that no save waits for a million rows: called again, it removes what is left.
+        """
+        removed = 0
+        for model_version in self._predicting_models():
+            for criterion_id in criterion_ids:
+                values, gone = [model_version, criterion_id, FORGOTTEN_AT_ONCE], FORGOTTEN_AT_ONCE
+                while gone == FORGOTTEN_AT_ONCE:
+                    with self.write() as db:
+                        gone = db.conn.execute(_FORGET_SOME, values).rowcount
+                        db.conn.execute(_TELL_FORGOTTEN)
+                    removed += gone
+        return removed
+
+    def _predicting_models(self) -> list[str]:
+        """Whatever a prediction stands under, looked up one after the other in the index."""
+        found: list[str] = []
+        with self.read() as db:
+            while True:
+                row = db.execute(
+                    "SELECT model_version FROM main.prediction WHERE model_version > ? ORDER BY model_version LIMIT 1",
+                    [found[-1] if found else ""],
+                ).fetchone()
+                if row is None:
+                    return found
+                found.append(row[0])
 
     def forget_model_predictions(self, model_version: str) -> int:
         """Remove everything that the model version has predicted, as when it is deleted. Returns how many."""
@@ -73,23 +110,37 @@ class PredictionStore(Connections):
     def posts_without_prediction(
         self, model_version: str, criterion_ids: Sequence[str], *, limit: int, only_unreviewed: bool = False
     ) -> list[str]:
-        """Ids of posts that lack this model's prediction for at least one of the criteria, oldest import first."""
-        reviewed = (
-            "AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id AND h.verdict IS NOT NULL)"
+        """Ids of posts that lack this model's prediction for at least one of the criteria, oldest import first.
+
+        The posts before the first of them are passed over the next time, unless some of them may lack one again.
+        """
+        lacks = (
+            "(SELECT count(*) FROM prediction p WHERE p.post_id = post.id AND p.model_version = :model"
+            " AND p.criterion_id IN (SELECT value FROM json_each(:criteria))) < :needed"
         )
-        with self.read() as db:
-            rows = db.query(
-                "SELECT id FROM post WHERE (SELECT count(*) FROM prediction p WHERE p.post_id = post.id"
-                " AND p.model_version = :model AND p.criterion_id IN (SELECT value FROM json_each(:criteria))) < :needed"
-                f" {reviewed if only_unreviewed else ''} ORDER BY number LIMIT :limit",
-                {
-                    "model": model_version,
-                    "criteria": json.dumps(list(criterion_ids)),
-                    "needed": len(criterion_ids),
-                    "limit": limit,
-                },
+        if only_unreviewed:
+            lacks += (
+                " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id AND h.verdict IS NOT NULL)"
             )
-            return [row["id"] for row in rows]
+        values = {
+            "model": model_version,
+            "criteria": json.dumps(list(criterion_ids)),
+            "needed": len(criterion_ids),
+            "limit": limit,
+        }
+        key = (model_version, tuple(criterion_ids), only_unreviewed)
+        with self.read() as db:
+            changes = db.execute(_MAY_LACK_AGAIN).fetchone()[0]
+            before, after = self._read_up_to.get(key, (changes, -1))
+            if before != changes:
+                after = -1
+            rows = db.execute(
+                f"SELECT id, number FROM post WHERE number > :after AND {lacks} ORDER BY number LIMIT :limit",
+                {**values, "after": after},
+            ).fetchall()
+            last = db.execute("SELECT ifnull(max(number), -1) FROM post").fetchone()[0]
+        self._read_up_to[key] = (changes, rows[0][1] - 1 if rows else last)
+        return [row[0] for row in rows]
 
     # --- model versions
 

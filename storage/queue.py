@@ -22,10 +22,10 @@ from storage.records import InvalidRecord, Split, utc_now
 
 __all__ = ["QueueCount", "QueueFilter", "QueueItem", "QueueOrder", "QueueStore", "ReviewState", "fts_query"]
 
-FEW_POSTS = 5000
+FEW_POSTS = 2000
 """A filter that finds up to here has its posts looked up and sorted; with more of them, a walk meets one soon."""
 QUEUE_SECONDS = 5.0
-COUNTED = 10_000
+COUNTED = 1000
 _PAGE = 50  # posts that are looked up at once for a reviewer's next ones
 _CHECKED = 16  # of them are looked at again at once, before one is given out
 _KEPT_QUEUES = 500
@@ -164,6 +164,10 @@ class QueueStore(Connections):
             if start is not None:
                 rows = db.execute(asked.collect_sql(start), asked.values)
                 return QueueCount(len({row[0] for row in rows}))
+            once = next((s for s in asked.starts if not s.repeats), None)
+            if once is not None:
+                count = db.execute(asked.count_from_sql(once), {**asked.values, "limit": most}).fetchone()[0]
+                return QueueCount(count, at_least=count >= most)
             count = 0
             for walk in asked.walks:
                 if count < most and (walk is not NOT_READ or posts_not_read(db, asked.values["model"])):

@@ -127,6 +127,7 @@ class Start:
     table: str
     where: str
     joined: str
+    repeats: bool = False  # whether it may give a post more than once
 
     def source(self, joins: str) -> str:
         return f"{self.table} CROSS JOIN main.post AS post ON {self.joined} {joins}"
@@ -171,6 +172,13 @@ class QueuePlan:
         columns = ", ".join(column for walk in self.walks for column in walk.columns)
         where = " AND ".join([start.where, *self.conditions])
         return f"SELECT post.id, {columns} FROM {start.source(' '.join(joins))} WHERE {where}".replace("@id", "post.id")
+
+    def count_from_sql(self, start: Start) -> str:
+        """How many posts of the start fit, counted up to :limit; of one that gives each post once."""
+        joins = f"LEFT JOIN post_score AS s ON {_SCORE_OF_POST}" if _needs_score(self.conditions) else ""
+        where = " AND ".join([start.where, *self.conditions])
+        fits = f"SELECT 1 FROM {start.source(joins)} WHERE {where} LIMIT :limit"
+        return f"SELECT count(*) FROM ({fits})".replace("@id", "post.id")
 
     def check_sql(self) -> str:
         """Those of the posts :ids (JSON) that fit."""
@@ -287,7 +295,7 @@ def _answers(wanted: QueueFilter, criteria: int) -> Looked:
     where += " AND h.criterion_id = :criterion" if wanted.criterion else ""
     where += " AND h.reviewer = :reviewer" if wanted.reviewer else ""
     index = "annotation_head_reviewer" if wanted.reviewer else "annotation_head_verdict"
-    start = Start(f"main.annotation_head AS h INDEXED BY {index}", where, "post.id = h.post_id")
+    start = Start(f"main.annotation_head AS h INDEXED BY {index}", where, "post.id = h.post_id", repeats=True)
     return [f"EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.post_id = @id AND {where})"], [start]
 
 

@@ -298,9 +298,8 @@ class ModelService:
         if now == seen:
             return
         changed = [cid for cid, fingerprint in now.items() if seen.get(cid, fingerprint) != fingerprint]
-        with self._store.write():
-            self._store.forget_predictions(changed)
-            self._store.set_setting(CRITERIA_SEEN, now)
+        self._store.forget_predictions(changed)
+        self._store.set_setting(CRITERIA_SEEN, now)  # at last: who is stopped before it forgets them again
         self._ahead_seen = None
 
     def _predict_ahead(self) -> bool:

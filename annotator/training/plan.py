@@ -116,17 +116,25 @@ def plan_training(store: Store) -> Plan:
     """The plan for a training on the gold of this moment."""
     criteria = store.criteria()
     active = store.active_model()
-    gold = usable_gold(store, criteria)
+    in_use = {c.id for c in criteria}
+    settled, undecided = store.gold_and_open()
+    gold = [g for g in settled if g.criterion_id in in_use]
     since = trained_up_to(store)
     new = [g for g in gold if (g.annotation.id or 0) > since]
-    posts = {split: len(found) for split, found in by_split(gold_examples(store, gold)).items()}
+    posts = store.count_by_split(sorted({g.post_id for g in gold}))
     plans = tuple(_criterion_plan(c.id, c.name, [g for g in gold if g.criterion_id == c.id], since) for c in criteria)
     return Plan(
         active=active,
         criteria=plans,
         posts=posts,
         new_posts=len({g.post_id for g in new}),
-        left_out=tuple(left_out(store, len(gold), {c.id for c in criteria})),
+        left_out=tuple(
+            _left_out(
+                store,
+                undecided=sum(group[0].criterion_id in in_use for group in undecided),
+                retired=len(settled) - len(gold),
+            )
+        ),
         replay=replay_words(store, active),
         obstacle=""
         if posts[Split.TRAIN]
@@ -146,14 +154,12 @@ def trained_up_to(store: Store) -> int:
     return newest
 
 
-def left_out(store: Store, used: int, criteria: set[str]) -> list[LeftOut]:
-    """Reviewed answers that are not gold, by reason."""
+def _left_out(store: Store, *, undecided: int, retired: int) -> list[LeftOut]:
+    """Reviewed answers that are not gold, by reason. undecided: pairs of post and criterion; retired: gold of criteria not in use."""
     counts = store.verdict_counts()
     unsure = sum(by_verdict.get(str(Verdict.UNSURE), 0) for by_verdict in counts.values())
-    open_pairs = sum(1 for group in store.to_adjudicate() if group[0].criterion_id in criteria)
-    retired = sum(1 for g in store.gold() if g.criterion_id not in criteria)
     found = [
-        LeftOut("the reviewers disagree and nobody has adjudicated", open_pairs),
+        LeftOut("the reviewers disagree and nobody has adjudicated", undecided),
         LeftOut("the verdict is unsure", unsure),
         LeftOut("the criterion is no longer in use", retired),
     ]
