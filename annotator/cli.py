@@ -52,6 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def start() -> int:
+    """The command named as the distribution: `uvx evidence-annotator` serves the app; with arguments it is `evidence`."""
+    return main(sys.argv[1:] or ["serve"])
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands, without importing what they need."""
     result = argparse.ArgumentParser(

@@ -11,11 +11,12 @@ from annotator.settings import table
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")
 
 
-def section(name: str) -> str:
+def section(name: str, text: str = README) -> str:
     """What stands between the marks `<!-- name -->` and `<!-- /name -->`."""
-    return README.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0].strip()
+    return text.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0].strip()
 
 
 def settings_table() -> str:
@@ -38,7 +39,7 @@ def commands_table() -> str:
 
 
 def test_the_settings_table_lists_every_setting_as_the_program_knows_it() -> None:
-    assert section("settings") == settings_table()
+    assert section("settings", SETTINGS) == settings_table()
 
 
 def test_the_command_table_lists_every_command() -> None:

@@ -1,6 +1,7 @@
-"""`evidence predict`: evidence for every post of a file, one line per post and criterion.
+"""`evidence predict`: evidence for every post of a file, one line per post and criterion; or of every file of a folder.
 
-Memory does not grow with the file, and a run that was killed is gone on with by the same command: see `encoder.bulk`.
+Memory does not grow with the file, and a run that was killed is gone on with by the same command: see `encoder.bulk`. The files
+of a folder are predicted by several processes or on a Ray cluster: see `encoder.parts`.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotator.commands.common import Subparsers, add_model, criteria_of, model_of, report, say, settings_of
+from annotator.commands.common import Subparsers, UsageError, add_model, criteria_of, model_of, report, say, settings_of
 
 
 def add(commands: Subparsers) -> None:
     parser = commands.add_parser("predict", help="mark evidence in every post of a file")
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="posts: JSON Lines, CSV, Parquet, ... with post_id and text"
+        "file", type=Path, metavar="FILE", help="posts: JSON Lines, CSV, Parquet, ... or a folder of such files"
     )
     parser.add_argument("--output", required=True, type=Path, metavar="OUT.jsonl", help="where the predictions go")
     parser.add_argument(
@@ -27,11 +28,59 @@ def add(commands: Subparsers) -> None:
         "--threshold", type=float, metavar="SCORE", help="least score of a span (default: the model's own)"
     )
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="inputs at once (default: 16)")
+    of_a_folder = parser.add_argument_group("a folder of files")
+    of_a_folder.add_argument(
+        "--engine", default="local", choices=["local", "ray"], help="processes of this machine, or Ray (default: local)"
+    )
+    of_a_folder.add_argument("--workers", type=int, default=1, metavar="N", help="models at once (default: 1)")
+    of_a_folder.add_argument("--address", metavar="ADDRESS", help="of a Ray cluster (default: one on this machine)")
     add_model(parser)
     parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int | None:
+    if arguments.file.is_dir():
+        return _run_parts(arguments)
+    if arguments.engine != "local" or arguments.address:
+        raise UsageError("--engine and --address are for a folder of files; cut the file into parts first.")
+    return _run_file(arguments)
+
+
+def _run_parts(arguments: argparse.Namespace) -> int:
+    """Every file of the folder; exit code 1 if one of them is missing at the end."""
+    from dataclasses import asdict
+
+    from encoder.parts import PartsJob, predict_parts
+
+    settings = settings_of(arguments)
+    source, version = model_of(arguments)
+    job = PartsJob(
+        output=str(arguments.output.absolute()),
+        model=source,
+        version=version,
+        criteria=tuple(criteria_of(arguments)),
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=arguments.threads or 1,
+        scoring=arguments.mode,
+        batch_size=arguments.batch_size,
+        threshold=arguments.threshold,
+    )
+    found = []
+    for part in predict_parts(
+        arguments.file, job, engine=arguments.engine, workers=max(1, arguments.workers), address=arguments.address
+    ):
+        found.append(part)
+        say(f"{part.part}: {part.error or f'{part.posts} posts, {part.spans} spans'}")
+    failed = [part for part in found if part.error]
+    totals = {name: sum(getattr(part, name) for part in found) for name in ("posts", "spans", "rejected", "resumed")}
+    report({**totals, "model": version, "parts": [asdict(p) for p in sorted(found, key=lambda p: p.part)]})
+    if failed:
+        say(f"{len(failed)} of {len(found)} files are missing; the others are done. Run the command again to go on.")
+    return 1 if failed else 0
+
+
+def _run_file(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from encoder.bulk import RejectedRow, predict_posts, read_posts

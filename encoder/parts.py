@@ -1,0 +1,197 @@
+"""Predictions for a folder of files of posts, one file at a time, on several processes or on a cluster that is there already.
+
+Each file (a part) is predicted by itself, as `encoder.bulk` does it: the same bytes whichever engine ran it and however often it was
+stopped. A part that is done has a mark beside the outputs; running the same command again goes on with the others. A part that
+cannot be read is reported and holds up nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from encoder.bulk import predict_posts, read_posts
+from encoder.errors import EncoderError
+from storage.files import replacing
+from storage.records import Criterion, EvidenceError
+
+if TYPE_CHECKING:
+    from encoder.predict import Predictor
+
+SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+DONE = ".done"
+
+
+@dataclass(frozen=True, slots=True)
+class PartsJob:
+    """All that a worker needs, on whatever machine: what `Predictor.load` takes, the criteria, and where outputs go."""
+
+    output: str
+    model: str
+    version: str
+    criteria: tuple[Criterion, ...]
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int | None = None
+    scoring: str = "auto"
+    batch_size: int = 16
+    threshold: float | None = None
+
+    def to_mark(self) -> dict[str, Any]:
+        """What the output depends on."""
+        return {
+            "model": self.version,
+            "criteria": [[c.id, c.text] for c in self.criteria],
+            "threshold": self.threshold,
+            "scoring": self.scoring,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """One part. resumed: an earlier run had done it. rejected: rows that were left out. error: why it is missing, '' if it is not."""
+
+    part: str
+    posts: int = 0
+    spans: int = 0
+    rejected: int = 0
+    resumed: bool = False
+    error: str = ""
+
+
+class PartPredictor:
+    """What a worker holds: the model, loaded with the first part that needs it."""
+
+    def __init__(self, job: PartsJob) -> None:
+        self._job = job
+        self._predictor: Predictor | None = None
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """As Ray Data calls it: a batch of rows with a column `part`, and rows of PartResult's fields back."""
+        found = [asdict(self.predict(Path(part))) for part in batch["part"]]
+        return {name: [row[name] for row in found] for name in PartResult.__dataclass_fields__}
+
+    def predict(self, part: Path) -> PartResult:
+        """Predict one file, unless that was done before. Never raises for what is wrong with the file."""
+        folder = Path(self._job.output)
+        mark = folder / DONE / f"{part.name}.json"
+        try:
+            state = {"size": part.stat().st_size, "job": self._job.to_mark()}
+            if mark.exists():
+                known = json.loads(mark.read_text("utf-8"))
+                if known["state"] == state and output_of(folder, part).exists():
+                    return PartResult(part.name, **known["found"], resumed=True)
+            found = predict_posts(
+                read_posts(part),
+                self._job.criteria,
+                self._model(),
+                output_of(folder, part),
+                batch_size=self._job.batch_size,
+                threshold=self._job.threshold,
+            )
+            counts = {"posts": found.posts, "spans": found.spans, "rejected": len(found.rejected)}
+            with replacing(mark) as temporary:
+                temporary.write_text(json.dumps({"state": state, "found": counts}), "utf-8")
+        except EvidenceError as error:
+            return PartResult(part.name, error=str(error))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            return PartResult(part.name, error=f"{part.name} cannot be read: {reason}.")
+        return PartResult(part.name, **counts)
+
+    def _model(self) -> Predictor:
+        if self._predictor is None:
+            from encoder.predict import Predictor
+
+            job = self._job
+            self._predictor = Predictor.load(
+                job.model,
+                version=job.version,
+                device=job.device,
+                dtype=job.dtype,
+                threads=job.threads,
+                scoring=job.scoring,
+            )
+        return self._predictor
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The files of posts in a folder, in order of their names. Raises EncoderError if there is none, or two have one name."""
+    parts = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+    if not parts:
+        raise EncoderError(f"{folder} holds no file of posts ({', '.join(SUFFIXES)}).")
+    return parts
+
+
+def output_of(folder: Path, part: Path) -> Path:
+    """Where the predictions of a part go."""
+    return folder / f"{part.name}.predictions.jsonl"
+
+
+def predict_parts(
+    folder: Path, job: PartsJob, *, engine: str = "local", workers: int = 1, address: str | None = None
+) -> Iterator[PartResult]:
+    """Predict every part of `folder`, yielding each as it ends.
+
+    engine: local (processes of this machine) or ray (a cluster at `address`, else one on this machine; workers share a file system).
+    Raises EncoderError if the folder holds no part, the output cannot be made, or the engine is not installed.
+    """
+    parts = parts_of(folder)
+    try:
+        (Path(job.output) / DONE).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EncoderError(f"{job.output} cannot be written: {error.strerror}.") from error
+    if engine == "ray":
+        yield from _on_ray(parts, job, workers, address)
+    else:
+        yield from _on_processes(parts, job, workers)
+
+
+_worker: PartPredictor | None = None  # of a local process
+
+
+def _begin(job: PartsJob) -> None:
+    global _worker
+    _worker = PartPredictor(job)
+
+
+def _predict(part: Path) -> PartResult:
+    assert _worker is not None
+    return _worker.predict(part)
+
+
+def _on_processes(parts: Sequence[Path], job: PartsJob, workers: int) -> Iterator[PartResult]:
+    spawned = multiprocessing.get_context("spawn")  # a forked copy of PyTorch's threads hangs
+    with ProcessPoolExecutor(workers, mp_context=spawned, initializer=_begin, initargs=(job,)) as pool:
+        waiting = {pool.submit(_predict, part): part for part in parts}
+        for ended in as_completed(waiting):
+            try:
+                yield ended.result()
+            except BrokenProcessPool:
+                yield PartResult(
+                    waiting[ended].name, error="A process ended (killed, or out of memory). Run again to go on."
+                )
+
+
+def _on_ray(parts: Sequence[Path], job: PartsJob, workers: int, address: str | None) -> Iterator[PartResult]:
+    try:
+        import ray
+    except ImportError as error:
+        raise EncoderError('The engine ray needs its package: pip install "evidence-annotator[ray]".') from error
+    try:
+        ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+    except (ConnectionError, ValueError) as error:
+        raise EncoderError(f"The Ray cluster {address or ''} cannot be reached: {error}") from error
+    try:
+        rows = ray.data.from_items([{"part": str(part.absolute())} for part in parts], override_num_blocks=len(parts))
+        found = rows.map_batches(PartPredictor, fn_constructor_args=(job,), concurrency=workers, batch_size=1)
+        for row in found.iter_rows():
+            yield PartResult(**row)
+    finally:
+        ray.shutdown()
