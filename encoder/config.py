@@ -72,6 +72,7 @@ class EncoderConfig(_Json):
     pooling, pooling_k: how a post becomes one vector for the post-level head.
     head_size: width of the criterion x token products, None for the smaller of the hidden size and 256.
     known_criteria: ids that the model was trained on, in the order of their id vectors; None if it answers any criterion.
+    causal_layers: how many of the lowest layers stay causal, as they were pretrained; 0 to let all see both ways.
     wide_buckets: size of the hashed n-gram table beside the encoder; 0 for none.
     thresholds: probability from which a sentence is shown, per criterion id; default_threshold for the others.
     temperature: the logits are divided by it before the sigmoid.
@@ -93,6 +94,7 @@ class EncoderConfig(_Json):
     instruction: str = "Extract the evidence sentence that supports the diagnostic criterion."
     prompt_tokens: tuple[str, ...] = PROMPT_TOKENS
     known_criteria: tuple[str, ...] | None = None
+    causal_layers: int = 0
     wide_buckets: int = 0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     default_threshold: float = 0.5
@@ -112,6 +114,7 @@ class EncoderConfig(_Json):
         _at_least("window_tokens", self.window_tokens, 8)
         _at_least("stride_tokens", self.stride_tokens, 0)
         _at_least("max_span_tokens", self.max_span_tokens, 1)
+        _at_least("causal_layers", self.causal_layers, 0)
         _at_least("wide_buckets", self.wide_buckets, 0)
         if self.head_size is not None:
             _at_least("head_size", self.head_size, 1)

@@ -224,7 +224,9 @@ def _backbone(directory: Path, options: LoadOptions, config: EncoderConfig) -> t
     _check_weights(directory)
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    attention = choose_attention(options.attention, family, device, dtype, packed=config.scoring == "packed")
+    attention = choose_attention(
+        options.attention, family, device, dtype, own_masks=config.scoring == "packed" or config.causal_layers > 0
+    )
     keywords: dict[str, Any] = {
         "dtype": dtype,
         "attn_implementation": attention,

@@ -174,14 +174,16 @@ def choose_dtype(dtype: str, device: str) -> torch.dtype:
     return named[dtype]
 
 
-def choose_attention(attention: str, family: Family, device: str, dtype: torch.dtype, *, packed: bool = False) -> str:
+def choose_attention(
+    attention: str, family: Family, device: str, dtype: torch.dtype, *, own_masks: bool = False
+) -> str:
     """The best implementation that is right for the family, the device and the input. Raises ModelUnusable."""
     import torch
 
-    usable = [a for a in family.attention if not (packed and a in ("flash_attention_2", "flex_attention"))]
+    usable = [a for a in family.attention if not (own_masks and a in ("flash_attention_2", "flex_attention"))]
     if attention != "auto":
         if attention not in usable:
-            kind = "packed inputs of " if packed else ""
+            kind = "masks of our own for " if own_masks else ""
             raise ModelUnusable(f"Attention {attention!r} cannot compute {kind}{family.name}; use {', '.join(usable)}.")
         return attention
     on_gpu = device.startswith("cuda") or device == "spread"

@@ -19,6 +19,7 @@ from encoder.network.families import Family, sliding_reach
 from encoder.network.heads import LinearHeads, PairHeads, Pool, Scores, masked_mean, sentence_means
 from encoder.network.losses import Losses, LossWeights, joint_loss, softmax_loss
 from encoder.network.packing import additive, pack, packed_mask
+from encoder.network.unmasking import keep_causal
 from encoder.network.wide import HashedNgrams
 from encoder.text.prompts import Prompts
 from encoder.text.tokenizer import TextTokenizer
@@ -55,6 +56,7 @@ class EvidenceEncoder(nn.Module):
         config.validate()
         self.config, self.family, self.tokenizer = config, family, tokenizer
         add_prompt_tokens(backbone, tokenizer, config)
+        keep_causal(backbone, config.causal_layers)
         self.backbone = backbone
         self.heads = Heads(config, self.hidden_size).to(self.device)
         self.loss_weights = LossWeights()

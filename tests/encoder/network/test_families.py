@@ -145,15 +145,15 @@ def test_attention_is_chosen_for_the_family_and_the_input() -> None:
     assert choose_attention("auto", TABLE["gemma3_text"], "cpu", torch.float32) == "sdpa"
     with pytest.raises(ModelUnusable, match="cannot compute Gemma 2; use eager"):
         choose_attention("sdpa", TABLE["gemma2"], "cpu", torch.float32)
-    with pytest.raises(ModelUnusable, match="packed inputs of Gemma 3; use sdpa, eager"):
-        choose_attention("flex_attention", TABLE["gemma3_text"], "cpu", torch.float32, packed=True)
+    with pytest.raises(ModelUnusable, match="masks of our own for Gemma 3; use sdpa, eager"):
+        choose_attention("flex_attention", TABLE["gemma3_text"], "cpu", torch.float32, own_masks=True)
 
 
 def test_flash_attention_is_taken_on_a_gpu_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name == "flash_attn" else None)
     assert choose_attention("auto", TABLE["gemma2"], "cuda", torch.bfloat16) == "flash_attention_2"
     assert choose_attention("auto", TABLE["gemma4_text"], "cuda", torch.bfloat16) == "sdpa"
-    assert choose_attention("auto", TABLE["gemma3_text"], "cuda", torch.bfloat16, packed=True) == "sdpa"
+    assert choose_attention("auto", TABLE["gemma3_text"], "cuda", torch.bfloat16, own_masks=True) == "sdpa"
     assert choose_attention("auto", TABLE["gemma3_text"], "cpu", torch.float32) == "sdpa"
 
 
