@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from encoder.network.lora import read_adapter
 
 from encoder.bundled import corpus
 from encoder.config import EncoderConfig
 from encoder.network.checkpoints import LoadOptions, load_encoder, save_encoder
 from encoder.network.hub import resolve
+from encoder.network.lora import read_adapter
 from encoder.network.model import EvidenceEncoder
 from recipes.bundled_model.build import read_wordings
 from recipes.bundled_model.measure import calibrated_config

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from encoder.network.lora import round_to_bf16
 from torch import Tensor, nn
 
+from encoder.network.lora import round_to_bf16
 from encoder.network.model import EvidenceEncoder
 
 

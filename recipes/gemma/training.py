@@ -15,17 +15,17 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from encoder.network.lora import Adapter, replace
-from storage.files import replacing
 from torch import Tensor, nn
 
 from encoder.errors import ModelUnusable
 from encoder.network.batching import Batcher
+from encoder.network.lora import Adapter, replace
 from encoder.network.model import EvidenceEncoder
 from recipes.gemma import plan
 from recipes.gemma.heads import PlainHeads, loss_of
 from recipes.gemma.layers import SplitBackbone
 from recipes.gemma.low_rank import LowRank, add_low_rank
+from storage.files import replacing
 
 STATE_FILE = "state.safetensors"
 _PROGRESS_FILE, _LOG_FILE = "progress.json", "log.jsonl"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from encoder.network.lora import merge, read_adapter
 
+from encoder.network.lora import merge, read_adapter
 from encoder.network.model import EvidenceEncoder
 from recipes.gemma.layers import SplitBackbone
 from recipes.gemma.low_rank import add_low_rank, into_peft

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from encoder.network.lora import read_adapter
 
 from encoder.bundled.corpus import CRITERIA, read_items, read_posts
 from encoder.config import EncoderConfig
 from encoder.errors import ModelUnusable
 from encoder.network.checkpoints import LoadOptions, load_encoder
+from encoder.network.lora import read_adapter
 from encoder.predict import Predictor
 from recipes.gemma import dev, plan
 from recipes.gemma.build import finish
