@@ -80,12 +80,19 @@ def calibration_groups(items: Sequence[Item], posts: Sequence[Example]) -> list[
 def calibrated_config(
     encoder: EvidenceEncoder, groups: Sequence[Sequence[Example]], criteria: Sequence[Criterion]
 ) -> tuple[EncoderConfig, Calibrated]:
-    """The encoder's config with temperature and thresholds fitted on the examples.
+    """The encoder's config with temperature and thresholds fitted on the examples; see `fitted_config`."""
+    scored = [score_sentences(encoder, group, criteria) for group in groups if group]
+    return fitted_config(encoder.config, scored, criteria)
+
+
+def fitted_config(
+    config: EncoderConfig, scored: Sequence[Scored], criteria: Sequence[Criterion]
+) -> tuple[EncoderConfig, Calibrated]:
+    """The config with temperature and thresholds fitted on the scores of some groups of examples.
 
     Each group counts as much as the others for the thresholds, however much evidence it has: a threshold that suits short passages,
     of which half are evidence, marks too much in a whole post, of which a sixth is.
     """
-    scored = [score_sentences(encoder, group, criteria) for group in groups if group]
     logits, gold = (np.concatenate([getattr(s, name) for s in scored]) for name in ("logits", "gold"))
     fair_share = gold.sum() / len(scored)
     mass = np.concatenate([np.full(len(s.gold), fair_share / max(1, s.gold.sum())) for s in scored])
@@ -97,7 +104,7 @@ def calibrated_config(
         weights=mass,
     )
     assert found is not None, "dev has no evidence to calibrate on"
-    changed = encoder.config.changed(
+    changed = config.changed(
         temperature=found.temperature, thresholds=dict(found.thresholds), default_threshold=found.default_threshold
     )
     return changed, found

@@ -2,13 +2,13 @@
 
 1. The lowest layers of Gemma 3 270M stay causal, the others see both ways. Products of low rank are learned on the corpus'
 passages and whole posts for the minutes given, first beside the upper layers, then beside all. 2. The heads are folded into the
-product's. 3. Temperature and thresholds are fitted on the dev voices. Test voices and test posts are not read here.
+product's. 3. An n-gram table is fitted and weighed on the dev voices, as temperature and thresholds are. Test voices and test
+posts are not read here.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import fields
@@ -25,12 +25,13 @@ from encoder.network.hub import resolve
 from encoder.network.lora import read_adapter
 from encoder.network.model import EvidenceEncoder
 from recipes.bundled_model.build import read_wordings
-from recipes.bundled_model.measure import calibrated_config
+from recipes.bundled_model.measure import fitted_config, score_sentences
 from recipes.gemma import dev
 from recipes.gemma.heads import PlainHeads, fold, unfold
 from recipes.gemma.layers import SplitBackbone
 from recipes.gemma.low_rank import into_peft
 from recipes.gemma.plan import Material
+from recipes.gemma.table import FittedTable, fitted_table, put_into, weighed
 from recipes.gemma.training import Settings, Training
 from storage.records import Criterion
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+        options.meeting = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     torch.multiprocessing.spawn(train, (options,), nprocs=options.processes)
 
 
@@ -58,7 +59,7 @@ def train(process: int, options: argparse.Namespace) -> None:
     """One process of the run; the first one also writes the model."""
     torch.set_num_threads(options.threads)
     if options.processes > 1:
-        dist.init_process_group("gloo", rank=process, world_size=options.processes)
+        dist.init_process_group("gloo", init_method=options.meeting, rank=process, world_size=options.processes)
     settings = Settings(**{f.name: getattr(options, f.name) for f in fields(Settings)})
     encoder = new_encoder(options.base, settings.causal)
     sample = dev.DevSample.draw(options.dev_passages, options.dev_posts)
@@ -75,7 +76,7 @@ def train(process: int, options: argparse.Namespace) -> None:
     training.run()
     if process == 0:
         calibrate = dev.DevSample.draw(options.calibrate_passages, options.calibrate_posts)
-        finish(training, settings, calibrate, options.output, wordings=read_wordings())
+        finish(training, settings, calibrate, options.output, wordings=read_wordings(), table=fitted_table())
 
 
 def new_encoder(base: str, causal: int) -> EvidenceEncoder:
@@ -98,13 +99,24 @@ def finish(
     output: Path,
     *,
     wordings: Sequence[Sequence[Criterion]],
+    table: FittedTable,
 ) -> None:
-    """Round, fold, calibrate and save what was trained as an adapter. wordings: of the criteria, the default one first."""
+    """Round, fold, add the n-gram table, calibrate, and save what was trained as an adapter.
+
+    wordings: of the criteria, the default one first.
+    """
     encoder = training.encoder
     into_peft(encoder, training.products, rank=settings.rank, alpha=settings.alpha)
     encoder.replaced = ("norm.weight",)
     fold(encoder, training.heads, wordings)
-    encoder.config, _ = calibrated_config(encoder, [sample.passages, sample.posts], wordings[0])
+    groups = [sample.passages, sample.posts]
+    own = [score_sentences(encoder, group, wordings[0]) for group in groups]
+    weight, scored = weighed(table, groups, own)
+    put_into(encoder, table, weight)
+    encoder.config, found = fitted_config(encoder.config, scored, wordings[0])
+    print(
+        f"n-gram table with weight {weight:g}, temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}"
+    )
     save_encoder(encoder, output)
 
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from encoder.errors import ModelUnusable
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.lora import read_adapter
 from encoder.predict import Predictor
+from recipes.bundled_model.linear import FittedTable, fit_table
 from recipes.gemma import dev, plan
 from recipes.gemma.build import finish
 from recipes.gemma.heads import PlainHeads, unfold
@@ -25,6 +27,12 @@ from tests.encoder.tiny import save_checkpoint
 
 ASKED = [Criterion(c, c, f"The writer says {c.lower()}.", position=n) for n, c in enumerate(CRITERIA)]
 SETTINGS = Settings(tokens=120, causal=1, rank=2, alpha=2.0)
+
+
+def a_table() -> FittedTable:
+    items = read_items()[:200]
+    labels = np.array([[float(c in item.labels) for c in CRITERIA] for item in items], np.float32)
+    return fit_table([item.text for item in items], labels, 512)
 
 
 def a_training(base: Path, work: Path, **changes: object) -> Training:
@@ -61,17 +69,14 @@ def test_what_is_finished_is_an_adapter_that_the_product_serves_as_it_was_traine
     base = save_checkpoint("gemma3", tmp_path / "base")
     training = a_training(base, tmp_path / "work", max_steps=3)
     training.run()
-    finish(training, SETTINGS, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED])
+    finish(training, SETTINGS, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED], table=a_table())
     predictor = Predictor.load(tmp_path / "model", device="cpu")
     assert predictor.config.adapter
     assert predictor.config.causal_layers == 1
     assert set(predictor.config.thresholds) == set(CRITERIA)
-    post = Post("p", "I have not slept for days. The dog is well.")
-    found = predictor.encoder.score(
-        predictor.encoder.batcher(ASKED).batch(training.batcher.rows(training.batcher.read(post)))
-    )
-    batch = training.batcher.batch(training.batcher.rows(training.batcher.read(post)))
-    own = training.encoder.score(batch)
+    batcher = predictor.encoder.batcher(ASKED)
+    batch = batcher.batch(batcher.rows(batcher.read(Post("p", "I have not slept for days. The dog is well."))))
+    found, own = predictor.encoder.score(batch), training.encoder.score(batch)
     torch.testing.assert_close(found.sentences, own.sentences, atol=1e-2, rtol=1e-2)
 
 
@@ -79,8 +84,9 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_made(tmp_path: Path) -> No
     base = save_checkpoint("gemma3", tmp_path / "base")
     first = a_training(base, tmp_path / "work", max_steps=3)
     first.run()
-    finish(first, SETTINGS, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED])
+    finish(first, SETTINGS, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED], table=a_table())
     earlier = load_encoder(tmp_path / "model", LoadOptions("cpu", "float32"))
+    earlier.heads.wide = None  # fitted anew at the end of each run
     second = a_training(base, tmp_path / "more")
     second.start_from(read_adapter(tmp_path / "model"), unfold(earlier, ASKED))
     batch = second.batcher.batch(second.material.rows[:5])
