@@ -1,17 +1,15 @@
-"""Annotations in the store: append-only saves, history, gold."""
+"""Annotations in the store: append-only saves and their history."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from storage.connection import PENDING, Connections
-from storage.gold import gold_of
 from storage.heads import replace_heads
-from storage.records import Annotation, Conflict, Gold, NotFound, Role, Split, utc_now
+from storage.records import Annotation, Conflict, NotFound, utc_now
 from storage.rows import annotated_json, annotation_from_row, spans_json
 
 INSERT_ANNOTATION = """
@@ -19,10 +17,6 @@ INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, re
     undecided, note, seconds, model_version, restored_from, undoes, import_id, bulk, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_OF_SEVERAL = (
-    "SELECT post_id, criterion_id FROM annotation_head WHERE verdict IS NOT NULL"
-    " GROUP BY post_id, criterion_id HAVING count(*) > 1 ORDER BY post_id, criterion_id"
-)
 _NEW_HEAD = replace_heads("main.annotation a WHERE a.id = ?")
 
 
@@ -129,22 +123,6 @@ class AnnotationStore(Connections):
             yield from (annotation_from_row(row) for row in rows)
             last = rows[-1]["id"]
 
-    def gold(self, *, split: Split | None = None, post_ids: Sequence[str] | None = None) -> list[Gold]:
-        """The gold answers, in order of post id and criterion id. Training and export both read this.
-
-        split: only posts of that split. post_ids: only these posts.
-        """
-        return [gold for gold, _ in self._judged(split=split, post_ids=post_ids) if gold is not None]
-
-    def gold_and_open(self) -> tuple[list[Gold], list[list[Annotation]]]:
-        """The gold answers, and the latest annotations of each (post, criterion) whose reviewers do not agree yet."""
-        found = list(self._judged())
-        return [gold for gold, _ in found if gold is not None], [g for gold, g in found if gold is None and _several(g)]
-
-    def to_adjudicate(self) -> list[list[Annotation]]:
-        """Latest annotations of each (post, criterion) whose reviewers do not agree yet; only those of several are read."""
-        return [group for gold, group in self._judged(of_several=True) if gold is None and _several(group)]
-
     def last_annotation_id(self) -> int:
         """The id of the newest save, 0 before the first; no save that becomes visible later has an id up to it."""
         with self.read() as db:
@@ -165,36 +143,6 @@ class AnnotationStore(Connections):
                     [annotation_id],
                 ).fetchone()[0]
             )
-
-    def _judged(
-        self, *, split: Split | None = None, post_ids: Sequence[str] | None = None, of_several: bool = False
-    ) -> Iterator[tuple[Gold | None, list[Annotation]]]:
-        """Each (post, criterion) with its gold answer, None while it is open, and its latest annotations, oldest first."""
-        heads, chosen, values = "annotation_head h", ["1"], {}
-        if of_several:
-            heads = f"({_OF_SEVERAL}) d CROSS JOIN annotation_head h ON (h.post_id, h.criterion_id) = (d.post_id, d.criterion_id)"
-        if split is not None:
-            chosen.append("(SELECT split FROM post WHERE id = h.post_id) = :split")
-            values["split"] = str(split)
-        if post_ids is not None:
-            chosen.append("h.post_id IN (SELECT value FROM json_each(:ids))")
-            values["ids"] = json.dumps(list(post_ids))
-        order = "" if of_several else "ORDER BY h.post_id, h.criterion_id"  # as the table is: nothing is sorted
-        with self.read() as db:
-            roles = {row["name"]: Role(row["role"]) for row in db.query("SELECT name, role FROM reviewer")}
-            rows = db.query(
-                f"SELECT a.* FROM {heads} CROSS JOIN main.annotation a ON a.id = h.annotation_id"
-                f" WHERE {' AND '.join(chosen)} {order}",
-                values,
-            )
-            latest = [annotation_from_row(row) for row in rows]
-        for _, group in itertools.groupby(latest, key=lambda a: (a.post_id, a.criterion_id)):
-            annotations = sorted(group, key=lambda a: a.id or 0)
-            yield gold_of(annotations, roles), annotations
-
-
-def _several(group: Sequence[Annotation]) -> bool:
-    return len({a.reviewer for a in group if a.decided}) > 1
 
 
 def _latest_revision(db: Any, annotation: Annotation, *, table: str = "annotation") -> int:

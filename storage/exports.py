@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from storage.connection import PENDING, Connections
+from storage.connection import PENDING
 from storage.formats.rows import ExportPost
 from storage.gold import gold_of
-from storage.records import Annotation, Post, Prediction, Role, Split, Verdict
+from storage.gold_answers import GoldStore
+from storage.records import Annotation, Gold, Post, Prediction, Split, Verdict
 from storage.rows import annotation_from_row, post_from_row, prediction_from_row
+from storage.team_records import Adjudication, GoldRule
 
 BATCH_POSTS = 200
 
@@ -61,7 +63,7 @@ class ExportFilter:
         )
 
 
-class ExportStore(Connections):
+class ExportStore(GoldStore):
     """Streams for exports. Call inside `read()` to see one moment of the store."""
 
     def iter_export(self, chosen: ExportFilter, *, complete: bool = False) -> Iterator[ExportPost]:
@@ -69,9 +71,8 @@ class ExportStore(Connections):
 
         Costs what is exported, not what is stored; of the posts that somebody reviewed, eight bytes each are kept.
         """
-        roles = self._roles()
         for posts in self._stored_posts(chosen) if chosen.unreviewed else self._reviewed_posts(chosen):
-            yield from self._batch(posts, chosen, roles, complete)
+            yield from self._batch(posts, chosen, complete)
 
     def _stored_posts(self, chosen: ExportFilter) -> Iterator[list[Post]]:
         last = -1
@@ -136,23 +137,35 @@ class ExportStore(Connections):
             ).fetchone()
         return int(people[0]), int(pairs[0]), int(pairs[1])
 
-    def _batch(
-        self, posts: Sequence[Post], chosen: ExportFilter, roles: Mapping[str, Role], complete: bool
-    ) -> Iterator[ExportPost]:
+    def _batch(self, posts: Sequence[Post], chosen: ExportFilter, complete: bool) -> Iterator[ExportPost]:
         ids = json.dumps([p.id for p in posts])
         revisions = self._revisions(ids, latest=not complete)
         predictions = self._predictions(ids, chosen) if complete else {}
+        decisions = self.latest_adjudications([p.id for p in posts])
+        rule = self.gold_rule()
         for post in posts:
             history = revisions.get(post.id, [])
-            answers = tuple(a for a in _answers(history, roles, chosen.answers) if chosen.takes(a))
+            latest = _latest(history)
+            gold = [g for answers in latest if (g := self._gold_of(post, answers, decisions, rule))]
+            given = [g.annotation for g in gold] if chosen.answers is Answers.GOLD else [a for of in latest for a in of]
+            answers = tuple(a for a in given if a.decided and chosen.takes(a))
             if not answers and not chosen.unreviewed:
                 continue
-            kept = tuple(a for a in history if chosen.takes(a)) if complete else ()
-            yield ExportPost(post, answers, kept, tuple(predictions.get(post.id, ())))
+            yield ExportPost(
+                post,
+                answers,
+                tuple(a for a in history if chosen.takes(a)) if complete else (),
+                tuple(predictions.get(post.id, ())),
+                gold_rules={g.criterion_id: g.rule for g in gold} if chosen.answers is Answers.GOLD else {},
+                adjudications=tuple(self.adjudications(post.id)) if complete and _decided(post, decisions) else (),
+            )
 
-    def _roles(self) -> dict[str, Role]:
-        with self.read() as db:
-            return {row["name"]: Role(row["role"]) for row in db.query("SELECT name, role FROM reviewer")}
+    @staticmethod
+    def _gold_of(
+        post: Post, answers: Sequence[Annotation], decisions: Mapping[tuple[str, str], Adjudication], rule: GoldRule
+    ) -> Gold | None:
+        key = (post.id, answers[0].criterion_id)
+        return gold_of(answers, decisions.get(key), rule=rule, text=lambda: post.text)
 
     def _revisions(self, ids: str, *, latest: bool) -> dict[str, list[Annotation]]:
         """Annotations by post id, oldest first. latest: only each reviewer's last answer to a criterion."""
@@ -186,15 +199,12 @@ class ExportStore(Connections):
         return {post_id: list(group) for post_id, group in itertools.groupby(found, key=lambda p: p.post_id)}
 
 
-def _answers(history: Sequence[Annotation], roles: Mapping[str, Role], which: Answers) -> Iterator[Annotation]:
-    """The answers of one post, by criterion, then reviewer. history: its revisions, oldest first."""
+def _latest(history: Sequence[Annotation]) -> list[list[Annotation]]:
+    """Each person's latest answer, by criterion, then person. history: the post's revisions, oldest first."""
     latest = {(a.criterion_id, a.reviewer): a for a in history}
-    ordered = [latest[key] for key in sorted(latest)]
-    for _, group in itertools.groupby(ordered, key=lambda a: a.criterion_id):
-        answers = list(group)
-        if which is Answers.LATEST:
-            yield from (a for a in answers if a.decided)
-        else:
-            gold = gold_of(answers, roles)
-            if gold is not None:
-                yield gold.annotation
+    ordered = (latest[key] for key in sorted(latest))
+    return [list(group) for _, group in itertools.groupby(ordered, key=lambda a: a.criterion_id)]
+
+
+def _decided(post: Post, decisions: Mapping[tuple[str, str], Adjudication]) -> bool:
+    return any(post_id == post.id for post_id, _ in decisions)

@@ -1,33 +1,122 @@
-"""The gold rule: which of several reviewers' answers trains and is exported. Pure functions.
+"""The gold rule: which of several people's answers trains and is exported. Pure functions; the store asks them.
 
-The adjudicator's latest annotation; else, if there is one reviewer, theirs; else, if all reviewers' latest verdicts are
-equal and (for evidence) each span overlaps one of every other's with IoU >= .5, the most recent of them; else undecided.
-`unsure` is never gold.
+The adjudication, if there is one; else, if one person answered, theirs; else, if all agree, what the project's rule makes of them; else
+nothing, until somebody adjudicates. `unsure` is never gold, nor is what cannot be decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from storage.records import Annotation, Gold, Role, Verdict
+from storage.matching import Words, match
+from storage.records import AnnotatedSpan, Annotation, Gold, Span, Verdict
+from storage.team_records import Adjudication, GoldRule, Outcome, SpanRule, Standing
 
-AGREEMENT_IOU = 0.5
+DEFAULT_RULE = GoldRule()
 
 
-def gold_of(latest: Sequence[Annotation], roles: Mapping[str, Role]) -> Gold | None:
-    """Gold for one (post, criterion), or None while it is undecided.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How the answers stand, their gold (None if there is none), and how alike they are: 1 equal, 0 nothing in common.
 
-    latest: each reviewer's latest annotation of the pair; withdrawn ones (verdict None) do not count.
-    roles: role by reviewer name; a name that is missing counts as a plain reviewer.
+    score: mean over pairs of people of 1 or 0 for verdicts and the F1 of matching spans; None with one answer.
     """
-    decided = [a for a in latest if a.verdict is not None]
-    if not decided:
+
+    standing: Standing
+    gold: Gold | None
+    score: float | None
+
+
+def gold_of(
+    latest: Sequence[Annotation],
+    adjudication: Adjudication | None = None,
+    *,
+    rule: GoldRule = DEFAULT_RULE,
+    text: Callable[[], str] = str,
+) -> Gold | None:
+    """Gold for one (post, criterion), or None while it is undecided. Arguments as `settle`."""
+    settled = settle(latest, adjudication, rule=rule, text=text)
+    return settled.gold if settled else None
+
+
+def settle(
+    latest: Sequence[Annotation],
+    adjudication: Adjudication | None = None,
+    *,
+    rule: GoldRule = DEFAULT_RULE,
+    text: Callable[[], str] = str,
+) -> Settled | None:
+    """How the answers to one (post, criterion) stand; None if there is none.
+
+    latest: each person's latest annotation; those taken back (verdict None) do not count. adjudication: the latest one.
+    text: the post's text, asked for only where spans differ.
+    """
+    decided = sorted((a for a in latest if a.verdict is not None), key=_recency)
+    standing = adjudication if adjudication is not None and adjudication.outcome is not Outcome.REOPENED else None
+    if not decided and standing is None:
         return None
-    adjudicated = [a for a in decided if roles.get(a.reviewer) is Role.ADJUDICATOR]
-    voters = adjudicated or decided
-    chosen = max(voters, key=_recency)
-    if not adjudicated and not all(agree(a, b) for a in decided for b in decided if a is not b):
-        return None
+    score, agreed = _likeness(decided, rule, text)
+    if standing is not None:
+        state = Standing.UNDECIDABLE if standing.outcome is Outcome.UNDECIDABLE else Standing.ADJUDICATED
+        return Settled(state, _adjudicated(standing, decided), score)
+    if len(decided) == 1:
+        return Settled(Standing.SINGLE, _gold(decided[0], decided, "one reader"), None)
+    if not agreed:
+        return Settled(Standing.OPEN, None, score)
+    return Settled(Standing.AGREED, _gold(_joined(decided, rule, text), decided, f"agreement, {rule.spans}"), score)
+
+
+def agree(one: Annotation, other: Annotation, words: Callable[[], Words], *, iou: float = DEFAULT_RULE.iou) -> bool:
+    """Equal verdicts and, for evidence, spans that match one to one with none left over."""
+    return likeness(one, other, words, iou=iou) == 1.0
+
+
+def likeness(one: Annotation, other: Annotation, words: Callable[[], Words], *, iou: float = DEFAULT_RULE.iou) -> float:
+    """0 for different verdicts, 1 for equal ones without spans, else the F1 of matching spans."""
+    if one.verdict is not other.verdict:
+        return 0.0
+    mine, theirs = _ranges(one), _ranges(other)
+    if mine == theirs:
+        return 1.0
+    return 2 * len(match(mine, theirs, words(), threshold=iou)) / (len(mine) + len(theirs))
+
+
+def _likeness(decided: Sequence[Annotation], rule: GoldRule, text: Callable[[], str]) -> tuple[float | None, bool]:
+    if len(decided) < 2:
+        return None, True
+    words = _once(text)
+    scores = [likeness(a, b, words, iou=rule.iou) for a, b in itertools.combinations(decided, 2)]
+    return sum(scores) / len(scores), all(score == 1.0 for score in scores)
+
+
+def _joined(decided: Sequence[Annotation], rule: GoldRule, text: Callable[[], str]) -> Annotation:
+    """The latest answer with its spans as the rule makes them of all that match."""
+    latest = decided[-1]
+    if rule.spans is SpanRule.LATEST or all(_ranges(a) == _ranges(latest) for a in decided):
+        return latest
+    words = _once(text)()
+    groups = [[span] for span in latest.spans]
+    for other in decided[:-1]:
+        for i, j in match(_ranges(latest), _ranges(other), words, threshold=rule.iou):
+            groups[i].append(other.spans[j])
+    return replace(latest, spans=tuple(sorted(_span_of(group, rule.spans) for group in groups)))
+
+
+def _span_of(group: Sequence[AnnotatedSpan], rule: SpanRule) -> AnnotatedSpan:
+    """One span of those that match; the latest answer's comes first."""
+    if rule is SpanRule.LONGEST:
+        return max(group, key=lambda span: span.end - span.start)
+    starts, ends = [span.start for span in group], [span.end for span in group]
+    start, end = (min(starts), max(ends)) if rule is SpanRule.UNION else (max(starts), min(ends))
+    if start >= end:  # three people can each match the latest without all sharing a character
+        return group[0]
+    drawn = [span for span in group if (span.start, span.end) == (start, end)]
+    return drawn[0] if drawn else AnnotatedSpan(start, end)
+
+
+def _gold(chosen: Annotation, decided: Sequence[Annotation], rule: str) -> Gold | None:
     if chosen.verdict is None or chosen.verdict is Verdict.UNSURE:
         return None
     return Gold(
@@ -38,14 +127,50 @@ def gold_of(latest: Sequence[Annotation], roles: Mapping[str, Role]) -> Gold | N
         rejected=chosen.rejected,
         reviewers=tuple(sorted(a.reviewer for a in decided)),
         annotation=chosen,
+        rule=rule,
     )
 
 
-def agree(one: Annotation, other: Annotation) -> bool:
-    """Equal verdicts and, for evidence, every span of `one` matched by one of `other` with IoU >= .5."""
-    if one.verdict is not other.verdict:
-        return False
-    return all(any(a.span.iou(b.span) >= AGREEMENT_IOU for b in other.spans) for a in one.spans)
+def _adjudicated(adjudication: Adjudication, decided: Sequence[Annotation]) -> Gold | None:
+    """The decision as an answer: by the adjudicator, with the spans that the others rejected where none of its own lies."""
+    if adjudication.outcome is Outcome.UNDECIDABLE:
+        return None
+    newest = decided[-1] if decided else None
+    rejected = {span for a in decided for span in a.rejected if not any(span.overlaps(s) for s in adjudication.spans)}
+    answer = Annotation(
+        post_id=adjudication.post_id,
+        criterion_id=adjudication.criterion_id,
+        reviewer=adjudication.adjudicator,
+        verdict=Verdict(adjudication.outcome),
+        spans=tuple(AnnotatedSpan(s.start, s.end) for s in adjudication.spans),
+        rejected=tuple(sorted(rejected, key=_place)),
+        criterion_version=adjudication.criterion_version,
+        revision=adjudication.revision,
+        note=adjudication.reason,
+        seconds=adjudication.seconds,
+        created_at=adjudication.created_at,
+        id=newest.id if newest else None,
+    )
+    return _gold(answer, decided, "adjudicated")
+
+
+def _once(text: Callable[[], str]) -> Callable[[], Words]:
+    found: list[Words] = []
+
+    def words() -> Words:
+        if not found:
+            found.append(Words.of(text()))
+        return found[0]
+
+    return words
+
+
+def _ranges(annotation: Annotation) -> list[tuple[int, int]]:
+    return [(span.start, span.end) for span in annotation.spans]
+
+
+def _place(span: Span) -> tuple[int, int]:
+    return span.start, span.end
 
 
 def _recency(annotation: Annotation) -> tuple[str, int]:

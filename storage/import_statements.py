@@ -90,4 +90,14 @@ OF_IMPORT = (
     "DELETE FROM post_score WHERE (post_id, model_version) IN (SELECT post_id, model_version FROM post_score"
     " WHERE model_version = :model OR (model_version >= :model || '/' AND model_version < :model || '0') LIMIT :rows)",
 )
-ON_POSTS = ("main.annotation", "main.alignment", "main.prediction", "post_score", "post_visit", "assignment")
+ON_POSTS = (
+    "adjudication",
+    "standing",
+    "round_post",
+    "main.annotation",
+    "main.alignment",
+    "main.prediction",
+    "post_score",
+    "post_visit",
+    "assignment",
+)

@@ -10,6 +10,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from storage.queue_schema import FLAT_QUEUE
+from storage.team_schema import TEAMS
 
 migrations = Migrations("evidence")
 
@@ -361,6 +362,11 @@ ALTER TABLE annotation ADD COLUMN bulk INTEGER NOT NULL DEFAULT 0;  -- 1: one of
 @migrations()
 def m006_bulk_decisions(db: Database) -> None:
     _run_statements(db, _BULK_DECISIONS)
+
+
+@migrations()
+def m007_teams(db: Database) -> None:
+    _run_statements(db, TEAMS)
 
 
 def _run_statements(db: Database, script: str) -> None:

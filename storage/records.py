@@ -301,7 +301,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The answer that trains and is exported for (post, criterion); see DESIGN of the gold rule in `storage.gold`."""
+    """The answer that trains and is exported for (post, criterion). rule: how it became gold, see `storage.gold`."""
 
     post_id: str
     criterion_id: str
@@ -310,6 +310,7 @@ class Gold:
     rejected: tuple[Span, ...]
     reviewers: tuple[str, ...]
     annotation: Annotation
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from storage.posts import PostStore
 from storage.predictions import PredictionStore
 from storage.progress import ProgressStore
 from storage.queue import QueueStore
+from storage.rounds import RoundStore
 from storage.tokens import TokenStore
 
 __all__ = ["Connections", "Store", "open_store"]
@@ -29,6 +30,7 @@ class Store(
     PostStore,
     PredictionStore,
     AnnotationStore,
+    RoundStore,
     QueueStore,
     ProgressStore,
     AccountStore,

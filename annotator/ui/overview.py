@@ -37,7 +37,7 @@ def overview(context: Context, person: Reviewer) -> dict[str, Any]:
     """Everything that the page shows, as JSON values."""
     store = context.store
     return {
-        "progress": {**store.progress_counts(me=person.name), "to_adjudicate": len(store.to_adjudicate())},
+        "progress": {**store.progress_counts(me=person.name), "to_adjudicate": store.count_disagreements()},
         "predicted": store.count_predicted_posts(context.models.version or ""),
         "criteria": criterion_rows(context),
         "model": model_figures(context),

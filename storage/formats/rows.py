@@ -13,6 +13,7 @@ from typing import Any
 
 from storage.formats.ledger import Account, Ledger
 from storage.records import Annotation, Criterion, EvidenceError, Post, Prediction, Span, SpanOrigin, Verdict
+from storage.team_records import Adjudication
 
 
 class FormatError(EvidenceError):
@@ -144,13 +145,17 @@ class ExportPost:
     """One post with what is exported of it.
 
     answers: the chosen annotations (gold, or each reviewer's latest), by criterion, then reviewer.
-    history: every revision, oldest first; predictions: by criterion and model. Both only for formats that carry them.
+    gold_rules: by criterion id, how its answer became gold; empty for each reviewer's latest.
+    history: every revision, oldest first; predictions: by criterion and model; adjudications: oldest first. Only for formats that
+    carry them.
     """
 
     post: Post
     answers: tuple[Annotation, ...]
     history: tuple[Annotation, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    gold_rules: Mapping[str, str] = field(default_factory=dict)
+    adjudications: tuple[Adjudication, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def test_an_unsure_label_or_one_that_contradicts_itself_cannot_be_made() -> None
 
 def test_gold_of_the_store_becomes_examples_in_the_order_of_the_posts() -> None:
     posts = [a_post(id="p2"), a_post(id="p1"), a_post(id="unread")]
-    gold = [gold_of([an_annotation(p, "cannot sleep")], {}) for p in posts[:2]]
+    gold = [gold_of([an_annotation(p, "cannot sleep")]) for p in posts[:2]]
 
     examples = examples_from_gold(posts, [g for g in gold if g])
 
@@ -141,7 +141,7 @@ def test_gold_of_the_store_becomes_examples_in_the_order_of_the_posts() -> None:
 
 
 def test_gold_without_its_post_is_an_error() -> None:
-    gold = gold_of([an_annotation(a_post(id="p9"), "cannot sleep")], {})
+    gold = gold_of([an_annotation(a_post(id="p9"), "cannot sleep")])
     assert gold is not None
     with pytest.raises(BadExamples, match="p9"):
         examples_from_gold([], [gold])

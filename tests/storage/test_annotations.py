@@ -7,6 +7,7 @@ import pytest
 
 from storage.records import Conflict, InvalidRecord, NotFound, Role, Span, Split, Verdict
 from storage.store import Store
+from storage.team_records import Adjudication, Outcome
 from tests.builders import MOOD, SLEEP, a_post, a_span, accepted, an_annotation
 
 
@@ -109,12 +110,15 @@ def test_reviewers_who_disagree_leave_the_pair_open_until_an_adjudicator_decides
     store.add_annotation(an_annotation(post), expected_revision=0)
     store.add_annotation(an_annotation(post, "cannot sleep", reviewer="ben"), expected_revision=0)
     assert store.gold() == []
-    assert len(store.to_adjudicate()) == 1
+    assert [d.post_id for d in store.disagreements()] == [post.id]
     store.ensure_reviewer("jo", Role.ADJUDICATOR)
-    store.add_annotation(an_annotation(post, reviewer="jo"), expected_revision=0)
+    store.add_annotation(an_annotation(post, reviewer="jo"), expected_revision=0)  # their own answer is one more
+    assert store.gold() == []
+    decision = Adjudication(post.id, SLEEP.id, "jo", Outcome.NO_EVIDENCE, reason="It is about the dog.")
+    store.add_adjudication(decision, expected_revision=0)
     (gold,) = store.gold()
-    assert (gold.verdict, gold.annotation.reviewer) == (Verdict.NO_EVIDENCE, "jo")
-    assert store.to_adjudicate() == []
+    assert (gold.verdict, gold.annotation.reviewer, gold.rule) == (Verdict.NO_EVIDENCE, "jo", "adjudicated")
+    assert store.disagreements() == []
 
 
 def test_reviewers_whose_spans_overlap_by_half_agree_and_the_latest_is_gold(store: Store) -> None:

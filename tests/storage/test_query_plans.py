@@ -132,8 +132,7 @@ def test_nor_do_the_counts_and_the_lists_of_a_page(filled: Store) -> None:
 
 def test_answers_are_read_in_the_order_that_they_are_kept_in(filled: Store) -> None:
     with taken_down(filled) as statements:
-        filled.to_adjudicate()
-        filled.gold_and_open()
+        filled.gold()
         filled.gold(split=Split.DEV)
     steps = itertools.chain.from_iterable(explained(filled, statements).values())
     assert {step for step in steps if step not in ("SCAN annotation_head", "SCAN h", "SCAN d")} == set()

@@ -1,0 +1,198 @@
+"""Gold in the store, and how the answers of several people stand: the one reader of what `storage.gold` decides."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from storage.adjudications import AdjudicationStore
+from storage.gold import Settled, settle
+from storage.records import Annotation, Gold, Split
+from storage.rows import annotation_from_row, to_json
+from storage.team_records import GoldRule, Standing
+
+GOLD_RULE_SETTING = "gold_rule"
+_SEVERAL = (
+    "SELECT post_id, criterion_id, count(*) AS readers, max(annotation_id) AS newest FROM annotation_head"
+    " WHERE verdict IS NOT NULL GROUP BY post_id, criterion_id HAVING count(*) > 1"
+)
+_ADJUDICATED = "SELECT post_id, criterion_id, max(id) AS decision FROM adjudication GROUP BY post_id, criterion_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One line of the adjudication queue: what is open, by how many, and how alike their answers are (0 to 1)."""
+
+    post_id: str
+    criterion_id: str
+    readers: int
+    score: float
+    state: Standing
+
+
+class GoldStore(AdjudicationStore):
+    """Questions about gold and about agreement between people, answer by answer."""
+
+    def gold_rule(self) -> GoldRule:
+        return GoldRule.from_dict(_setting(self, GOLD_RULE_SETTING) or {})
+
+    def gold(self, *, split: Split | None = None, post_ids: Sequence[str] | None = None) -> list[Gold]:
+        """The gold answers, in order of post id and criterion id. Training and export both read this.
+
+        split: only posts of that split. post_ids: only these posts.
+        """
+        return [s.gold for s, _ in self.settled(split=split, post_ids=post_ids) if s.gold is not None]
+
+    def gold_and_open(self) -> tuple[list[Gold], list[list[Annotation]]]:
+        """The gold answers, and the latest annotations of each (post, criterion) that waits for an adjudication, in one pass."""
+        found = list(self.settled())
+        return [s.gold for s, _ in found if s.gold], [answers for s, answers in found if s.standing is Standing.OPEN]
+
+    def settled(
+        self, *, split: Split | None = None, post_ids: Sequence[str] | None = None
+    ) -> Iterator[tuple[Settled, list[Annotation]]]:
+        """How each (post, criterion) with an answer stands, and the latest annotations it stands on."""
+        rule, decisions = self.gold_rule(), self.latest_adjudications(post_ids)
+        chosen, values = ["1"], {}
+        if split is not None:
+            chosen.append("(SELECT split FROM post WHERE id = h.post_id) = :split")
+            values["split"] = str(split)
+        if post_ids is not None:
+            chosen.append("h.post_id IN (SELECT value FROM json_each(:ids))")
+            values["ids"] = json.dumps(list(post_ids))
+        with self.read() as db:
+            rows = db.query(  # in the order of the table: nothing is sorted
+                "SELECT a.* FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id"
+                f" WHERE {' AND '.join(chosen)} ORDER BY h.post_id, h.criterion_id",
+                values,
+            )
+            latest = [annotation_from_row(row) for row in rows]
+        for key, group in itertools.groupby(latest, key=lambda a: (a.post_id, a.criterion_id)):
+            answers = sorted(group, key=lambda a: a.id or 0)
+            text = functools.partial(self._text_of, key[0])
+            found = settle(answers, decisions.get(key), rule=rule, text=text)
+            if found is not None:
+                yield found, answers
+
+    def disagreements(
+        self,
+        *,
+        criterion_id: str | None = None,
+        people: tuple[str, str] | None = None,
+        states: Sequence[Standing] = (Standing.OPEN,),
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[Disagreement]:
+        """What is to be adjudicated, the worst first. people: only where both of them answered."""
+        self.refresh_standing()
+        where, values = _chosen(criterion_id, people, states)
+        with self.read() as db:
+            rows = db.query(
+                f"SELECT post_id, criterion_id, readers, score, state FROM standing WHERE {where}"
+                " ORDER BY score, post_id, criterion_id LIMIT :limit OFFSET :offset",
+                {**values, "limit": limit, "offset": offset},
+            )
+            return [Disagreement(**{**row, "state": Standing(row["state"])}) for row in rows]
+
+    def count_disagreements(
+        self,
+        *,
+        criterion_id: str | None = None,
+        people: tuple[str, str] | None = None,
+        states: Sequence[Standing] = (Standing.OPEN,),
+    ) -> int:
+        """How many (post, criterion) pairs `disagreements` would list in all."""
+        self.refresh_standing()
+        where, values = _chosen(criterion_id, people, states)
+        with self.read() as db:
+            return int(db.execute(f"SELECT count(*) FROM standing WHERE {where}", values).fetchone()[0])
+
+    def standing_counts(self) -> dict[str, dict[str, int]]:
+        """By criterion id and state: how many posts that several people answered."""
+        self.refresh_standing()
+        counts: dict[str, dict[str, int]] = {}
+        with self.read() as db:
+            for row in db.query("SELECT criterion_id, state, count(*) AS n FROM standing GROUP BY 1, 2"):
+                counts.setdefault(row["criterion_id"], {})[row["state"]] = row["n"]
+        return counts
+
+    def refresh_standing(self) -> int:
+        """Work out anew what has changed since the last time: answers, adjudications, the rule. Returns how many pairs."""
+        rule = to_json(self.gold_rule().to_dict())
+        changed = (
+            f"SELECT n.post_id, n.criterion_id FROM ({_SEVERAL}) n LEFT JOIN ({_ADJUDICATED}) d USING (post_id, criterion_id)"
+            " LEFT JOIN standing s USING (post_id, criterion_id) WHERE s.newest IS NOT n.newest OR s.readers IS NOT n.readers"
+            " OR s.adjudication_id IS NOT coalesce(d.decision, 0) OR s.rule IS NOT :rule"
+        )
+        gone = (
+            "DELETE FROM standing WHERE NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
+            " AND h.criterion_id = standing.criterion_id AND h.verdict IS NOT NULL GROUP BY h.post_id HAVING count(*) > 1)"
+        )
+        with self.read() as db:
+            pairs = {(row["post_id"], row["criterion_id"]) for row in db.query(changed, {"rule": rule})}
+            kept, several = db.execute(
+                f"SELECT (SELECT count(*) FROM standing), (SELECT count(*) FROM ({_SEVERAL}))"
+            ).fetchone()
+        if not pairs and kept <= several:
+            return 0
+        rows = self._standing_rows(pairs, rule)
+        with self.write() as db:
+            db.conn.execute(gone)
+            db.conn.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        return len(rows)
+
+    def _standing_rows(self, pairs: set[tuple[str, str]], rule: str) -> list[list[Any]]:
+        posts = sorted({post_id for post_id, _ in pairs})
+        decisions = self.latest_adjudications(posts)
+        rows = []
+        for settled, latest in self.settled(post_ids=posts):
+            decided = [a for a in latest if a.decided]
+            key = (latest[0].post_id, latest[0].criterion_id)
+            if key not in pairs or len(decided) < 2 or settled.score is None:
+                continue
+            newest = max(a.id or 0 for a in decided)
+            decision = decisions.get(key)
+            rows.append(
+                [
+                    *key,
+                    len(decided),
+                    newest,
+                    (decision.id if decision else 0),
+                    rule,
+                    str(settled.standing),
+                    settled.score,
+                ]
+            )
+        return rows
+
+    def _text_of(self, post_id: str) -> str:
+        with self.read() as db:
+            return str(db.execute("SELECT text FROM post WHERE id = ?", [post_id]).fetchone()[0])
+
+
+def _setting(store: GoldStore, key: str) -> Any:
+    with store.read() as db:
+        return next(
+            (json.loads(row["value"]) for row in db.query("SELECT value FROM setting WHERE key = ?", [key])), None
+        )
+
+
+def _chosen(
+    criterion_id: str | None, people: tuple[str, str] | None, states: Sequence[Standing]
+) -> tuple[str, dict[str, Any]]:
+    where = ["state IN (SELECT value FROM json_each(:states))"]
+    values: dict[str, Any] = {"states": json.dumps([str(s) for s in states])}
+    if criterion_id:
+        where.append("criterion_id = :criterion")
+        values["criterion"] = criterion_id
+    for name, person in zip(("one", "other"), people or (), strict=False):
+        where.append(
+            "EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
+            f" AND h.criterion_id = standing.criterion_id AND h.reviewer = :{name} AND h.verdict IS NOT NULL)"
+        )
+        values[name] = person
+    return " AND ".join(where), values

@@ -1,0 +1,136 @@
+"""The words of working in a team as types: the gold rule, adjudications, rounds. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from storage.matching import AGREEMENT_IOU
+from storage.records import InvalidRecord, Span
+
+
+class SpanRule(StrEnum):
+    """What becomes of the spans of people who agree: each of the latest answer's, with those that match it."""
+
+    UNION = "union"
+    INTERSECTION = "intersection"
+    LONGEST = "longest"
+    LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldRule:
+    """When answers agree, and what gold then is. iou: share of words in common from which two spans are the same evidence."""
+
+    iou: float = AGREEMENT_IOU
+    spans: SpanRule = SpanRule.LATEST
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.iou <= 1.0:
+            raise InvalidRecord(f"The overlap from which spans agree is above 0 and at most 1, not {self.iou}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"iou": self.iou, "spans": str(self.spans)}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> GoldRule:
+        """Raises InvalidRecord if a value is none of the choices."""
+        try:
+            return cls(float(given.get("iou", AGREEMENT_IOU)), SpanRule(given.get("spans", SpanRule.LATEST)))
+        except (TypeError, ValueError) as error:
+            raise InvalidRecord(f"That is no gold rule: {error}.") from error
+
+
+class Standing(StrEnum):
+    """How the answers to one (post, criterion) stand."""
+
+    SINGLE = "single"  # one person answered
+    AGREED = "agreed"
+    OPEN = "open"  # people disagree, and nobody has adjudicated
+    ADJUDICATED = "adjudicated"
+    UNDECIDABLE = "undecidable"  # adjudicated: it cannot be decided
+
+
+class Outcome(StrEnum):
+    """What an adjudicator decided. `reopened` takes the decision before it back."""
+
+    EVIDENCE = "evidence"
+    NO_EVIDENCE = "no_evidence"
+    UNDECIDABLE = "undecidable"
+    REOPENED = "reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjudication:
+    """A decision about the answers of others to (post, criterion), with its reason. Append-only, as annotations are.
+
+    answers: ids of the annotations that were decided about. error_kind: what went wrong in them, of the project's list; None if
+    nothing was chosen. revision: 1, 2, … per (post, criterion).
+    """
+
+    post_id: str
+    criterion_id: str
+    adjudicator: str
+    outcome: Outcome
+    spans: tuple[Span, ...] = ()
+    reason: str = ""
+    error_kind: str | None = None
+    answers: tuple[int, ...] = ()
+    criterion_version: int = 1
+    revision: int = 0
+    seconds: float | None = None
+    op_id: str | None = None
+    created_at: str | None = None
+    id: int | None = None
+
+    def __post_init__(self) -> None:
+        where = f"{self.post_id} x {self.criterion_id}"
+        if self.outcome is Outcome.EVIDENCE and not self.spans:
+            raise InvalidRecord(f"{where}: the decision is evidence, but there is no span.")
+        if self.outcome is not Outcome.EVIDENCE and self.spans:
+            raise InvalidRecord(f"{where}: the decision is {self.outcome}, but there are spans.")
+
+
+class RoundKind(StrEnum):
+    TRAINING = "training"  # against gold, with feedback at once
+    CALIBRATION = "calibration"
+    MAIN = "main"
+    GOLD_CHECK = "gold_check"  # gold posts are mixed in, unmarked
+
+
+class Suggestions(StrEnum):
+    """Whether readers see what the model marked. `random`: a random half of each person's posts shows it."""
+
+    SHOWN = "shown"
+    HIDDEN = "hidden"
+    RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Posts that are given to people together. overlap: share of the posts by how many people read each, adding up to 1.
+
+    chosen: how the posts were chosen (filter, sample, strata), for the methods report. revision: counts the changes, so that
+    two leads cannot change a round past each other. closed_at: None while it is open.
+    """
+
+    id: int
+    name: str
+    kind: RoundKind
+    blind: bool
+    suggestions: Suggestions
+    people: tuple[str, ...]
+    overlap: Mapping[int, float]
+    seed: int
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    deadline: str | None = None
+    revision: int = 1
+    created_by: str | None = None
+    created_at: str | None = None
+    closed_at: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        given = asdict(self)
+        return given | {"overlap": {str(n): share for n, share in self.overlap.items()}, "people": list(self.people)}

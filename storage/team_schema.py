@@ -1,0 +1,82 @@
+"""The SQL of working in a team: adjudications, how answers stand, rounds, and whose posts are whose. Run once, by its migration."""
+
+TEAMS = """
+CREATE TABLE adjudication (          -- append-only: decisions about the answers of others; the latest per (post, criterion) holds
+    id INTEGER PRIMARY KEY,
+    op_id TEXT UNIQUE,               -- idempotency key made in the browser; NULL for imported rows
+    post_id TEXT NOT NULL REFERENCES post(id),
+    criterion_id TEXT NOT NULL,
+    criterion_version INTEGER NOT NULL,
+    adjudicator TEXT NOT NULL REFERENCES reviewer(name),
+    revision INTEGER NOT NULL,       -- 1, 2, ... per (post, criterion)
+    outcome TEXT NOT NULL CHECK (outcome IN ('evidence', 'no_evidence', 'undecidable', 'reopened')),
+    spans TEXT NOT NULL,             -- JSON list of [start, end]
+    reason TEXT NOT NULL,
+    error_kind TEXT,                 -- what went wrong in the answers, of the project's list; NULL when none was chosen
+    answers TEXT NOT NULL,           -- JSON list of the annotation ids that were decided about
+    seconds REAL,                    -- NULL when not measured
+    created_at TEXT NOT NULL,
+    UNIQUE (post_id, criterion_id, revision)
+) STRICT;
+CREATE TRIGGER adjudication_is_append_only BEFORE UPDATE ON adjudication
+BEGIN SELECT RAISE(ABORT, 'adjudications are append-only'); END;
+
+CREATE TABLE standing (              -- how several answers to one (post, criterion) stand; derived, brought up to date when asked for
+    post_id TEXT NOT NULL,
+    criterion_id TEXT NOT NULL,
+    readers INTEGER NOT NULL,        -- people with a verdict
+    newest INTEGER NOT NULL,         -- id of the newest annotation it was worked out from
+    adjudication_id INTEGER NOT NULL,  -- 0: none
+    rule TEXT NOT NULL,              -- JSON: the gold rule it was worked out with
+    state TEXT NOT NULL CHECK (state IN ('agreed', 'open', 'adjudicated', 'undecidable')),
+    score REAL NOT NULL,             -- 0 .. 1, how alike the answers are
+    PRIMARY KEY (post_id, criterion_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX standing_worst ON standing(state, score, post_id, criterion_id);
+
+CREATE TABLE round (                 -- posts that are given to people together
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('training', 'calibration', 'main', 'gold_check')),
+    blind INTEGER NOT NULL,          -- 1: until it is closed, nobody but lead and adjudicator sees another's answers
+    suggestions TEXT NOT NULL CHECK (suggestions IN ('shown', 'hidden', 'random')),
+    people TEXT NOT NULL,            -- JSON list of reviewer names
+    overlap TEXT NOT NULL,           -- JSON object: number of readers -> share of the posts
+    seed INTEGER NOT NULL,
+    chosen TEXT NOT NULL,            -- JSON: how the posts were chosen
+    deadline TEXT,                   -- a date; NULL for none
+    revision INTEGER NOT NULL,       -- grows with each change, so that two leads do not change it past each other
+    created_by TEXT,
+    created_at TEXT NOT NULL,
+    closed_at TEXT                   -- NULL while it is open
+) STRICT;
+CREATE TABLE round_post (            -- the posts of a round, in its order
+    round_id INTEGER NOT NULL REFERENCES round(id),
+    post_id TEXT NOT NULL REFERENCES post(id),
+    readers INTEGER NOT NULL,        -- how many people are to read it
+    position INTEGER NOT NULL,       -- 0, 1, ...: its place in the round
+    gold INTEGER NOT NULL,           -- 1: a post with gold, to check the readers by
+    PRIMARY KEY (round_id, post_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX round_post_of_post ON round_post(post_id);
+ALTER TABLE assignment ADD COLUMN round_id INTEGER;      -- NULL: given or taken outside of any round
+ALTER TABLE assignment ADD COLUMN hide_suggestions INTEGER NOT NULL DEFAULT 0;  -- 1: this person does not see what the model marked in it
+
+CREATE INDEX assignment_round ON assignment(round_id) WHERE round_id IS NOT NULL;
+
+INSERT INTO adjudication (post_id, criterion_id, criterion_version, adjudicator, revision, outcome, spans, reason, answers,
+    seconds, created_at)
+SELECT a.post_id, a.criterion_id, a.criterion_version, a.reviewer, 1, a.verdict,
+    (SELECT coalesce(json_group_array(json_array(json_extract(s.value, '$[0]'), json_extract(s.value, '$[1]'))), '[]')
+     FROM json_each(a.spans) s),
+    'carried over: an adjudicator''s answer settled this before adjudications had rows of their own',
+    (SELECT json_group_array(o.annotation_id) FROM annotation_head o WHERE o.post_id = a.post_id
+     AND o.criterion_id = a.criterion_id AND o.verdict IS NOT NULL AND o.reviewer <> a.reviewer), a.seconds, a.created_at
+FROM annotation_head h JOIN annotation a ON a.id = h.annotation_id JOIN reviewer r ON r.name = h.reviewer
+WHERE r.role = 'adjudicator' AND a.verdict IN ('evidence', 'no_evidence')
+AND EXISTS (SELECT 1 FROM annotation_head o WHERE o.post_id = h.post_id AND o.criterion_id = h.criterion_id
+    AND o.reviewer <> h.reviewer AND o.verdict IS NOT NULL)
+AND a.id = (SELECT max(m.annotation_id) FROM annotation_head m JOIN reviewer q ON q.name = m.reviewer
+    WHERE m.post_id = h.post_id AND m.criterion_id = h.criterion_id AND q.role = 'adjudicator'
+    AND m.verdict IN ('evidence', 'no_evidence'));
+"""

@@ -1,0 +1,77 @@
+"""The standing of answers, kept up to date as people answer, decide, change the rule and undo imports."""
+
+from __future__ import annotations
+
+from storage.records import Role, Span
+from storage.store import Store
+from storage.team_records import Adjudication, Outcome, SpanRule, Standing
+from tests.builders import MOOD, SLEEP, a_post, an_annotation
+
+
+def open_pairs(store: Store) -> list[tuple[str, str, float]]:
+    return [(d.post_id, d.criterion_id, d.score) for d in store.disagreements()]
+
+
+def a_disagreement(store: Store, *ids: str) -> None:
+    for name in ids:
+        post = a_post(id=name)
+        store.add_posts([post])
+        store.add_annotation(an_annotation(post, "cannot sleep"), expected_revision=0)
+        store.add_annotation(an_annotation(post, reviewer="ben"), expected_revision=0)
+
+
+def test_the_worst_comes_first_and_the_queue_can_be_narrowed(store: Store) -> None:
+    a_disagreement(store, "p2", "p1")
+    store.ensure_reviewer("cem")
+    post = a_post("I cannot sleep. I cannot eat. The dog is well.", id="p0")
+    store.add_posts([post])
+    store.add_annotation(an_annotation(post, "I cannot sleep.", "I cannot eat.", criterion=MOOD), expected_revision=0)
+    store.add_annotation(an_annotation(post, "I cannot eat.", criterion=MOOD, reviewer="cem"), expected_revision=0)
+    assert open_pairs(store) == [("p1", SLEEP.id, 0.0), ("p2", SLEEP.id, 0.0), ("p0", MOOD.id, 2 / 3)]
+    assert [d.post_id for d in store.disagreements(criterion_id=MOOD.id)] == ["p0"]
+    assert [d.post_id for d in store.disagreements(people=("ana", "cem"))] == ["p0"]
+    assert store.count_disagreements(people=("ana", "ben")) == 2
+
+
+def test_a_decision_takes_it_off_the_queue_and_opening_it_again_puts_it_back(store: Store) -> None:
+    store.ensure_reviewer("jo", Role.ADJUDICATOR)
+    a_disagreement(store, "p1")
+    decision = Adjudication("p1", SLEEP.id, "jo", Outcome.EVIDENCE, spans=(Span(2, 14),), reason="said so", op_id="o1")
+    stored = store.add_adjudication(decision, expected_revision=0)
+    assert store.add_adjudication(decision, expected_revision=0) == stored
+    assert open_pairs(store) == []
+    assert store.standing_counts() == {SLEEP.id: {"adjudicated": 1}}
+    again = Adjudication("p1", SLEEP.id, "jo", Outcome.REOPENED, reason="the wording changed")
+    store.add_adjudication(again, expected_revision=1)
+    assert open_pairs(store) == [("p1", SLEEP.id, 0.0)]
+    assert [d.revision for d in store.adjudications("p1")] == [1, 2]
+
+
+def test_a_new_answer_and_a_new_rule_are_worked_out_anew(store: Store) -> None:
+    a_disagreement(store, "p1")
+    assert len(open_pairs(store)) == 1
+    store.add_annotation(an_annotation(a_post(), "I cannot sleep. The dog", reviewer="ben"), expected_revision=1)
+    assert open_pairs(store) == [("p1", SLEEP.id, 0.0)]
+    store.set_setting("gold_rule", {"iou": 0.3, "spans": "union"})
+    assert open_pairs(store) == []
+    (gold,) = store.gold()
+    assert (gold.rule, gold.spans) == ("agreement, union", (Span(0, 23),))
+    assert store.gold_rule().spans is SpanRule.UNION
+    assert store.refresh_standing() == 0
+
+
+def test_posts_whose_import_is_undone_leave_the_queue(store: Store) -> None:
+    number = store.start_import("a.csv", "csv")
+    post = a_post()
+    store.add_posts([post], import_id=number)
+    for name in ("ana", "ben"):
+        store.ensure_reviewer(name)
+    answers = [an_annotation(post, "cannot sleep"), an_annotation(post, reviewer="ben")]
+    store.import_annotations(answers, import_id=number)
+    store.finish_import(number, {})
+    store.ensure_reviewer("jo", Role.ADJUDICATOR)
+    assert len(open_pairs(store)) == 1
+    store.add_adjudication(Adjudication(post.id, SLEEP.id, "jo", Outcome.UNDECIDABLE), expected_revision=0)
+    store.undo_import(number)
+    assert store.disagreements(states=tuple(Standing)) == []
+    assert store.adjudications() == []
