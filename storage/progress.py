@@ -13,21 +13,26 @@ _ORIGINS = ("accepted", "adjusted", "added", "rejected")
 class ProgressStore(Connections):
     """Questions about how much is decided, and how."""
 
-    def verdict_counts(self) -> dict[str, dict[str, int]]:
-        """Latest verdicts by criterion id, then by verdict: how many (post, reviewer) answers."""
+    def verdict_counts(self, *, of: str | None = None) -> dict[str, dict[str, int]]:
+        """Latest verdicts by criterion id, then by verdict: how many (post, reviewer) answers; of: only this person's."""
         counts: dict[str, dict[str, int]] = {}
         with self.read() as db:
             for criterion, verdict, answers in db.execute(
-                f"SELECT criterion_id, verdict, sum(answers) AS n FROM verdict_count WHERE {_SEEN} GROUP BY 1, 2 HAVING n > 0"
+                f"SELECT criterion_id, verdict, sum(answers) AS n FROM verdict_count WHERE {_SEEN}"
+                " AND (:of IS NULL OR reviewer = :of) GROUP BY 1, 2 HAVING n > 0",
+                {"of": of},
             ):
                 counts.setdefault(criterion, {})[verdict] = answers
         return counts
 
-    def span_origin_counts(self) -> dict[str, dict[str, int]]:
-        """By criterion id: how many predicted spans were accepted, adjusted, rejected, and spans added."""
+    def span_origin_counts(self, *, of: str | None = None) -> dict[str, dict[str, int]]:
+        """By criterion id: how many predicted spans were accepted, adjusted, rejected, and spans added; of: by this person."""
         sums = ", ".join(f"sum({name})" for name in _ORIGINS)
         with self.read() as db:
-            rows = db.execute(f"SELECT criterion_id, {sums} FROM verdict_count WHERE {_SEEN} GROUP BY 1")
+            rows = db.execute(
+                f"SELECT criterion_id, {sums} FROM verdict_count WHERE {_SEEN} AND (:of IS NULL OR reviewer = :of) GROUP BY 1",
+                {"of": of},
+            )
             return {criterion: dict(zip(_ORIGINS, found, strict=True)) for criterion, *found in rows}
 
     def progress_counts(self, *, me: str) -> dict[str, int]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from storage.connection import PENDING
 from storage.records import InvalidRecord, Split, Verdict
+from storage.rounds import VISIBLE_HEAD
 
 
 class QueueOrder(StrEnum):
@@ -294,6 +295,7 @@ def _answers(wanted: QueueFilter, criteria: int) -> Looked:
     where = "h.verdict = :verdict" if wanted.verdict else "h.verdict IS NOT NULL"
     where += " AND h.criterion_id = :criterion" if wanted.criterion else ""
     where += " AND h.reviewer = :reviewer" if wanted.reviewer else ""
+    where += f" AND {VISIBLE_HEAD.format(h='h')}"
     index = "annotation_head_reviewer" if wanted.reviewer else "annotation_head_verdict"
     start = Start(f"main.annotation_head AS h INDEXED BY {index}", where, "post.id = h.post_id", repeats=True)
     return [f"EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.post_id = @id AND {where})"], [start]

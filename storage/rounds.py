@@ -8,38 +8,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.connection import Connections
-from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, utc_now
+from storage.records import Conflict, InvalidRecord, NotFound, utc_now
 from storage.rows import Row, to_json
 from storage.team_records import Round, RoundKind, Suggestions
 
-SEES_ALL = (Role.ADJUDICATOR, Role.ADMIN)
-
-SEALED_TO_ALL = (
-    "EXISTS (SELECT 1 FROM round_post sealed JOIN round ON round.id = sealed.round_id AND round.blind AND round.closed_at IS NULL"
-    " WHERE sealed.post_id = {post})"
+_SEALED = (
+    "EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND round.blind AND round.closed_at IS NULL"
+    " WHERE sealed.post_id = {h}.post_id)"
 )
-"""SQL: whether the post is in a blind round that is open. `{post}` stands for the column with its id."""
-
+_READS_BLIND = (
+    "EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND round.blind AND round.closed_at IS NULL"
+    " WHERE own.post_id = {h}.post_id AND own.reviewer = :me)"
+)
+_DECIDED_MYSELF = (
+    "EXISTS (SELECT 1 FROM main.annotation_head mine WHERE mine.post_id = {h}.post_id AND mine.criterion_id = {h}.criterion_id"
+    " AND mine.reviewer = :me AND mine.verdict IS NOT NULL)"
+)
+_SEES_ALL = "EXISTS (SELECT 1 FROM main.reviewer me WHERE me.name = :me AND me.role <> 'reviewer')"
 VISIBLE_HEAD = (
-    "({h}.reviewer = :me OR CASE WHEN :sees_all THEN NOT EXISTS (SELECT 1 FROM assignment own JOIN round ON round.id = own.round_id"
-    " AND round.blind AND round.closed_at IS NULL WHERE own.reviewer = :me AND own.post_id = {h}.post_id"
-    " AND NOT EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.reviewer = :me AND mine.post_id = {h}.post_id"
-    " AND mine.criterion_id = {h}.criterion_id AND mine.verdict IS NOT NULL))"
-    " ELSE EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.reviewer = :me AND mine.post_id = {h}.post_id"
-    " AND mine.criterion_id = {h}.criterion_id AND mine.verdict IS NOT NULL)"
-    " AND NOT " + SEALED_TO_ALL.format(post="{h}.post_id") + " END)"
+    f"({{h}}.reviewer = :me OR CASE WHEN {_SEES_ALL} THEN {_DECIDED_MYSELF} OR NOT {_READS_BLIND}"
+    f" ELSE {_DECIDED_MYSELF} AND NOT {_SEALED} END)"
 )
-"""SQL: the one rule of who sees another's answer. `{h}` stands for a row with post_id, criterion_id, reviewer (annotation_head,
-annotation); bind `visibility(me)`.
+"""SQL: the one rule of who sees another's answer. `{h}` stands for a row with post_id, criterion_id and reviewer; bind `me`.
 
 Reviewers see it after their own decision about the same criterion of the post, and in a blind round not before the round is closed.
-Adjudicators and admins see everything, but not what they have to read blind themselves and have not decided.
+Adjudicators and admins see everything, but not what they have to read blind themselves and have not decided yet.
 """
-
-
-def visibility(me: Reviewer) -> dict[str, Any]:
-    """What VISIBLE_HEAD binds."""
-    return {"me": me.name, "sees_all": me.role in SEES_ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +55,15 @@ class Assigned:
     hide_suggestions: bool = False
     decided: int = 0
     done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A post that may go into a round. evidence: the model's best span score in it; None if it has not read it."""
+
+    post_id: str
+    source: str | None
+    evidence: float | None
 
 
 class RoundStore(Connections):
@@ -192,6 +195,40 @@ class RoundStore(Connections):
         """Whether the person is one of the readers of a round that is open: their queue is then what they were given."""
         return any(reviewer in r.people for r in self.rounds() if r.closed_at is None)
 
+    def seals(self) -> bool:
+        """Whether a blind round is open, so that counts over everybody's answers are not for its readers."""
+        return any(r.blind and r.closed_at is None for r in self.rounds())
+
+    def candidates(
+        self, *, model_version: str | None, source: str | None = None, unread: bool = True
+    ) -> list[Candidate]:
+        """The posts that a round can be made of, in order of id. unread: only those that nobody answered and no round holds."""
+        where = "(:source IS NULL OR post.source = :source)"
+        if unread:
+            where += (
+                " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id)"
+                " AND NOT EXISTS (SELECT 1 FROM round_post p WHERE p.post_id = post.id)"
+            )
+        with self.read() as db:
+            rows = db.query(
+                "SELECT post.id, post.source, s.evidence FROM post LEFT JOIN post_score s ON s.post_id = post.id"
+                f" AND s.model_version = :model WHERE {where} ORDER BY post.id",
+                {"model": model_version or "", "source": source},
+            )
+            return [Candidate(row["id"], row["source"], row["evidence"]) for row in rows]
+
+    def readers_of(self, post_ids: Sequence[str]) -> dict[str, set[str]]:
+        """By post id, who has been given it or has answered something in it."""
+        readers: dict[str, set[str]] = {}
+        with self.read() as db:
+            for row in db.query(
+                "SELECT post_id, reviewer FROM assignment WHERE post_id IN (SELECT value FROM json_each(:ids)) UNION"
+                " SELECT post_id, reviewer FROM annotation_head WHERE post_id IN (SELECT value FROM json_each(:ids))",
+                {"ids": json.dumps(list(post_ids))},
+            ):
+                readers.setdefault(row["post_id"], set()).add(row["reviewer"])
+        return readers
+
     def hides_suggestions(self, post_id: str, reviewer: str) -> bool:
         """Whether the person reads this post without the model's marks, in a round that is open."""
         with self.read() as db:
@@ -203,12 +240,12 @@ class RoundStore(Connections):
                 )
             )
 
-    def visible_heads(self, post_id: str, me: Reviewer) -> set[tuple[str, str]]:
+    def visible_heads(self, post_id: str, me: str) -> set[tuple[str, str]]:
         """(criterion id, reviewer) of every latest answer to the post that `me` may see, their own among them."""
         with self.read() as db:
             rows = db.query(
                 f"SELECT h.criterion_id, h.reviewer FROM annotation_head h WHERE h.post_id = :post AND {VISIBLE_HEAD.format(h='h')}",
-                {"post": post_id, **visibility(me)},
+                {"post": post_id, "me": me},
             )
             return {(row["criterion_id"], row["reviewer"]) for row in rows}
 

@@ -26,7 +26,6 @@ from storage.records import (
     Post,
     Prediction,
     Reviewer,
-    Role,
     Span,
     SpanOrigin,
     Split,
@@ -86,7 +85,9 @@ def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
 def first_post(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> str | None:
     """Where to resume: the post that was open last if it is not finished, else the next of the queue; None if all is done."""
     last = store.visited_posts(reviewer.name, limit=1)
-    if last and wanted.state is ReviewState.TODO and not store.is_skipped(last[0], reviewer.name):
+    wanted = own_queue(store, reviewer, wanted)
+    mine = not wanted.assigned_to or not last or reviewer.name in store.readers_of(last).get(last[0], ())
+    if last and mine and wanted.state is ReviewState.TODO and not store.is_skipped(last[0], reviewer.name):
         criteria = {c.id for c in store.criteria()}
         decided = {cid for cid, a in store.annotations_of(last[0], reviewer.name).items() if a.decided}
         if criteria - decided:
@@ -98,7 +99,15 @@ def next_post(
     store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter, exclude: Sequence[str] = ()
 ) -> str | None:
     """The next post of the queue that is not among `exclude`, or None when nothing is left."""
+    wanted = own_queue(store, reviewer, wanted)
     return store.next_in_queue(wanted, me=reviewer.name, model_version=model.version, exclude=exclude)
+
+
+def own_queue(store: Store, reviewer: Reviewer, wanted: QueueFilter) -> QueueFilter:
+    """The filter, narrowed to what the person was given while they read in a round."""
+    if wanted.assigned_to or wanted.state is not ReviewState.TODO or not store.reads_in_a_round(reviewer.name):
+        return wanted
+    return dataclasses.replace(wanted, assigned_to=reviewer.name)
 
 
 def trail(store: Store, reviewer: Reviewer) -> list[str]:
@@ -109,6 +118,7 @@ def trail(store: Store, reviewer: Reviewer) -> list[str]:
 def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> Wire:
     """How far the reviewer is: posts in all, reviewed by them, and left in their queue (`at_least` so many, with filters)."""
     counts = store.progress_counts(me=reviewer.name)
+    wanted = own_queue(store, reviewer, wanted)
     left = store.count_queue(wanted, me=reviewer.name, model_version=model.version, most=LEFT_COUNTED)
     return {
         "posts": counts["posts"],
@@ -128,7 +138,8 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     `model.status` and `model.missing`, and can be reviewed all the same.
     """
     post = store.post(post_id)
-    predictions, trouble = _predictions(model, post)
+    hidden = store.hides_suggestions(post_id, reviewer.name)
+    predictions, trouble = ({}, "") if hidden else _predictions(model, post)
     criteria = store.criteria()
     mine = store.annotations_of(post_id, reviewer.name)
     others = _others(store, post_id, reviewer)
@@ -141,13 +152,12 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
             "posted_at": post.posted_at,
         },
         "sentences": [[s.start, s.end] for s in sentences(post.text)],
-        "criteria": [
-            _criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, []), reviewer) for c in criteria
-        ],
+        "criteria": [_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])) for c in criteria],
         "model": {
             "version": model.version,
             "status": trouble or model.status(),
-            "missing": any(c.id not in predictions for c in criteria),
+            "missing": not hidden and any(c.id not in predictions for c in criteria),
+            "hidden": hidden,
         },
     }
 
@@ -162,7 +172,13 @@ def _predictions(model: Model, post: Post) -> tuple[Mapping[str, Prediction], st
 
 
 def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[Annotation]]:
-    latest = [a for a in store.latest_annotations(post_id) if a.reviewer != reviewer.name and a.decided]
+    """What others decided, as far as `reviewer` may see it: see `storage.rounds.VISIBLE_HEAD`."""
+    visible = store.visible_heads(post_id, reviewer.name)
+    latest = [
+        a
+        for a in store.latest_annotations(post_id)
+        if a.reviewer != reviewer.name and a.decided and (a.criterion_id, a.reviewer) in visible
+    ]
     return {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
 
 
@@ -171,7 +187,6 @@ def _criterion_wire(
     prediction: Prediction | None,
     mine: Annotation | None,
     others: Sequence[Annotation],
-    reviewer: Reviewer,
 ) -> Wire:
     return {
         "id": criterion.id,
@@ -182,7 +197,7 @@ def _criterion_wire(
         "known": prediction.known if prediction else None,
         "no_evidence_score": prediction.no_evidence_score if prediction else None,
         **answer_wire(mine, prediction),
-        "others": _others_wire(others, reviewer, decided=mine is not None and mine.decided),
+        "others": _others_wire(others),
     }
 
 
@@ -223,10 +238,7 @@ def _answer(
     }
 
 
-def _others_wire(others: Sequence[Annotation], reviewer: Reviewer, *, decided: bool) -> list[Wire]:
-    """What others decided: shown after one's own decision only, so that reviewers stay independent of each other."""
-    if reviewer.role is Role.REVIEWER and not decided:
-        return []
+def _others_wire(others: Sequence[Annotation]) -> list[Wire]:
     return [
         {
             "reviewer": a.reviewer,
@@ -268,7 +280,7 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
         "ok": True,
         "revision": stored.revision,
         "saved_at": stored.created_at,
-        "others": _others_wire(others, reviewer, decided=stored.decided),
+        "others": _others_wire(others),
     }
 
 
@@ -328,15 +340,11 @@ def _annotated_from_list(item: Sequence[Any]) -> AnnotatedSpan:
 
 
 def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
-    """Who decided what and when for the post, newest first. Other reviewers' answers to a criterion that one has not
-    decided yet are left out, except for adjudicators and admins.
-    """
-    mine = {cid for cid, a in store.annotations_of(post_id, reviewer.name).items() if a.decided}
+    """Who decided what and when for the post, newest first, as far as the reviewer may see it."""
+    visible = store.visible_heads(post_id, reviewer.name)
     names = {c.id: c.name for c in store.criteria(with_inactive=True)}
     shown = [
-        a
-        for a in store.history(post_id)
-        if a.reviewer == reviewer.name or a.criterion_id in mine or reviewer.role is not Role.REVIEWER
+        a for a in store.history(post_id) if a.reviewer == reviewer.name or (a.criterion_id, a.reviewer) in visible
     ]
     return [
         {

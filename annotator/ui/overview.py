@@ -10,7 +10,7 @@ from annotator.models.quality import NAMES, figures, interval_of, quality_of
 from annotator.snapshots.keeper import snapshot_shown_to
 from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context, friendly
-from storage.records import NotFound, Reviewer, Verdict
+from storage.records import NotFound, Reviewer, Role, Verdict
 
 ORIGINS = ("accepted", "adjusted", "rejected", "added")
 
@@ -36,18 +36,25 @@ def build(context: Context) -> None:
 def overview(context: Context, person: Reviewer) -> dict[str, Any]:
     """Everything that the page shows, as JSON values."""
     store = context.store
+    sealed = person.role is Role.REVIEWER and store.seals()
     return {
-        "progress": {**store.progress_counts(me=person.name), "to_adjudicate": store.count_disagreements()},
+        "progress": {
+            **store.progress_counts(me=person.name),
+            "to_adjudicate": 0 if sealed else store.count_disagreements(),
+        },
         "predicted": store.count_predicted_posts(context.models.version or ""),
-        "criteria": criterion_rows(context),
+        "criteria": criterion_rows(context, of=person.name if sealed else None),
         "model": model_figures(context),
         "snapshot": snapshot_shown_to(person, context.settings, context.keeper),
     }
 
 
-def criterion_rows(context: Context) -> list[dict[str, Any]]:
-    """One row per criterion in use: verdicts, what became of the predicted spans, and the model's own figures."""
-    verdicts, origins = context.store.verdict_counts(), context.store.span_origin_counts()
+def criterion_rows(context: Context, *, of: str | None = None) -> list[dict[str, Any]]:
+    """One row per criterion in use: verdicts, what became of the predicted spans, and the model's own figures.
+
+    of: from that person's answers alone.
+    """
+    verdicts, origins = context.store.verdict_counts(of=of), context.store.span_origin_counts(of=of)
     quality = quality_of(_model(context))
     measured = (quality.own.get("criteria") or {}) if quality else {}
     rows = []
