@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from storage.queue import QueueCount, QueueFilter, QueueOrder, ReviewState, fts_query
-from storage.records import InvalidRecord, Post, Prediction, Span, Split, Verdict
+from storage.records import InvalidRecord, Post, Prediction, Role, Span, Split, Verdict
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
@@ -81,6 +81,7 @@ def test_filters(filled: Store, wanted: dict[str, object], found: list[str]) -> 
 
 
 def test_posts_can_be_found_by_somebodys_verdict(filled: Store) -> None:
+    filled.update_reviewer("ana", role=Role.ADJUDICATOR)  # who may see it before her own decision
     filled.add_annotation(
         an_annotation(filled.post("sure"), reviewer="ben", verdict=Verdict.UNSURE), expected_revision=0
     )

@@ -25,7 +25,7 @@ class Project:
         self.store = Store(path / "evidence.db")
         self.store.save_criteria([SLEEP, MOOD])
         for name in PEOPLE:
-            self.store.add_reviewer(name, Role.REVIEWER)
+            self.store.add_reviewer(name, Role.ADJUDICATOR)  # sees everybody's answers
         draw = random.Random(seed)
         self.posts = [
             Post(

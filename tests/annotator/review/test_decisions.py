@@ -96,7 +96,7 @@ def test_an_item_holds_what_the_page_shows_with_offsets_in_code_points(store: St
 
 def test_a_post_can_be_reviewed_while_the_model_loads_and_the_item_says_so(store: Store, post: Post) -> None:
     item = decisions.load_item(store, a_model(post, loading=True), post.id, ANA)
-    assert item["model"] == {"version": "m1", "status": "loading", "missing": True}
+    assert item["model"] == {"version": "m1", "status": "loading", "missing": True, "hidden": False}
     assert criterion_of(item)["predicted"] is False
 
 
@@ -165,7 +165,8 @@ def test_what_others_decided_is_shown_only_after_ones_own_decision(store: Store,
     item = decisions.load_item(store, a_model(post), post.id, ANA)
     assert criterion_of(item)["others"] == []
     assert decisions.history(store, post.id, ANA) == []
-    judge = Reviewer("ana", Role.ADJUDICATOR)
+    store.add_reviewer("jo", Role.ADJUDICATOR)
+    judge = store.reviewer("jo")
     assert criterion_of(decisions.load_item(store, a_model(post), post.id, judge))["others"][0]["reviewer"] == "ben"
     result = decisions.save(store, ANA, a_decision(item))
     assert [o["verdict"] for o in result["others"]] == ["evidence"]

@@ -10,7 +10,7 @@ from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, V
 from storage.rounds import Assigned, RoundPost
 from storage.store import Store
 from storage.team_records import Round, RoundKind, Suggestions
-from tests.annotator.models import ReadyModel
+from tests.annotator.review.test_decisions import WrittenModel
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
 POST = a_post()
@@ -38,7 +38,7 @@ def answer(store: Store, name: str, *words: str) -> None:
 def seen_by(store: Store, name: str) -> set[str]:
     """The other people whose answer comes out anywhere: in the item, the history, the filters, a restore."""
     me = Reviewer(name, PEOPLE[name])
-    item = decisions.load_item(store, ReadyModel(), POST.id, me)
+    item = decisions.load_item(store, WrittenModel(), POST.id, me)
     found = {other["reviewer"] for c in item["criteria"] for other in c["others"]}
     found |= {line["reviewer"] for line in decisions.history(store, POST.id, me)}
     for other in PEOPLE:
@@ -99,7 +99,7 @@ def test_the_counts_of_the_overview_are_ones_own_while_a_blind_round_is_open(tea
 def test_a_persons_queue_is_what_they_were_given(team: Store) -> None:
     team.save_criteria([SLEEP, MOOD])
     blind = a_round(team)
-    me, model = Reviewer("ana"), ReadyModel()
+    me, model = Reviewer("ana"), WrittenModel()
     assert decisions.next_post(team, model, me, QueueFilter()) == POST.id
     assert decisions.progress(team, model, me, QueueFilter())["left"] == 1
     assert decisions.next_post(team, model, me, QueueFilter(), exclude=[POST.id]) is None
@@ -110,10 +110,10 @@ def test_a_persons_queue_is_what_they_were_given(team: Store) -> None:
 def test_a_reader_without_suggestions_gets_none(team: Store) -> None:
     given = Round(0, "bare", RoundKind.MAIN, True, Suggestions.HIDDEN, ("ana",), {1: 1.0}, seed=1)
     team.add_round(given, [RoundPost(POST.id, 1)], [Assigned(POST.id, "ana", None, hide_suggestions=True)])
-    item = decisions.load_item(team, ReadyModel(), POST.id, Reviewer("ana"))
+    item = decisions.load_item(team, WrittenModel(), POST.id, Reviewer("ana"))
     assert item["model"]["hidden"] is True
     assert {c["predicted"] for c in item["criteria"]} == {False}
-    assert decisions.load_item(team, ReadyModel(), POST.id, Reviewer("ben"))["model"]["hidden"] is False
+    assert decisions.load_item(team, WrittenModel(), POST.id, Reviewer("ben"))["model"]["hidden"] is False
 
 
 def test_two_leads_cannot_change_a_round_past_each_other_and_a_name_is_given_once(team: Store) -> None:
