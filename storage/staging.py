@@ -186,6 +186,44 @@ class Staging:
             [post_id, criterion_id, reviewer, evidence, json.dumps(candidates)],
         )
 
+    # --- a look at what was staged
+
+    def first_posts(self, limit: int) -> list[tuple[str, str, str]]:
+        """(id, text, split) of the first new posts; those with answers first."""
+        answered = "EXISTS (SELECT 1 FROM annotation a WHERE a.post_id = post.id)"
+        rows = self._db.execute(f"SELECT id, text, split FROM post ORDER BY NOT {answered}, seq LIMIT ?", [limit])
+        return [(post_id, text, split) for post_id, text, split in rows]
+
+    def known_posts(self, limit: int) -> list[str]:
+        """Ids of posts that are in the store and get answers."""
+        rows = self._db.execute("SELECT DISTINCT post_id FROM annotation LIMIT ?", [limit])
+        return [post_id for (post_id,) in rows]
+
+    def answers_of(self, post_ids: Sequence[str]) -> dict[str, list[tuple[str, str, tuple[tuple[int, int], ...]]]]:
+        """(criterion, verdict or `prediction`, spans) of the answers and predictions of the posts."""
+        found: dict[str, list[tuple[str, str, tuple[tuple[int, int], ...]]]] = {}
+        wanted = [json.dumps(list(post_ids))]
+        chosen = "FROM {} WHERE post_id IN (SELECT value FROM json_each(?))"
+        for verdict, table in (("verdict", "annotation"), ("'prediction'", "prediction")):
+            columns = f"SELECT post_id, criterion_id, {verdict}, spans " + chosen.format(table)
+            for post_id, criterion, said, spans in self._db.execute(columns, wanted):
+                places = tuple((int(s[0]), int(s[1])) for s in json.loads(spans))
+                found.setdefault(post_id, []).append((criterion, said or "undecided", places))
+        return found
+
+    def answer_counts(self) -> dict[tuple[str, str], int]:
+        """How many answers by (criterion, verdict), and how many predictions with a span."""
+        rows = self._db.execute(
+            "SELECT criterion_id, coalesce(verdict, 'undecided'), count(*) FROM annotation GROUP BY 1, 2 UNION ALL"
+            " SELECT criterion_id, 'prediction', count(*) FROM prediction WHERE spans != '[]' GROUP BY 1 ORDER BY 1, 2"
+        )
+        return {(criterion, verdict): count for criterion, verdict, count in rows}
+
+    def first_issues(self, limit: int) -> list[Issue]:
+        """The first lines of the report that are about rows."""
+        columns = "SELECT row, post_id, kind, reason, evidence FROM issue WHERE row IS NOT NULL ORDER BY seq LIMIT ?"
+        return [Issue(*row) for row in self._db.execute(columns, [limit])]
+
     def close(self) -> None:
         """Make the file complete on disk; it can only be published afterwards."""
         self._db.execute("COMMIT")

@@ -6,7 +6,8 @@ import itertools
 import logging
 import pickle
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -89,6 +90,7 @@ class Importer:
         self._note_ignored_options()
         self._size = max(1, sum(size for _, size, _ in fingerprint(path)))
         self._read = 0
+        self.stopped = False
 
     def _note_ignored_options(self) -> None:
         """Options that the format does not know have no effect: say so."""
@@ -100,9 +102,9 @@ class Importer:
 
     # --- reading
 
-    def stage(self, *, rows: int | None = None) -> None:
-        """Read the file into the staging file. rows: read no more than this many, for a look."""
-        read = itertools.islice(self.detected.format.read(self.source), rows)
+    def stage(self, *, rows: int | None = None, seconds: float | None = None) -> None:
+        """Read the file into the staging file. rows, seconds: read no more than this, for a look; `stopped` says whether more is there."""
+        read = self._at_first(self.detected.format.read(self.source), rows, seconds)
         while batch := list(itertools.islice(read, BATCH_ROWS)):
             self._check_cancel()
             self._stage_batch(batch)
@@ -113,6 +115,15 @@ class Importer:
         self._stage_split_labels()
         self._progress(PLACING, f"{self.report.aligned} passages placed")
         self._count()
+
+    def _at_first(self, rows: Iterable[Row], limit: int | None, seconds: float | None) -> Iterator[Row]:
+        began = time.monotonic()
+        for number, row in enumerate(rows, start=1):
+            yield row
+            late = seconds is not None and time.monotonic() - began > seconds
+            if late or number == limit:
+                self.stopped = True
+                return
 
     def _stage_batch(self, batch: Sequence[Row]) -> None:
         good = []

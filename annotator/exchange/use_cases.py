@@ -11,10 +11,8 @@ import csv
 import dataclasses
 import datetime as dt
 import io
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,17 +21,12 @@ from annotator.exchange import hub_datasets
 from annotator.exchange.exporting import ExportRefused
 from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
-from annotator.exchange.sources import detected_of, source_of
 from annotator.job_context import WorkerStopping
 from storage.exports import Answers, ExportFilter
-from storage.formats.archive import unpacked
-from storage.formats.columns import guess_mapping
 from storage.formats.delimited import guard
-from storage.formats.detection import file_in
 from storage.formats.registry import AUTO, format_named
-from storage.formats.rows import RowError
 from storage.jobs import JobLost
-from storage.records import EvidenceError, InvalidRecord, Split, Verdict
+from storage.records import InvalidRecord, Split, Verdict
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -41,29 +34,8 @@ if TYPE_CHECKING:
     from annotator.project import Project
 
 Choice = TypeVar("Choice", bound=StrEnum)
-PREVIEW_ROWS = 8
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?")
-PREVIEW_CHARACTERS = 200
 PRESETS = "import_presets"
-
-
-@dataclass(frozen=True, slots=True)
-class FileLook:
-    """What is known of a file after a look at its beginning.
-
-    columns: of a table, empty for other formats. mapping: column by field, as it will be read. preview: rows as they will be
-    understood. problem: why it cannot be read as it is, or None.
-    """
-
-    format: str
-    title: str
-    reason: str
-    encoding: str
-    encoding_note: str
-    columns: tuple[str, ...] = ()
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    preview: tuple[Mapping[str, Any], ...] = ()
-    problem: str | None = None
 
 
 def import_file(project: Project | Store, path: Path | str, format: str = AUTO, **options: Any) -> dict[str, Any]:
@@ -92,40 +64,6 @@ def _source(path: Path | str, store: Store) -> Iterator[tuple[Path, str]]:
         return
     with hub_datasets.fetched(str(path).removeprefix(hub_datasets.PREFIX), store.path.parent) as folder:
         yield folder, str(path)
-
-
-def look_at(path: Path, options: ImportOptions, *, folder: Path) -> FileLook:
-    """Look at the beginning of a file: format, encoding, columns, first rows. Stores nothing.
-
-    folder: where a zip file may be unpacked for the look; it is the caller's to remove.
-    Raises FormatError or ImportRefused if the file as a whole cannot be read.
-    """
-    with unpacked(path, folder) as content:
-        data, _ = file_in(content)
-        found = detected_of(data, options)
-        encoding = found.encoding
-        plan = FileLook(found.format.name, found.format.title, found.reason, encoding.name, encoding.note)
-        columns: list[str] = []
-        mapping: dict[str, str] = {}
-        if found.format.table:
-            columns, sample = found.format.preview(source_of(data, found, options))
-            mapping = guess_mapping(columns, sample)
-            mapping.update(options.columns)
-        try:
-            rows = found.format.read(source_of(data, found, options))
-            preview = tuple(map(_preview_row, itertools.islice(rows, PREVIEW_ROWS)))
-        except EvidenceError as error:
-            return dataclasses.replace(plan, columns=tuple(columns), mapping=mapping, problem=str(error))
-    return dataclasses.replace(plan, columns=tuple(columns), mapping=mapping, preview=preview)
-
-
-def _preview_row(row: Any) -> dict[str, Any]:
-    if isinstance(row, RowError):
-        return {"row": row.row, "post_id": "", "text": "", "labels": f"refused: {row.reason}"}
-    text = row.text or ""
-    shown = text[:PREVIEW_CHARACTERS] + ("…" if len(text) > PREVIEW_CHARACTERS else "")
-    labels = ", ".join(f"{la.criterion}: {la.verdict or la.kind}" for la in row.labels[:9])
-    return {"row": row.number, "post_id": row.post_id or "", "text": shown, "labels": labels}
 
 
 def undo_import(store: Store, import_id: int, *, on_progress: Callable[[int], None] | None = None) -> dict[str, int]:

@@ -13,17 +13,19 @@ from typing import Any
 import gradio as gr
 
 from annotator.exchange.import_runs import ImportRuns, Run
+from annotator.exchange.looking import FileLook, look_at
 from annotator.exchange.options import ImportOptions, ImportReport
-from annotator.exchange.use_cases import FileLook, look_at
 from annotator.people.accounts import CURATORS
-from annotator.ui import data_hub
+from annotator.ui import data_hub, data_look
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of
 from annotator.ui.data_presets import PresetPart
+from storage.formats.ledger import OF_TOOL, Outcome
 from storage.records import InvalidRecord
 
 NO_COLUMN = "(none)"
 GUESS = "(as guessed)"
+ALL_SHEETS = "(every visible one that holds posts)"
 POLL_SECONDS = 0.3
 MAPPED = {
     "text": "Text",
@@ -41,8 +43,8 @@ MAPPED = {
 }
 EXPLANATION = """
 Any table or dataset with one post per row: CSV, TSV, Excel, JSON, JSON Lines, Parquet, SQuAD, Label Studio, doccano, Prodigy,
-Argilla, brat, CoNLL, a Hugging Face dataset folder, the ReDSM5 layout; also zipped. Nothing is stored before you press *Import*,
-and an import can be undone as a whole.
+Argilla, brat, CoNLL, WebAnno TSV, UIMA CAS, spaCy, a Hugging Face dataset folder, the ReDSM5 layout, Reddit dumps; also packed.
+Nothing is stored before you press *Import*, and an import can be undone as a whole.
 """
 
 
@@ -63,36 +65,38 @@ def build(context: Context) -> None:
             presets.build()
         with gr.Column(scale=3, min_width=320):
             seen = gr.Textbox(label="What it seems to be", lines=2, interactive=False, elem_id="import-seen")
+            sheet = gr.Dropdown(
+                [(ALL_SHEETS, "")], value="", label="Sheet", visible=False, interactive=True, elem_id="import-sheet"
+            )
             with gr.Accordion("Columns", open=True, visible=False) as columns_box, gr.Row():
                 columns = [
                     gr.Dropdown([GUESS, NO_COLUMN], value=GUESS, label=label, min_width=150, interactive=True)
                     for label in MAPPED.values()
                 ]
-            preview = gr.Dataframe(
-                headers=["row", "post_id", "text", "labels"],
-                datatype="str",
-                label="First rows, as they will be read",
-                interactive=False,
-                wrap=True,
-                column_widths=[56, 120, 380, 200],
-                max_height=300,
-                visible=False,
-            )
+            preview = gr.HTML("", padding=False, elem_id="import-preview")
             with gr.Row():
                 check = gr.Button("Check the whole file", min_width=140)
                 run = gr.Button("Import", variant="primary", min_width=140, elem_id="import-run")
                 cancel = gr.Button("Cancel", min_width=90)
             progress = gr.Textbox(label="Result", lines=8, interactive=False, elem_id="import-result")
-    page = _ImportPage(context, runs, presets, file, pasted, form, columns)
-    everything = {file, pasted, presets.chosen, *form, *columns}  # a set: handlers are given one dict, by component
-    shown = [seen, columns_box, preview, *columns]
+    page = _ImportPage(context, runs, presets, file, pasted, form, columns, sheet)
+    everything = {
+        file,
+        pasted,
+        presets.chosen,
+        sheet,
+        *form,
+        *columns,
+    }  # a set: handlers are given one dict, by component
+    shown = [seen, columns_box, preview, sheet, *columns]
     look, again = friendly(page.look), friendly(page.look_again)
     for chosen in (file.upload, file.clear, fetched):  # not its change: looking at pasted rows changes it too
         chosen(friendly(page.look_at_file), everything, [*shown, pasted], **QUEUED)
     use_pasted.click(friendly(page.look_at_pasted), everything, [*shown, file], **QUEUED)
     presets.wire(form, everything, look, shown)
-    for control in (*columns, form[0], form[1]):
+    for control in (*columns, *form):
         control.input(again, everything, [seen, preview], **QUIET)
+    sheet.input(look, everything, shown, **QUIET)
     check.click(friendly(page.check), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
     run.click(friendly(page.run), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
     cancel.click(friendly(page.cancel), None, None, **QUIET)
@@ -113,9 +117,11 @@ class _ImportPage:
         pasted: gr.Textbox,
         form: list[Any],
         columns: list[gr.Dropdown],
+        sheet: gr.Dropdown,
     ) -> None:
         self._context, self._runs, self._presets = context, runs, presets
         self._file, self._pasted, self._form, self._columns = file, pasted, form, columns
+        self._sheet = sheet
 
     def look_at_file(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
         """A file was chosen, fetched or taken away: it takes the place of rows that were pasted."""
@@ -138,24 +144,28 @@ class _ImportPage:
         self._context.require(request, *CURATORS)
         path = self._path(values)
         if path is None:
-            return ["", gr.Accordion(visible=False), gr.Dataframe(visible=False), *[gr.Dropdown()] * len(MAPPED)]
-        plan, missing = self._plan_with_preset(path, values)
-        choices = [GUESS, NO_COLUMN, *plan.columns]
-        dropdowns = [gr.Dropdown(choices=choices, value=plan.mapping.get(name) or NO_COLUMN) for name in MAPPED]
-        boxed = gr.Accordion(visible=bool(plan.columns))
-        words = _in_words(plan) + (
+            return ["", gr.Accordion(visible=False), "", _sheets(()), *[gr.Dropdown()] * len(MAPPED)]
+        look, missing = self._look_with_preset(path, values)
+        choices = [GUESS, NO_COLUMN, *look.columns]
+        empty = (
+            NO_COLUMN if look.mapping else GUESS
+        )  # objects of a tool's own format have no mapping but what is chosen
+        dropdowns = [gr.Dropdown(choices=choices, value=look.mapping.get(name) or empty) for name in MAPPED]
+        words = _in_words(look) + (
             f"\nThe preset's columns {', '.join(missing)} are not in this file." if missing else ""
         )
-        return [words, boxed, _table(plan), *(dropdowns if plan.columns else [gr.Dropdown()] * len(MAPPED))]
+        boxed = gr.Accordion(visible=bool(look.columns))
+        columns = dropdowns if look.columns else [gr.Dropdown(value=GUESS)] * len(MAPPED)
+        return [words, boxed, data_look.shown(look), _sheets(look.sheets, values[self._sheet]), *columns]
 
     def look_again(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
-        """Another mapping, format or encoding for the same file."""
+        """Another mapping, format or option for the same file."""
         self._context.require(request, *CURATORS)
         path = self._path(values)
         if path is None:
-            return ["Choose a file first.", gr.Dataframe(visible=False)]
-        plan = self._plan(path, self.options(values))
-        return [_in_words(plan), _table(plan)]
+            return ["Choose a file first.", ""]
+        look = self._look(path, self.options(values))
+        return [_in_words(look), data_look.shown(look)]
 
     def check(self, values: dict[Any, Any], request: gr.Request) -> Iterator[str]:
         yield from self._start(values, request, dry_run=True)
@@ -186,20 +196,22 @@ class _ImportPage:
         run = self._runs.start(path, self.options(values), by=person.name, file_name=name, dry_run=dry_run)
         yield from _followed(run)
 
-    def _plan_with_preset(self, path: Path, values: dict[Any, Any]) -> tuple[FileLook, list[str]]:
+    def _look_with_preset(self, path: Path, values: dict[Any, Any]) -> tuple[FileLook, list[str]]:
         """(the file as guessed, with the columns of the preset in use on top; those of them that it does not have)."""
         options = self.options(values, mapped=False)
-        plan, wanted = self._plan(path, options), self._presets.columns(values[self._presets.chosen])
-        if not plan.columns or not wanted:
-            return plan, []
-        there = {field: column for field, column in wanted.items() if not column or column in plan.columns}
-        missing = sorted({column for column in wanted.values() if column and column not in plan.columns})
-        return self._plan(path, dataclasses.replace(options, columns=there)), missing
+        look, wanted = self._look(path, options), self._presets.columns(values[self._presets.chosen])
+        if not look.columns or not wanted:
+            return look, []
+        there = {field: column for field, column in wanted.items() if not column or column in look.columns}
+        missing = sorted({column for column in wanted.values() if column and column not in look.columns})
+        return self._look(path, dataclasses.replace(options, columns=there)), missing
 
     def options(self, values: dict[Any, Any], *, mapped: bool = True) -> ImportOptions:
         chosen = {name: values[c] for name, c in zip(MAPPED, self._columns, strict=True) if mapped}
         columns = {n: "" if c == NO_COLUMN else c for n, c in chosen.items() if c and c != GUESS}
-        return options_of([values[c] for c in self._form], columns)
+        return dataclasses.replace(
+            options_of([values[c] for c in self._form], columns), sheet=values[self._sheet] or None
+        )
 
     def _path(self, values: dict[Any, Any]) -> Path | None:
         return Path(values[self._file]) if values[self._file] else self._pasted_file(values[self._pasted])
@@ -218,10 +230,10 @@ class _ImportPage:
             file.write(pasted)
         return Path(file.name)
 
-    def _plan(self, path: Path, options: ImportOptions) -> FileLook:
+    def _look(self, path: Path, options: ImportOptions) -> FileLook:
         folder = Path(tempfile.mkdtemp(prefix="look-", dir=self._context.settings.uploads_dir))
         try:
-            return look_at(path, options, folder=folder)
+            return look_at(self._context.store, path, options, folder=folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -236,15 +248,15 @@ def _followed(run: Run) -> Iterator[str]:
     yield run.error if run.error else report_in_words(run.report, dry_run=run.dry_run)
 
 
-def _in_words(plan: FileLook) -> str:
-    words = f"{plan.title} ({plan.reason}), {plan.encoding}"
-    words += f"; {plan.encoding_note}" if plan.encoding_note else ""
-    return words + (f"\n{plan.problem}" if plan.problem else "")
+def _in_words(look: FileLook) -> str:
+    words = f"{look.title} ({look.reason}), {look.encoding}"
+    return words + (f"; {look.encoding_note}" if look.encoding_note else "")
 
 
-def _table(plan: FileLook) -> Any:
-    rows = [[str(r["row"]), r["post_id"], r["text"], r["labels"]] for r in plan.preview]
-    return gr.Dataframe(value=rows, visible=bool(rows))
+def _sheets(names: tuple[str, ...], chosen: str | None = None) -> gr.Dropdown:
+    """The choice of a workbook's sheet, where there are several."""
+    choices = [(ALL_SHEETS, ""), *((n, n) for n in names)]
+    return gr.Dropdown(choices=choices, value=chosen if chosen in names else "", visible=len(names) > 1)
 
 
 def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
@@ -265,13 +277,22 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
         (report.repaired, "offsets in UTF-16 units converted"),
         (report.labels_refused, "labels not taken"),
         (report.masked, "passages masked"),
-        (report.mojibake_rows, "texts that look wrongly decoded (such as â€™ for ’); try another encoding"),
+        (report.generated_ids, "ids made from the texts, for want of a column of ids"),
+        (
+            report.mojibake_rows - report.mended_rows,
+            "texts that look wrongly decoded (such as â€™ for ’): they can be mended",
+        ),
+        (report.mended_rows, "wrongly decoded texts mended"),
     ]
     lines = [f"{count:,} {words}" for n, (count, words) in enumerate(counts) if count or n == 0]
     lines += [f"Unknown label {name!r} ({count})" for name, count in list(report.unknown_criteria.items())[:10]]
     lines += [f"New criterion {name}" for name in report.new_criteria[:20]]
     lines += [f"Model {old} is kept as {new} here" for old, new in report.renamed_models.items()]
     lines += [f"Row {item['row']}: {item['reason']}" for item in report.rejected[:10]]
+    left = [e for e in report.ledger if e["outcome"] == Outcome.LEFT and e["detail"] != OF_TOOL]
+    lines += [f"Left out: {e['what']} {e['name']} ({e['count']:,}): {e['detail']}" for e in left[:12]]
+    kept = [e["name"] for e in report.ledger if e["outcome"] == Outcome.KEPT]
+    lines += [f"Kept with the posts: {', '.join(kept[:20])}"] if kept else []
     if dry_run:
         lines.append("Nothing has been stored yet.")
     return "\n".join(lines)

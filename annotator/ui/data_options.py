@@ -39,6 +39,9 @@ def options_form() -> list[Any]:
         splits = [("As in the file, else by author or id", ""), *((s.value, s.value) for s in Split)]
         form.append(gr.Dropdown(splits, value="", label="Split", interactive=True))
         form.append(gr.Checkbox(label="Mask e-mail addresses, phone numbers, links and user names", value=False))
+        form.append(gr.Checkbox(label="Mend wrongly decoded texts (don‚Äôt becomes don’t)", value=False))
+        form.append(gr.Checkbox(label="Turn HTML entities into characters (&amp; becomes &)", value=False))
+        form.append(gr.Checkbox(label="Import nothing if anything of the file would be lost", value=False))
     return form
 
 
@@ -46,12 +49,20 @@ def form_values(options: ImportOptions) -> list[Any]:
     """What the form shows for the options, in its order."""
     lines = "\n".join(f"{k} = {v}" for k, v in options.criteria.items())
     values = [options.format, options.encoding or "", options.labels_as, options.annotator, lines, options.new_criteria]
-    return [*values, options.same_text is SameText.KEEP, options.split or "", options.mask]
+    return [
+        *values,
+        options.same_text is SameText.KEEP,
+        options.split or "",
+        options.mask,
+        options.mend,
+        options.unescape,
+        options.strict,
+    ]
 
 
 def options_of(form: list[Any], columns: Mapping[str, str]) -> ImportOptions:
     """Import options from the values of the form. Raises InvalidRecord for a mapping that cannot be read."""
-    kind, encoding, labels_as, annotator, criteria, new, keep, split, mask = form
+    kind, encoding, labels_as, annotator, criteria, new, keep, split, mask, mend, unescape, strict = form
     return ImportOptions(
         format=kind or AUTO,
         encoding=(encoding or "").strip() or None,
@@ -63,4 +74,7 @@ def options_of(form: list[Any], columns: Mapping[str, str]) -> ImportOptions:
         same_text=SameText.KEEP if keep else SameText.SKIP,
         split=Split(split) if split else None,
         mask=bool(mask),
+        mend=bool(mend),
+        unescape=bool(unescape),
+        strict=bool(strict),
     )

@@ -181,13 +181,15 @@ def _row(number: int, file: Path, known: Mapping[str, Any], encoding: str) -> Im
 def _read_text(file: Path, encoding: str) -> str:
     """The file's text, in the encoding that was chosen, else in its own. Raises InvalidRecord."""
     try:
-        with open_text(file, encoding if encoding != UTF_8 else detect_encoding(file).name) as opened:
+        # a byte order mark is a character of the text: brat's offsets count it
+        name = encoding if encoding != UTF_8 else detect_encoding(file).name.removesuffix("-sig")
+        with open_text(file, name) as opened:
             text = opened.read()
     except FormatError as error:
         raise InvalidRecord(str(error)) from None
     if has_broken_bytes(text):
         raise InvalidRecord("holds bytes that do not fit its encoding; choose one with --encoding")
-    return text.removeprefix("\ufeff")
+    return text
 
 
 class _Standoff:

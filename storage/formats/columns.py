@@ -310,22 +310,9 @@ def _each_once(found: dict[str, tuple[str | None, str | None]]) -> dict[str, tup
 def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, str]:
     """For columns that are kept in meta although they look like labels: what can be done."""
     found = {}
-    labelling = set(SYNONYMS["criterion"]) | {
-        "labels",
-        "tags",
-        "categories",
-        "classes",
-        "cats",
-        "status",
-        "annotation",
-        "sentiment",
-    }
+    beside = {*SYNONYMS["start"], *SYNONYMS["end"], *SYNONYMS["evidence"]}
     for column in columns:
-        if column in lists:
-            continue
-        if plain(column) in labelling:
-            found[column] = "a label of the whole post, not read as an answer"
-        elif plain(column) in {*SYNONYMS["start"], *SYNONYMS["end"], *SYNONYMS["evidence"], *SYNONYMS["verdict"]}:
+        if column not in lists and plain(column) in beside and _values(column, sample):
             found[column] = "belongs to no criterion; with --column criterion=NAME it is read"
     return found
 

@@ -179,7 +179,6 @@ def _shortened(cell: str) -> str:
 
 def column_names(cells: Sequence[str], file_name: str) -> list[str]:
     """A name for each column: as the header says, else by its place. Raises FormatError for two texts or ids of the same name."""
-    cells = _shorn(cells)
     found: list[str] = []
     for place, cell in enumerate(cells, start=1):
         name = cell or f"column {place}"

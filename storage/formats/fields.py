@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from storage.formats.ledger import COLUMN, Key, Outcome
-from storage.formats.values import is_empty, plain_value
+from storage.formats.values import is_empty, plain, plain_value
+from storage.formats.vocabulary import OF_WHOLE_POSTS
 
 NOT_READ = "not read"
 PARTS = "its parts"
+WHOLE_POST = "a label of the whole post, not read as an answer"
 
 
 class Fields:
@@ -121,7 +123,7 @@ class Fields:
         found = {}
         for key in self:
             found[str(key)] = plain_value(self._item[key])
-            self._book(key, Outcome.KEPT, why)
+            self._book(key, Outcome.KEPT, why or (WHOLE_POST if plain(str(key)) in OF_WHOLE_POSTS else ""))
         return found
 
     def settle(self) -> dict[str, Any]:

@@ -309,7 +309,7 @@ def _by_label(value: Mapping[str, Any]) -> list[Any]:
     """Values that could be labelled passages in an object by label: lists of offsets."""
     found = []
     for label, inner in value.items():
-        items = inner if isinstance(inner, list | tuple) else [inner]
+        items = inner if isinstance(inner, list | tuple) and not _is_bare_passage(inner) else [inner]
         if isinstance(label, str) and items and all(_is_bare_passage(i) for i in items):
             found.append(
                 [*items[0][:2], label] if isinstance(items[0], list | tuple) else {"label": label, "spans": [items[0]]}

@@ -179,3 +179,29 @@ NEGATING = frozenset(
     ]
 )
 STANDING = ("polarity", "status", "assertion", "certainty", "answer", "state", "decision", "modality", "verdict")
+# keys of labels that a whole post has, without a passage
+OF_WHOLE_POSTS = frozenset(
+    (
+        "label",
+        "labels",
+        "class",
+        "classes",
+        "category",
+        "categories",
+        "cats",
+        "tag",
+        "tags",
+        "symptom",
+        "symptoms",
+        "status",
+        "sentiment",
+        "diagnosis",
+        "annotation",
+        "kriterium",
+        "verdict",
+        "accept",
+        "target",
+        "rating",
+        "severity",
+    )
+)

@@ -170,6 +170,8 @@ def _look_at(sheet: Sheet, file_name: str) -> None:
     number, cells, _ = rows[place]
     while cells and not cells[-1].strip():
         cells.pop()
+    filled = [n for _, later, _ in rows[place:] for n, cell in enumerate(later, start=1) if cell.strip()]
+    cells += [""] * (max(filled, default=0) - len(cells))  # columns without a name
     sheet.header_row, sheet.cells = number, cells
     sheet.header = column_names([c.strip() for c in cells], file_name)
     width = len(sheet.header)

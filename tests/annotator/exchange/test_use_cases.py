@@ -10,9 +10,10 @@ import pytest
 
 from annotator.exchange.confirm import confirm, waiting
 from annotator.exchange.exporting import export_file
+from annotator.exchange.looking import look_at
 from annotator.exchange.options import ImportCancelled, ImportOptions, ImportRefused, LabelsAs
 from annotator.exchange.placing import GOLD_REVIEWER
-from annotator.exchange.use_cases import delete_preset, import_file, look_at, presets, save_preset, undo_import
+from annotator.exchange.use_cases import delete_preset, import_file, presets, save_preset, undo_import
 from storage.exports import ExportFilter
 from storage.formats.rows import FormatError
 from storage.records import Conflict, InvalidRecord, Post, Prediction, Role, Split, Verdict
@@ -43,22 +44,32 @@ def test_columns_can_be_chosen_and_taken_away(store: Store, tmp_path: Path) -> N
     ]
 
 
-def test_the_plan_shows_format_columns_and_first_rows_and_stores_nothing(store: Store, tmp_path: Path) -> None:
+def test_the_look_shows_posts_as_they_will_be_stored_and_stores_nothing(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "posts.txt"
-    file.write_text("id\tbody\n1\tHello there\n2\tSecond\n", "utf-8")
-    plan = look_at(file, ImportOptions(), folder=tmp_path / "look")
-    assert (plan.format, plan.columns, plan.mapping) == ("tsv", ("id", "body"), {"post_id": "id", "text": "body"})
-    assert [(r["post_id"], r["text"]) for r in plan.preview] == [("1", "Hello there"), ("2", "Second")]
-    assert store.count_posts() == 0
+    file.write_text(
+        "id\tbody\tcriterion\tquote\tmood\n1\tI lie awake. Fine.\tSLEEP_ISSUES\tI lie awake.\tlow\n2\tSecond\t\t\t\n",
+        "utf-8",
+    )
+    look = look_at(store, file, ImportOptions(), folder=tmp_path / "look")
+    assert (look.format, look.mapping["text"], look.mapping["post_id"]) == ("tsv", "body", "id")
+    assert [(p.id, p.text, p.answers) for p in look.posts] == [
+        ("1", "I lie awake. Fine.", (("SLEEP_ISSUES", "evidence", ((0, 12),)),)),
+        ("2", "Second", ()),
+    ]
+    assert look.counts == {("SLEEP_ISSUES", "evidence"): 1}
+    assert [(e["name"], e["outcome"], e["count"]) for e in look.report.ledger if e["outcome"] != "taken"] == [
+        ("mood", "kept in meta", 1)
+    ]
+    assert (store.count_posts(), store.imports()) == (0, [])
 
 
-def test_the_plan_says_what_is_wrong_with_the_columns(tmp_path: Path) -> None:
+def test_the_look_says_what_is_wrong_with_the_columns(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("a,b\n1,2\n", "utf-8")
-    plan = look_at(file, ImportOptions(), folder=tmp_path / "look")
-    assert plan.problem is not None
-    assert "No column looks like the text of a post. The file has: a, b." in plan.problem
-    assert plan.columns == ("a", "b")
+    look = look_at(store, file, ImportOptions(), folder=tmp_path / "look")
+    assert look.problem is not None
+    assert "No column looks like the text of a post. The file has: a, b." in look.problem
+    assert look.columns == ("a", "b")
 
 
 def test_labels_in_several_rows_become_one_annotation(store: Store, tmp_path: Path) -> None:
@@ -131,7 +142,7 @@ def test_a_folder_with_one_table_and_its_manifest_is_that_table(store: Store, tm
     (tmp_path / "out" / "posts.csv.manifest.json").write_text("{}", "utf-8")
     assert import_file(store, tmp_path / "out", dry_run=True)["imported"] == 1
     assert import_file(store, tmp_path / "out", format="csv")["imported"] == 1
-    assert look_at(tmp_path / "out", ImportOptions(), folder=tmp_path / "look").format == "csv"
+    assert look_at(store, tmp_path / "out", ImportOptions(), folder=tmp_path / "look").format == "csv"
 
 
 @pytest.mark.parametrize(
