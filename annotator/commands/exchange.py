@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,23 +130,36 @@ def run_import(arguments: argparse.Namespace) -> int:
     return 0 if any(result[name] for name in taken) else 1
 
 
+def import_options(words: Sequence[str]) -> dict[str, Any]:
+    """The options of `import_file` for words of a command line, without a project's presets."""
+    parser = argparse.ArgumentParser()
+    _add_import(parser)
+    return _given_options(parser.parse_args(["-", *words]), {})
+
+
 def _import_options(arguments: argparse.Namespace, store: Store) -> dict[str, Any]:
     """The options of a preset, with those that are given on top."""
     from annotator.exchange.use_cases import presets
 
-    options: dict[str, Any] = {}
-    if arguments.preset:
-        saved = presets(store)
-        if arguments.preset not in saved:
-            raise UsageError(f"There is no preset {arguments.preset!r}. Presets: {', '.join(saved) or 'none'}.")
-        options = dict(saved[arguments.preset])
+    if not arguments.preset:
+        return _given_options(arguments, {})
+    saved = presets(store)
+    if arguments.preset not in saved:
+        raise UsageError(f"There is no preset {arguments.preset!r}. Presets: {', '.join(saved) or 'none'}.")
+    return _given_options(arguments, saved[arguments.preset])
+
+
+def _given_options(arguments: argparse.Namespace, before: Mapping[str, Any]) -> dict[str, Any]:
     names = "format encoding labels_as annotator new_criteria split source same_text mask sheet mend unescape strict"
-    options |= {name: getattr(arguments, name) for name in names.split() if getattr(arguments, name) is not None}
+    given = {name: getattr(arguments, name) for name in names.split() if getattr(arguments, name) is not None}
     columns = dict(pair(text, "--column", "FIELD=COLUMN") for text in arguments.column)
     criteria = dict(pair(text, "--label", "LABEL=CRITERION") for text in arguments.label)
-    options["columns"] = {**options.get("columns", {}), **columns}
-    options["criteria"] = {**options.get("criteria", {}), **criteria}
-    return options
+    return {
+        **before,
+        **given,
+        "columns": {**before.get("columns", {}), **columns},
+        "criteria": {**before.get("criteria", {}), **criteria},
+    }
 
 
 def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:

@@ -24,7 +24,11 @@ def task(data: dict[str, Any], *results: dict[str, Any], **annotation: Any) -> l
 
 
 def test_the_text_is_where_the_regions_words_stand(tmp_path: Path) -> None:
-    data = {"body": SLEEP, "permalink": "https://forum.example/" + "why-" * 40, "title": "A question to all of you who are here"}
+    data = {
+        "body": SLEEP,
+        "permalink": "https://forum.example/" + "why-" * 40,
+        "title": "A question to all of you who are here",
+    }
     row = one(write_json(tmp_path / "in.json", task(data, region("SLEEP_ISSUES", 0, 23, SLEEP))))
     assert (row.post_id, row.text) == ("7", SLEEP)
     assert row.meta == {"permalink": data["permalink"], "title": data["title"]}
@@ -47,7 +51,9 @@ def test_an_html_region_is_read_by_its_global_offsets(tmp_path: Path) -> None:
         "hypertextlabels": ["SLEEP_ISSUES"],
     }
     result = {"id": "q", "from_name": "l", "to_name": "text", "type": "hypertextlabels", "value": value}
-    assert said(one(write_json(tmp_path / "in.json", task({"text": SLEEP}, result)))) == {"SLEEP_ISSUES": ("evidence", [SLEEP])}
+    assert said(one(write_json(tmp_path / "in.json", task({"text": SLEEP}, result)))) == {
+        "SLEEP_ISSUES": ("evidence", [SLEEP])
+    }
 
 
 def test_a_region_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
@@ -77,12 +83,18 @@ def test_a_region_marked_as_negated_is_not_taken_as_evidence(tmp_path: Path) -> 
 
 
 def test_cancelled_annotations_are_reported_not_taken(tmp_path: Path) -> None:
-    row = one(write_json(tmp_path / "in.json", task({"text": SLEEP}, region("SLEEP_ISSUES", 0, 23), was_cancelled=True)))
+    row = one(
+        write_json(tmp_path / "in.json", task({"text": SLEEP}, region("SLEEP_ISSUES", 0, 23), was_cancelled=True))
+    )
     assert (said(row), left_out(row)) == ({}, {"SLEEP_ISSUES": "its annotation was cancelled (skipped)"})
 
 
 def test_a_note_on_a_region_is_the_answers_note(tmp_path: Path) -> None:
-    row = one(write_json(tmp_path / "in.json", task({"text": SLEEP}, region("SLEEP_ISSUES", 0, 23, meta={"text": ["since May"]}))))
+    row = one(
+        write_json(
+            tmp_path / "in.json", task({"text": SLEEP}, region("SLEEP_ISSUES", 0, 23, meta={"text": ["since May"]}))
+        )
+    )
     assert row.labels[0].note == "since May"
 
 

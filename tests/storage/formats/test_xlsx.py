@@ -37,7 +37,9 @@ POSTS: list[list[Any]] = [["id", "text"], ["p1", SLEEP], ["p2", FOOD]]
 
 
 def test_a_cover_sheet_is_passed_over_and_said(tmp_path: Path) -> None:
-    path = workbook(tmp_path / "in.xlsx", ("About", [["Contact: the data office, room 12, every day"]]), ("Posts", POSTS))
+    path = workbook(
+        tmp_path / "in.xlsx", ("About", [["Contact: the data office, room 12, every day"]]), ("Posts", POSTS)
+    )
     ledger = Ledger()
     assert texts(path, ledger=ledger) == [("p1", SLEEP), ("p2", FOOD)]
     assert entries(ledger) == [("sheet", "About", "left out"), ("sheet", "Posts", "taken")]
@@ -96,12 +98,21 @@ def test_merged_cells_hold_for_each_of_their_rows(tmp_path: Path) -> None:
 def test_a_formula_without_a_saved_value_is_named(tmp_path: Path) -> None:
     cells: list[list[Any]] = [["id", "text"], ["p1", '="a"&"b"'], ["p2", "- tired"]]
     found = rows(workbook(tmp_path / "in.xlsx", ("Sheet", cells)))
-    assert reasons(found) == [(2, "the text is a formula without a saved value; open the file in the spreadsheet and save it")]
+    assert reasons(found) == [
+        (2, "the text is a formula without a saved value; open the file in the spreadsheet and save it")
+    ]
     assert len(found) == 2
 
 
 def test_numbers_dates_and_truth_are_texts_in_the_words_of_a_spreadsheet(tmp_path: Path) -> None:
-    cells: list[list[Any]] = [["id", "text"], [7, 911], ["b", True], ["c", dt.datetime(2024, 3, 1)], ["d", 0.5], [8.0, "x"]]
+    cells: list[list[Any]] = [
+        ["id", "text"],
+        [7, 911],
+        ["b", True],
+        ["c", dt.datetime(2024, 3, 1)],
+        ["d", 0.5],
+        [8.0, "x"],
+    ]
     assert texts(workbook(tmp_path / "in.xlsx", ("Sheet", cells))) == [
         ("7", "911"),
         ("b", "TRUE"),
@@ -114,7 +125,11 @@ def test_numbers_dates_and_truth_are_texts_in_the_words_of_a_spreadsheet(tmp_pat
 def test_a_sheet_of_labels_beside_a_sheet_of_posts_is_read_too(tmp_path: Path) -> None:
     labels = [["post_id", "criterion", "quote"], ["p1", "SLEEP_ISSUES", SLEEP]]
     found = rows(workbook(tmp_path / "in.xlsx", ("Posts", POSTS), ("Labels", labels)))
-    assert [(r.post_id, r.text) for r in found if isinstance(r, ImportRow)] == [("p1", SLEEP), ("p2", FOOD), ("p1", None)]
+    assert [(r.post_id, r.text) for r in found if isinstance(r, ImportRow)] == [
+        ("p1", SLEEP),
+        ("p2", FOOD),
+        ("p1", None),
+    ]
 
 
 def test_a_damaged_workbook_is_refused_in_one_line(tmp_path: Path) -> None:
