@@ -1,17 +1,14 @@
-"""Reviewers, sign-in sessions and page settings in the store. Hashing and rules are in `annotator.people.accounts`."""
+"""Reviewers and sign-in sessions in the store. Hashing and rules are in `annotator.people.accounts`."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from storage.connection import Connections
 from storage.records import InvalidRecord, NotFound, Reviewer, Role, utc_now
-from storage.rows import reviewer_from_row, to_json
+from storage.rows import reviewer_from_row
+from storage.tokens import TokenStore
 
 
-class AccountStore(Connections):
-    """Questions and events about people, sessions and settings."""
+class AccountStore(TokenStore):
+    """Questions and events about people and sessions."""
 
     def add_reviewer(self, name: str, role: Role, *, password_hash: str | None = None) -> Reviewer:
         """Add a person. Raises InvalidRecord if the name is empty or taken."""
@@ -61,7 +58,7 @@ class AccountStore(Connections):
             if disabled_at or password_hash:
                 db.conn.execute("DELETE FROM session WHERE reviewer = ?", [name])
             if disabled_at:
-                self.revoke_tokens_of(name)  # type: ignore[attr-defined]
+                self.revoke_tokens_of(name)
 
     def password_hash(self, name: str) -> str | None:
         """The stored hash of an enabled person; None if there is no such person or they cannot sign in."""
@@ -95,12 +92,3 @@ class AccountStore(Connections):
     def end_session(self, token_sha256: str) -> None:
         with self.write() as db:
             db.conn.execute("DELETE FROM session WHERE token_sha256 = ?", [token_sha256])
-
-    def setting(self, key: str, default: Any = None) -> Any:
-        with self.read() as db:
-            rows = db.query("SELECT value FROM setting WHERE key = ?", [key])
-            return next((json.loads(row["value"]) for row in rows), default)
-
-    def set_setting(self, key: str, value: Any) -> None:
-        with self.write() as db:
-            db.conn.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", [key, to_json(value)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlite_utils import Database
+
 from storage.connection import Connections
 from storage.records import Identity, InvalidRecord, Role, utc_now
 
@@ -40,8 +42,8 @@ class IdentityStore(Connections):
             db.conn.execute("DELETE FROM session WHERE reviewer = ?", [reviewer])
 
     @staticmethod
-    def _name_for(db: object, login: str, not_to_take: str) -> str:
-        rows = db.query(  # type: ignore[attr-defined]
+    def _name_for(db: Database, login: str, not_to_take: str) -> str:
+        rows = db.query(
             "SELECT 1 FROM reviewer r WHERE r.name = ? AND (r.password_hash IS NOT NULL OR EXISTS"
             " (SELECT 1 FROM identity i WHERE i.reviewer = r.name))",
             [login],

@@ -1,6 +1,6 @@
 """The store: one object for every question and event, over one SQLite database.
 
-The methods live beside their subject (`posts`, `predictions`, `annotations`, `queue`, `progress`, `accounts`, `tokens`);
+The methods live beside their subject (`posts`, `criteria`, `predictions`, `models`, `annotations`, …);
 `connection` has `read()` and `write()`; jobs are in `storage.jobs`, snapshots in `storage.backup`.
 """
 
@@ -13,28 +13,32 @@ from storage.alignments import AlignmentStore
 from storage.annotations import AnnotationStore
 from storage.attempts import AttemptStore
 from storage.connection import DATABASE_NAME, Connections
+from storage.criteria import CriterionStore
 from storage.exports import ExportStore
 from storage.identities import IdentityStore
 from storage.imports import ImportStore
+from storage.models import ModelStore
 from storage.posts import PostStore
 from storage.predictions import PredictionStore
 from storage.progress import ProgressStore
 from storage.queue import QueueStore
 from storage.rounds import RoundStore
-from storage.tokens import TokenStore
+from storage.settings import SettingStore
 
 __all__ = ["Connections", "Store", "open_store"]
 
 
 class Store(
     PostStore,
+    CriterionStore,
     PredictionStore,
+    ModelStore,
     AnnotationStore,
     RoundStore,
     QueueStore,
     ProgressStore,
     AccountStore,
-    TokenStore,
+    SettingStore,
     AttemptStore,
     IdentityStore,
     ImportStore,

@@ -1,0 +1,64 @@
+"""Criteria in the store: every wording that each has had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from storage.connection import Connections
+from storage.heads import RECOUNT_REVIEWS
+from storage.records import Criterion, utc_now
+from storage.rows import criterion_from_row
+
+CURRENT_CRITERIA = """
+SELECT * FROM criterion c
+WHERE version = (SELECT max(version) FROM criterion WHERE id = c.id) AND (active OR :with_inactive)
+ORDER BY position, id
+"""
+
+
+class CriterionStore(Connections):
+    """Questions and events about criteria."""
+
+    def criteria(self, *, with_inactive: bool = False) -> list[Criterion]:
+        """The current wording of each criterion, in page order."""
+        with self.read() as db:
+            return [criterion_from_row(row) for row in db.query(CURRENT_CRITERIA, {"with_inactive": with_inactive})]
+
+    def criterion_versions(self, criterion_id: str) -> list[Criterion]:
+        """Every wording that the criterion has had, oldest first."""
+        with self.read() as db:
+            rows = db.query("SELECT * FROM criterion WHERE id = ? ORDER BY version", [criterion_id])
+            return [criterion_from_row(row) for row in rows]
+
+    def save_criteria(self, criteria: Iterable[Criterion], *, by: str | None = None) -> list[Criterion]:
+        """Store the criteria; a changed wording becomes a new version. Returns them with their versions."""
+        saved = []
+        with self.write() as db:
+            in_use = {c.id for c in self.criteria()}
+            current = {c.id: c for c in self.criteria(with_inactive=True)}
+            for given in criteria:
+                known = current.get(given.id)
+                version = 1 if known is None else known.version + (not known.same_wording(given))
+                db.conn.execute(
+                    "INSERT INTO criterion (id, version, name, text, guideline, position, active, created_at, created_by)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, version)"
+                    " DO UPDATE SET position = excluded.position, active = excluded.active",
+                    [
+                        given.id,
+                        version,
+                        given.name,
+                        given.text,
+                        given.guideline,
+                        given.position,
+                        given.active,
+                        utc_now(),
+                        by,
+                    ],
+                )
+                saved.append(
+                    Criterion(given.id, given.name, given.text, given.guideline, version, given.position, given.active)
+                )
+            if in_use != {c.id for c in self.criteria()}:
+                for statement in RECOUNT_REVIEWS:
+                    db.conn.execute(statement)
+        return saved
