@@ -14,6 +14,7 @@ from typing import Any
 
 from annotator.models.bundled import BUNDLED_ID, BUNDLED_PATH, bundled_model
 from annotator.review.about import ABOUT, save_about
+from annotator.review.decisions import OPENING
 from annotator.settings import Settings
 from storage.backup import BackupInvalid, verify
 from storage.connection import DATABASE_NAME
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 STARTED = "project_started"
 DEMO_IMPORT = "demo_import"
+SHOWCASE = "demo-03"  # several criteria at once, most of them found: what the product does is seen at the first look
 LOCK_NAME = "app.lock"
 RESTORE_LOCK_NAME = "restore.lock"
 MODEL_FILE = "config.json"
@@ -214,6 +216,7 @@ def _import_demo_posts(store: Store) -> None:
     added, known = store.add_posts(posts, import_id=number)
     store.finish_import(number, {"imported": added, "duplicates": len(known), "rejected": []})
     store.set_setting(DEMO_IMPORT, number)
+    store.set_setting(OPENING, SHOWCASE)
 
 
 def _demo_post(row: dict[str, Any]) -> Post:

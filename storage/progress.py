@@ -25,6 +25,16 @@ class ProgressStore(Connections):
                 counts.setdefault(criterion, {})[verdict] = answers
         return counts
 
+    def bulk_counts(self, *, of: str | None = None) -> dict[str, int]:
+        """By criterion id: how many of the latest answers were confirmed together with others by one gesture; of: by this person."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT h.criterion_id AS c, count(*) AS n FROM annotation_head h JOIN annotation a ON a.id = h.annotation_id"
+                " WHERE h.verdict IS NOT NULL AND a.bulk AND (:of IS NULL OR h.reviewer = :of) GROUP BY 1",
+                {"of": of},
+            )
+            return {row["c"]: row["n"] for row in rows}
+
     def span_origin_counts(self, *, of: str | None = None) -> dict[str, dict[str, int]]:
         """By criterion id: how many predicted spans were accepted, adjusted, rejected, and spans added; of: by this person."""
         sums = ", ".join(f"sum({name})" for name in _ORIGINS)

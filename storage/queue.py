@@ -223,6 +223,15 @@ class QueueStore(Connections):
             )
             return cursor.rowcount
 
+    def unassign(self, post_ids: list[str], reviewer: str) -> int:
+        """Take posts from a reviewer. Returns how many they had."""
+        with self.write() as db:
+            cursor = db.conn.execute(
+                "DELETE FROM assignment WHERE reviewer = ? AND post_id IN (SELECT value FROM json_each(?))",
+                [reviewer, json.dumps(post_ids)],
+            )
+            return cursor.rowcount
+
 
 def _plan(db: Handle, wanted: QueueFilter, me: str, model_version: str | None) -> QueuePlan:
     criteria = db.execute(f"SELECT count(*) FROM criterion WHERE {IN_USE}").fetchone()[0]

@@ -12,6 +12,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from annotator.review.about import about_of
+from annotator.review.language import other_language_at_once
 from annotator.review.undo import last_gesture, stacks
 from encoder.text.sentences import sentences
 from storage.queue import QueueFilter, QueueOrder, ReviewState
@@ -37,6 +39,9 @@ from storage.store import Store
 Wire = dict[str, Any]
 UNDO_DEPTH = 500
 TRAIL = 50
+QUOTED = 200  # characters of a passage in the history
+OPENING = "opening_post"
+"""Setting: the post that somebody sees who has opened none yet."""
 MAX_NOTE_CHARACTERS = 4000
 LEFT_COUNTED = 1000
 """How far the posts left in a filtered queue are counted: with every post that is opened."""
@@ -92,6 +97,9 @@ def first_post(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilt
         decided = {cid for cid, a in store.annotations_of(last[0], reviewer.name).items() if a.decided}
         if criteria - decided:
             return last[0]
+    opening = None if last else store.setting(OPENING)
+    if opening and wanted == QueueFilter() and store.known_post_ids([opening]):
+        return str(opening)
     return next_post(store, model, reviewer, wanted)
 
 
@@ -151,6 +159,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
             "source": post.source,
             "posted_at": post.posted_at,
         },
+        "language": other_language_at_once(post.text, about_of(store).language),
         "sentences": [[s.start, s.end] for s in sentences(post.text)],
         "criteria": [_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])) for c in criteria],
         "model": {
@@ -343,6 +352,7 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
     """Who decided what and when for the post, newest first, as far as the reviewer may see it."""
     visible = store.visible_heads(post_id, reviewer.name)
     names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+    text = store.post(post_id).text
     shown = [
         a for a in store.history(post_id) if a.reviewer == reviewer.name or (a.criterion_id, a.reviewer) in visible
     ]
@@ -356,6 +366,8 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
             "revision": a.revision,
             "verdict": str(a.verdict) if a.verdict else None,
             "spans": [_annotated_to_list(s) for s in a.spans],
+            "quotes": [s.span.quote(text)[:QUOTED] for s in a.spans],
+            "rejected_quotes": [s.quote(text)[:QUOTED] for s in a.rejected],
             "rejected": len(a.rejected),
             "undecided": len(a.undecided),
             "note": a.note,

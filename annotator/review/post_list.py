@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from storage.records import InvalidRecord, Job, JobKind, JobStatus, Reviewer, Ro
 from storage.store import Store
 
 MOST_AT_ONCE = 10_000
+EXCERPT = 160
 READ_IN_THE_APP = 100
 """Up to here the app's own model reads the posts that somebody asks for; more of them are a job with progress."""
 
@@ -40,7 +42,11 @@ def find_posts(
     """
     items = store.queue(wanted, me=reviewer.name, model_version=model.version, limit=limit, offset=offset, after=after)
     total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
-    return {"total": total.posts, "at_least": total.at_least, "posts": [_wire(item) for item in items]}
+    return {
+        "total": total.posts,
+        "at_least": total.at_least,
+        "posts": [_wire(_at_hit(store, item, wanted.query)) for item in items],
+    }
 
 
 def all_ids(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> list[str]:
@@ -65,6 +71,13 @@ def assign(store: Store, post_ids: Sequence[str], to: str, *, by: Reviewer) -> i
     if to != by.name:
         allow(by, Role.ADJUDICATOR, Role.ADMIN)
     return store.assign(_checked(store, post_ids), store.reviewer(to).name, by=by.name)
+
+
+def unassign(store: Store, post_ids: Sequence[str], taken_from: str, *, by: Reviewer) -> int:
+    """Take posts from a reviewer; everybody may give back their own. Returns how many they had. Raises NotAllowed, NotFound."""
+    if taken_from != by.name:
+        allow(by, Role.ADJUDICATOR, Role.ADMIN)
+    return store.unassign(_checked(store, post_ids), store.reviewer(taken_from).name)
 
 
 def change_split(store: Store, post_ids: Sequence[str], split: str, *, by: Reviewer) -> int:
@@ -133,6 +146,19 @@ def _checked(store: Store, post_ids: Sequence[str]) -> list[str]:
     if missing := [post_id for post_id in post_ids if post_id not in known]:
         raise InvalidRecord(f"There is no post {missing[0]!r} (any more). Load the list again.")
     return list(post_ids)
+
+
+def _at_hit(store: Store, item: QueueItem, query: str) -> QueueItem:
+    """The item with an excerpt around the first word that was searched for."""
+    words = [re.escape(word) for word in re.findall(r"\w+", query)]
+    if not words:
+        return item
+    text = store.post(item.post_id).text
+    hit = re.search(r"\b(?:" + "|".join(words) + r")", text, re.IGNORECASE)
+    if hit is None or hit.end() < EXCERPT - 40:
+        return item
+    start = text.rfind(" ", 0, max(0, hit.start() - 50)) + 1
+    return dataclasses.replace(item, excerpt=f"…{text[start : start + EXCERPT]}")
 
 
 def _wire(item: QueueItem) -> dict[str, Any]:

@@ -24,6 +24,8 @@ REMEMBER_TAB = """() => {
   const address = new URL(location);
   address.searchParams.set("tab", "%s");
   history.replaceState(null, "", address);
+  // who clicked the tab goes on with the keys of the page; who walks the tabs by keyboard stays on them
+  if (!document.activeElement?.matches(":focus-visible")) document.querySelector("#page-%s .ev[tabindex]")?.focus({preventScroll: true});
 }"""
 
 
@@ -136,7 +138,7 @@ def _tab(context: Context, page: Page) -> gr.Tab:
     hidden = page.roles is not None and (context.settings.demo or sign_in_is_needed(context.store, context.settings))
     with gr.Tab(page.label, id=page.id, visible=not hidden, elem_id=f"page-{page.id}") as tab:
         page.build(context)
-    tab.select(None, js=REMEMBER_TAB % page.id, **QUIET)
+    tab.select(None, js=REMEMBER_TAB % (page.id, page.id), **QUIET)
     return tab
 
 

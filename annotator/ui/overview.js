@@ -60,7 +60,7 @@ function criterionRow(row) {
   const spans = make("td");
   spans.append(bar(row.spans, FATES));
   const f1 = row.f1 === null ? "–" : number(row.f1) + (row.interval ? " (" + number(row.interval[0]) + "–" + number(row.interval[1]) + ")" : "");
-  line.append(name, verdicts, spans, cell(String(row.spans.added), "num"), cell(f1, "num"));
+  line.append(name, verdicts, spans, cell(String(row.spans.added), "num"), cell(String(row.together), "num"), cell(f1, "num"));
   return line;
 }
 

@@ -55,6 +55,7 @@ def criterion_rows(context: Context, *, of: str | None = None) -> list[dict[str,
     of: from that person's answers alone.
     """
     verdicts, origins = context.store.verdict_counts(of=of), context.store.span_origin_counts(of=of)
+    together = context.store.bulk_counts(of=of)
     quality = quality_of(_model(context))
     measured = (quality.own.get("criteria") or {}) if quality else {}
     rows = []
@@ -65,6 +66,7 @@ def criterion_rows(context: Context, *, of: str | None = None) -> list[dict[str,
                 "name": criterion.name,
                 "verdicts": {str(v): verdicts.get(criterion.id, {}).get(v, 0) for v in Verdict},
                 "spans": {name: origins.get(criterion.id, {}).get(name, 0) for name in ORIGINS},
+                "together": together.get(criterion.id, 0),
                 "f1": scores.get("f1"),
                 "interval": interval_of(scores),
                 "support": scores.get("support"),

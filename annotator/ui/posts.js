@@ -5,6 +5,7 @@ import { button, debounce, fill, make, mount, part, plural, sleep } from "../spa
 import { ask, askQuietly, connect, tell } from "./asking.js";
 
 const PAGE_SIZE = 50;
+const KEPT = "evidence.posts.filter";
 const list = { offset: 0, total: 0, places: [""], posts: [], chosen: new Set(), me: null, choices: null, turn: 0 };
 
 const FIELDS = [
@@ -28,10 +29,28 @@ function drawFilter() {
     make("label", { class: "ev-wide" }, "Words in the text", make("input", { type: "search", name: "query", autocomplete: "off" })),
     make("details", { class: "ev-more ev-wide", open: part("root").clientWidth > 700 }, make("summary", {}, "Filters"), make("div", { class: "ev-filter" },
       FIELDS.map(([name, label, options]) => make("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
-      [["min_score", "Score from"], ["max_score", "Score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))))));
+      [["min_score", "Model's score from"], ["max_score", "Model's score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))))));
   const look = debounce(200, findFirst);
   form.addEventListener("input", look);
   form.addEventListener("submit", (event) => event.preventDefault());
+  for (const [name, value] of Object.entries(kept())) if (form.elements[name]) form.elements[name].value = value;
+}
+
+// Who opens a post and comes back finds the list as it was left, in this tab.
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) || "{}");
+  } catch (error) {
+    return {};
+  }
+}
+
+function keep(given) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(given));
+  } catch (error) {
+    return; // no storage: then it begins anew
+  }
 }
 
 function filter() {
@@ -48,6 +67,7 @@ function findFirst() {
 // `places[n]` is where page n begins: behind the last post of the page before.
 async function find() {
   const turn = (list.turn += 1);
+  keep(filter());
   const reply = await ask("posts_find", { filter: filter(), limit: PAGE_SIZE, after: list.places[list.offset / PAGE_SIZE] });
   if (!reply || turn !== list.turn) return;
   Object.assign(list, { total: reply.total, atLeast: reply.at_least, posts: reply.posts });
@@ -60,8 +80,16 @@ function score(value) {
   return value === null ? "–" : value.toFixed(2);
 }
 
+// A column by which the server can order all posts, not only those in view.
+function sorter(order, label) {
+  const field = part("filter").elements.order;
+  const chosen = field.value === order;
+  const sort = () => ((field.value = order), findFirst());
+  return button(label + (chosen ? " ↓" : ""), sort, { class: "ev-sort", "aria-pressed": chosen ? "true" : "false", title: "Order all posts by this" });
+}
+
 function drawTable() {
-  const heads = ["", "Post", "Text", "Reviewed", "Evidence", "Uncertainty", "Split", "Source", "Assigned to"];
+  const heads = ["", sorter("newest", "Post"), "Text", "Reviewed", sorter("evidence", "Evidence"), sorter("uncertain", "Uncertainty"), "Split", "Source", "Assigned to"];
   const all = make("input", { type: "checkbox", "aria-label": "Choose all on this page", checked: list.posts.length > 0 && list.posts.every((p) => list.chosen.has(p.post_id)) });
   all.addEventListener("change", () => {
     for (const post of list.posts) list.chosen[all.checked ? "add" : "delete"](post.post_id);
@@ -115,7 +143,8 @@ function drawBulk() {
   splits.addEventListener("change", move.calm);
   fill(part("bulk"),
     make("span", { class: "ev-chosen" }, chosenText()),
-    make("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people),
+    make("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people,
+      button("Take from", () => act("posts_unassign", { from: people.value }, "no longer assigned"), { ...none, title: "Undo the assignment to this person" })),
     list.me.role === "admin" && make("span", { class: "ev-row" }, move, splits),
     button("Predict next", predictNext, { ...none, title: "Ask the model to read these posts before all others" }),
     button("Choose all that fit", chooseAll),

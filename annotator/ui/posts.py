@@ -43,6 +43,10 @@ def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
     return {"count": post_list.assign(context.store, message["post_ids"], message["to"], by=me)}
 
 
+def _unassign(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"count": post_list.unassign(context.store, message["post_ids"], message["from"], by=me)}
+
+
 def _split(context: Context, message: Wire, me: Reviewer) -> Wire:
     return {"count": post_list.change_split(context.store, message["post_ids"], message["split"], by=me)}
 
@@ -64,6 +68,7 @@ ANSWERS: dict[str, Answer] = {
     "posts_find": _find,
     "posts_ids": _ids,
     "posts_assign": _assign,
+    "posts_unassign": _unassign,
     "posts_split": _split,
     "posts_predict": _predict,
     "posts_job": _job,

@@ -76,10 +76,12 @@ function draw() {
   find(".try-empty").hidden = ready;
   for (const name of [".try-bar", ".try-post", ".try-criteria"]) find(name).hidden = !ready;
   if (!ready) return;
-  find(".try-slider output").textContent = state.threshold === null ? "each its own" : state.threshold.toFixed(2);
+  find(".try-slider output").textContent = state.threshold === null ? "each criterion's own" : state.threshold.toFixed(2);
   find(".try-own").setAttribute("aria-pressed", String(state.threshold === null));
   const count = value.criteria.reduce((sum, c) => sum + c.spans.filter((s) => isShown(c, s)).length, 0);
   find(".try-caption").textContent = count + (count === 1 ? " passage" : " passages") + " · " + value.criteria.length + " criteria in one pass · " + value.milliseconds + " ms · model " + value.model;
+  find(".try-language").hidden = !value.language;
+  find(".try-language").textContent = value.language || "";
   const measured = value.measured;
   find(".try-measured").hidden = !measured;
   if (measured) find(".try-measured").textContent = "Measured on text that the model never saw: F1 " + measured.macro_f1.toFixed(2) + " on average over the criteria; of the sentences it marks " + percent(measured.precision) + " are right, of those it should mark it finds " + percent(measured.recall) + ".";

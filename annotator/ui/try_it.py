@@ -15,7 +15,9 @@ from annotator.models.bundled import BUNDLED_ID
 from annotator.models.quality import figures, quality_of
 from annotator.models.serving import ServingState
 from annotator.project import default_criteria, demo_posts
+from annotator.review.about import about_of
 from annotator.review.highlight import highlighted
+from annotator.review.language import other_language
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.web.api.endpoints import MAX_CHARACTERS
@@ -40,11 +42,11 @@ A small bidirectional encoder reads a text **once** and marks the passages that 
 A reviewer then accepts, rejects or corrects them on the page *Review*, and the corrections train the next model.
 """
 LIMITS = """
-* The model marks **passages of text** that resemble what it was taught as evidence. It knows nothing of the person, and finds
-  no disorder: a marked passage is not a symptom, and a text without marks says nothing about how its writer is.
+* The model marks **passages of text** that resemble what it was taught as evidence. It knows nothing of the person who wrote it,
+  and a text without marks proves nothing.
 * It misses evidence and marks what is none: irony, quotations, song lyrics, another person's story.
-  The page *Overview* shows how often, on posts it never saw.
-* The bundled model is small and was trained on synthetic English posts. Other languages and registers are outside what it knows.
+  The page *Overview* shows how often, where this was measured.
+* Other languages and registers than those it was trained on are outside what it knows.
 * What you paste is sent to this app's own server only, is not written to disk, and is gone when you leave the page.
 """
 
@@ -169,13 +171,23 @@ def predict_text(context: Context, text: str) -> dict[str, Any]:
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
     drawn = highlighted(text, criteria, predictions, thresholds)
     measured = _measured(context)
-    return {**drawn, "model": predictor.version, "milliseconds": round(milliseconds), "measured": measured}
+    language = other_language(text, about_of(context.store).language)
+    return {
+        **drawn,
+        "language": language,
+        "model": predictor.version,
+        "milliseconds": round(milliseconds),
+        "measured": measured,
+    }
 
 
 def _measured(context: Context) -> dict[str, float | None] | None:
-    """The model's figures on held-out text, None unless all that the page tells were measured."""
+    """The model's figures on held-out text; None unless all that the page tells was measured, for every criterion in use."""
     quality = quality_of(_model(context))
     shown = figures(quality.own) if quality else {}
+    measured = set((quality.own.get("criteria") or {}) if quality else ())
+    if not measured >= {c.id for c in context.store.criteria()}:
+        return None
     return shown if all(shown.get(name) is not None for name in ("macro_f1", "precision", "recall")) else None
 
 

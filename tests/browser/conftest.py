@@ -212,7 +212,9 @@ class Pages:
         context = self._chromium.new_context(viewport={"width": width, "height": height}, **options)
         self._contexts.append(context)
         if begun:
-            context.add_init_script("localStorage.setItem('evidence.notice', 'true')")
+            context.add_init_script(
+                "for (const k of ['notice', 'guide']) localStorage.setItem('evidence.' + k, 'true')"
+            )
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         if fake_clock:

@@ -9,6 +9,7 @@ import { clock, noteActivity } from "./clock.js";
 import { bringEditor } from "./places.js";
 import { focusRoot } from "./dialog.js";
 import { toggleShown } from "./toggles.js";
+import { offerGuide } from "./guide.js";
 
 const AWAY_MS = 5 * 60000; // who does nothing for so long has taken a break already
 const SNOOZE_MINUTES = 5;
@@ -26,6 +27,7 @@ export function showNotice() {
     if (blurred && !ed.shown.blur) toggleShown("blur");
     focusRoot();
     bringEditor();
+    offerGuide();
   };
   const start = button("Begin", begin(false), { class: "ev-primary" });
   fill(part("notice"), make("h2", {}, "Before you begin"),

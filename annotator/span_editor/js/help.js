@@ -7,7 +7,8 @@ import { ACTIONS, keyName, keyOf, shownKey } from "./actions.js";
 import { announce } from "./messages.js";
 import { drawActions, drawBar } from "./bar.js";
 import { refresh } from "./panels.js";
-import { openDialog } from "./dialog.js";
+import { closeDialog, openDialog } from "./dialog.js";
+import { startGuide } from "./guide.js";
 import { breakChoice } from "./care.js";
 
 let listening = null; // takes the next key, while a new one is being chosen
@@ -20,7 +21,7 @@ export function openHelp(said) {
     make("ul", { class: "ev-keys" }, ACTIONS.map(keyRow)),
     make("h3", {}, "In the text"),
     make("p", {}, "Caret (" + shownKey(keyOf("caret")) + ") and edges (" + shownKey(keyOf("edges")) + "): arrows left and right move by character, with Ctrl or Alt by word, up and down by sentence. In the caret mode Shift selects and Space takes the word, then the sentence; in the edge mode Shift moves the start."),
-    make("p", { class: "ev-row" }, button("Set all keys back", resetKeys), breakChoice()),
+    make("p", { class: "ev-row" }, button("Show the tour", () => (closeDialog(), startGuide())), button("Set all keys back", resetKeys), breakChoice()),
   );
 }
 

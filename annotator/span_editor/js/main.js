@@ -25,7 +25,8 @@ import { closeDialog, focusRoot } from "./dialog.js";
 import {
   applyLook, changeSize, cycleSnap, focusNote, toggleCompact, toggleFrame, toggleGuideline, toggleReading, toggleShown,
 } from "./toggles.js";
-import { showNotice, startBreaks } from "./care.js";
+import { notice, showNotice, startBreaks } from "./care.js";
+import { offerGuide } from "./guide.js";
 import { openHelp, stopListening } from "./help.js";
 import { openHistory } from "./history.js";
 import { filterChoices, openQueue } from "./find.js";
@@ -182,7 +183,9 @@ export async function start(host) {
   const index = ed.trail.indexOf(item.post.id);
   if (index >= 0) ed.trail.splice(index, 1);
   ed.at = ed.trail.push(item.post.id) - 1;
-  return show(item);
+  const shown = show(item);
+  if (!notice.open) offerGuide();
+  return shown;
 }
 
 async function firstReply(message) {

@@ -57,6 +57,7 @@ function drawCriteria() {
     row.dataset.verdict = criterion.verdict || (criterion.marks.length ? "open" : "blank");
     row.firstChild.setAttribute("aria-current", index === ed.active ? "true" : "false");
     row.firstChild.setAttribute("aria-label", index + 1 + ". " + criterion.name + ": " + stateText(criterion));
+    row.querySelector(".ev-state").title = stateText(criterion);
     fill(row.querySelector(".ev-state"), make("b", {}, sign), count);
   });
 }

@@ -1,6 +1,6 @@
 // Which post is open. The next one is fetched while this one is read; posts seen lately are kept, so going back is immediate.
 
-import { afterPaint, button, fill, make, part, plural, sleep } from "./dom.js";
+import { afterPaint, button, fill, make, part, plural, sleep, write } from "./dom.js";
 import { memory } from "./memory.js";
 import { ed, openCount, readAnswer, readItem } from "./state.js";
 import { perform } from "./actions.js";
@@ -124,6 +124,8 @@ export function show(item) {
   part("root").dataset.state = "ready";
   part("root").dataset.shown = Number(part("root").dataset.shown || 0) + 1; // how many posts have been shown
   part("scroll").scrollTop = 0;
+  part("language").hidden = !item.language;
+  write(part("language"), item.language || "");
   mountText(item);
   refresh();
   bringEditor();

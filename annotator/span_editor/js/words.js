@@ -25,7 +25,7 @@ export function stateSign(criterion) {
   const open = criterion.marks.filter((m) => m.state === "undecided").length;
   if (criterion.verdict) return [VERDICT_SIGN[criterion.verdict], own ? String(own) : ""];
   if (open) return ["○", own ? own + "/" + (own + open) : String(open)];
-  return ["·", ""];
+  return ["–", ""];
 }
 
 export function shortQuote(mark) {

@@ -109,3 +109,19 @@ def test_a_reviewer_asks_for_a_hundred_posts_at_once(store: Store, many: list[st
     model = Reads()
     assert post_list.predict(store, Jobs(store), model, many, by=ANA) == {"count": 100, "job": None}
     assert model.asked == many[:100]
+
+
+def test_posts_can_be_given_back_and_taken_from_others_by_curators(store: Store, posts: list[str]) -> None:
+    post_list.assign(store, posts[:2], ANA.name, by=ANA)
+    with pytest.raises(NotAllowed):
+        post_list.unassign(store, posts[:1], ANA.name, by=Reviewer("ben", Role.REVIEWER))
+    assert post_list.unassign(store, posts[:1], ANA.name, by=ANA) == 1
+    assert post_list.unassign(store, posts, ANA.name, by=Reviewer("ben", Role.ADJUDICATOR)) == 1
+
+
+def test_a_search_shows_the_words_that_it_found(store: Store) -> None:
+    text = "Nothing of interest here. " * 20 + "Then a zebrafish kept me up. " + "The end. " * 20
+    store.add_posts([a_post(text, id="long")])
+    model = WrittenModel()
+    found = post_list.find_posts(store, model, ANA, QueueFilter(state=ReviewState.ANY, query="zebrafish"))
+    assert "a zebrafish kept me up" in found["posts"][0]["excerpt"]

@@ -1,0 +1,49 @@
+"""Whether a text is in another language than the criteria set is about. Offline; the text goes nowhere."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+LEAST_LETTERS = 30
+"""Fewer tell too little: "ok lol" is in no language."""
+SURE = 0.95
+NAMES = {
+    "ar": "Arabic", "bn": "Bengali", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
+    "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian",
+    "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese",
+    "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu",
+    "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+
+def other_language(text: str, expected: str) -> str | None:
+    """A line for the reader when `text` is clearly not in the language `expected` (ISO 639-1); None otherwise, or if none is expected."""
+    if not expected or sum(ch.isalpha() for ch in text) < LEAST_LETTERS:
+        return None
+    language, probability = _identifier().classify(text)
+    if language == expected or probability < SURE:
+        return None
+    found, wanted = (NAMES.get(code, f"the language “{code}”") for code in (language, expected))
+    return f"This text looks like {found}; the criteria and the model are for {wanted}. What it marks or leaves unmarked here says little."
+
+
+def other_language_at_once(text: str, expected: str) -> str | None:
+    """As `other_language`, but never waits: None while what tells languages apart is being read, a second after the first call."""
+    if not _loading.is_set():
+        _loading.set()
+        threading.Thread(target=_identifier, name="languages", daemon=True).start()
+    return other_language(text, expected) if _loaded.is_set() else None
+
+
+_loading, _loaded = threading.Event(), threading.Event()
+
+
+@functools.cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    _loaded.set()
+    return found
