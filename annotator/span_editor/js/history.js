@@ -22,13 +22,13 @@ export async function openHistory() {
 
 function historyRow(entry) {
   const spans = entry.spans.length ? plural(entry.spans.length, "span") : "";
-  const what = [entry.verdict ? VERDICT_WORD[entry.verdict] : "open", spans, entry.rejected ? entry.rejected + " rejected" : ""].filter(Boolean).join(", ");
+  const what = [entry.verdict ? VERDICT_WORD[entry.verdict] : "open", spans, entry.rejected.length ? entry.rejected.length + " rejected" : ""].filter(Boolean).join(", ");
   const how = entry.undoes ? "undo" : entry.restored_from ? "restored" : entry.bulk ? "confirmed together with others" : "";
   return make("li", {},
     make("div", {}, make("b", {}, entry.criterion), " ", make("span", {}, what), how && make("em", {}, " (" + how + ")")),
     make("small", { class: "ev-muted" }, [entry.reviewer, localTime(entry.at), "wording " + entry.criterion_version, entry.model_version && "model " + entry.model_version, entry.seconds !== null && entry.seconds + " s"].filter(Boolean).join(" · ")),
     entry.quotes.map((words) => make("q", { dir: "auto" }, words)),
-    entry.rejected_quotes.map((words) => make("q", { class: "ev-rejected-words", dir: "auto" }, words)),
+    entry.rejected.map((words) => make("q", { class: "ev-rejected-words", dir: "auto" }, words)),
     entry.note && make("p", {}, entry.note),
     button("Restore", () => restoreRevision(entry), { "aria-label": "Restore " + entry.criterion + " as of revision " + entry.revision + " by " + entry.reviewer }));
 }
