@@ -24,6 +24,7 @@ from storage.records import Criterion, Post, Prediction
 
 if TYPE_CHECKING:
     from encoder.network.batching import Batcher, Row
+    from encoder.network.gguf import OnProgress
     from encoder.network.model import EvidenceEncoder
 
 _BUFFERED_BATCHES = 8
@@ -57,18 +58,22 @@ class Predictor:
         device: str = "auto",
         dtype: str = "auto",
         attention: str = "auto",
-        threads: int | None = None,
+        threads: int | Sequence[int] | None = None,
         scoring: str = "auto",
+        on_progress: OnProgress = lambda fraction, message: None,
     ) -> Self:
-        """The predictor for `demo` (the bundled model), a directory or a Hub id.
+        """The predictor for `demo` (the bundled model), a directory, a GGUF file or a Hub id.
 
         version: name of this model version, else what its config says, else the directory's name. threads: CPU threads of
-        the whole process. scoring: `auto`, or `one-pass` / `per-criterion` to insist on the way the model was trained in.
+        the whole process; of several numbers a large model takes the one that is fastest here, others the first.
+        on_progress: told how far a base is that has to be converted first. scoring: `auto`, or `one-pass` / `per-criterion` to insist on the way the model was trained in.
         Raises ModelUnusable, or NotBidirectional when the probe fails.
         """
-        if threads is not None:
-            torch.set_num_threads(max(1, threads))
-        encoder = load_encoder(model, LoadOptions(device, dtype, attention))
+        choices = (threads,) if isinstance(threads, int) else tuple(threads or ())
+        if choices:
+            torch.set_num_threads(max(1, choices[0]))
+        options = LoadOptions(device, dtype, attention, threads=choices, on_progress=on_progress)
+        encoder = load_encoder(model, options)
         check_scoring(encoder.config, scoring, model)
         named = version or encoder.config.version or (BUNDLED if str(model) == BUNDLED else Path(model).name)
         return cls(encoder, named)

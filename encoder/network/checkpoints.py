@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from encoder.config import CONFIG_FILE, EncoderConfig
 from encoder.errors import ModelUnusable
 from encoder.network.bases import NOTICE_FILE, Provenance, notice
+from encoder.network.cpu import CHOICES, LARGE, Speed, choose_speed, to_int8, widen
 from encoder.network.directories import SaveFailed, check_output, replacing_directory
 from encoder.network.families import (
     Family,
@@ -36,6 +37,8 @@ from encoder.network.lora import ADAPTER_FILE, compact, merge, read_adapter, rep
 from encoder.text.tokenizer import TOKENIZER_FILE, TextTokenizer
 
 if TYPE_CHECKING:
+    import torch
+
     from encoder.network.gguf import OnProgress
     from encoder.network.model import EvidenceEncoder
 
@@ -47,7 +50,9 @@ _MARKS = "prompt_embeddings"
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """Where and how to compute. device: auto, cpu, cuda, cuda:N, mps, spread. dtype: auto, float32, bfloat16.
+    """Where and how to compute. device: auto, cpu, cuda, cuda:N, mps, spread. dtype: auto, float32, bfloat16, int8 (CPU only).
+
+    threads: numbers of CPU threads to choose among for a large model under `auto`; empty leaves torch's as it is.
 
     attention: auto, or an implementation of the family. four_bit: quantize the backbone (bitsandbytes, GPU only).
     merge_adapter: an adapter becomes part of its base's weights; otherwise peft keeps it beside them, to be trained further.
@@ -59,6 +64,7 @@ class LoadOptions:
     attention: str = "auto"
     four_bit: bool = False
     merge_adapter: bool = True
+    threads: tuple[int, ...] = ()
     on_progress: OnProgress = lambda fraction, message: None
 
 
@@ -186,13 +192,15 @@ def _load_ours(directory: Path, options: LoadOptions) -> EvidenceEncoder:
     source = resolve_base(config, options.on_progress) if adapter else directory
     own_tokenizer = not adapter or (directory / TOKENIZER_FILE).exists()
     tokenizer = TextTokenizer.load(directory if own_tokenizer else source)
-    family, backbone = _backbone(source, options, config)
+    speed = _speed_here(source, options)
+    family, backbone = _backbone(source, options, config, speed)
     rows = backbone.get_input_embeddings().weight.shape[0]
     if not adapter and tokenizer.size > rows:
         raise ModelUnusable(
             f"The tokenizer in {directory} has {tokenizer.size} tokens, the model knows {rows} of them."
         )
     encoder = EvidenceEncoder(backbone, family, tokenizer, config)
+    encoder.speed = speed
     encoder.tokenizer_of_base = not own_tokenizer
     tensors = _read_heads(directory)
     if adapter:
@@ -200,8 +208,23 @@ def _load_ours(directory: Path, options: LoadOptions) -> EvidenceEncoder:
             _put_prompt_embeddings(encoder, tensors)
         _put_adapter(encoder, directory, merged=options.merge_adapter and not options.four_bit)
         encoder.base_found = _weights_of(source)
+    if speed is not None and speed.dtype == "int8":
+        to_int8(backbone)
     _put_heads(encoder, tensors, directory)
     return encoder
+
+
+def _speed_here(directory: Path, options: LoadOptions) -> Speed | None:
+    """How a large model is to compute on this CPU, None where nothing is to be chosen: a GPU, a small model, a type asked for."""
+    import torch
+
+    if choose_device(options.device) != "cpu" or options.four_bit or options.dtype not in ("auto", "int8"):
+        return None
+    shape = text_config(family_of(directory), directory)
+    threads = options.threads or (torch.get_num_threads(),)
+    if options.dtype == "auto" and shape.hidden_size < LARGE:
+        return None
+    return choose_speed(shape.hidden_size, shape.intermediate_size, threads, CHOICES if options.dtype == "auto" else ("int8",))
 
 
 def _from_raw(directory: Path, options: LoadOptions, config: EncoderConfig) -> EvidenceEncoder:
@@ -216,21 +239,24 @@ def _from_raw(directory: Path, options: LoadOptions, config: EncoderConfig) -> E
     return encoder
 
 
-def _backbone(directory: Path, options: LoadOptions, config: EncoderConfig) -> tuple[Family, Any]:
+def _backbone(
+    directory: Path, options: LoadOptions, config: EncoderConfig, speed: Speed | None = None
+) -> tuple[Family, Any]:
     """The bidirectional text backbone of a checkpoint. Raises ModelUnusable for whatever is wrong with its files."""
     from safetensors import SafetensorError
 
     family = family_of(directory)
     _check_weights(directory)
     device = choose_device(options.device)
-    dtype = choose_dtype(options.dtype, device)
+    shape = text_config(family, directory)
+    dtype = choose_dtype(options.dtype, device) if speed is None else _loaded_as(shape, speed)
     attention = choose_attention(
         options.attention, family, device, dtype, own_masks=config.scoring == "packed" or config.causal_layers > 0
     )
     keywords: dict[str, Any] = {
         "dtype": dtype,
         "attn_implementation": attention,
-        "config": text_config(family, directory),
+        "config": shape,
     }
     if family.key_mapping:
         keywords["key_mapping"] = dict(family.key_mapping)
@@ -249,7 +275,16 @@ def _backbone(directory: Path, options: LoadOptions, config: EncoderConfig) -> t
             f"The weights in {directory} cannot be read; the download may be damaged: {reason}"
         ) from error
     _check_report(report, family, directory)
+    if speed is not None and speed.dtype != "bfloat16" and dtype is not choose_dtype("float32", device):
+        widen(backbone)
     return family, backbone if device == "spread" or options.four_bit else backbone.to(device)
+
+
+def _loaded_as(shape: Any, speed: Speed) -> torch.dtype:
+    """bfloat16 where that is what is stored or computed in: the file is mapped into memory as it is, not copied."""
+    import torch
+
+    return torch.bfloat16 if speed.dtype == "bfloat16" or shape.dtype is torch.bfloat16 else torch.float32
 
 
 def _check_weights(directory: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from encoder.config import EncoderConfig, TrainConfig
 from encoder.network.batching import Batch, Batcher
+from encoder.network.cpu import Speed
 from encoder.network.dropout import set_dropout
 from encoder.network.families import Family, sliding_reach
 from encoder.network.heads import LinearHeads, PairHeads, Pool, Scores, masked_mean, sentence_means
@@ -66,6 +67,7 @@ class EvidenceEncoder(nn.Module):
         self.tokenizer_of_base = self.stands_on_base = False
         self.replaced: tuple[str, ...] = ()
         self.base_found: Mapping[str, str] = {}
+        self.speed: Speed | None = None  # how a large backbone computes on this CPU, where that was chosen
 
     @property
     def backbone_config(self) -> Any:
@@ -79,6 +81,13 @@ class EvidenceEncoder(nn.Module):
     def device(self) -> torch.device:
         device: torch.device = self.backbone.get_input_embeddings().weight.device
         return device
+
+    @property
+    def computes_in(self) -> str:
+        """Number type of the backbone's products: float32, bfloat16 or int8."""
+        if self.speed is not None:
+            return self.speed.dtype
+        return str(self.backbone.get_input_embeddings().weight.dtype).removeprefix("torch.")
 
     @property
     def prompts(self) -> Prompts:

@@ -21,8 +21,8 @@ _TRIES = 3
 # relative to the largest hidden value. A causal model computes the first token's state from the same numbers in the same
 # order, so it moves by exactly 0 in any precision
 _SEES = 1e-6
-# bf16 keeps 8 bits, so another order of additions moves a state by half a percent per layer
-_PADDING = {torch.float32: 1e-3, torch.bfloat16: 0.1}
+# bf16 keeps 8 bits, so another order of additions moves a state by half a percent per layer; so do inputs rounded to int8
+_PADDING = {"float32": 1e-3, "bfloat16": 0.1, "int8": 0.1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,13 @@ def probe(model: EvidenceEncoder) -> ProbeResult:
         moved, padding = _moved(model), _padding(model)
     finally:
         model.train(training)
-    dtype = model.backbone.get_input_embeddings().weight.dtype
     attention = model.backbone_config._attn_implementation
     if not moved > _SEES:
         raise NotBidirectional(
             f"This {model.family.name} model is not bidirectional with {attention} attention: changing the last token "
             f"leaves the first one as it was. It is refused; try another attention implementation."
         )
-    if not padding < _PADDING.get(dtype, 1e-3):
+    if not padding < _PADDING.get(model.computes_in, 1e-3):
         raise ModelUnusable(
             f"Padding changes the answers of this {model.family.name} model with {attention} attention "
             f"(by {padding:.2g} of the largest value). It is refused; try another attention implementation."
