@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from annotator.models.bundled import BUNDLED_ID, BUNDLED_PATH, bundled_model
+from annotator.models.bundled import BUNDLED_ID, GEMMA_ID, gemma_is_ready, is_bundled, register_bundled
 from annotator.review.about import ABOUT, save_about
 from annotator.review.decisions import OPENING
 from annotator.settings import Settings
@@ -54,7 +54,7 @@ class Project:
 
 
 def open_project(settings: Settings) -> Project:
-    """Open the project of `settings.data_dir`. On the first start it gets the bundled model, criteria (`settings.criteria`,
+    """Open the project of `settings.data_dir`. On the first start it gets the bundled models, criteria (`settings.criteria`,
     else the default ones) and, unless `settings.empty`, the demo posts. Where there is no database but a place with
     snapshots, the newest one is brought back first. Raises StoreUnavailable, CriteriaInvalid, SnapshotRefused, TargetUnavailable.
     """
@@ -75,8 +75,11 @@ def open_project(settings: Settings) -> Project:
         if store.setting(STARTED) is None:
             _first_start(store, settings)
             store.set_setting(STARTED, True)
-        elif store.setting(ABOUT) is None:
-            _tell_about(store)
+        else:
+            if store.setting(ABOUT) is None:
+                _tell_about(store)
+            if store.models():  # Gemma may have been installed since
+                register_bundled(store)
         store.ensure_reviewer(settings.local_reviewer, Role.ADMIN)
     try:
         store.recover_imports()
@@ -199,8 +202,8 @@ def _first_start(store: Store, settings: Settings) -> None:
     save_about(store, given.about)
     if not settings.empty:
         _import_demo_posts(store)
-    store.add_model(bundled_model())
-    store.activate_model(BUNDLED_ID, by=None, note="first start")
+    register_bundled(store)
+    store.activate_model(GEMMA_ID if gemma_is_ready() else BUNDLED_ID, by=None, note="first start")
 
 
 def _tell_about(store: Store) -> None:
@@ -268,7 +271,7 @@ def _model_problems(project: Project) -> list[str]:
     problems = []
     for model in project.store.models():
         folder = project.settings.models_dir / model.path
-        elsewhere = model.path == BUNDLED_PATH or "/" in model.path
+        elsewhere = is_bundled(model) or "/" in model.path
         if model.status is not ModelStatus.DELETED and not elsewhere and not (folder / MODEL_FILE).is_file():
             problems.append(f"Model version {model.id}: {folder} holds no model.")
     if project.store.active_model() is None:

@@ -42,10 +42,11 @@ class Settings:
     port: int = _setting(7860, "Port to listen on")
     local_reviewer: str = _setting("local", "Name of the one reviewer while there are no accounts")
     model: str = _setting(
-        "active", "Model to serve: active (as chosen in Retrain), demo (bundled), a directory or a Hub id"
+        "active",
+        "Model to serve: active (as chosen in Retrain), bundled, gemma-3-270m-evidence, a directory, a GGUF file or a Hub id",
     )
     device: str = _setting("auto", "Where the model runs: auto, cpu, cuda, cuda:1, mps")
-    dtype: str = _setting("auto", "Number type of the model: auto, float32, bfloat16, float16")
+    dtype: str = _setting("auto", "Number type of the model: auto (measured on a CPU), float32, bfloat16, int8")
     attention: str = _setting("auto", "Attention kernel: auto, sdpa, eager, flash_attention_2")
     threads: int | None = _setting(None, "CPU threads of the served model; unset: chosen from the machine")
     serving_while_training: str = _setting(

@@ -98,7 +98,7 @@ def highlighting() -> list[tuple[str, str]]:
     from encoder.predict import Predictor
 
     began = time.perf_counter()
-    predictor = Predictor.load("demo", device="cpu", threads=1)
+    predictor = Predictor.load("bundled", device="cpu", threads=1)
     loading = time.perf_counter() - began
     criteria = default_criteria()
     posts = [Post(f"b{n}", some_text(300, n)) for n in range(21)]
@@ -135,7 +135,7 @@ def store_figures(folder: Path, posts: int) -> list[tuple[str, str]]:
 class StoredPredictions:
     """The served model as the page sees it when the queue has been predicted ahead, which is its normal state."""
 
-    version = "demo"
+    version = "bundled"
 
     def __init__(self, store: Store) -> None:
         self.store = store

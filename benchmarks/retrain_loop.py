@@ -21,13 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from annotator.models.loading import load_predictor
 from annotator.models.registry import put_in_service
-from annotator.models.serving import model_source
 from annotator.project import open_project
 from annotator.settings import Settings
 from annotator.training.plan import PRESETS
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training, load_predictor
+from annotator.training.run import enqueue_training
 from annotator.worker import Worker
 from encoder.bundled.corpus import Composer, read_items
 from encoder.examples import Example
@@ -175,7 +175,7 @@ def measured(store: Store, settings: Settings, held_out: Sequence[Example]) -> d
     """Macro and micro F1 of the version in service on the held-out posts."""
     active = store.active_model()
     assert active is not None
-    predictor = load_predictor(settings, model_source(active, settings), version=active.id)
+    predictor = load_predictor(settings, active)
     criteria = store.criteria()
     found = evaluate(predictor.predict([e.post for e in held_out], criteria), held_out, criteria, bootstrap=500)
     interval = found.macro.f1_interval

@@ -66,7 +66,8 @@ class Predictor:
 
         version: name of this model version, else what its config says, else the directory's name. threads: CPU threads of
         the whole process; of several numbers a large model takes the one that is fastest here, others the first.
-        on_progress: told how far a base is that has to be converted first. scoring: `auto`, or `one-pass` / `per-criterion` to insist on the way the model was trained in.
+        on_progress: told how far a base is that has to be converted first. scoring: `auto`, or `one-pass` / `per-criterion` to
+        insist on the way the model was trained in.
         Raises ModelUnusable, or NotBidirectional when the probe fails.
         """
         choices = (threads,) if isinstance(threads, int) else tuple(threads or ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from storage.records import EvidenceError
 if TYPE_CHECKING:
     from annotator.project import Project
     from annotator.settings import Settings
-    from storage.records import Criterion
+    from storage.records import Criterion, ModelVersion
 
 Subparsers = Any  # argparse has no public name for it
 
@@ -28,13 +28,16 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the project's directory (default: data)")
 
 
-def add_model(parser: argparse.ArgumentParser, *, default: str = "demo") -> None:
+def add_model(parser: argparse.ArgumentParser, *, default: str = "bundled") -> None:
     """The arguments of a command that loads a model."""
     parser.add_argument(
-        "--model", default=default, metavar="MODEL", help=f"demo, active, a directory or a Hub id (default: {default})"
+        "--model",
+        default=default,
+        metavar="MODEL",
+        help=f"bundled, gemma-3-270m-evidence, active, a directory, GGUF file or Hub id (default: {default})",
     )
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
-    parser.add_argument("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 (default: auto)")
+    parser.add_argument("--dtype", metavar="TYPE", help="auto, float32, bfloat16, int8 (default: auto)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument(
         "--criteria",
@@ -79,19 +82,17 @@ def new_or_known_project_of(arguments: argparse.Namespace) -> Project:
     return open_project(settings_of(arguments, empty=True))
 
 
-def model_of(arguments: argparse.Namespace) -> tuple[str, str]:
-    """(what Predictor.load takes, the version's name) for the --model argument."""
-    from annotator.models.serving import model_source, named_model
+def model_of(arguments: argparse.Namespace) -> ModelVersion:
+    """The version that the --model argument names."""
+    from annotator.models.loading import named_model
     from storage.records import NotFound
 
     if arguments.model != "active":
-        model = named_model(arguments.model)
-        return model_source(model, settings_of(arguments)), model.id
-    project = project_of(arguments)
-    active = project.store.active_model()
+        return named_model(arguments.model)
+    active = project_of(arguments).store.active_model()
     if active is None:
         raise NotFound("No model is in service in this project. Name one with --model.")
-    return model_source(active, project.settings), active.id
+    return active
 
 
 def criteria_of(arguments: argparse.Namespace) -> list[Criterion]:
@@ -127,6 +128,19 @@ def say(*words: object) -> None:
     """A line for people."""
     sys.stderr.write(" ".join(map(str, words)) + "\n")
     sys.stderr.flush()
+
+
+def progress_lines() -> Callable[[float, str], None]:
+    """A line for people at every tenth of something long."""
+    told: set[tuple[int, str]] = set()
+
+    def tell(fraction: float, message: str) -> None:
+        step = (int(fraction * 10), message)
+        if step not in told:
+            told.add(step)
+            say(f"{fraction:4.0%} {message}")
+
+    return tell
 
 
 def pair(text: str, flag: str, form: str = "NAME=VALUE") -> tuple[str, str]:

@@ -14,6 +14,7 @@ from annotator.commands.common import (
     add_model,
     criteria_of,
     model_of,
+    progress_lines,
     report,
     say,
     settings_of,
@@ -86,25 +87,26 @@ def run_train(arguments: argparse.Namespace) -> None:
         raise UsageError(f"{arguments.data} holds no examples for training: all of them are dev or test posts.")
     criteria = criteria_of(arguments)
     check_criteria([*train_on, *dev], criteria)
-    source, version = model_of(arguments)
+    base, settings = model_of(arguments), settings_of(arguments)
+    from annotator.models.loading import model_source
     from encoder.training.train import train
 
-    say(f"Training {version} on {len(train_on)} posts, choosing by {len(dev)}.")
+    say(f"Training {base.id} on {len(train_on)} posts, choosing by {len(dev)}.")
     result = train(
         train_on,
         dev,
         criteria,
-        base=source,
+        base=model_source(base, settings),
         output=arguments.output,
         config=config,
         monitor=StderrMonitor(),
         resume=arguments.resume,
-        device=settings_of(arguments).device,
+        device=settings.device,
     )
     report(
         {
             "output": str(result.output),
-            "base": version,
+            "base": base.id,
             "posts": {"train": len(train_on), "dev": len(dev)},
             "steps": result.steps,
             "best_step": result.best_step,
@@ -121,19 +123,16 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     examples = read_examples(arguments.data)
     criteria = criteria_of(arguments)
     check_criteria(examples, criteria)
-    source, version = model_of(arguments)
-    settings = settings_of(arguments)
+    version = model_of(arguments)
+    from annotator.models.loading import load_predictor
     from encoder.measure.evaluate import evaluate
-    from encoder.predict import Predictor
 
-    predictor = Predictor.load(
-        source, version=version, device=settings.device, dtype=settings.dtype, threads=arguments.threads
-    )
+    predictor = load_predictor(settings_of(arguments), version, on_progress=progress_lines())
     predictions = predictor.predict([e.post for e in examples], criteria, threshold=0.0)
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
     found = evaluate(predictions, examples, criteria, thresholds=thresholds, bootstrap=arguments.bootstrap)
     say(found.table())
-    result: dict[str, Any] = {"model": version, "data": str(arguments.data), **found.to_dict()}
+    result: dict[str, Any] = {"model": version.id, "data": str(arguments.data), **found.to_dict()}
     if arguments.baselines is not None:
         fitted = baseline_predictions(read_examples(arguments.baselines), examples, criteria)
         result["baselines"] = {

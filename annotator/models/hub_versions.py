@@ -15,6 +15,7 @@ from typing import Any
 
 from annotator.hub.client import Hub, HubRefused, Uploaded
 from annotator.models.archives import SUFFIXES, VERSION_FILE, import_version
+from annotator.models.loading import load_predictor
 from annotator.models.quality import figures, quality_of
 from annotator.models.registry import MADE_BY, check_directory, directory_of
 from annotator.settings import Settings
@@ -142,11 +143,7 @@ def _check_listed(repository: str, hub: Hub, revision: str | None, *, room: int)
 
 def _load_once(directory: Path, settings: Settings) -> None:
     """Load and probe, as `evidence models add` does. Raises ModelUnusable, NotBidirectional."""
-    from encoder.predict import Predictor
-
-    Predictor.load(
-        directory, version="pulled", device=settings.device, dtype=settings.dtype, attention=settings.attention
-    )
+    load_predictor(settings, ModelVersion("pulled", str(directory)))
 
 
 def _made(folder: Path) -> Path:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.bundled import is_bundled
 from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Job, JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer
@@ -34,7 +34,7 @@ class DirectoryBroken(EvidenceError):
 
 def directory_of(settings: Settings, model: ModelVersion) -> Path:
     """Where the version's files are. Raises NotPossible if they do not belong to the project."""
-    if model.path == BUNDLED_PATH:
+    if is_bundled(model):
         raise NotPossible("The bundled model belongs to the program and is not a file of the project.")
     if not is_own(settings, model):
         raise NotPossible(f"The files of model {model.id} lie outside the project, in {model.path}.")
@@ -89,13 +89,13 @@ def check_files(settings: Settings, model: ModelVersion) -> None:
     """
     if is_own(settings, model):
         check_directory(directory_of(settings, model))
-    elif model.path != BUNDLED_PATH and Path(model.path).is_absolute() and not Path(model.path).is_dir():
+    elif not is_bundled(model) and Path(model.path).is_absolute() and not Path(model.path).is_dir():
         raise DirectoryBroken(f"The directory {model.path} of model {model.id} is gone.")
 
 
 def is_own(settings: Settings, model: ModelVersion) -> bool:
     """True if the version's files belong to the project, not to the program, another directory or the Hub."""
-    return model.path != BUNDLED_PATH and (settings.models_dir / model.path).parent == settings.models_dir
+    return not is_bundled(model) and (settings.models_dir / model.path).parent == settings.models_dir
 
 
 def size_of(directory: Path) -> int:
@@ -171,7 +171,7 @@ def protection_of(store: Store, jobs: Jobs, model: ModelVersion) -> str | None:
     active = store.active_model()
     if active is not None and active.id == model.id:
         return f"Model {model.id} is in service. Put another one in service first."
-    if model.path == BUNDLED_PATH:
+    if is_bundled(model):
         return "The bundled model belongs to the program."
     if model.status is ModelStatus.DELETED:
         return f"Model {model.id} was deleted before."
@@ -217,7 +217,7 @@ def versions_to_prune(store: Store, jobs: Jobs, *, keep: int) -> list[ModelVersi
 
     The best is the one with the highest macro F1 on dev posts.
     """
-    models = [m for m in store.models() if m.path != BUNDLED_PATH]
+    models = [m for m in store.models() if not is_bundled(m)]
     before = rollback_target(store)
     best = max(models, key=lambda m: dev_f1(m) or -1.0, default=None)
     kept = {m.id for m in (*models[:keep], before, best) if m is not None}

@@ -1,8 +1,9 @@
 """The model in service, inside the app's process: loading, swapping, and predictions that are there before they are needed.
 
-One background thread does all of it. It loads the model while the first page already shows, notices within seconds when
+One background thread does it. It loads the model while the first page already shows, notices within seconds when
 another version was put in service (a retraining, a rollback) and swaps it without a restart, and reads posts ahead of the
-reviewers, so that nobody waits for the model. Interactive predictions go first.
+reviewers, so that nobody waits for the model. Interactive predictions go first. A large model comes in beside the one that
+answers (see `arriving`); in a new project that is the small bundled one.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import dataclasses
 import gc
 import hashlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.models import zero_gpu
-from annotator.models.bundled import BUNDLED_ID, BUNDLED_PATH
+from annotator.models.arriving import Arrival
+from annotator.models.bundled import small_model
+from annotator.models.loading import is_large, load_predictor, named_model, serving_threads
 from annotator.models.sharing import PAUSED, WhileTraining, place_while_training, say_where, training_runs
 from annotator.settings import Settings
 from encoder.errors import EncoderError, ModelUnusable
@@ -50,13 +51,16 @@ class ServingState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Serving:
     """What is in service. `wanted`: the version that should be. `reason`: why the state is `failed` or `paused`, or why
-    `wanted` could not replace `version`. `seconds`: how long loading took."""
+    `wanted` could not replace `version`. `seconds`: how long loading took. `coming`: how far `wanted` is, while another
+    answers. `speed`: what the model computes in here, and why."""
 
     state: ServingState
     wanted: str | None = None
     version: str | None = None
     reason: str = ""
     seconds: float | None = None
+    coming: str = ""
+    speed: str = ""
 
     def __str__(self) -> str:
         return f"{self.state}: {self.reason}" if self.state in _SAY_WHY else str(self.state)
@@ -84,6 +88,7 @@ class ModelService:
         self._asked_for: list[str] = []
         self._ahead_seen: tuple[object, ...] | None = None
         self._thread: threading.Thread | None = None
+        self._arrival: Arrival | None = None
 
     # --- life
 
@@ -224,8 +229,10 @@ class ModelService:
             self._set(Serving(ServingState.NONE, reason="No model is in service. Choose one on the Retrain page."))
         elif place is None:
             self._pause(wanted)
+        elif self._arrival is not None:
+            self._receive(self._arrival, wanted, place)
         elif moved or wanted.id != self._serving.wanted or self._serving.state is ServingState.NONE:
-            self._load(wanted, place)
+            self._begin(wanted, place)
 
     def _place_now(self) -> str | None:
         """The device that the model is to be on at this moment; None while it pauses for a training."""
@@ -254,42 +261,82 @@ class ModelService:
             torch.cuda.empty_cache()
         say_where(self._store, device)
 
+    def _begin(self, wanted: ModelVersion, device: str) -> None:
+        """Load `wanted`: at once, or beside what answers, if it is large."""
+        if zero_gpu.is_here() or not is_large(wanted, self._settings):
+            self._load(wanted, device)
+            return
+        if self._predictor is None and not self._store.count_predicted_posts(wanted.id):
+            self._stand_in()
+        version = self._predictor.version if self._predictor is not None else None
+        state = ServingState.READY if version else ServingState.LOADING
+        self._set(Serving(state, wanted=wanted.id, version=version, coming="loading"))
+        self._arrival = Arrival(
+            self._store,
+            self._settings,
+            wanted,
+            device,
+            tell=lambda words: self._tell_progress(wanted.id, words),
+            arrived=self._wake.set,
+            stopping=self._stopping,
+        )
+
+    def _stand_in(self) -> None:
+        """Let the small bundled model answer until the one that is wanted can."""
+        try:
+            self._predictor = load_predictor(self._settings, small_model(self._store), device="cpu")
+        except (EvidenceError, OSError, ImportError) as error:
+            log.warning("The small model cannot stand in: %s", error)
+
+    def _receive(self, arrival: Arrival, wanted: ModelVersion, device: str) -> None:
+        """Put the model in service that has arrived, unless another one is wanted by now."""
+        if not arrival.done:
+            return
+        self._arrival = None
+        if (arrival.wanted.id, arrival.device) != (wanted.id, device):
+            self._begin(wanted, device)
+        elif arrival.predictor is None:
+            self._refuse(wanted, arrival.error)
+        else:
+            self._put_in(wanted, arrival.predictor, arrival.seconds)
+
+    def _tell_progress(self, model_id: str, words: str) -> None:
+        if self._serving.wanted == model_id and self._serving.version != model_id:
+            self._set(dataclasses.replace(self._serving, coming=words))
+
     def _load(self, wanted: ModelVersion, device: str) -> None:
         """Load `wanted`; the version before it answers meanwhile, and stays if this one cannot be loaded."""
-        before = self._serving
-        loaded_before = before.version if self._predictor is not None else None
-        if loaded_before is None:
+        if self._predictor is None:
             self._set(Serving(ServingState.LOADING, wanted=wanted.id))
         began = time.monotonic()
         try:
             predictor = self._load_predictor(wanted, device)
         except (EvidenceError, OSError, ImportError) as error:
-            log.warning("Model version %s cannot be loaded: %s", wanted.id, error)
-            state = ServingState.READY if loaded_before else ServingState.FAILED
-            reason = f"Model {wanted.id} cannot be loaded: {error}"
-            self._set(Serving(state, wanted=wanted.id, version=loaded_before, reason=reason))
+            self._refuse(wanted, str(error))
             return
+        self._put_in(wanted, predictor, round(time.monotonic() - began, 2))
+
+    def _refuse(self, wanted: ModelVersion, error: str) -> None:
+        """Say why `wanted` cannot be loaded; what was in service stays."""
+        log.warning("Model version %s cannot be loaded: %s", wanted.id, error)
+        version = self._predictor.version if self._predictor is not None else None
+        state = ServingState.READY if version else ServingState.FAILED
+        reason = f"Model {wanted.id} cannot be loaded: {error}"
+        self._set(Serving(state, wanted=wanted.id, version=version, reason=reason))
+
+    def _put_in(self, wanted: ModelVersion, predictor: Predictor, seconds: float) -> None:
         self._predictor = predictor
         zero_gpu.serve(predictor)
         self._say_where(str(predictor.encoder.device))
         self._unreadable.clear()
         self._ahead_seen = None
-        seconds = round(time.monotonic() - began, 2)
-        self._set(Serving(ServingState.READY, wanted=wanted.id, version=predictor.version, seconds=seconds))
+        speed = str(predictor.encoder.speed or "")
+        self._set(Serving(ServingState.READY, wanted.id, predictor.version, seconds=seconds, speed=speed))
         log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
 
     def _load_predictor(self, wanted: ModelVersion, device: str) -> Predictor:
-        from encoder.predict import Predictor
-
-        settings = self._settings
-        return Predictor.load(
-            model_source(wanted, settings),
-            version=wanted.id,
-            device="cpu" if zero_gpu.is_here() else device,
-            dtype=settings.dtype,
-            attention=settings.attention,
-            threads=settings.threads or default_threads(),
-        )
+        place = "cpu" if zero_gpu.is_here() else device
+        return load_predictor(self._settings, wanted, device=place, threads=serving_threads())
 
     def _follow_criteria(self) -> None:
         """Forget the predictions of criteria whose wording has changed since they were made."""
@@ -353,31 +400,6 @@ class ModelService:
         with self._changed:
             self._serving = serving
             self._changed.notify_all()
-
-
-def named_model(name: str) -> ModelVersion:
-    """A model outside the registry: `demo`, a directory (its version is the directory's name) or a Hub id."""
-    if name == "demo":
-        return ModelVersion(id=BUNDLED_ID, path=BUNDLED_PATH)
-    folder = Path(name).expanduser()
-    return (
-        ModelVersion(id=folder.resolve().name, path=str(folder))
-        if folder.is_dir()
-        else ModelVersion(id=name, path=name)
-    )
-
-
-def model_source(version: ModelVersion, settings: Settings) -> str:
-    """What `Predictor.load` takes: `demo`, a directory under `models/`, or the version's own path or Hub id."""
-    if version.path == BUNDLED_PATH:
-        return "demo"
-    inside = settings.models_dir / version.path
-    return str(inside) if inside.is_dir() else version.path
-
-
-def default_threads() -> int:
-    """Half of the cores, at most four: the pages and the worker need the others."""
-    return max(1, min(4, (os.cpu_count() or 2) // 2))
 
 
 def _fingerprint(criterion: Criterion) -> str:

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from annotator.models.archives import copy_model_files
+from annotator.models.loading import model_source
 from annotator.models.registry import WORK, NotPossible, check_directory, registry_lock
-from annotator.models.serving import model_source
 from annotator.settings import Settings
 from annotator.training.data import DATA_FILE, MANIFEST_FILE, TrainingData, collect_training_data
 from annotator.training.folder import CANDIDATE, read_folder, write_folder

@@ -262,12 +262,13 @@ def _prepared(config: Mapping[str, Any]) -> list[str]:
 def _packed_code(work: Path) -> Iterator[Path]:
     """This program's own source as a zip file: the job runs exactly the code that runs here."""
     root, path = Path(__file__).resolve().parents[2], work / CODE_FILE
-    demo = root / "encoder" / "bundled" / "model"
-    with_demo = json.loads((work / JOB_FILE).read_text("utf-8"))["source"] == "demo"
+    source_name = json.loads((work / JOB_FILE).read_text("utf-8"))["source"]
+    left_out = [d for name, d in (("bundled", "model"), ("gemma-3-270m-evidence", "gemma")) if name != source_name]
+    unused = [root / "encoder" / "bundled" / name for name in left_out]
     try:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for source in (p for package in SOURCES for p in sorted((root / package).rglob("*"))):
-                if source.suffix in CODE_SUFFIXES and (with_demo or demo not in source.parents):
+                if source.suffix in CODE_SUFFIXES and not any(folder in source.parents for folder in unused):
                     archive.write(source, source.relative_to(root).as_posix())
         yield path
     finally:

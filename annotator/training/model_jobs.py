@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext
-from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.bundled import is_bundled
+from annotator.models.loading import WORKER_THREADS, load_predictor
 from annotator.models.registry import NotPossible
-from annotator.models.serving import model_source
 from annotator.training.data import by_split, gold_examples, usable_gold
 from annotator.training.measure import evaluation, predict_all
-from annotator.training.run import load_predictor
 from encoder.errors import EncoderError
 from storage.jobs import Jobs
 from storage.records import Criterion, Job, JobKind, ModelStatus, ModelVersion, Post, Prediction, Split, utc_now
@@ -38,7 +37,7 @@ def run_predict_job(context: JobContext) -> Mapping[str, Any]:
         raise NotPossible(f"Model {model.id} was deleted.")
     criteria = store.criteria()
     context.monitor.progress(0.0, "predict", f"Loading {model.id}")
-    predictor = load_predictor(context.settings, model_source(model, context.settings), version=model.id)
+    predictor = load_predictor(context.settings, model, threads=WORKER_THREADS)
     asked_for = _asked_for(store, model, criteria, payload.get("posts"))
     waiting = len(_unread(store, model, criteria, limit=ALL_OF_THEM)) if asked_for is None else len(asked_for)
     done, unreadable = 0, set[str]()
@@ -120,7 +119,7 @@ def run_evaluate_job(context: JobContext) -> Mapping[str, Any]:
     """
     store = context.store
     model = store.model(context.job.payload["model"])
-    if model.status is ModelStatus.DELETED and model.path != BUNDLED_PATH:
+    if model.status is ModelStatus.DELETED and not is_bundled(model):
         raise NotPossible(f"Model {model.id} was deleted.")
     criteria = store.criteria()
     examples = by_split(gold_examples(store, usable_gold(store, criteria)))
@@ -128,7 +127,7 @@ def run_evaluate_job(context: JobContext) -> Mapping[str, Any]:
     if not held_out:
         raise NotPossible("No reviewed post is in the dev or test split yet, so there is nothing to measure on.")
     context.monitor.progress(0.0, "measure", f"Loading {model.id}")
-    predictor = load_predictor(context.settings, model_source(model, context.settings), version=model.id)
+    predictor = load_predictor(context.settings, model, threads=WORKER_THREADS)
     posts = [e.post for some in held_out.values() for e in some]
     found: dict[tuple[str, str], Prediction] = predict_all(
         predictor, posts, criteria, lambda fraction: context.monitor.progress(fraction * 0.9, "measure", "predicting")

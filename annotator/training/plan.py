@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 
-from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.bundled import BUNDLED_PATH, GEMMA_PATH, bundled_directory, is_bundled
+from annotator.models.loading import model_source
 from annotator.models.registry import directory_of
-from annotator.models.serving import model_source
 from annotator.settings import Settings
 from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, gold_examples, root_of, usable_gold
 from encoder.config import TrainConfig
-from encoder.network.hub import BUNDLED
+from encoder.network.hub import weights_of
 from encoder.training import estimate as training_estimate
 from encoder.training.plan import count_steps
 from storage.jobs import Jobs
@@ -27,6 +27,7 @@ from storage.store import Store
 
 FEW_TRAIN_POSTS = 20
 BUNDLED_PARAMETERS = 10_000_000
+GEMMA_PARAMETERS = 268_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def replay_words(store: Store, base: ModelVersion | None) -> str:
 
 def uses_bundled_replay(store: Store, base: ModelVersion) -> bool:
     """True if the version's line begins with the bundled model, whose corpus is at hand."""
-    return root_of(store, base).path == BUNDLED_PATH
+    return is_bundled(root_of(store, base))
 
 
 def agreed_with_model(gold: Gold) -> bool | None:
@@ -265,7 +266,8 @@ def estimate(
 def local_source(settings: Settings, base: ModelVersion) -> str | None:
     """The base as `encoder` takes it, None if its files are not on this machine: an estimate downloads nothing."""
     source = model_source(base, settings)
-    return source if source == BUNDLED or Path(source).is_dir() else None
+    directory = bundled_directory(base) if is_bundled(base) else Path(source)
+    return source if directory.is_dir() and weights_of(directory) is not None else None
 
 
 def device_name(settings: Settings) -> str:
@@ -290,6 +292,8 @@ def parameters_of(settings: Settings, base: ModelVersion | None) -> int:
     """About how many parameters the model has, from the size of its weights."""
     if base is None or base.path == BUNDLED_PATH:
         return BUNDLED_PARAMETERS
+    if base.path == GEMMA_PATH:
+        return GEMMA_PARAMETERS
     try:
         weights = sum(p.stat().st_size for p in directory_of(settings, base).glob("*.safetensors"))
     except OSError:

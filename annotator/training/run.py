@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext, Part
+from annotator.models.loading import WORKER_THREADS, load_predictor, model_source
 from annotator.models.registry import (
     MADE_BY,
     NotPossible,
@@ -25,7 +26,6 @@ from annotator.models.registry import (
     registry_lock,
     size_of,
 )
-from annotator.models.serving import model_source
 from annotator.models.sharing import await_room
 from annotator.settings import Settings
 from annotator.training.data import (
@@ -194,7 +194,9 @@ def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRu
     else:
         measured = measure(
             data,
-            candidate=load_predictor(context.settings, str(context.work_dir / CANDIDATE), version="candidate"),
+            candidate=load_predictor(
+                context.settings, ModelVersion("candidate", str(context.work_dir / CANDIDATE)), threads=WORKER_THREADS
+            ),
             active=None if active is None else _loader(context.settings, active),
             pooled=pooled,
             progress=Part(context.monitor, 0.78, 0.97, "measure"),
@@ -292,21 +294,8 @@ def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | No
     return {**own, "beside": beside, **extra}
 
 
-def load_predictor(settings: Settings, source: str, *, version: str) -> Predictor:
-    from encoder.predict import Predictor
-
-    return Predictor.load(
-        source,
-        version=version,
-        device=settings.device,
-        dtype=settings.dtype,
-        attention=settings.attention,
-        threads=settings.threads or 1,
-    )
-
-
 def _loader(settings: Settings, model: ModelVersion) -> Callable[[], Predictor]:
-    return lambda: load_predictor(settings, model_source(model, settings), version=model.id)
+    return lambda: load_predictor(settings, model, threads=WORKER_THREADS)
 
 
 def _counts(data: TrainingData) -> str:

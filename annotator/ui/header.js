@@ -8,8 +8,15 @@ const SETTLED_MS = 15000;
 let last = "";
 let timer = 0;
 
+// Which model speaks, what kind it is, and which one is about to take over.
+function ready(status) {
+  const name = status.kind ? `Model ${status.version} (${status.kind}) in service` : `Model ${status.version} in service`;
+  if (status.reason) return `${name} (${status.reason})`;
+  return status.coming ? `${name} until ${status.wanted} is ready: ${status.coming}` : name;
+}
+
 function describe(status) {
-  if (status.state === "ready") return status.reason ? `Model ${status.version} in service (${status.reason})` : `Model ${status.version} in service`;
+  if (status.state === "ready") return ready(status);
   if (status.state === "loading") return "Model is loading; you can already read and mark";
   if (status.state === "none") return "No model in service";
   return status.reason || "The model could not be loaded";
@@ -46,7 +53,7 @@ async function ask() {
     if (answer.status === 401 || answer.redirected) return window.location.reload();
     const status = await answer.json();
     show(status);
-    if (status.state === "loading") wait = LOADING_MS;
+    if (status.state === "loading" || status.coming) wait = LOADING_MS;
   } catch {
     find(".app-model").dataset.state = "failed";
     find(".app-model-text").textContent = "No connection to the app";

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from annotator.models.bundled import BUNDLED_PATH
+from annotator.models.bundled import BUNDLED_ID, is_bundled
 from annotator.models.quality import NAMES, figures, interval_of
 from annotator.models.registry import NotPossible, directory_of, protection_of, rollback_target
 from annotator.models.version_row import wrong_in
@@ -203,7 +203,7 @@ def _set_value(model: ModelVersion, name: str, names: Mapping[str, str]) -> dict
     order = list(names)
     listed = sorted(own["criteria"].items(), key=lambda item: order.index(item[0]) if item[0] in names else len(order))
     return {
-        "title": BUNDLED_TEST_TITLE if name == "test" and model.path == BUNDLED_PATH else SET_TITLES[name],
+        "title": BUNDLED_TEST_TITLE if name == "test" and is_bundled(model) else SET_TITLES[name],
         "posts": own["posts"],
         "rows": rows,
         "criteria": [_criterion_row(cid, names, scores, before) for cid, scores in listed],
@@ -313,7 +313,7 @@ def _cut(text: str, start: int, end: int, marks: Mapping[str, Sequence[tuple[int
 
 
 def model_label(model: ModelVersion, active: ModelVersion | None) -> str:
-    name = f"{model.id} (bundled)" if model.path == BUNDLED_PATH and model.id != "bundled" else model.id
+    name = f"{model.id} (bundled)" if is_bundled(model) and model.id != BUNDLED_ID else model.id
     if active is not None and model.id == active.id:
         return f"{name} · in service"
     return f"{name} · set aside" if model.status is ModelStatus.ASIDE else name
@@ -361,7 +361,7 @@ def _model_row(
         "active": active is not None and active.id == model.id,
         "previous": before is not None and before.id == model.id,
         "aside": model.status is ModelStatus.ASIDE,
-        "bundled": model.path == BUNDLED_PATH,
+        "bundled": is_bundled(model),
         "parent": model.parent,
         "examples": model.examples,
         "dev": _f1(model, "dev"),

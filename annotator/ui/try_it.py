@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.models.bundled import BUNDLED_ID
+from annotator.models.bundled import bundled_directory, is_bundled
 from annotator.models.quality import figures, quality_of
 from annotator.models.serving import ServingState
 from annotator.project import default_criteria, demo_posts
@@ -103,14 +103,13 @@ def example_posts() -> dict[str, Post]:
 def model_card(context: Context) -> str:
     """What is known of the model in service, as Markdown. The bundled model has a card; of others the registry knows enough for one."""
     from annotator.models.hub_versions import card_of  # it brings the Hub's client along
-    from encoder.network.hub import BUNDLED_DIRECTORY
 
     model = _model(context)
     if model is None:
         return "Nothing is known here of the model in service."
     card = (
-        (BUNDLED_DIRECTORY / "README.md").read_text("utf-8")
-        if model.id == BUNDLED_ID
+        (bundled_directory(model) / "README.md").read_text("utf-8")
+        if is_bundled(model)
         else card_of(model, context.store)
     )
     return card.split("---\n", 2)[2] if card.startswith("---\n") else card

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from annotator.models.bundled import kind_of
 from annotator.models.serving import ModelService
 from annotator.people.accounts import AccountError, Accounts, NothingTyped
 from annotator.people.throttle import TooManyAttempts
@@ -133,6 +134,8 @@ class _State:
                 "version": serving.version,
                 "wanted": serving.wanted,
                 "reason": serving.reason,
+                "kind": kind_of(self.store, serving.version) if serving.version else "",
+                "coming": serving.coming,
                 "person": person.name if person and not self.settings.demo else "",
                 "role": str(person.role) if person and accounts_on else "",
                 "accounts": accounts_on,

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--criteria", type=Path, required=True, help="criteria as JSON or YAML: a list of id, name, text"
     )
-    parser.add_argument("--model", default="demo", help="demo, a directory or a Hub id")
+    parser.add_argument("--model", default="bundled", help="bundled, a directory, a GGUF file or a Hub id")
     parser.add_argument("--mode", default="auto", choices=("auto", "one-pass", "per-criterion"))
     parser.add_argument("--threshold", type=float, help="least score of a span; the model's own unless given")
     parser.add_argument("--batch-size", type=int, default=16)

@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--criteria", type=Path, required=True, help="criteria as JSON or YAML: a list of id, name, text"
     )
-    parser.add_argument("--model", default="demo", help="base: demo, a directory or a Hub id")
+    parser.add_argument("--model", default="bundled", help="base: bundled, a directory, a GGUF file or a Hub id")
     parser.add_argument("--output", type=Path, required=True, help="directory of the new model")
     parser.add_argument("--config", type=Path, help="settings as JSON, or the training.json of an earlier run")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting; may be repeated")

@@ -107,7 +107,7 @@ def bases_directory() -> Path:
 
 def converted(sha256: str) -> Path | None:
     """The directory that the file with this sha256 was converted into, None if it was not."""
-    directory = bases_directory() / sha256[:16]
+    directory = bases_directory() / (sha256[:16] or "none")
     return directory if (directory / PROVENANCE_FILE).is_file() else None
 
 

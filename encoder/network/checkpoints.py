@@ -224,7 +224,9 @@ def _speed_here(directory: Path, options: LoadOptions) -> Speed | None:
     threads = options.threads or (torch.get_num_threads(),)
     if options.dtype == "auto" and shape.hidden_size < LARGE:
         return None
-    return choose_speed(shape.hidden_size, shape.intermediate_size, threads, CHOICES if options.dtype == "auto" else ("int8",))
+    return choose_speed(
+        shape.hidden_size, shape.intermediate_size, threads, CHOICES if options.dtype == "auto" else ("int8",)
+    )
 
 
 def _from_raw(directory: Path, options: LoadOptions, config: EncoderConfig) -> EvidenceEncoder:

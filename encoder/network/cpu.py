@@ -60,7 +60,7 @@ def widen(backbone: nn.Module) -> None:
     for parameter in backbone.parameters():
         if parameter is not embedding.weight:
             parameter.data = parameter.data.float()
-    for name, buffer in list(backbone.named_buffers()):
+    for buffer in backbone.buffers():
         if buffer.is_floating_point():
             buffer.data = buffer.data.float()
     scale = float(getattr(embedding, "scalar_embed_scale", 1.0))
@@ -83,13 +83,17 @@ class Int8Linear(nn.Module):
     Source: LLM.int8(), vector-wise quantization (arXiv:2208.07339).
     """
 
+    weight: Tensor
+    scale: Tensor
+    bias: Tensor | None
+
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight = linear.weight.detach().float()
         scale = weight.abs().amax(1).clamp(min=1e-12) / 127
         self.register_buffer("weight", (weight / scale[:, None]).round().to(torch.int8))
         self.register_buffer("scale", scale)
-        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().float())
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
         self.in_features, self.out_features = linear.in_features, linear.out_features
 
     def forward(self, inputs: Tensor) -> Tensor:

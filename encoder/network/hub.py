@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from encoder.config import EncoderConfig
     from encoder.network.gguf import OnProgress
 
-BUNDLED = "demo"
+BUNDLED = "bundled"
+GEMMA = "gemma-3-270m-evidence"
 BUNDLED_DIRECTORY = Path(__file__).parents[1] / "bundled" / "model"
+GEMMA_DIRECTORY = BUNDLED_DIRECTORY.with_name("gemma")
+# "demo" is what the small model was called at first: saved models and trainings name it so as their base
+_PROGRAMS_OWN = {BUNDLED: BUNDLED_DIRECTORY, "demo": BUNDLED_DIRECTORY, GEMMA: GEMMA_DIRECTORY}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _OFFLINE = "Connect to the network once, or download it elsewhere and give its directory."
 _FILES = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja"]
@@ -34,8 +38,8 @@ def resolve(model: str | Path, on_progress: OnProgress = _silent) -> Path:
     Raises ModelUnusable with one line that says what to do: no such directory, no network, gated (with the page of the
     license), not found, refused, cut off, no room.
     """
-    if str(model) == BUNDLED:
-        return BUNDLED_DIRECTORY
+    if str(model) in _PROGRAMS_OWN:
+        return _PROGRAMS_OWN[str(model)]
     path = Path(model).expanduser()
     if path.is_dir():
         return path
@@ -68,6 +72,36 @@ def resolve_base(config: EncoderConfig, on_progress: OnProgress = _silent) -> Pa
     return resolve(config.base or "", on_progress)
 
 
+def weights_of(directory: Path) -> Path | None:
+    """Where the backbone's weights of a model directory lie: itself, or an adapter's base; None if that is not ready here."""
+    from encoder.config import CONFIG_FILE, EncoderConfig
+    from encoder.network.bases import converted
+
+    if (directory / "config.json").exists() or not (directory / CONFIG_FILE).exists():
+        return directory
+    config = EncoderConfig.load(directory)
+    found = converted(config.base_weights.get("sha256", ""))
+    if found is not None:
+        return found
+    local = Path(config.base or "").expanduser()
+    return local if config.base and local.is_dir() else _in_cache(config.base or "")
+
+
+def base_is_here(name: str) -> bool:
+    """Whether a base can be had without asking the network: converted before, installed as a package, or in the Hub's cache."""
+    import importlib.util
+
+    from encoder.network.bases import PACKAGED, converted
+
+    packaged = PACKAGED.get(name)
+    if packaged is not None:
+        if converted(packaged.sha256) is not None:
+            return True
+        if packaged.installed and importlib.util.find_spec("gguf") is not None:
+            return True
+    return _in_cache(name) is not None
+
+
 def _named(repository: str, on_progress: OnProgress) -> Path:
     from encoder.network.bases import INSTALL, PACKAGED, from_package
     from encoder.network.hub_errors import has_token
@@ -93,6 +127,8 @@ def _in_cache(repository: str) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    if not _HUB_ID.fullmatch(repository):
+        return None
     try:
         found = Path(snapshot_download(repository, allow_patterns=_FILES, local_files_only=True))
     except LocalEntryNotFoundError:

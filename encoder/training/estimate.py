@@ -18,7 +18,7 @@ from typing import Any
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import ModelUnusable
 from encoder.examples import Example
-from encoder.network.hub import resolve
+from encoder.network.hub import resolve, weights_of
 from encoder.training.plan import count_steps
 
 CHARACTERS_PER_TOKEN = 4.0
@@ -71,12 +71,15 @@ def estimate(
     Raises ModelUnusable if the base is not on this machine.
     """
     directory = resolve(base)
-    shape, parameters = _shape(directory), count_parameters(directory)
+    weights = weights_of(directory)
+    if weights is None:
+        raise ModelUnusable(f"The base of the adapter in {directory} is not on this machine yet.")
+    shape, parameters = _shape(weights), count_parameters(weights)
     encoder = _encoder_config(directory, encoder_config)
     steps = count_steps(len(train), replay, config, processes=config.processes)
     tokens = _tokens(train, encoder, criteria)
     work = Work(
-        backbone=max(1, count_parameters(directory, with_heads=False) - shape["vocabulary"] * shape["hidden"]),
+        backbone=max(1, count_parameters(weights, with_heads=False) - shape["vocabulary"] * shape["hidden"]),
         posts=(steps + config.adaptation_steps) * config.batch_size * config.accumulation,
         tokens=tokens,
         measured_posts=(_evaluations(steps, config) + 2) * len(dev),

@@ -3,7 +3,7 @@
 1. a tokenizer is trained; 2. a public sentence encoder (the teacher) is fine-tuned on the corpus and reads it and general text;
 3. a small bidirectional Gemma, from random weights, learns the teacher's view of those texts; 4. the n-gram table is fitted, and
 the heads are trained on posts composed from the corpus; 5. temperature and thresholds are fitted on the dev voices.
-Test voices and test posts are not read here; `benchmarks/demo_model.py` measures on them and completes the model's card.
+Test voices and test posts are not read here; `benchmarks/bundled_model.py` measures on them and completes the model's card.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes the bundled model's card from its config, its measured figures and the corpus: no figure in it is typed by hand.
 
-`python -m recipes.bundled_model.card [DIRECTORY]`; `recipes.bundled_model.build` and `benchmarks.demo_model --write` do it too.
+`python -m recipes.bundled_model.card [DIRECTORY]`; `recipes.bundled_model.build` and `benchmarks.bundled_model --write` do it too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from storage.records import Split
 
 TEMPLATE = Path(__file__).with_name("card.md")
 _CAREFUL = RECALL_FIRST[0]
-_NOT_MEASURED = "Not measured yet: `python -m benchmarks.demo_model --write` does it."
+_NOT_MEASURED = "Not measured yet: `python -m benchmarks.bundled_model --write` does it."
 _NOT_RATES = ("any", "passages", "nearest")
 
 

@@ -264,7 +264,7 @@ def test_criteria_are_loaded_listed_and_exported(project: Store, run: Run, tmp_p
 
 def test_models_are_listed_and_a_missing_one_is_not_put_in_service(project: Store, run: Run) -> None:
     _, rows, _ = run("models", "list")
-    assert [(row["id"], row["active"]) for row in rows] == [("demo", True)]
+    assert [(row["id"], row["active"]) for row in rows] == [("bundled", True)]
     assert run("models", "use", "v7")[0] == 1
     assert run("models", "add", "./nowhere")[0] == 2
 

@@ -25,9 +25,9 @@ def test_without_anything_said_the_app_listens_on_loopback_only() -> None:
 
 def test_the_command_line_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVIDENCE_PORT", "7000")
-    monkeypatch.setenv("EVIDENCE_MODEL", "demo")
+    monkeypatch.setenv("EVIDENCE_MODEL", "bundled")
     settings = from_environment({"port": 7001, "model": None})
-    assert (settings.port, settings.model) == (7001, "demo")
+    assert (settings.port, settings.model) == (7001, "bundled")
 
 
 @pytest.mark.parametrize(

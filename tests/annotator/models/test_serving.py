@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from annotator.models.serving import ModelService, ServingState, model_source, named_model
+from annotator.models.loading import model_source, named_model
+from annotator.models.serving import ModelService, ServingState
 from annotator.settings import Settings
 from encoder.errors import ModelUnusable
 from storage.records import Criterion, ModelVersion
@@ -165,7 +166,7 @@ def test_background_reading_stops_at_its_limit(store: Store, settings: Settings)
 
 
 def test_what_is_loaded_is_found_from_the_version(settings: Settings, tmp_path: Path) -> None:
-    assert model_source(ModelVersion(id="demo", path="bundled"), settings) == "demo"
+    assert model_source(ModelVersion(id="demo", path="bundled"), settings) == "bundled"
     assert model_source(ModelVersion(id="one", path="one"), settings) == str(settings.models_dir / "one")
     assert model_source(ModelVersion(id="v9", path="google/gemma-3-270m"), settings) == "google/gemma-3-270m"
     assert named_model(str(tmp_path)) == ModelVersion(id=tmp_path.name, path=str(tmp_path))

@@ -126,7 +126,7 @@ def test_overview_counts_what_was_decided(context: Context) -> None:
     row = shown["criteria"][0]
     assert row["verdicts"] == {"evidence": 1, "no_evidence": 0, "unsure": 0}
     assert row["spans"] == {"accepted": 0, "adjusted": 0, "rejected": 0, "added": 1}
-    assert shown["model"]["id"] == "demo"
+    assert shown["model"]["id"] == "bundled"
 
 
 def test_overview_shows_the_model_beside_the_baselines(context: Context) -> None:
@@ -141,7 +141,7 @@ def test_overview_shows_the_model_beside_the_baselines(context: Context) -> None
         }  # fmt: skip
 
     metrics = {"test": evaluation(0.8), "beside": {"keywords": {"test": evaluation(0.4)}}}
-    context.store.update_model("demo", metrics=metrics)
+    context.store.update_model("bundled", metrics=metrics)
     model = overview(context, context.store.reviewer("local"))["model"]
     assert [(row["name"], row["macro_f1"]) for row in model["rows"]] == [
         ("This model (demo)", 0.8),

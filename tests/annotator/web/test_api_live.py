@@ -42,14 +42,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with running_app(tmp_path_factory.mktemp("api"), empty=False, mcp=True, api_per_minute=10_000) as running:
         for name, role in PEOPLE.items():
             running.accounts.add(name, role, PASSWORD)
-        assert running.models.wait_until_settled(300).version == "demo"
+        assert running.models.wait_until_settled(300).version == "bundled"
         yield running
 
 
 @pytest.fixture(scope="module")
 def open_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with running_app(tmp_path_factory.mktemp("open"), empty=False) as running:
-        assert running.models.wait_until_settled(300).version == "demo"
+        assert running.models.wait_until_settled(300).version == "bundled"
         yield running
 
 
@@ -195,7 +195,7 @@ def test_a_token_does_not_sign_anybody_in(app: App) -> None:
 def test_a_token_may_what_its_person_may(app: App, name: str) -> None:
     curator = PEOPLE[name] is not Role.REVIEWER
     with http(app, bearer(app, name)) as program:
-        assert program.post("/api/v1/predict", json={"text": "I cannot sleep."}).json()["model"] == "demo"
+        assert program.post("/api/v1/predict", json={"text": "I cannot sleep."}).json()["model"] == "bundled"
         assert program.get("/api/v1/posts").json()["total"] > 0
         assert program.get("/api/v1/next").json()["item"]["criteria"]
         assert program.get("/api/v1/models").json()["in_service"]["state"] == "ready"
@@ -420,7 +420,7 @@ def test_the_readmes_example_for_plain_http_runs(app: App, tmp_path: Path) -> No
     token = bearer(app, "ada")["authorization"].removeprefix("Bearer ")
     block = readme_block("api-curl").replace("http://127.0.0.1:7860", app.url.rstrip("/")).replace("evt_...", token)
     done = subprocess.run(["bash", "-ec", block], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
-    assert '"model":"demo"' in done.stdout
+    assert '"model":"bundled"' in done.stdout
     assert '"limit":10' in done.stdout
     assert "error" not in done.stdout
     assert (tmp_path / "gold.jsonl").is_file()

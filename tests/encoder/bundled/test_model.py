@@ -20,7 +20,7 @@ MEGABYTE = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return Predictor.load("demo")
+    return Predictor.load("bundled")
 
 
 def test_its_files_are_at_most_thirty_megabytes() -> None:

@@ -253,7 +253,7 @@ def test_a_repository_that_is_not_here_without_a_network_says_so() -> None:
 
 
 def test_the_bundled_model_has_a_fixed_place() -> None:
-    assert hub.resolve("demo") == hub.BUNDLED_DIRECTORY
+    assert hub.resolve("bundled") == hub.resolve("demo") == hub.BUNDLED_DIRECTORY
 
 
 def test_four_bit_weights_need_a_gpu(tmp_path: Path) -> None:

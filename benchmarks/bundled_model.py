@@ -1,4 +1,4 @@
-"""Measures the bundled model on what it never saw: `python -m benchmarks.demo_model [--write] [--fine-tune]`.
+"""Measures the bundled model on what it never saw: `python -m benchmarks.bundled_model [--write] [--fine-tune]`.
 
 Four held-out voices, sentence by sentence, and whole posts written apart from the corpus; the two baselines, trained on the same
 sentences, beside it. --write puts the figures into the model's `metrics.json` and card, and into `benchmarks/RESULTS.md`;
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.demo_rewording import REWORDED, fine_tuning
+from benchmarks.bundled_rewording import REWORDED, fine_tuning
 from encoder.bundled.corpus import HARD_NEGATIVES, Item, item_example, read_items, read_posts, read_test_posts
 from encoder.examples import Example
 from encoder.measure.baselines import KeywordBaseline, TfidfBaseline
@@ -64,7 +64,7 @@ class Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="demo")
+    parser.add_argument("--model", default="bundled")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--fine-tune", action="store_true")
     parser.add_argument("--bootstrap", type=int, default=1000)
@@ -242,7 +242,7 @@ def table(models: Mapping[str, Measured], extra: Mapping[str, Any], sets: Sets) 
     lines = [
         "## The bundled model on held-out data",
         "",
-        f"`python -m benchmarks.demo_model --write --fine-tune`, {utc_now()[:10]}. {len(sets.items)} passages of four voices "
+        f"`python -m benchmarks.bundled_model --write --fine-tune`, {utc_now()[:10]}. {len(sets.items)} passages of four voices "
         f"that were never trained on, and {len(sets.posts)} whole posts written apart. Intervals: 95 %, bootstrap by post.",
         "",
         "| | keywords | TF-IDF + LR | bundled model |",

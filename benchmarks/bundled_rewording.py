@@ -51,7 +51,7 @@ def fine_tuning(criteria: Sequence[Criterion]) -> dict[str, Any]:
     chosen_by = _posts(old, 40, seed=5)
     learned = [item_example(item, n) for n, item in enumerate(own)]
     learned += [e for e in read_posts() if e.post.split is Split.TRAIN]
-    before = Predictor.load("demo")
+    before = Predictor.load("bundled")
     measured = {"rest": rest, "recurring": recurring, "old": kept}
     found: dict[str, Any] = {"0": {name: _micro(before, posts, criteria) for name, posts in measured.items()}}
     found["0"]["rest_tfidf"] = _tfidf(learned, rest, chosen_by, criteria)
@@ -72,7 +72,9 @@ def _after(
     config = next(preset.config for preset in PRESETS if preset.id == "quick")
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        train(corrected, chosen_by, criteria, base="demo", output=Path(folder) / "tuned", config=config, replay=replay)
+        train(
+            corrected, chosen_by, criteria, base="bundled", output=Path(folder) / "tuned", config=config, replay=replay
+        )
         seconds = time.perf_counter() - begun
         tuned = Predictor.load(Path(folder) / "tuned")
         scores = {name: _micro(tuned, posts, criteria) for name, posts in measured.items()}
