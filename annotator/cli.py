@@ -22,6 +22,7 @@ COMMANDS = (
     "people",
     "criteria",
     "models",
+    "inspect",
     "deploy",
 )
 

@@ -25,6 +25,7 @@ from storage.records import Criterion, Post, Prediction
 if TYPE_CHECKING:
     from encoder.network.batching import Batcher, Row
     from encoder.network.gguf import OnProgress
+    from encoder.network.inside import Inside
     from encoder.network.model import EvidenceEncoder
 
 _BUFFERED_BATCHES = 8
@@ -78,6 +79,13 @@ class Predictor:
         check_scoring(encoder.config, scoring, model)
         named = version or encoder.config.version or (BUNDLED if str(model) == BUNDLED else Path(model).name)
         return cls(encoder, named)
+
+    def look_inside(self, text: str, *, layer: int | None = None, head: int = 0) -> Inside:
+        """What the model looks at in a text, while nobody else computes with it; see `encoder.network.inside`."""
+        from encoder.network.inside import look_inside
+
+        with self._lock:
+            return look_inside(self.encoder, text, layer=layer, head=head)
 
     def predict(
         self,
