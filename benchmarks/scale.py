@@ -35,7 +35,7 @@ from storage.store import Store
 
 ME = Reviewer("ana", Role.ADMIN)
 REVIEWERS = ("ana", "ben", "cem", "dora", "eli")
-MODEL = "demo"
+MODEL = "bundled"
 WORDS = 120
 COMMON = ("the", "and", "sleep", "night", "tired", "work", "again", "friend", "doctor", "nothing")
 """Very common words; `sleep` is in most posts, `zebra` in one of a thousand."""

@@ -331,7 +331,8 @@ class ModelService:
         self._unreadable.clear()
         self._ahead_seen = None
         speed = str(predictor.encoder.speed or "")
-        self._set(Serving(ServingState.READY, wanted.id, predictor.version, seconds=seconds, speed=speed))
+        note = predictor.encoder.other_base
+        self._set(Serving(ServingState.READY, wanted.id, predictor.version, note, seconds=seconds, speed=speed))
         log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
 
     def _load_predictor(self, wanted: ModelVersion, device: str) -> Predictor:

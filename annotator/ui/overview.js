@@ -109,6 +109,8 @@ function draw(value) {
   const legend = [...VERDICTS, ...FATES].map(([key, label]) => { const item = make("span", {}); item.append(make("i", { class: key }), document.createTextNode(label)); return item; });
   find(".ov-legend").replaceChildren(...legend);
   find(".ov-model").textContent = describe(value.model);
+  find(".ov-offer").hidden = !value.offer;
+  find(".ov-offer").textContent = value.offer;
   const rows = value.model ? value.model.rows : [];
   find(".ov-quality").parentElement.hidden = !rows.length;
   find(".ov-quality tbody").replaceChildren(...rows.map(qualityRow));

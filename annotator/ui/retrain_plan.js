@@ -60,6 +60,7 @@ function view(value) {
   facts.append(make("li", {}, "Replayed old posts: " + value.replay + "."));
   for (const out of value.left_out) facts.append(make("li", {}, "Left out: " + out.answers + (out.answers === 1 ? " answer, " : " answers, ") + "because " + out.reason + "."));
   for (const warning of value.warnings) facts.append(make("li", { class: "warn" }, warning));
+  if (value.offer) facts.append(make("li", {}, value.offer));
   details.append(facts);
   parts.push(details);
   return parts;

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from annotator.models.bundled import BUNDLED_ID, is_bundled
+from annotator.models.bundled import BUNDLED_ID, gemma_offer, is_bundled
 from annotator.models.quality import NAMES, figures, interval_of
 from annotator.models.registry import NotPossible, directory_of, protection_of, rollback_target
 from annotator.models.version_row import wrong_in
@@ -66,6 +66,7 @@ def plan_value(plan: Plan, store: Store) -> dict[str, Any]:
         "replay": plan.replay,
         "obstacle": plan.obstacle,
         "warnings": list(plan.warnings),
+        "offer": gemma_offer(),
         "ever_trained": trained_up_to(store) > 0,
     }
 

