@@ -21,7 +21,7 @@ from annotator.training.model_jobs import enqueue_evaluation
 from annotator.training.plan import PRESETS, Plan, estimate, plan_training
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import enqueue_training, resume_training
-from annotator.ui import retrain_form, retrain_hub, retrain_views
+from annotator.ui import retrain_form, retrain_hub, retrain_inside, retrain_views
 from annotator.ui.assets import script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.records import JobKind, JobStatus, Role
@@ -111,6 +111,7 @@ class RetrainPage:
             self.upload = gr.UploadButton("Import (zip)", file_types=[".zip"], min_width=90, elem_id="retrain-import")
         self.pull, self.repository = self.hub.build(self.version)
         self.result_view = view("result")
+        retrain_inside.build(self.context)
 
     def _build_automatic(self) -> None:
         schedule = training_auto.schedule_of(self.store)

@@ -163,7 +163,7 @@ def _weights_of(directory: Path) -> dict[str, str]:
     if provenance is not None:
         return {"source": provenance.source, "sha256": provenance.sha256, "quantization": provenance.quantization}
     if directory.parent.name == "snapshots":
-        return {"source": "the Hub", "revision": directory.name, "quantization": "none"}
+        return {"source": "the Hub", "revision": directory.name, "quantization": "unquantized"}
     return {}
 
 

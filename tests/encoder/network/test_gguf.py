@@ -170,9 +170,9 @@ def test_an_adapter_on_a_gguf_base_finds_it_again_by_its_weights(tmp_path: Path)
     assert again.config.base_weights["quantization"] == "Q8_0"
     assert again.base_found == again.config.base_weights
     assert again.other_base == ""
-    again.base_found = {"source": "the Hub", "revision": "0" * 40, "quantization": "none"}
+    again.base_found = {"source": "the Hub", "revision": "0" * 40, "quantization": "unquantized"}
     assert "trained on" in again.other_base
-    assert "as Q8_0 and stands on none weights from the Hub here" in again.other_base
+    assert "as Q8_0 and stands on unquantized weights from the Hub here" in again.other_base
     shutil.rmtree(bases.bases_directory())
     bases.bases_directory().mkdir()
     with pytest.raises(ModelUnusable, match="cannot be read: No such file"):
