@@ -12,13 +12,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
 
 from encoder.config import EncoderConfig
 from encoder.errors import ModelUnusable
+from encoder.measure.metrics import Floats
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.decode import decode
-from encoder.network.hub import BUNDLED
+from encoder.network.hub import BUNDLED, resolve
+from encoder.simple.files import load_learner
+from encoder.simple.learner import SimpleLearner
 from encoder.text.windows import Merger, PostScores
 from storage.records import Criterion, Post, Prediction
 
@@ -30,14 +34,21 @@ if TYPE_CHECKING:
 
 _BUFFERED_BATCHES = 8
 _CACHED_CRITERIA = 1024
+MOST_GIVEN = 12.0
+"""Logits beyond say no more than this one; a sentence without tokens has -inf."""
 
 
 class Predictor:
-    """A loaded, probed model. version: what predictions are marked with. known_criteria: None if it answers any."""
+    """A loaded, probed model. version: what predictions are marked with. known_criteria: None if it answers any.
 
-    def __init__(self, encoder: EvidenceEncoder, version: str) -> None:
+    learner: the simple learner that came with the model; it answers the criteria that it has learned, together with the
+    encoder where that knows them too.
+    """
+
+    def __init__(self, encoder: EvidenceEncoder, version: str, learner: SimpleLearner | None = None) -> None:
         self.encoder = encoder.eval()
         self.version = version
+        self.learner = learner
         self._lock = threading.Lock()
         self._vectors: OrderedDict[tuple[str, str], torch.Tensor] = OrderedDict()
 
@@ -48,7 +59,8 @@ class Predictor:
     @property
     def known_criteria(self) -> frozenset[str] | None:
         known = self.config.known_criteria
-        return None if known is None else frozenset(known)
+        learned = self.learner.fits if self.learner is not None else ()
+        return None if known is None else frozenset((*known, *learned))
 
     @classmethod
     def load(
@@ -78,7 +90,7 @@ class Predictor:
         encoder = load_encoder(model, options)
         check_scoring(encoder.config, scoring, model)
         named = version or encoder.config.version or (BUNDLED if str(model) == BUNDLED else Path(model).name)
-        return cls(encoder, named)
+        return cls(encoder, named, load_learner(resolve(model)))
 
     def look_inside(self, text: str, *, layer: int | None = None, head: int = 0) -> Inside:
         """What the model looks at in a text, while nobody else computes with it; see `encoder.network.inside`."""
@@ -116,8 +128,26 @@ class Predictor:
         column = {c.id: k for k, c in enumerate(known)}
         for scores in self.iter_scores(posts, known, batch_size=batch_size):
             for criterion in asked:
-                at = column.get(criterion.id, 0)
-                yield decode(scores, at, criterion, self.config, self.version, threshold)
+                at = column.get(criterion.id)
+                if self.learner is not None and self.learner.knows(criterion.id):
+                    yield self.learner.predict_one(
+                        scores.read.post,
+                        criterion,
+                        given=None if at is None else self.given(scores, at),
+                        version=self.version,
+                        threshold=threshold,
+                    )
+                else:
+                    yield decode(scores, at or 0, criterion, self.config, self.version, threshold)
+
+    def given(self, scores: PostScores, column: int) -> Floats | None:
+        """The encoder's calibrated logits of a post's sentences, (sentences,), as the simple learner is given them; None of a
+        model that scores spans instead.
+        """
+        if self.config.span_head == "softmax":
+            return None
+        logits = scores.sentences[:, column].astype(np.float64) / self.config.temperature
+        return np.clip(logits, -MOST_GIVEN, MOST_GIVEN)
 
     def iter_scores(
         self, posts: Iterable[Post], criteria: Sequence[Criterion], *, batch_size: int = 16

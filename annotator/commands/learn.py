@@ -148,13 +148,15 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 def baseline_predictions(
     train: Sequence[Example], examples: Sequence[Example], criteria: Sequence[Criterion]
 ) -> dict[str, list[Prediction]]:
-    """The answers of both baselines, fitted on `train`, for the posts of `examples`."""
+    """The answers of the baselines, fitted on `train`, for the posts of `examples`."""
     from encoder.measure.baselines import KeywordBaseline, TfidfBaseline
+    from encoder.simple.learner import SimpleLearner
 
     posts = [e.post for e in examples]
     return {
         "keywords": KeywordBaseline().fit(train, criteria).predict(posts, criteria),
         "tfidf": TfidfBaseline().fit(train, criteria).predict(posts, criteria),
+        "simple": SimpleLearner.fit(train, criteria).predict(posts, criteria),
     }
 
 

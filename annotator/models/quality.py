@@ -13,7 +13,12 @@ from typing import Any
 from storage.records import ModelVersion
 
 SETS = ("test", "dev", "judged")
-NAMES = {"keywords": "Keyword list", "tfidf": "TF-IDF + logistic regression", "active": "Model before"}
+NAMES = {
+    "keywords": "Keyword list",
+    "tfidf": "TF-IDF + logistic regression",
+    "active": "Model before",
+    "simple": "Simple learner alone",
+}
 
 
 @dataclass(frozen=True, slots=True)

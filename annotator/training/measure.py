@@ -47,7 +47,7 @@ class Differing:
 
 @dataclass(frozen=True)
 class Measured:
-    """sets: evaluations as dicts by set (`dev`, `test`, `judged`), then by model (`candidate`, `active`, `keywords`, `tfidf`; on
+    """sets: evaluations as dicts by set (`dev`, `test`, `judged`), then by model (`candidate`, `active`, `keywords`, `simple`; on
     `judged` also `refitted`, the active model with thresholds from the same posts).
 
     changes: F1 of the candidate less that of the refitted active model on `judged`, with intervals of paired bootstrap rounds, by
@@ -120,13 +120,17 @@ def measure(
 
 
 def refit_thresholds(predictor: Predictor, data: TrainingData) -> None:
-    """Give the active model thresholds from the dev posts, as the candidate got its own: else it would be compared unfairly."""
+    """Fit what the active model shows on the dev posts, as the candidate's was: else it would be compared unfairly."""
     from encoder.config import TrainConfig
+    from encoder.training.floor import settled_beside
     from encoder.training.judge import Judge, with_calibration
 
-    judge = Judge((*data.dev, *data.replay_dev), data.criteria, TrainConfig())
+    held_out = (*data.dev, *data.replay_dev)
+    judge = Judge(held_out, data.criteria, TrainConfig())
     encoder = predictor.encoder
     encoder.config = with_calibration(encoder.config, judge.measure(encoder).calibrated)
+    if predictor.learner is not None:
+        predictor.learner = settled_beside(predictor, predictor.learner, held_out, data.criteria, trusted=())
 
 
 def steps_of(progress: Progress, step: int, steps: int, message: str) -> Callable[[float], None]:
@@ -150,16 +154,15 @@ def chunks(posts: Sequence[Post]) -> Iterator[tuple[int, Sequence[Post]]]:
 
 
 def baseline_predictions(data: TrainingData, posts: Sequence[Post]) -> dict[str, Predictions]:
-    """The baselines' answers, fitted on the same examples that the candidate was trained on."""
-    from encoder.measure.baselines import KeywordBaseline, TfidfBaseline
+    """The answers of a keyword list, and of the simple learner alone if the reviewed answers teach it anything."""
+    from encoder.measure.baselines import KeywordBaseline
+    from encoder.training.floor import fit_learner
 
-    train = [*data.train, *data.replay]
-    keywords = KeywordBaseline().fit(train, data.criteria)
-    tfidf = TfidfBaseline().fit(train, data.criteria)
-    return {
-        name: {(p.post_id, p.criterion_id): p for p in baseline.predict(posts, data.criteria)}
-        for name, baseline in (("keywords", keywords), ("tfidf", tfidf))
-    }
+    found = {"keywords": KeywordBaseline().fit(data.train, data.criteria).predict(posts, data.criteria)}
+    learner = fit_learner(data.train, data.criteria)
+    if learner is not None:
+        found["simple"] = learner.predict(posts, data.criteria)
+    return {name: {(p.post_id, p.criterion_id): p for p in answers} for name, answers in found.items()}
 
 
 def evaluation(found: Predictions, examples: Sequence[Example], criteria: Sequence[Criterion]) -> dict[str, Any]:

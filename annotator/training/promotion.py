@@ -1,10 +1,11 @@
 """The promotion rule: is a new model better than the one in service? Pure functions of two evaluations.
 
-A candidate is put in service when its macro F1 on the held-out posts is higher than the active model's, and no criterion
-with enough gold evidence lost more than the margin. It is judged on the project's dev posts; while these are too few, held-out
-posts of the model's own corpus are judged together with them, and where there is no such corpus, the few posts alone:
-the decision then says so. The candidate's thresholds were fitted on these posts; the active model's are fitted on them too
-before the two are compared, so that neither has an advantage. Test posts decide nothing and are reported beside.
+A candidate is put in service when its macro F1 on the held-out posts is higher than the active model's and no lower than the
+simple learner's alone, and no criterion with enough gold evidence lost more than the margin against either. It is judged on
+the project's dev posts; while these are too few, held-out posts of the model's own corpus are judged together with them, and
+where there is no such corpus, the few posts alone: the decision then says so. The candidate's thresholds were fitted on these
+posts; the active model's are fitted on them too before the two are compared, so that neither has an advantage. Test posts
+decide nothing and are reported beside.
 """
 
 from __future__ import annotations
@@ -63,13 +64,18 @@ class Decision:
     active_f1: float | None
     losses: Mapping[str, float]
     judged_on: str
+    simple_f1: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def decide(candidate: Figures, active: Figures | None, *, rule: PromotionRule, judged_on: str) -> Decision:
-    """Judge the candidate by the active model on the same posts; `judged_on` names them in the reason."""
+def decide(
+    candidate: Figures, active: Figures | None, *, rule: PromotionRule, judged_on: str, simple: Figures | None = None
+) -> Decision:
+    """Judge the candidate by the active model, and by the simple learner alone, on the same posts; `judged_on` names them in the
+    reason. simple: None where the answers teach it nothing.
+    """
     if active is None:
         return Decision(True, "No model was in service before.", candidate.macro_f1, None, {}, judged_on)
     if not any(support for _, support in active.criteria.values()):
@@ -77,14 +83,32 @@ def decide(candidate: Figures, active: Figures | None, *, rule: PromotionRule, j
             f"Nothing to judge by: {judged_on} hold no evidence. Review posts of the dev split, or decide yourself."
         )
         return Decision(False, reason, None, None, {}, judged_on)
-    losses = {
+    losses = _losses(candidate, active, rule)
+    below = {} if simple is None else _losses(candidate, simple, rule)
+    floor = simple is None or candidate.macro_f1 >= simple.macro_f1
+    promote = candidate.macro_f1 > active.macro_f1 and floor and not losses and not below
+    reason = _reason(candidate, active, losses, rule, judged_on)
+    if simple is not None and (not floor or below):
+        reason = _below_simple(candidate, simple, below, judged_on)
+    simple_f1 = None if simple is None else simple.macro_f1
+    return Decision(promote, reason, candidate.macro_f1, active.macro_f1, losses | below, judged_on, simple_f1)
+
+
+def _losses(candidate: Figures, other: Figures, rule: PromotionRule) -> dict[str, float]:
+    """Criteria with a say on which the candidate is behind the other by more than the margin, with the change of F1."""
+    return {
         cid: candidate.criteria.get(cid, (0.0, 0))[0] - f1
-        for cid, (f1, support) in active.criteria.items()
+        for cid, (f1, support) in other.criteria.items()
         if support >= rule.min_support and candidate.criteria.get(cid, (0.0, 0))[0] < f1 - rule.margin
     }
-    promote = candidate.macro_f1 > active.macro_f1 and not losses
-    reason = _reason(candidate, active, losses, rule, judged_on)
-    return Decision(promote, reason, candidate.macro_f1, active.macro_f1, losses, judged_on)
+
+
+def _below_simple(candidate: Figures, simple: Figures, below: Mapping[str, float], judged_on: str) -> str:
+    where = f"; on {', '.join(sorted(below))} it is the better one by more than the margin" if below else ""
+    return (
+        f"The simple learner alone, fitted on the same answers in seconds, reaches macro F1 {simple.macro_f1:.3f} on"
+        f" {judged_on}, the new model {candidate.macro_f1:.3f}{where}. A model has to be worth its training."
+    )
 
 
 def nothing_held_out() -> Decision:

@@ -206,7 +206,8 @@ def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRu
         return measured, nothing_held_out()
     judged = measured.sets["judged"]
     before = Figures.of(judged["refitted"]) if "refitted" in judged else None
-    return measured, decide(Figures.of(judged["candidate"]), before, rule=rule, judged_on=judged_on)
+    simple = Figures.of(judged["simple"]) if "simple" in judged else None
+    return measured, decide(Figures.of(judged["candidate"]), before, rule=rule, judged_on=judged_on, simple=simple)
 
 
 def promote(
@@ -288,7 +289,7 @@ def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | No
     own = {name: models["candidate"] for name, models in measured.sets.items()}
     beside = {
         model: {name: models[model] for name, models in measured.sets.items() if model in models}
-        for model in ("active", "refitted", "keywords", "tfidf")
+        for model in ("active", "refitted", "keywords", "simple")
     }
     extra = {"changes": measured.changes, "decision": decision.to_dict(), "compared_with": active and active.id}
     return {**own, "beside": beside, **extra}

@@ -169,6 +169,7 @@ def evaluate(
     *,
     thresholds: Mapping[str, float] | None = None,
     distractors: Mapping[str, Sequence[tuple[Span, str]]] | None = None,
+    ranked: Iterable[Prediction] | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
@@ -176,12 +177,13 @@ def evaluate(
 
     thresholds: highlight a span only at or above its criterion's; with predictions that hold every sentence's score this gives
         a full average precision. None highlights every span, and AP then ranks only what was highlighted.
+    ranked: predictions that hold every sentence's score, for the average precision of a model that marks in another unit.
     distractors: passages by post id with the class of distractor they belong to.
     bootstrap: rounds for the intervals, 0 for none.
 
     Raises BadExamples if a reviewed pair was not predicted, or nothing was reviewed.
     """
-    found = outcomes(predictions, examples, criteria, thresholds=thresholds)
+    found = outcomes(predictions, examples, criteria, thresholds=thresholds, ranked=ranked)
     weights = (
         post_weights(len(found.examples), rounds=bootstrap, seed=seed)
         if bootstrap

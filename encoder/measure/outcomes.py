@@ -126,11 +126,14 @@ def outcomes(
     criteria: Sequence[Criterion],
     *,
     thresholds: Mapping[str, float] | None = None,
+    ranked: Iterable[Prediction] | None = None,
 ) -> Outcomes:
     """Lay predictions beside gold; BadExamples if a reviewed pair was not predicted, or nothing was reviewed.
 
     thresholds: a span below its criterion's counts for the score but is not highlighted; None highlights every span.
+    ranked: predictions that hold every sentence's score; None takes the scores of `predictions`.
     """
+    scored = {(p.post_id, p.criterion_id): p for p in ranked or ()}
     by_pair = {(p.post_id, p.criterion_id): p for p in predictions}
     pairs: list[Pair] = []
     columns: list[list[tuple[int, bool, bool, float]]] = [[] for _ in criteria]
@@ -141,14 +144,15 @@ def outcomes(
             label = example.labels.get(criterion.id)
             if label is None:
                 continue
-            prediction = by_pair.get((example.post.id, criterion.id))
+            key = example.post.id, criterion.id
+            prediction = by_pair.get(key)
             if prediction is None:
                 missing.append(f"{example.post.id} x {criterion.id}")
                 continue
             threshold = (thresholds or {}).get(criterion.id, 0.0)
             lit = tuple(s for s in prediction.spans if s.score is None or s.score >= threshold)
             pairs.append(Pair(index, column, label, lit, prediction))
-            columns[column].extend((index, *_sentence(s, label, lit, prediction)) for s in passages)
+            columns[column].extend((index, *_sentence(s, label, lit, scored.get(key, prediction))) for s in passages)
     if missing:
         raise BadExamples(f"{len(missing)} reviewed pairs have no prediction, the first is {missing[0]}.")
     if not pairs:

@@ -13,7 +13,7 @@ whose tokenizer it uses unless it has one of its own.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,17 +109,21 @@ def save_encoder(
     *,
     merge_adapter: bool = False,
     documents: Mapping[str, str] | None = None,
+    beside: Callable[[Path], None] | None = None,
 ) -> None:
     """Write the complete model at `directory`, replacing what is there in one step.
 
     An encoder under LoRA is saved as an adapter, or merged into full weights. documents: further text files by name, such as
-    what training knows of the model. Raises SaveFailed (disk full, not writable, something else stands there).
+    what training knows of the model. beside: writes more files into the directory before it takes its
+    place. Raises SaveFailed (disk full, not writable, something else stands there).
     """
     check_output(directory)
     with replacing_directory(directory) as temporary:
         _write(encoder, temporary, merge_adapter)
         for name, text in (documents or {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
+        if beside is not None:
+            beside(temporary)
 
 
 def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> None:

@@ -1,4 +1,7 @@
-"""The simple learner on disk: numbers in a safetensors file, the rest in JSON beside it. Hashes only, no word of any post."""
+"""The simple learner on disk: numbers in a safetensors file, the rest in JSON beside it. Hashes only, no word of any post.
+
+Both lie flat in a model's directory, so that whatever moves a model moves its learner too.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,14 @@ from encoder.simple.learner import SimpleLearner
 from encoder.simple.logistic import Linear
 from encoder.simple.units import Unit, UnitChoice
 
-FOLDER = "simple"
-WEIGHTS = "weights.safetensors"
-FITS = "fits.json"
+WEIGHTS = "simple.safetensors"
+FITS = "simple.json"
 FORMAT = 1
 _NUMBERS = ("boldness", "sentence_share", "threshold", "posts", "positives", "held_out_loss", "given_loss")
 
 
 def save_learner(learner: SimpleLearner, directory: Path) -> None:
-    """Write the learner into `directory`/simple; what is there of an earlier one is replaced."""
-    folder = directory / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the learner into a model's directory; what is there of an earlier one is replaced."""
     arrays: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for number, (key, fit) in enumerate(learner.fits.items()):
@@ -45,21 +45,20 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
             f"{number}.stack": settled.stack,
             f"{number}.sure": settled.sure,
         }
-    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(folder / WEIGHTS))
+    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(directory / WEIGHTS))
     text = json.dumps({"format": FORMAT, "buckets": BUCKETS, "fits": rows}, ensure_ascii=False, indent=1)
-    (folder / FITS).write_text(text + "\n", encoding="utf-8")
+    (directory / FITS).write_text(text + "\n", encoding="utf-8")
 
 
 def load_learner(directory: Path) -> SimpleLearner | None:
-    """The learner in `directory`/simple, None if there is none. Raises ModelUnusable if its files are damaged or too new."""
-    folder = directory / FOLDER
-    if not (folder / FITS).exists():
+    """The learner in a model's directory, None if there is none. Raises ModelUnusable if its files are damaged or too new."""
+    if not (directory / FITS).exists():
         return None
     try:
-        content = json.loads((folder / FITS).read_text("utf-8"))
+        content = json.loads((directory / FITS).read_text("utf-8"))
         if (content["format"], content["buckets"]) != (FORMAT, BUCKETS):
-            raise ModelUnusable(f"{folder} was written by another version of this product; train once more.")
-        arrays = load_file(str(folder / WEIGHTS))
+            raise ModelUnusable(f"{directory / FITS} was written by another version of this product; train once more.")
+        arrays = load_file(str(directory / WEIGHTS))
         return SimpleLearner(
             {row["criterion"]: _fit(row, number, arrays) for number, row in enumerate(content["fits"])}
         )
@@ -67,7 +66,7 @@ def load_learner(directory: Path) -> SimpleLearner | None:
         if isinstance(error, ModelUnusable):
             raise
         raise ModelUnusable(
-            f"The simple learner in {folder} cannot be read ({type(error).__name__}); train once more."
+            f"The simple learner in {directory} cannot be read ({type(error).__name__}); train once more."
         ) from error
 
 

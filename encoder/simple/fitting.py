@@ -143,14 +143,17 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
     )
 
 
-def settle(tried: Sequence[Tried], choice: UnitChoice) -> Settled:
-    """How the parts are put together and how bold to be, from what was answered about posts before they were learned from."""
+def settle(tried: Sequence[Tried], choice: UnitChoice, *, trusted: bool = True) -> Settled:
+    """How the parts are put together and how bold to be, from what was answered about posts before they were learned from.
+
+    trusted: the given logits are of a model that knows the criterion well, so that little speaks against it until much does.
+    """
     fresh = [t for t in tried if t.reviewed.fresh] or list(tried)
     gold = np.concatenate([t.gold for t in fresh])
     given = np.concatenate([t.reviewed.given for t in fresh])
     stacked = np.concatenate([t.stacked for t in fresh])
     post = np.repeat(np.arange(len(fresh)), [len(t.gold) for t in fresh])
-    prior = GIVEN_PRIOR if given.any() else STACK_PRIOR
+    prior = GIVEN_PRIOR if trusted and given.any() else STACK_PRIOR
     held_out = _stacked_held_out(stacked, gold, post % FOLDS, prior)
     stack = fit_around(stacked, gold, around=prior, strength=STACK_STRENGTH)
     boldness, share = fit_boldness(fresh, [held_out[post == n] for n in range(len(fresh))])

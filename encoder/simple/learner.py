@@ -6,8 +6,8 @@ decision. Given another model's logits it learns what they lack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,12 +15,22 @@ from encoder.errors import BadExamples
 from encoder.examples import Example
 from encoder.measure.metrics import Floats
 from encoder.simple.features import FeatureCache, PostFeatures, stack_rows
-from encoder.simple.fitting import CriterionFit, Reviewed, best_words, find_passages, fit_criterion
+from encoder.simple.fitting import (
+    CriterionFit,
+    Reviewed,
+    Tried,
+    best_words,
+    find_passages,
+    fit_criterion,
+    settle,
+)
 from encoder.simple.logistic import log_softmax
 from encoder.simple.units import Unit, choose_unit
 from storage.records import Criterion, Post, Prediction, Span
 
 VERSION = "simple"
+LEAST_TO_SETTLE = 5
+"""Gold sentences below which nothing is settled anew."""
 
 Given = Mapping[str, Mapping[str, Floats]]
 """Another model's logits for the sentences of a post, (sentences,), by post id and criterion id."""
@@ -64,30 +74,71 @@ class SimpleLearner:
             raise BadExamples("Nothing to learn from: no criterion has both evidence and sentences without it.")
         return cls(fits, cache)
 
+    def knows(self, criterion_id: str) -> bool:
+        return criterion_id in self.fits
+
     def predict(
         self,
         posts: Sequence[Post],
         criteria: Sequence[Criterion],
         *,
         given: Given | None = None,
-        all_sentences: bool = False,
+        threshold: float | None = None,
     ) -> list[Prediction]:
-        """Posts x criteria, in this order; a criterion that was not learned is not known.
+        """Posts x criteria, in this order; a criterion that was not learned is not known. threshold: as of `predict_one`."""
+        return [
+            self.predict_one(post, c, given=(given or {}).get(post.id, {}).get(c.id), threshold=threshold)
+            for post in posts
+            for c in criteria
+        ]
 
-        all_sentences: every sentence with its probability, as average precision needs it, instead of what is shown.
+    def predict_one(
+        self,
+        post: Post,
+        criterion: Criterion,
+        *,
+        given: Floats | None = None,
+        version: str = VERSION,
+        threshold: float | None = None,
+    ) -> Prediction:
+        """The answer in the criterion's unit; with a threshold, the sentences at or above it (0 gives every sentence).
+
+        given: another model's logits, (sentences,). version: what the prediction is marked with.
         """
-        found = []
-        for post in posts:
-            features = self._cache.of(post)
-            for criterion in criteria:
-                fitted = self.fits.get(criterion.id)
-                if fitted is None:
-                    found.append(Prediction(post.id, criterion.id, self.version, (), 0.5, known=False))
-                    continue
-                logits = (given or {}).get(post.id, {}).get(criterion.id)
-                answer = answer_of(fitted, features, logits)
-                found.append(prediction_of(post, criterion, self.version, fitted, features, answer, all_sentences))
-        return found
+        fitted = self.fits.get(criterion.id)
+        if fitted is None:
+            return Prediction(post.id, criterion.id, version, (), 0.5, known=False)
+        features = self._cache.of(post)
+        answer = answer_of(fitted, features, given)
+        if threshold is None and fitted.settled.choice.unit is Unit.PASSAGE:
+            spans = answer.passages
+        else:
+            least = fitted.settled.threshold if threshold is None else threshold
+            scored = zip(features.sentences, answer.sentences.tolist(), strict=True)
+            spans = tuple(Span(s.start, s.end, p) for s, p in scored if p >= least)
+        best = float(answer.sentences.max()) if len(answer.sentences) else 0.0
+        return Prediction(post.id, criterion.id, version, spans, 1.0 - best)
+
+    def settled_on(self, examples: Sequence[Example], given: Given, *, trusted: Collection[str]) -> SimpleLearner:
+        """The same weights, put together with another model's logits as suits these examples, which neither was trained on.
+
+        trusted: criteria that the other model has known for long: there the learner has to prove that it adds something, and
+        is left out where it does not. Where the examples hold too little evidence, a trusted model answers alone and another
+        criterion stays as it is.
+        """
+        fits = {}
+        for key, fitted in self.fits.items():
+            reviewed = reviewed_for(key, examples, given, self._cache)
+            tried = [Tried(r, *raw_answer(fitted, r.features)) for r in reviewed]
+            enough = sum(t.gold.sum() for t in tried) >= LEAST_TO_SETTLE
+            if not enough:
+                if key not in trusted:
+                    fits[key] = fitted
+                continue
+            settled = settle(tried, fitted.settled.choice, trusted=key in trusted)
+            if key not in trusted or settled.helps:
+                fits[key] = replace(fitted, settled=settled)
+        return SimpleLearner(fits, self._cache)
 
 
 def reviewed_for(criterion_id: str, examples: Sequence[Example], given: Given, cache: FeatureCache) -> list[Reviewed]:
@@ -104,46 +155,27 @@ def reviewed_for(criterion_id: str, examples: Sequence[Example], given: Given, c
     return found
 
 
-def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None) -> Answer:
-    """What was learned, applied to one post."""
+def raw_answer(fitted: CriterionFit, features: PostFeatures) -> tuple[Floats, Floats]:
+    """The logits of the sentences, (sentences,), and the log probabilities of the words' tags, (words, TAGS)."""
     own = fitted.sentence.logits(stack_rows([features.sentence_rows], fitted.sentence_columns))[:, 0]
-    tags = log_softmax(fitted.words.logits(stack_rows([features.word_rows], fitted.word_columns)))
+    return own, log_softmax(fitted.words.logits(stack_rows([features.word_rows], fitted.word_columns)))
+
+
+def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None) -> Answer:
+    """What was learned, applied to one post. given: another model's logits, (sentences,)."""
+    own, tags = raw_answer(fitted, features)
+    settled = fitted.settled
     words = best_words(tags, features.sentence_of, len(own))
     stacked = np.column_stack([np.zeros(len(own)) if given is None else given, own, words])
-    logits = stacked @ fitted.settled.stack[:-1] + fitted.settled.stack[-1]
+    logits = stacked @ settled.stack[:-1] + settled.stack[-1]
     passages: tuple[Span, ...] = ()
-    if fitted.settled.choice.unit is Unit.PASSAGE:
-        found = find_passages(
-            tags, logits, features, boldness=fitted.settled.boldness, share=fitted.settled.sentence_share
-        )
+    if settled.choice.unit is Unit.PASSAGE:
+        found = find_passages(tags, logits, features, boldness=settled.boldness, share=settled.sentence_share)
         passages = tuple(
-            Span(s.start, s.end, float(_sigmoid(evidence @ fitted.settled.sure[:-1] + fitted.settled.sure[-1])))
+            Span(s.start, s.end, float(_sigmoid(evidence @ settled.sure[:-1] + settled.sure[-1])))
             for s, evidence in found
         )
     return Answer(_sigmoid(logits), passages)
-
-
-def prediction_of(
-    post: Post,
-    criterion: Criterion,
-    version: str,
-    fitted: CriterionFit,
-    features: PostFeatures,
-    answer: Answer,
-    all_sentences: bool = False,
-) -> Prediction:
-    """The answer as a prediction in the criterion's unit."""
-    if fitted.settled.choice.unit is Unit.PASSAGE and not all_sentences:
-        spans = answer.passages
-    else:
-        least = 0.0 if all_sentences else fitted.settled.threshold
-        spans = tuple(
-            Span(s.start, s.end, float(p))
-            for s, p in zip(features.sentences, answer.sentences, strict=True)
-            if p >= least
-        )
-    best = float(answer.sentences.max()) if len(answer.sentences) else 0.0
-    return Prediction(post.id, criterion.id, version, spans, 1.0 - best)
 
 
 def _sigmoid(x: Floats) -> Floats:

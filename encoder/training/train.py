@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from encoder.training.monitor import Monitor, SilentMonitor
 from storage.records import Criterion, utc_now
 
 if TYPE_CHECKING:
+    from encoder.simple.learner import SimpleLearner
     from encoder.training.run import Run, Task
 
 __all__ = ["Monitor", "SilentMonitor", "TrainResult", "checkpoint_directory", "train"]
@@ -93,10 +95,11 @@ def train(
     run.train()
     run.tell(0.93, "measuring", "measuring on the dev posts")
     run.finish_weights()
-    result = _result(run, task, _measured(run, task), time.monotonic() - started)
+    learner = _learner(run, task)
+    result = _result(run, task, _measured(run, task, learner), time.monotonic() - started)
     run.tell(0.97, "saving", f"saving {output.name}")
     if run.is_main:
-        _save(run, task, result)
+        _save(run, task, result, learner)
         run.checkpoints.clear()
     run.state.wait_for_everyone()
     run.tell(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
@@ -123,13 +126,33 @@ def _check(
         raise BadExamples(f"{len(shared)} posts are both in train and dev, the first is {min(shared)}.")
 
 
-def _measured(run: Run, task: Task) -> Evaluation:
+def _learner(run: Run, task: Task) -> SimpleLearner | None:
+    """The simple learner that will speak beside the encoder, None where it has nothing to add."""
+    from encoder.predict import Predictor
+    from encoder.training.floor import fit_learner, settled_beside
+
+    if run.encoder.config.span_head == "softmax":
+        return None
+    run.tell(0.94, "measuring", "fitting the simple learner on the same posts")
+    fitted = fit_learner(task.train, task.criteria)
+    if fitted is None:
+        return None
+    encoder = run.encoder
+    known = encoder.config.known_criteria if run.ours else ()
+    trusted = [c.id for c in task.criteria if known is None or (c.id in known and c.id not in encoder.new_criteria)]
+    settled = settled_beside(Predictor(encoder, task.output.name), fitted, task.dev, task.criteria, trusted=trusted)
+    run.log(f"The simple learner speaks beside the encoder for {len(settled.fits)} of {len(task.criteria)} criteria.")
+    return settled if settled.fits else None
+
+
+def _measured(run: Run, task: Task, learner: SimpleLearner | None) -> Evaluation:
     from encoder.predict import Predictor
 
-    predictor = Predictor(run.encoder, task.output.name)
-    every = predictor.predict([e.post for e in task.dev], task.criteria, threshold=0.0)
-    thresholds = {c.id: run.encoder.config.threshold(c.id) for c in task.criteria}
-    return evaluate(every, task.dev, task.criteria, thresholds=thresholds, seed=task.config.seed)
+    predictor = Predictor(run.encoder, task.output.name, learner)
+    posts = [e.post for e in task.dev]
+    every = predictor.predict(posts, task.criteria, threshold=0.0)
+    shown = predictor.predict(posts, task.criteria)
+    return evaluate(shown, task.dev, task.criteria, ranked=every, seed=task.config.seed)
 
 
 def _result(run: Run, task: Task, evaluation: Evaluation, seconds: float) -> TrainResult:
@@ -151,16 +174,18 @@ def _result(run: Run, task: Task, evaluation: Evaluation, seconds: float) -> Tra
     )
 
 
-def _save(run: Run, task: Task, result: TrainResult) -> None:
+def _save(run: Run, task: Task, result: TrainResult, learner: SimpleLearner | None) -> None:
     """Write the model with its record of training; TrainingFailed if the disk does not take it, then nothing has changed."""
     from encoder.network.checkpoints import SaveFailed, save_encoder
+    from encoder.simple.files import save_learner
 
     documents = {
         TRAINING_FILE: json.dumps(_record(run, task, result), indent=2, ensure_ascii=False) + "\n",
         METRICS_FILE: json.dumps(result.dev.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }
     try:
-        save_encoder(run.encoder, task.output, documents=documents)
+        beside = None if learner is None else partial(save_learner, learner)
+        save_encoder(run.encoder, task.output, documents=documents, beside=beside)
     except SaveFailed as error:
         raise TrainingFailed(str(error)) from error
 

@@ -84,3 +84,23 @@ def test_few_dev_posts_without_a_corpus_decide_alone_and_that_is_said() -> None:
 def test_a_rule_that_makes_no_sense_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(InvalidRule):
         PromotionRule(**values)  # type: ignore[arg-type]
+
+
+def test_a_model_that_the_simple_learner_beats_is_set_aside_and_the_reason_says_so() -> None:
+    candidate, active = figures(0.6, SLEEP=(0.6, 9)), figures(0.5, SLEEP=(0.5, 9))
+
+    behind = decide(candidate, active, rule=RULE, judged_on="30 dev posts", simple=figures(0.65, SLEEP=(0.64, 9)))
+    assert (behind.promote, behind.simple_f1) == (False, 0.65)
+    assert "The simple learner alone" in behind.reason
+    assert "0.650" in behind.reason
+
+    level = decide(candidate, active, rule=RULE, judged_on="30 dev posts", simple=figures(0.6, SLEEP=(0.6, 9)))
+    assert level.promote
+
+
+def test_a_criterion_that_the_simple_learner_answers_far_better_sets_the_model_aside() -> None:
+    candidate, active = figures(0.6, SLEEP=(0.9, 9), MOOD=(0.3, 9)), figures(0.5, SLEEP=(0.5, 9), MOOD=(0.3, 9))
+    found = decide(candidate, active, rule=RULE, judged_on="x", simple=figures(0.5, SLEEP=(0.4, 9), MOOD=(0.6, 9)))
+    assert not found.promote
+    assert found.losses == {"MOOD": pytest.approx(-0.3)}
+    assert "on MOOD it is the better one" in found.reason

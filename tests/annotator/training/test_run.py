@@ -64,7 +64,7 @@ def test_a_training_makes_a_measured_version_with_its_whole_story(project: tuple
     assert model.config["seed"] == QUICK.seed
     assert model.config["data"]["posts"] == {"train": 8, "dev": 5, "test": 4, "replay": 0, "replay_dev": 0}
     assert set(model.metrics) == {"dev", "test", "judged", "beside", "changes", "decision", "compared_with"}
-    assert set(model.metrics["beside"]) == {"active", "refitted", "keywords", "tfidf"}
+    assert set(model.metrics["beside"]) == {"active", "refitted", "keywords", "simple"}
     assert model.metrics["test"]["posts"] == SPLITS[Split.TEST]
     rows = json.loads((settings.models_dir / "v1" / ROWS).read_text("utf-8"))
     assert (rows["sha256"], len(rows["annotations"])) == (model.data_sha256, sum(SPLITS.values()))

@@ -10,7 +10,7 @@ from encoder.errors import BadExamples, ModelUnusable
 from encoder.examples import Example, Label
 from encoder.measure.evaluate import evaluate
 from encoder.simple.features import FeatureCache, features_of
-from encoder.simple.files import FITS, FOLDER, WEIGHTS, load_learner, save_learner
+from encoder.simple.files import FITS, WEIGHTS, load_learner, save_learner
 from encoder.simple.learner import SimpleLearner
 from storage.records import Criterion, Post, Verdict
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
@@ -36,7 +36,7 @@ def test_each_criterion_is_answered_in_its_own_unit(learner: SimpleLearner, exam
 
 
 def test_every_sentence_has_a_probability_when_asked_for(learner: SimpleLearner, examples: list[Example]) -> None:
-    (nights,) = learner.predict([examples[25].post], [NIGHTS], all_sentences=True)
+    (nights,) = learner.predict([examples[25].post], [NIGHTS], threshold=0.0)
     scores = [s.score or 0.0 for s in nights.spans]
     assert len(scores) == 3
     assert np.argmax(scores) == 1
@@ -87,7 +87,7 @@ def test_a_saved_learner_answers_the_same_and_holds_no_text(
     for a, b in zip(loaded.predict(posts, CRITERIA), learner.predict(posts, CRITERIA), strict=True):
         assert [(s.start, s.end) for s in a.spans] == [(s.start, s.end) for s in b.spans]
         assert a.no_evidence_score == pytest.approx(b.no_evidence_score, abs=1e-4)
-    written = b"".join(p.read_bytes() for p in (tmp_path / FOLDER).iterdir())
+    written = b"".join(p.read_bytes() for p in tmp_path.iterdir())
     assert b"awake" not in written
     assert b"apple" not in written
 
@@ -99,9 +99,9 @@ def test_a_directory_without_a_learner_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["weights", "json", "format"])
 def test_a_damaged_learner_is_refused_in_one_line(learner: SimpleLearner, tmp_path: Path, damage: str) -> None:
     save_learner(learner, tmp_path)
-    fits = tmp_path / FOLDER / FITS
+    fits = tmp_path / FITS
     if damage == "weights":
-        (tmp_path / FOLDER / WEIGHTS).write_bytes(b"half")
+        (tmp_path / WEIGHTS).write_bytes(b"half")
     elif damage == "json":
         fits.write_text("{", "utf-8")
     else:

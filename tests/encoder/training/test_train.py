@@ -285,3 +285,18 @@ def test_a_raw_checkpoint_of_every_family_is_trained_saved_and_loaded(tmp_path: 
     assert result.losses[20] < result.losses[1]
     assert sum(len(p.spans) for p in predictions(tmp_path / "new")) == result.dev.criteria[SLEEP].predicted
     assert result.dev.criteria.keys() == {SLEEP, MOOD, CRITERIA[2].id}
+
+
+def test_the_simple_learner_answers_what_the_encoder_has_not_learned(tmp_path: Path) -> None:
+    """One step teaches the encoder nothing; the sentences recur, so that n-grams know them at once."""
+    new = run(tmp_path, a_base(tmp_path), train=examples("new", 40), dev=examples("dev", 20), max_steps=1)
+
+    assert (tmp_path / "new" / "simple.safetensors").exists()
+    assert new.dev.criteria[SLEEP].f1 == pytest.approx(1.0)
+    alone = Predictor(Predictor.load(tmp_path / "new").encoder, "alone")
+    posts = [e.post for e in examples("later", 10)]
+    together = Predictor.load(tmp_path / "new")
+    assert together.predict(posts, CRITERIA[:1]) != alone.predict(posts, CRITERIA[:1])
+    assert [bool(p.spans) for p in together.predict(posts, CRITERIA[:1])] == [
+        e.labels[SLEEP].has_evidence for e in examples("later", 10)
+    ]
