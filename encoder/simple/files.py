@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from encoder.errors import ModelUnusable
 from encoder.simple.features import BUCKETS
-from encoder.simple.fitting import CriterionFit, Settled
+from encoder.simple.fitting import CriterionFit, Passages, Settled
 from encoder.simple.learner import SimpleLearner
 from encoder.simple.logistic import Linear
 from encoder.simple.units import Unit, UnitChoice
@@ -24,7 +24,7 @@ from encoder.simple.units import Unit, UnitChoice
 WEIGHTS = "simple.safetensors"
 FITS = "simple.json"
 FORMAT = 1
-_NUMBERS = ("boldness", "sentence_share", "threshold", "posts", "positives", "held_out_loss", "given_loss")
+_NUMBERS = ("threshold", "posts", "positives", "held_out_loss", "given_loss")
 
 
 def save_learner(learner: SimpleLearner, directory: Path) -> None:
@@ -34,6 +34,7 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
     for number, (key, fit) in enumerate(learner.fits.items()):
         settled = fit.settled
         numbers = {name: getattr(settled, name) for name in _NUMBERS}
+        numbers |= {"boldness": settled.passages.boldness, "sentence_share": settled.passages.sentence_share}
         rows.append({"criterion": key, "strength": fit.strength, "choice": asdict(settled.choice), **numbers})
         arrays |= {
             f"{number}.sentence_columns": fit.sentence_columns,
@@ -43,7 +44,7 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
             f"{number}.words.weights": fit.words.weights.astype(np.float32),
             f"{number}.words.bias": fit.words.bias,
             f"{number}.stack": settled.stack,
-            f"{number}.sure": settled.sure,
+            f"{number}.sure": settled.passages.sure,
         }
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(directory / WEIGHTS))
     text = json.dumps({"format": FORMAT, "buckets": BUCKETS, "fits": rows}, ensure_ascii=False, indent=1)
@@ -80,7 +81,7 @@ def _fit(row: dict[str, Any], number: int, arrays: dict[str, Any]) -> CriterionF
     settled = Settled(
         choice=choice,
         stack=arrays[f"{number}.stack"],
-        sure=arrays[f"{number}.sure"],
+        passages=Passages(row["boldness"], row["sentence_share"], arrays[f"{number}.sure"]),
         **{name: row[name] for name in _NUMBERS},
     )
     return CriterionFit(

@@ -52,21 +52,33 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What was answered about a post before it was learned from: own (sentences,) logits, tag_scores (words, TAGS)."""
+    """What was answered about a post before it was learned from.
+
+    tag_scores: log probabilities of the words' tags, (words, TAGS). stacked: the given, the own and the best word's logit of
+    each sentence, (sentences, 3). gold: (sentences,).
+    """
 
     reviewed: Reviewed
-    own: Floats
     tag_scores: Floats
+    stacked: Floats
+    gold: Bools
 
-    @property
-    def gold(self) -> Bools:
-        return self.reviewed.gold
+    @classmethod
+    def of(cls, reviewed: Reviewed, own: Floats, tag_scores: Floats) -> Tried:
+        """own: the learner's logits of the sentences, (sentences,)."""
+        words = best_words(tag_scores, reviewed.features.sentence_of, len(own))
+        return cls(reviewed, tag_scores, np.column_stack([reviewed.given, own, words]), reviewed.gold)
 
-    @property
-    def stacked(self) -> Floats:
-        """Given, own and best word's logits of each sentence, (sentences, 3)."""
-        words = best_words(self.tag_scores, self.reviewed.features.sentence_of, len(self.own))
-        return np.column_stack([self.reviewed.given, self.own, words])
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """boldness: added to the scores of the tags inside; sentence_share: of the sentence's logit that is added to them too. sure:
+    weights of a passage's mean lead, its sentence's logit and the bias, which make its calibrated logit.
+    """
+
+    boldness: float
+    sentence_share: float
+    sure: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +86,13 @@ class Settled:
     """How what was learned becomes an answer.
 
     stack: weights of the given logit, the sentence's own, its best word's and the bias, which make a sentence's calibrated
-    logit. boldness: added to the tags inside; sentence_share: of the sentence's logit that is added to them too. sure: weights
-    of a passage's mean lead, its sentence's logit and the bias, which make its calibrated logit. threshold: probability from
-    which a sentence is shown. held_out_loss: nats per sentence of the calibrated logits on posts not learned from;
-    given_loss: of the given logits alone, or of the share of evidence where none are given.
+    logit. threshold: probability from which a sentence is shown. held_out_loss: nats per sentence of the calibrated logits on
+    posts not learned from; given_loss: of the given logits alone, or of the share of evidence where none are given.
     """
 
     choice: UnitChoice
     stack: Floats
-    boldness: float
-    sentence_share: float
-    sure: Floats
+    passages: Passages
     threshold: float
     posts: int
     positives: int
@@ -132,7 +140,9 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
     fold = _folds(has)
     strength, own = _sentence_logits(table, fold)
     tag_scores = _tag_scores(table, fold)
-    tried = [Tried(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in enumerate(reviewed)]
+    tried = [
+        Tried.of(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in enumerate(reviewed)
+    ]
     return CriterionFit(
         sentence_columns=sentence_columns,
         sentence=fit_binary(table.sentences, table.gold, strength=strength),
@@ -143,34 +153,46 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
     )
 
 
-def settle(tried: Sequence[Tried], choice: UnitChoice, *, trusted: bool = True) -> Settled:
-    """How the parts are put together and how bold to be, from what was answered about posts before they were learned from.
+def settle(
+    tried: Sequence[Tried],
+    choice: UnitChoice,
+    *,
+    trusted: bool = True,
+    passages: Passages | None = None,
+    most: int | None = None,
+) -> Settled:
+    """How the parts are put together, from what was answered about posts before they were learned from.
 
     trusted: the given logits are of a model that knows the criterion well, so that little speaks against it until much does.
+    passages: how bold to be; None to find it out, which takes most of the time, on the last `most` posts.
     """
     fresh = [t for t in tried if t.reviewed.fresh] or list(tried)
     gold = np.concatenate([t.gold for t in fresh])
-    given = np.concatenate([t.reviewed.given for t in fresh])
     stacked = np.concatenate([t.stacked for t in fresh])
+    given = stacked[:, 0]
     post = np.repeat(np.arange(len(fresh)), [len(t.gold) for t in fresh])
     prior = GIVEN_PRIOR if trusted and given.any() else STACK_PRIOR
     held_out = _stacked_held_out(stacked, gold, post % FOLDS, prior)
-    stack = fit_around(stacked, gold, around=prior, strength=STACK_STRENGTH)
-    boldness, share = fit_boldness(fresh, [held_out[post == n] for n in range(len(fresh))])
-    sure = fit_sureness(fresh, [held_out[post == n] for n in range(len(fresh))], boldness, share)
+    if passages is None:
+        logits = np.split(held_out, np.cumsum([len(t.gold) for t in fresh])[:-1])
+        passages = fit_passages(fresh[-most:], logits[-most:]) if most else fit_passages(fresh, logits)
     thresholds, default = fit_thresholds({"": _sigmoid(held_out)}, {"": gold})
     return Settled(
         choice=choice,
-        stack=stack,
-        boldness=boldness,
-        sentence_share=share,
-        sure=sure,
+        stack=fit_around(stacked, gold, around=prior, strength=STACK_STRENGTH),
+        passages=passages,
         threshold=thresholds.get("", default),
         posts=len(tried),
         positives=int(sum(t.gold.sum() for t in tried)),
         held_out_loss=log_loss(held_out, gold),
         given_loss=log_loss(given, gold) if given.any() else base_rate_loss(gold),
     )
+
+
+def fit_passages(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> Passages:
+    """How bold to be in marking passages, and how sure each is."""
+    boldness, share = fit_boldness(tried, sentence_logits)
+    return Passages(boldness, share, fit_sureness(tried, sentence_logits, boldness, share))
 
 
 def base_rate_loss(gold: Bools) -> float:

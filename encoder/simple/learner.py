@@ -129,7 +129,7 @@ class SimpleLearner:
         fits = {}
         for key, fitted in self.fits.items():
             reviewed = reviewed_for(key, examples, given, self._cache)
-            tried = [Tried(r, *raw_answer(fitted, r.features)) for r in reviewed]
+            tried = [Tried.of(r, *raw_answer(fitted, r.features)) for r in reviewed]
             enough = sum(t.gold.sum() for t in tried) >= LEAST_TO_SETTLE
             if not enough:
                 if key not in trusted:
@@ -170,10 +170,10 @@ def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None
     logits = stacked @ settled.stack[:-1] + settled.stack[-1]
     passages: tuple[Span, ...] = ()
     if settled.choice.unit is Unit.PASSAGE:
-        found = find_passages(tags, logits, features, boldness=settled.boldness, share=settled.sentence_share)
+        marks = settled.passages
+        found = find_passages(tags, logits, features, boldness=marks.boldness, share=marks.sentence_share)
         passages = tuple(
-            Span(s.start, s.end, float(_sigmoid(evidence @ settled.sure[:-1] + settled.sure[-1])))
-            for s, evidence in found
+            Span(s.start, s.end, float(_sigmoid(evidence @ marks.sure[:-1] + marks.sure[-1]))) for s, evidence in found
         )
     return Answer(_sigmoid(logits), passages)
 

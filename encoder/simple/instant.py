@@ -1,0 +1,180 @@
+"""The instant learner: the simple learner refitted after each decision, in a bounded time.
+
+Every answer is predicted before it is learned from, so how much the learner may say beside the model in service is settled on
+posts that it had not seen, without fitting anything twice. The weights begin where the last fit ended and go on towards the
+exact ones for as long as a decision may cost; the next decision takes them further.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from encoder.examples import Example, Label
+from encoder.measure.metrics import Floats
+from encoder.simple.features import FeatureCache, Ids, PostFeatures, Rows
+from encoder.simple.fitting import WORD_STRENGTH, CriterionFit, Passages, Reviewed, Tried, settle
+from encoder.simple.learner import SimpleLearner, raw_answer
+from encoder.simple.logistic import Linear, fit_binary, fit_tags
+from encoder.simple.passages import TAGS, tags_of
+from encoder.simple.units import choose_unit
+from storage.records import Post
+
+MOST_POSTS = 500
+"""Posts per criterion that are learned from at a time, the newest; the weights keep what they learned from earlier ones."""
+SECONDS = 0.04
+"""CPU time of one fit, of which a decision needs two."""
+STRENGTH = 5.0
+PASSAGES_EVERY = 10
+MARKED_POSTS = 40
+"""How bold to be in marking passages is looked at every PASSAGES_EVERY decisions, on the last MARKED_POSTS posts."""
+_FEW = 20
+
+
+@dataclass
+class _Table:
+    """The rows of posts in columns that are added as their buckets occur."""
+
+    place: dict[int, int] = field(default_factory=dict)
+    posts: dict[str, tuple[Ids, Rows]] = field(default_factory=dict)
+
+    def add(self, post_id: str, rows: Rows) -> None:
+        place = self.place
+        columns = np.fromiter((place.setdefault(b, len(place)) for b in rows.ids.tolist()), np.int32, len(rows.ids))
+        self.posts[post_id] = (columns, rows)
+
+    def matrix(self) -> sparse.csr_matrix:
+        parts = list(self.posts.values())
+        lengths = np.concatenate([np.diff(rows.starts) for _, rows in parts])
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        ids = np.concatenate([columns for columns, _ in parts])
+        values = np.concatenate([rows.values for _, rows in parts]).astype(np.float64)
+        return sparse.csr_matrix((values, ids, starts), shape=(len(lengths), len(self.place)))
+
+    def grown(self, linear: Linear | None, outputs: int) -> Linear:
+        """The weights with zeros for the columns that are new."""
+        if linear is None:
+            return Linear(np.zeros((len(self.place), outputs)), np.zeros(outputs))
+        weights = np.zeros((len(self.place), outputs))
+        weights[: len(linear.weights)] = linear.weights
+        return Linear(weights, linear.bias)
+
+    def in_order(self, linear: Linear) -> tuple[Ids, Linear]:
+        """The buckets sorted, and the weights in that order."""
+        buckets = np.fromiter(self.place, np.int32, len(self.place))
+        order = np.argsort(buckets)
+        return buckets[order], Linear(linear.weights[order], linear.bias)
+
+
+class _CriterionLearner:
+    def __init__(self, criterion_id: str, trusted: bool) -> None:
+        self.criterion_id, self.trusted = criterion_id, trusted
+        self.examples: dict[str, Example] = {}
+        self.tried: dict[str, Tried] = {}
+        self.fit: CriterionFit | None = None
+        self._sentences, self._words = _Table(), _Table()
+        self._sentence: Linear | None = None
+        self._tags: Linear | None = None
+        self._passages: Passages | None = None
+        self._since = 0
+
+    def take(self, example: Example, reviewed: Reviewed) -> None:
+        """Answer the post, then keep it and its true answer."""
+        post_id = example.post.id
+        own, tags = self._answer(reviewed.features)
+        if post_id not in self.tried:
+            self.tried[post_id] = Tried.of(reviewed, own, tags)
+            self._since += 1
+        else:  # another answer about a post that was learned from: what was said of it at first counts
+            before = self.tried[post_id]
+            self.tried[post_id] = Tried(reviewed, before.tag_scores, before.stacked, reviewed.gold)
+        self.examples[post_id] = example
+        self._sentences.add(post_id, reviewed.features.sentence_rows)
+        self._words.add(post_id, reviewed.features.word_rows)
+        for oldest in list(self.tried)[: -MOST_POSTS or None]:
+            self.drop(oldest)
+
+    def drop(self, post_id: str) -> None:
+        for kept in (self.tried, self.examples, self._sentences.posts, self._words.posts):
+            kept.pop(post_id, None)
+
+    def refit(self, seconds: float) -> None:
+        """Move the weights towards the exact ones, `seconds` of CPU time for the sentences and as much for the words."""
+        tried = list(self.tried.values())
+        gold = np.concatenate([t.gold for t in tried]) if tried else np.empty(0, np.bool_)
+        if not gold.any() or gold.all():
+            self.fit = None
+            return
+        self._sentence = fit_binary(
+            self._sentences.matrix(),
+            gold,
+            strength=STRENGTH,
+            start=self._sentences.grown(self._sentence, 1),
+            seconds=seconds,
+        )
+        tags = np.concatenate([tags_of(t.reviewed.features.words, t.reviewed.label.spans) for t in tried])
+        self._tags = fit_tags(
+            self._words.matrix(), tags, TAGS,
+            strength=WORD_STRENGTH, start=self._words.grown(self._tags, TAGS), seconds=seconds,
+        )  # fmt: skip
+        due = self._passages is None or self._since >= (1 if len(tried) < _FEW else PASSAGES_EVERY)
+        choice = choose_unit(self.examples.values(), self.criterion_id)
+        settled = settle(
+            tried, choice, trusted=self.trusted, passages=None if due else self._passages, most=MARKED_POSTS
+        )
+        if due:
+            self._passages, self._since = settled.passages, 0
+        sentence_columns, sentence = self._sentences.in_order(self._sentence)
+        word_columns, words = self._words.in_order(self._tags)
+        self.fit = CriterionFit(sentence_columns, sentence, word_columns, words, STRENGTH, settled)
+
+    def _answer(self, features: PostFeatures) -> tuple[Floats, Floats]:
+        if self.fit is not None:
+            return raw_answer(self.fit, features)
+        return np.zeros(len(features.sentences)), np.tile(np.log([0.98, 0.01, 0.01]), (len(features.words), 1))
+
+
+class InstantLearner:
+    """Learns one answer at a time. trusted: criteria that the model whose logits are given knows. Not safe between threads."""
+
+    def __init__(self, *, trusted: frozenset[str] = frozenset(), cache: FeatureCache | None = None) -> None:
+        self._trusted = trusted
+        self._cache = cache or FeatureCache()
+        self._learners: dict[str, _CriterionLearner] = {}
+
+    def take(
+        self, post: Post, criterion_id: str, label: Label | None, *, given: Floats | None = None, fresh: bool = True
+    ) -> None:
+        """Keep an answer, to be learned from by `refit`; None takes the answer about the post back.
+
+        given: the model's logits of the sentences, (sentences,). fresh: the model was not trained on this post.
+        """
+        learner = self._learners.setdefault(
+            criterion_id, _CriterionLearner(criterion_id, criterion_id in self._trusted)
+        )
+        features = self._cache.of(post)
+        if label is None or not features.sentences:
+            learner.drop(post.id)
+            return
+        logits = np.zeros(len(features.sentences)) if given is None else given
+        learner.take(Example(post, {criterion_id: label}), Reviewed(features, label, logits, fresh))
+
+    def refit(self, criterion_id: str, *, seconds: float = SECONDS) -> float:
+        """Learn from all answers of the criterion. Returns the CPU seconds that it took."""
+        began = time.thread_time()
+        self._learners[criterion_id].refit(seconds)
+        return time.thread_time() - began
+
+    @property
+    def answers(self) -> Mapping[str, int]:
+        """How many answers are being learned from, by criterion id."""
+        return {key: len(learner.tried) for key, learner in self._learners.items()}
+
+    def learner(self) -> SimpleLearner:
+        """What has been learned and helps, ready to answer: where the model alone says more, it stays silent."""
+        fits = {key: one.fit for key, one in self._learners.items() if one.fit is not None and one.fit.settled.helps}
+        return SimpleLearner(fits, self._cache)
