@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from annotator.exchange.uploads import sweep_uploads
 from annotator.housekeeping import Housekeeper
+from annotator.learning.instant import InstantService
 from annotator.models import zero_gpu
 from annotator.models.serving import ModelService
 from annotator.people.accounts import Accounts
@@ -83,6 +84,7 @@ class App:
         sweep_uploads(settings, self.project.jobs)
         check_sign_in(settings, self.project)
         self.models = ModelService(self.project.store, settings)
+        self.instant = None if settings.demo else InstantService(self.project.store, self.models)
         self.accounts = Accounts(self.project.store, session_hours=settings.session_hours)
         self.oauth = _oauth(settings, self.project, self.accounts)
         self.supervisor = _supervisor(settings, self.project)
@@ -102,13 +104,15 @@ class App:
         from annotator.ui.context import Context
         from annotator.ui.layout import build_blocks, page_options
 
-        self._context = context = Context(self.project, self.models, self.keeper)
+        self._context = context = Context(self.project, self.models, self.keeper, self.instant)
         self._blocks = build_blocks(context)
         self._blocks.queue(api_open=False, default_concurrency_limit=16, max_size=MOST_WAITING)
         zero_gpu.is_here()  # where it is, its library hooks the launch
         launch(self._blocks, self.settings, self._app_options(context), page_options())
         self._patience.install(self._blocks.server)
         self.models.start()
+        if self.instant is not None:
+            self.instant.start()
         if self.supervisor is not None:
             self.supervisor.start()
         self.keeper.start()
@@ -130,6 +134,8 @@ class App:
         if self.supervisor is not None:
             self.supervisor.stop(timeout_seconds=max(1.0, deadline - time.monotonic() - 1.0))
         saved = self.keeper.finish(max(1.0, deadline - time.monotonic()))
+        if self.instant is not None:
+            self.instant.stop()
         self.models.stop()
         self._housekeeper.stop()
         if self._context is not None:

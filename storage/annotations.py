@@ -133,6 +133,21 @@ class AnnotationStore(Connections):
                 ).fetchone()[0]
             )
 
+    def answers_after(self, annotation_id: int, *, limit: int) -> list[tuple[int, str, str]]:
+        """The saves after that one, oldest first: id, post id, criterion id."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT id, post_id, criterion_id FROM annotation WHERE id > ? ORDER BY id LIMIT ?",
+                [annotation_id, limit],
+            )
+            return [(int(row[0]), row[1], row[2]) for row in rows]
+
+    def answer_before_last(self, count: int) -> int:
+        """The id of the save before the last `count` ones, 0 if there are no more than these."""
+        with self.read() as db:
+            row = db.execute("SELECT id FROM main.annotation ORDER BY id DESC LIMIT 1 OFFSET ?", [count]).fetchone()
+            return 0 if row is None else int(row[0])
+
     def count_reviewed_since(self, annotation_id: int) -> int:
         """How many posts have got a verdict of evidence or no evidence by a save after that one, and still have it."""
         with self.read() as db:

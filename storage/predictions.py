@@ -62,6 +62,28 @@ class PredictionStore(Connections):
                 )
         return count
 
+    def posts_read_by(self, model_version: str, *, after: str, limit: int) -> list[str]:
+        """Ids of posts without any verdict that the model has read, in order of id, from the one after `after` on."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT p.post_id FROM post_score p WHERE p.model_version = ? AND p.post_id > ? AND NOT EXISTS (SELECT 1"
+                " FROM main.annotation_head h WHERE h.post_id = p.post_id AND h.verdict IS NOT NULL) ORDER BY p.post_id LIMIT ?",
+                [model_version, after, limit],
+            )
+            return [row[0] for row in rows]
+
+    def set_post_scores(self, model_version: str, predictions: Iterable[Prediction]) -> None:
+        """Give the posts their place in the queue of that version by these predictions, which are not stored themselves."""
+        by_post: dict[str, list[Prediction]] = {}
+        for p in predictions:
+            by_post.setdefault(p.post_id, []).append(p)
+        with self.write() as db:
+            for post_id, some in by_post.items():
+                db.conn.execute(
+                    "UPDATE post_score SET uncertainty = ?, evidence = ? WHERE post_id = ? AND model_version = ?",
+                    [max(p.uncertainty for p in some), max(p.max_score for p in some), post_id, model_version],
+                )
+
     def predictions(self, post_id: str, model_version: str) -> dict[str, Prediction]:
         """The model's predictions for the post by criterion id; empty if it has not read the post yet."""
         with self.read() as db:

@@ -15,6 +15,7 @@ from annotator.models.serving import ModelService
 from annotator.people.accounts import NotAllowed, allow
 from annotator.problems import unexpected
 from annotator.project import Project
+from annotator.review.decisions import Model
 from annotator.review.visitors import Visitors
 from annotator.settings import Settings
 from annotator.snapshots.archive import project_id
@@ -36,9 +37,15 @@ QUEUED: dict[str, Any] = {"api_visibility": "private"}
 
 
 class Context:
-    """One project as the pages see it."""
+    """One project as the pages see it. suggestions: what is shown in reviewing, the models' own unless something improves it."""
 
-    def __init__(self, project: Project, models: ModelService, keeper: SnapshotKeeper | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        models: ModelService,
+        keeper: SnapshotKeeper | None = None,
+        suggestions: Model | None = None,
+    ) -> None:
         self.project = project
         self.keeper = keeper
         self.settings: Settings = project.settings
@@ -46,6 +53,7 @@ class Context:
         self.jobs: Jobs = project.jobs
         self.project_id = project_id(project.store)
         self.models = models
+        self.suggestions: Model = suggestions or models
         self.api = Api(project, models)
         self.permissions = Permissions()
         self.answers: dict[str, Any] = {}
@@ -71,6 +79,7 @@ class Context:
         if self.visitors is None or not is_visitor(request):
             return self
         own = copy.copy(self)
+        own.suggestions = self.models  # a visitor's decisions are theirs alone
         own.store = self.visitors.store_of(person, self.models.version, address_of(request))
         own.project = dataclasses.replace(self.project, store=own.store)
         return own

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from annotator.learning import instant
 from annotator.models import registry as training_registry
 from annotator.models.archives import import_version
 from annotator.training import auto as training_auto
@@ -115,7 +116,13 @@ class RetrainPage:
 
     def _build_automatic(self) -> None:
         schedule = training_auto.schedule_of(self.store)
-        with gr.Accordion("Automatic retraining and clearing up", open=False, elem_id="retrain-automatic"):
+        with gr.Accordion("Automatic learning and clearing up", open=False, elem_id="retrain-automatic"):
+            self.instant = gr.Checkbox(
+                instant.is_on(self.store),
+                label="Learn after each decision",
+                info="Improves the suggestions at once, where that proves right; the model itself stays as it is",
+                elem_id="retrain-instant",
+            )
             with gr.Row():
                 self.auto = gr.Checkbox(schedule.enabled, label="Train by itself when enough posts have been reviewed")
                 self.auto_posts = gr.Number(schedule.posts, label="Newly reviewed posts", precision=0, minimum=1)
@@ -172,7 +179,7 @@ class RetrainPage:
             self.pull.click(friendly(self.hub.pull), self.repository, None, api_visibility="private"),
         ):
             added.then(friendly(self.show), [self.version, *settings], everything, **QUIET)
-        schedule = [self.auto, self.auto_posts, self.auto_hours, self.auto_preset, self.keep]
+        schedule = [self.instant, self.auto, self.auto_posts, self.auto_hours, self.auto_preset, self.keep]
         self.save_auto.click(friendly(self.save_automatic), schedule, None, **QUEUED)
 
     # --- looking
@@ -314,9 +321,10 @@ class RetrainPage:
         gr.Info(f"Imported as {model.id}; it is not in service yet.", duration=6)
 
     def save_automatic(
-        self, enabled: bool, posts: Any, hours: Any, preset: str, keep: Any, request: gr.Request
+        self, learn: bool, enabled: bool, posts: Any, hours: Any, preset: str, keep: Any, request: gr.Request
     ) -> None:
         self.context.require(request, ADMIN)
+        instant.switch(self.store, on=bool(learn))
         training_auto.set_schedule(
             self.store, training_auto.Schedule(bool(enabled), int(posts or 0), float(hours or 0), preset)
         )

@@ -27,7 +27,7 @@ def build(context: Context) -> None:
 
 def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
     """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left."""
-    store, models, settings = context.store, context.models, context.settings
+    store, models, settings = context.store, context.suggestions, context.settings
     wanted = decisions.read_filter(message.get("filter"), me)
     error = ""
     post_id = message.get("post_id")
@@ -49,7 +49,7 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 def _item(context: Context, message: Wire, me: Reviewer) -> Wire:
     """A post by its id, or with `next` the next of the queue that is not among `exclude`. opened: the one that is open now."""
-    store, models = context.store, context.models
+    store, models = context.store, context.suggestions
     if message.get("opened"):
         _opened(context, {"post_id": message["opened"]}, me)
     wanted = decisions.read_filter(message.get("filter"), me)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import threading
 import unicodedata
 import zlib
 from collections import OrderedDict
@@ -61,20 +62,23 @@ class PostFeatures:
 
 
 class FeatureCache:
-    """Features by the hash of a post's text; the least recently used go first, so that memory stays bounded."""
+    """Features by the hash of a post's text; the least recently used go first, so that memory stays bounded. Safe between threads."""
 
     def __init__(self, most: int = _KEPT_POSTS) -> None:
         self._most = most
         self._kept: OrderedDict[str, PostFeatures] = OrderedDict()
+        self._lock = threading.Lock()
 
     def of(self, post: Post) -> PostFeatures:
         key = post.text_sha256
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = features_of(post.text)
+        with self._lock:
+            found = self._kept.get(key)
+        found = found or features_of(post.text)
+        with self._lock:
+            self._kept[key] = found
+            self._kept.move_to_end(key)
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
         return found
 
     def __len__(self) -> int:

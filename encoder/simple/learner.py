@@ -74,6 +74,10 @@ class SimpleLearner:
             raise BadExamples("Nothing to learn from: no criterion has both evidence and sentences without it.")
         return cls(fits, cache)
 
+    def sentences(self, post: Post) -> tuple[Span, ...]:
+        """The sentences that a post's given logits belong to."""
+        return self._cache.of(post).sentences
+
     def knows(self, criterion_id: str) -> bool:
         return criterion_id in self.fits
 

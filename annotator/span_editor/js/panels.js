@@ -149,7 +149,14 @@ function modelLine(criterion) {
     return model.status === "none" ? "No model is in service. Mark what you find yourself." : "Not predicted (" + model.status + "). Mark what you find yourself.";
   }
   const found = criterion.marks.filter((m) => m.predicted).length;
-  return found ? "The model marked " + plural(found, "passage") + "." : "The model marked nothing here.";
+  const said = found ? "The model marked " + plural(found, "passage") + "." : "The model marked nothing here.";
+  return said + learnedFrom(criterion.model);
+}
+
+// A version that the instant learner has improved reads "v3 + 41 decisions".
+function learnedFrom(version) {
+  const parts = /^(.+) \+ (\d+) decisions$/.exec(version || "");
+  return parts ? " Learned from " + parts[1] + " and the last " + plural(Number(parts[2]), "decision") + "." : "";
 }
 
 function wordingLine(criterion) {

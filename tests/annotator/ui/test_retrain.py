@@ -113,7 +113,7 @@ def test_only_an_admin_may_act(page: RetrainPage, role: Role) -> None:
         lambda: page.measure_again("v1", asked),
         lambda: page.delete_version("v1", asked),
         lambda: page.import_model("/tmp/none.zip", asked),
-        lambda: page.save_automatic(True, 5, 5, "quick", None, asked),
+        lambda: page.save_automatic(True, True, 5, 5, "quick", None, asked),
     ]
     for act in acts:
         with pytest.raises(gr.Error, match="admin"):
@@ -150,7 +150,7 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
 
 
 def test_automatic_retraining_is_set_by_an_admin(page: RetrainPage) -> None:
-    page.save_automatic(True, 30, 12, "quick", 3, asked_by(Role.ADMIN))
+    page.save_automatic(False, True, 30, 12, "quick", 3, asked_by(Role.ADMIN))
     assert page.store.setting("automatic_training") == {"enabled": True, "posts": 30, "hours": 12.0, "preset": "quick"}
     assert page.store.setting("models_kept") == 3
 

@@ -1,0 +1,1 @@
+"""Learning after each decision, on top of the model in service. No gradio, no torch."""

@@ -1,0 +1,214 @@
+"""The instant learner of a project: it follows the answers, and improves the suggestions of the model in service with them.
+
+It works in a thread of its own, after a save and never in it. What it changes is what is shown: the stored predictions of the
+model stay as they are, and a decision made over its suggestions names both, as `v3 + 41 decisions`. It learns from gold on
+training posts only, of all reviewers, and speaks for a criterion while that says more about answers that it had not seen than
+the model alone does. A new model version absorbs it: it then begins anew from what was decided since.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from annotator.training.plan import trained_up_to
+from encoder.examples import Label
+from encoder.measure.metrics import Floats, sentence_is_evidence
+from encoder.simple.features import FeatureCache
+from encoder.simple.instant import MOST_POSTS, InstantLearner
+from encoder.simple.learner import SimpleLearner
+from storage.records import Criterion, EvidenceError, Gold, Post, Prediction, Span, Split
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from annotator.models.serving import ModelService
+
+log = logging.getLogger(__name__)
+
+SETTING = "instant_learner"
+POLL_SECONDS = 0.5
+STOP_SECONDS = 5.0
+RESCORED = 20
+"""Posts read ahead whose place in the queue is looked at after each decision, one stretch after the other."""
+HIDDEN = 0.02
+"""Chance of a sentence that the model did not mark, where it marked another."""
+
+
+def is_on(store: Store) -> bool:
+    return bool(store.setting(SETTING, True))
+
+
+def switch(store: Store, *, on: bool) -> None:
+    """Turn the learner of a project on or off; it follows within a second."""
+    store.set_setting(SETTING, on)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Taught:
+    """What is shown from one moment on. state: what it rests on, to begin anew when that changes."""
+
+    learner: SimpleLearner
+    decisions: int
+    version: str | None
+
+
+_NOTHING = _Taught(SimpleLearner({}), 0, None)
+
+
+class InstantService:
+    """The suggestions of a ModelService with what was decided since. `start()` it once, `stop()` it at the end.
+
+    For reviewing it is the model: the same questions, answered a little better.
+    """
+
+    def __init__(self, store: Store, models: ModelService, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._store, self._models, self._poll_seconds = store, models, poll_seconds
+        self._taught = _NOTHING
+        self._cache = FeatureCache()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pupil: InstantLearner | None = None
+        self._basis: tuple[object, ...] = ()
+        self._seen = self._since = 0
+        self._fresh: set[tuple[str, str]] = set()
+        self._known: dict[str, Criterion] = {}
+        self._place = ""
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="instant-learner", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=STOP_SECONDS)
+
+    # --- the model, as reviewing asks it
+
+    @property
+    def version(self) -> str | None:
+        return self._models.version
+
+    def status(self) -> str:
+        return self._models.status()
+
+    def predictions(self, post: Post) -> dict[str, Prediction]:
+        return self.improved(post, self._models.predictions(post))
+
+    def predict_post(self, post: Post) -> dict[str, Prediction]:
+        """As of the model in service. Raises ModelUnusable while it has not answered and is not loaded."""
+        return self.improved(post, self._models.predict_post(post))
+
+    def improved(self, post: Post, predictions: Mapping[str, Prediction]) -> dict[str, Prediction]:
+        """The predictions with the learner's in the place of those that it can better."""
+        taught = self._taught
+        return {key: self._improve(taught, post, p) for key, p in predictions.items()}
+
+    def _improve(self, taught: _Taught, post: Post, prediction: Prediction) -> Prediction:
+        criterion = self._known.get(prediction.criterion_id)
+        if criterion is None or prediction.model_version != taught.version or not taught.learner.knows(criterion.id):
+            return prediction
+        return taught.learner.predict_one(
+            post,
+            criterion,
+            given=given_by(prediction, taught.learner.sentences(post)),
+            version=f"{prediction.model_version} + {taught.decisions} decisions",
+        )
+
+    # --- the thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                busy = self.follow()
+            except Exception as error:  # the thread must outlive anything; suggestions are then the model's alone
+                log.warning("The instant learner met an error and begins anew: %s", type(error).__name__)
+                self._taught, self._basis, busy = _NOTHING, (), False
+            if not busy:
+                self._stopping.wait(self._poll_seconds)
+        self._store.close()
+
+    def follow(self) -> bool:
+        """Learn from the next answer that has not been learned from. Returns whether there was one."""
+        version = self._models.version
+        criteria = self._store.criteria()
+        basis = (version, is_on(self._store), tuple((c.id, c.text) for c in criteria))
+        if basis != self._basis:
+            self._begin(basis, criteria)
+        if version is None or not is_on(self._store) or self._pupil is None:
+            return False
+        pairs = self._store.answers_after(self._seen, limit=1)
+        for annotation_id, post_id, criterion_id in pairs:
+            self._seen = annotation_id
+            self._learn(annotation_id, post_id, criterion_id)
+        return bool(pairs)
+
+    def _begin(self, basis: tuple[object, ...], criteria: Sequence[Criterion]) -> None:
+        """Forget everything, and go through the newest answers once more."""
+        self._basis, self._taught, self._fresh = basis, _NOTHING, set()
+        self._known = {c.id: c for c in criteria}
+        self._since = trained_up_to(self._store)
+        self._seen = self._store.answer_before_last(MOST_POSTS * max(1, len(criteria)))
+        self._pupil = InstantLearner(trusted=frozenset(self._known), cache=self._cache)
+
+    def _learn(self, annotation_id: int, post_id: str, criterion_id: str) -> None:
+        assert self._pupil is not None
+        if criterion_id not in self._known:
+            return
+        post = self._store.post(post_id)
+        if post.split is not Split.TRAIN:
+            return  # held-out answers judge models; nothing learns from them
+        prediction = self._models.predictions(post).get(criterion_id)
+        gold = next((g for g in self._store.gold(post_ids=[post_id]) if g.criterion_id == criterion_id), None)
+        given = given_by(prediction, self._cache.of(post).sentences)
+        fresh = annotation_id > self._since
+        self._pupil.take(post, criterion_id, _label_of(gold), given=given, fresh=fresh)
+        self._pupil.refit(criterion_id)
+        (self._fresh.add if fresh and gold else self._fresh.discard)((post_id, criterion_id))
+        if self._fresh:  # before the first decision since the model was trained there is nothing to add to it
+            self._taught = _Taught(self._pupil.learner(), len(self._fresh), self._models.version)
+            self._rescore()
+
+    def _rescore(self) -> None:
+        """Give some of the posts that were read ahead their new place in the queue."""
+        version = self._taught.version
+        if version is None:
+            return
+        ids = self._store.posts_read_by(version, after=self._place, limit=RESCORED)
+        self._place = ids[-1] if len(ids) == RESCORED else ""
+        found = []
+        for post in self._store.posts(ids):
+            found += list(self.improved(post, self._store.predictions(post.id, version)).values())
+        self._store.set_post_scores(version, found)
+
+
+def given_by(prediction: Prediction | None, sentences: Sequence[Span]) -> Floats | None:
+    """What a stored prediction says of each sentence, as logits, (sentences,); None where the model does not know the criterion.
+
+    A sentence that was not marked has no score of its own: it is taken to be unlikely where another was marked, and half as
+    likely as the post's best where none was.
+    """
+    if prediction is None or not prediction.known:
+        return None
+    rest = HIDDEN if prediction.spans else max(HIDDEN / 2, (1 - prediction.no_evidence_score) / 2)
+    chances = np.full(len(sentences), rest)
+    for at, sentence in enumerate(sentences):
+        scores = [s.score or rest for s in prediction.spans if sentence_is_evidence(sentence, [s])]
+        if scores:
+            chances[at] = max(scores)
+    held = np.clip(chances, 0.001, 0.999)
+    return np.asarray(np.log(held / (1 - held)), np.float64)
+
+
+def _label_of(gold: Gold | None) -> Label | None:
+    if gold is None:
+        return None
+    try:
+        return Label(gold.verdict, gold.spans, gold.rejected)
+    except EvidenceError:
+        return None

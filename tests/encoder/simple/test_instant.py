@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from encoder.examples import Label
+from encoder.measure.evaluate import evaluate
+from encoder.simple.instant import InstantLearner
+from encoder.simple.learner import SimpleLearner
+from storage.records import Verdict
+from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
+
+CRITERIA = [NIGHTS, FOOD]
+
+
+def test_answer_by_answer_it_comes_to_what_an_exact_fit_learns() -> None:
+    examples = posts_with_answers(36)
+    instant = InstantLearner()
+    for example in examples[:24]:
+        for criterion in CRITERIA:
+            instant.take(example.post, criterion.id, example.labels[criterion.id])
+            instant.refit(criterion.id)
+    posts = [e.post for e in examples[24:]]
+    exact = SimpleLearner.fit(examples[:24], CRITERIA)
+    for learner in (instant.learner(), exact):
+        found = evaluate(learner.predict(posts, CRITERIA), examples[24:], CRITERIA, bootstrap=0)
+        assert found.span_exact.f1 == pytest.approx(1.0)
+    assert instant.answers == {"NIGHTS": 24, "FOOD": 24}
+
+
+def test_one_class_only_leaves_it_silent() -> None:
+    instant = InstantLearner()
+    for example in posts_with_answers(8):
+        instant.take(example.post, "NIGHTS", Label(Verdict.NO_EVIDENCE))
+        instant.refit("NIGHTS")
+    assert not instant.learner().knows("NIGHTS")
+
+
+def test_contradictory_answers_leave_it_silent() -> None:
+    """Every post is answered by chance: nothing that it says holds on the next one."""
+    draw = np.random.default_rng(0)
+    instant = InstantLearner()
+    for number, example in enumerate(posts_with_answers(40)):
+        spans = instant.learner().sentences(example.post)
+        chosen = tuple(s for s in spans if draw.random() < 0.5)
+        instant.take(example.post, "X", Label(Verdict.EVIDENCE if chosen else Verdict.NO_EVIDENCE, chosen))
+        if number % 5 == 4:
+            instant.refit("X")
+    assert not instant.learner().knows("X")
+
+
+def test_a_model_that_is_right_is_not_talked_over() -> None:
+    """The model's logits are perfect: the learner has nothing to add and stays silent, or says the same."""
+    examples = posts_with_answers(24)
+    instant = InstantLearner(trusted=frozenset({"NIGHTS"}))
+    given = {}
+    for example in examples:
+        truth = example.labels["NIGHTS"].has_evidence
+        given[example.post.id] = np.array([8.0 if truth and n == 1 else -8.0 for n in range(3)])
+        instant.take(example.post, "NIGHTS", example.labels["NIGHTS"], given=given[example.post.id])
+        instant.refit("NIGHTS")
+    learner = instant.learner()
+    if learner.knows("NIGHTS"):
+        found = [learner.predict_one(e.post, NIGHTS, given=given[e.post.id]) for e in examples]
+        assert [bool(p.spans) for p in found] == [e.labels["NIGHTS"].has_evidence for e in examples]
+
+
+def test_a_refit_takes_no_longer_than_it_may() -> None:
+    instant = InstantLearner()
+    for example in posts_with_answers(60):
+        instant.take(example.post, "FOOD", example.labels["FOOD"])
+    assert instant.refit("FOOD", seconds=0.001) < 0.5
