@@ -24,7 +24,7 @@ from encoder.simple.units import Unit, UnitChoice
 WEIGHTS = "simple.safetensors"
 FITS = "simple.json"
 FORMAT = 1
-_NUMBERS = ("threshold", "posts", "positives", "held_out_loss", "given_loss")
+_NUMBERS = ("threshold", "posts", "positives", "sentences", "held_out_loss", "given_loss")
 
 
 def save_learner(learner: SimpleLearner, directory: Path) -> None:

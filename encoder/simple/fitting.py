@@ -22,6 +22,8 @@ from encoder.simple.units import UnitChoice
 from storage.records import Span
 
 FOLDS = 3
+LEAST_GAIN = 1.0
+"""Nats, over all answers, that a learner has to be ahead of what is there without it."""
 SENTENCE_STRENGTHS = (1.0, 5.0, 25.0)
 WORD_STRENGTH = 5.0
 STACK_PRIOR = np.array([0.0, 0.4, 0.6, 0.0])
@@ -96,13 +98,14 @@ class Settled:
     threshold: float
     posts: int
     positives: int
+    sentences: int
     held_out_loss: float
     given_loss: float
 
     @property
     def helps(self) -> bool:
-        """True while it says more about posts that it has not seen than what is there without it."""
-        return self.held_out_loss < self.given_loss
+        """True while it says more about posts that it has not seen than what is there without it, beyond chance."""
+        return (self.given_loss - self.held_out_loss) * self.sentences > LEAST_GAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +187,9 @@ def settle(
         threshold=thresholds.get("", default),
         posts=len(tried),
         positives=int(sum(t.gold.sum() for t in tried)),
+        sentences=len(gold),
         held_out_loss=log_loss(held_out, gold),
-        given_loss=log_loss(given, gold) if given.any() else base_rate_loss(gold),
+        given_loss=log_loss(given, gold) if given.any() else base_rate_loss(gold, post % FOLDS),
     )
 
 
@@ -195,11 +199,14 @@ def fit_passages(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> P
     return Passages(boldness, share, fit_sureness(tried, sentence_logits, boldness, share))
 
 
-def base_rate_loss(gold: Bools) -> float:
-    """Nats per answer of always saying the share of evidence, as it was before each post: (k + 1) / (n + 2)."""
-    seen = np.arange(len(gold))
-    share = (np.cumsum(gold) - gold + 1) / (seen + 2)
-    return log_loss(np.log(share / (1 - share)), gold)
+def base_rate_loss(gold: Bools, fold: Ints) -> float:
+    """Nats per answer of always saying the share of evidence in the other folds."""
+    logits = np.zeros(len(gold))
+    for number in range(FOLDS):
+        rest = gold[fold != number]
+        share = (rest.sum() + 1) / (len(rest) + 2)
+        logits[fold == number] = np.log(share / (1 - share))
+    return log_loss(logits, gold)
 
 
 def best_words(tag_scores: Floats, word_sentence: Ints, count: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from annotator.learning.instant import InstantService, given_by, is_on, switch
 from encoder.examples import Example
 from storage.queue_plan import QueueFilter, QueueOrder
 from storage.records import ModelVersion, Post, Prediction, Span, Split, Verdict
-from storage.store import Store
+from storage.store import Store, open_store
 from tests.builders import a_post, an_annotation
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
 
@@ -38,14 +39,13 @@ class ServedModel:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "evidence.db")
-    store.migrate()
-    store.save_criteria(CRITERIA)
-    store.ensure_reviewer("ana")
-    store.add_model(ModelVersion("m1", "m1"))
-    store.activate_model("m1", by=None)
-    yield store
-    store.close()
+    opened = open_store(tmp_path / "data")
+    opened.save_criteria(CRITERIA)
+    opened.ensure_reviewer("ana")
+    opened.add_model(ModelVersion("m1", "m1"))
+    opened.activate_model("m1", by=None)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -145,9 +145,7 @@ def test_held_out_posts_teach_nothing(store: Store, service: InstantService) -> 
     assert service.predict_post(held_out[1].post)["NIGHTS"].known is False
 
 
-def test_a_new_version_absorbs_what_was_learned(
-    store: Store, service: InstantService, examples: list[Example]
-) -> None:
+def test_a_new_version_absorbs_what_was_learned(store: Store, service: InstantService, examples: list[Example]) -> None:
     answer(store, examples[:16])
     follow(service)
     trained = ModelVersion("m2", "m2", parent="m1", config={"data": {"last_annotation": store.last_annotation_id()}})
@@ -161,10 +159,12 @@ def test_a_new_version_absorbs_what_was_learned(
         ServedModel.version = "m1"
 
 
-def test_a_renamed_criterion_begins_anew(store: Store, service: InstantService, examples: list[Example]) -> None:
+def test_a_retired_criterion_is_no_longer_answered(
+    store: Store, service: InstantService, examples: list[Example]
+) -> None:
     answer(store, examples[:16])
     follow(service)
-    store.save_criteria([FOOD])
+    store.save_criteria([dataclasses.replace(NIGHTS, text="Something quite different.", active=False), FOOD])
     follow(service)
     found = service.predict_post(examples[25].post)
     assert found["FOOD"].model_version == "m1 + 16 decisions"
