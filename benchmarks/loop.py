@@ -36,7 +36,7 @@ from storage.criteria_file import read_criteria
 from storage.records import Criterion, Prediction, Span, Split, utc_now
 
 FIGURES = ("average_precision", "exact", "match", "characters", "overlap")
-LOOKED_AT = 150
+LOOKED_AT = 60
 """Posts of the pool that are rescored to choose the next one, as the app rescores those that it has read ahead."""
 
 
@@ -45,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     examples = read_gold(given.data)
     criteria = read_criteria(given.criteria)
     base = Base(criteria) if given.model else None
-    rows = []
+    folder = given.output or Path(tempfile.mkdtemp(prefix="loop-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
     for seed in range(given.seeds):
         pool, held_out = worlds(examples, given.pool, given.test, seed)
         logits = base.logits([*pool, *held_out]) if base else {}
@@ -54,10 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows += found
             print(*(f"{r['posts']}: AP {r['average_precision']:.3f}" for r in found), order, seed, flush=True)
         rows += alone(seed, pool, held_out, criteria, given.budgets, base, logits)
+        (folder / "loop.json").write_text(json.dumps(rows, indent=1), "utf-8")
     report = table(rows, given)
-    folder = given.output or Path(tempfile.mkdtemp(prefix="loop-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "loop.json").write_text(json.dumps(rows, indent=1), "utf-8")
     (folder / "loop.md").write_text(report, "utf-8")
     plot(rows, folder / "loop.png", given.data.name)
     print(report, f"All of it is in {folder}.", sep="\n")

@@ -142,6 +142,8 @@ def _learner(run: Run, task: Task) -> SimpleLearner | None:
     trusted = [c.id for c in task.criteria if known is None or (c.id in known and c.id not in encoder.new_criteria)]
     settled = settled_beside(Predictor(encoder, task.output.name), fitted, task.dev, task.criteria, trusted=trusted)
     run.log(f"The simple learner speaks beside the encoder for {len(settled.fits)} of {len(task.criteria)} criteria.")
+    for key, fit in settled.fits.items():
+        run.log(f"{key}: marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")
     return settled if settled.fits else None
 
 
