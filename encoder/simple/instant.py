@@ -26,6 +26,8 @@ from storage.records import Post
 
 MOST_POSTS = 500
 """Posts per criterion that are learned from at a time, the newest; the weights keep what they learned from earlier ones."""
+MOST_WORDS = 25_000
+"""Words of these posts together: what is fitted on, not only for how long, is bounded."""
 SECONDS = 0.04
 """CPU time of one fit, of which a decision needs two."""
 STRENGTH = 5.0
@@ -95,7 +97,11 @@ class _CriterionLearner:
         self.examples[post_id] = example
         self._sentences.add(post_id, reviewed.features.sentence_rows)
         self._words.add(post_id, reviewed.features.word_rows)
-        for oldest in list(self.tried)[: -MOST_POSTS or None]:
+        words = sum(len(t.tag_scores) for t in self.tried.values())
+        for oldest in list(self.tried):
+            if len(self.tried) <= MOST_POSTS and words <= MOST_WORDS:
+                break
+            words -= len(self.tried[oldest].tag_scores)
             self.drop(oldest)
 
     def drop(self, post_id: str) -> None:

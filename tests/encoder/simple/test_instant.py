@@ -70,3 +70,12 @@ def test_a_refit_takes_no_longer_than_it_may() -> None:
     for example in posts_with_answers(60):
         instant.take(example.post, "FOOD", example.labels["FOOD"])
     assert instant.refit("FOOD", seconds=0.001) < 0.5
+
+
+def test_the_oldest_posts_go_when_there_are_too_many_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encoder.simple.instant.MOST_WORDS", 200)
+    instant = InstantLearner()
+    for example in posts_with_answers(30):
+        instant.take(example.post, "FOOD", example.labels["FOOD"])
+    assert 5 < instant.answers["FOOD"] < 15
+    instant.refit("FOOD")
