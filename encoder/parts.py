@@ -103,7 +103,7 @@ class PartPredictor:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             return PartResult(part.name, error=f"{part.name} cannot be read: {reason}.")
-        return PartResult(part.name, **counts)
+        return PartResult(part.name, found.posts, found.spans, len(found.rejected))
 
     def _model(self) -> Predictor:
         if self._predictor is None:

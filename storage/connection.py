@@ -118,7 +118,8 @@ class Connections:
             with _transaction(db, "BEGIN"):
                 yield db
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            # an error of Python's own driver has no code, such as text that is not UTF-8
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
                 raise
             raise TooSlow(f"The database did not answer within {seconds} seconds.") from error
         finally:

@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int | None:
         return _run_parts(arguments)
     if arguments.engine != "local" or arguments.address:
         raise UsageError("--engine and --address are for a folder of files; cut the file into parts first.")
-    return _run_file(arguments)
+    _run_file(arguments)
+    return None
 
 
 def _run_parts(arguments: argparse.Namespace) -> int:
