@@ -19,6 +19,7 @@ from storage.formats.rows import FormatError
 
 MAX_FILES = 200_000
 _CHUNK_BYTES = 1 << 20
+_PACKED_CHUNK_BYTES = 1 << 14  # of a Zstandard file at a time: it may unpack to thousands of times as much
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MANIFESTS = ("manifest.json",)
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -71,7 +72,7 @@ def _unpack_stream(path: Path, packing: str, target: Path) -> Path:
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes[-2:-1] == [".tar"] or suffixes[-1:] in ([".tgz"], [".tbz2"], [".txz"]):
         raise FormatError(f"{path.name} is a tar archive. Unpack it and import the folder, or make a zip file of it.")
-    target.mkdir()
+    target.mkdir(parents=True)
     inner = path.stem if path.suffix.lower() in _SUFFIXES else path.name
     place = target / (Path(inner).name or "file")
     total = 0
@@ -105,22 +106,36 @@ class _Zstandard:
     """A Zstandard file as a stream of bytes, over all of its frames. Raises ValueError where it is damaged or cut off."""
 
     def __init__(self, path: Path, decompressor: Any) -> None:
-        self._file = path.open("rb")
-        self._reader = decompressor.stream_reader(self._file, read_across_frames=True, closefd=True)
+        self._file, self._decompressor = path.open("rb"), decompressor
+        self._frame: Any = None
+        self._rest = b""
 
     def __enter__(self) -> _Zstandard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        self._file.close()
 
     def read(self, size: int) -> bytes:
+        """Some bytes, of `size` packed ones at most; none at the end of the file."""
         import zstandard
 
-        try:
-            return bytes(self._reader.read(size))
-        except zstandard.ZstdError as error:
-            raise ValueError(str(error)) from None
+        while True:
+            packed = self._rest or self._file.read(min(size, _PACKED_CHUNK_BYTES))
+            self._rest = b""
+            if not packed:
+                if self._frame is not None:
+                    raise ValueError("the last frame has no end")
+                return b""
+            self._frame = self._frame or self._decompressor.decompressobj()
+            try:
+                found = self._frame.decompress(packed)
+            except zstandard.ZstdError as error:
+                raise ValueError(str(error)) from None
+            if self._frame.eof:
+                self._rest, self._frame = self._frame.unused_data, None
+            if found:
+                return bytes(found)
 
 
 def _is_office(path: Path) -> bool:

@@ -104,7 +104,10 @@ def _row(number: int, file: Path, cas: Any) -> Row:
     if not isinstance(text, str) or not text.strip():
         return RowError(number, f"{file.name} holds no text")
     account: dict[Key, int] = {}
-    labels = [la for view in cas.views for found in view.select_all() if (la := _label(found, account)) is not None]
+    for sofa in cas.sofas:
+        if sofa.sofaString is not text and sofa.sofaID != "_InitialView":
+            account[FILE, f"view {sofa.sofaID}", Outcome.LEFT, "only the first view of a document is read"] = 1
+    labels = [la for found in cas.select_all_annotations() if (la := _label(found, account)) is not None]
     return ImportRow(number=number, post_id=file.stem, text=text, labels=tuple(labels), account=account)
 
 

@@ -71,7 +71,8 @@ def is_json_lines(path: Path, encoding: str) -> bool:
             return False
         return first.startswith("{") and (not newline or rest.lstrip()[:1] == "{") and not _LIST_AHEAD.match(first)
     if not isinstance(value, dict):
-        return bool(rest.strip())
+        pair = isinstance(value, list) and [type(v) for v in value] == [str, dict]  # spaCy's, one alone
+        return bool(rest.strip()) or pair
     lists = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
     return bool(rest.strip()) or "text" in value or not lists
 

@@ -19,8 +19,7 @@ from xml.sax.saxutils import quoteattr
 from storage.formats.answers import quoted
 from storage.formats.columns import SYNONYMS
 from storage.formats.fields import Fields
-from storage.formats.items import rows_of_items
-from storage.formats.json_text import iter_items
+from storage.formats.items import lines_or_list, rows_of_items
 from storage.formats.labels import Given
 from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import passage_or_reason
@@ -137,7 +136,7 @@ def _id(post: Post, what: str) -> str:
 
 def read(source: Source) -> Iterator[Row]:
     """A post per task; each person's annotation and each model's prediction become labels of their own."""
-    yield from rows_of_items(iter_items(source.path, source.encoding), _row, "Label Studio task", source)
+    yield from rows_of_items(lines_or_list(source), _row, "Label Studio task", source)
 
 
 def _row(number: int, task: Fields) -> ImportRow:

@@ -18,7 +18,7 @@ from storage.formats.ledger import COLUMN, Outcome
 from storage.formats.passages import passages_of
 from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Row, RowError, Source, Written
 from storage.formats.values import decoded, string
-from storage.records import Annotation, Post, Verdict
+from storage.records import Annotation, InvalidRecord, Post, Verdict
 
 VERSION = "v2.0"
 _PLACE = "(place)"
@@ -78,10 +78,9 @@ def _paragraphs(source: Source) -> Iterator[tuple[int, Any]]:
             yield number, article
             continue
         paragraphs = article.get("paragraphs") if isinstance(article, Mapping) else None
-        if not isinstance(paragraphs, list):
+        if not isinstance(article, Mapping) or not isinstance(paragraphs, list):
             number += 1
-            paragraph = isinstance(article, Mapping) and "context" in article
-            yield number, article if paragraph else RowError(number, "is no article with paragraphs")
+            yield number, article
             continue
         for key in article:
             if key not in ("title", "paragraphs"):
@@ -96,6 +95,8 @@ def _paragraphs(source: Source) -> Iterator[tuple[int, Any]]:
 
 
 def _row(number: int, fields: Fields, seen: dict[str, int]) -> ImportRow:
+    if "context" not in fields:
+        raise InvalidRecord("is neither an article with paragraphs nor a paragraph with a context")
     questions = fields.each("qas", "labels")
     place = fields.leave(_PLACE, "the place in its article")
     title = string(fields.take("title", "post_id"))
@@ -126,7 +127,7 @@ def answers_of_question(fields: Fields, *, own_prefix: str | None = None, whole:
     given = Given(label=criterion if ours else question, annotator=(reviewer or None) if ours else None, whole=whole)
     impossible = fields.take("is_impossible", "verdict")
     fields.leave("plausible_answers", "are no answers")
-    answered = "answers" in fields
+    answered = "answers" in set(fields.item_keys())
     passages, bad = passages_of([a for a in _answer_list(fields.take("answers", "passages")) if not _is_blank(a)])
     left = tuple(given.a_label(None, None, left_out=reason) for reason in bad)
     if impossible is not None and is_verdict(impossible) and verdict_of(impossible) is Verdict.EVIDENCE:  # true, 1, yes
