@@ -44,7 +44,7 @@ def answer_routes(context: Context) -> list[Route]:
             return _json({"ok": False, "error": error}, 403)
         try:
             message = json.loads(await request.body())
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             return _json({"ok": False, "error": "The question is no JSON object."}, 400)

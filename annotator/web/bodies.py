@@ -22,6 +22,8 @@ UPLOAD_PATH = "/gradio_api/upload"
 IDLE_SECONDS = 20.0
 CALL_SECONDS = 60.0
 UPLOAD_SECONDS = 3600.0
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 32 * 2**20
 Scope = MutableMapping[str, Any]
 
 
@@ -47,7 +49,7 @@ class Bodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send)
+        answer = _Answer(send, receive)
         try:
             most = largest_body(scope["path"], self._settings)
             refuse_announced(scope, most)
@@ -65,7 +67,7 @@ def largest_body(path: str, settings: Settings) -> int:
         return settings.max_upload_mb * 2**20 + ENVELOPE_BYTES
     if settings.demo:
         return DEMO_BYTES
-    if path.startswith("/api/"):
+    if path.startswith(("/api/", "/ask/")):
         return API_BYTES
     return CALL_BYTES if path.startswith("/gradio_api/") else FORM_BYTES
 
@@ -117,8 +119,8 @@ class _Body:
 class _Answer:
     """Sends the refusal in place of what a route makes of a body that did not come whole."""
 
-    def __init__(self, send: Any) -> None:
-        self._send = send
+    def __init__(self, send: Any, receive: Any) -> None:
+        self._send, self._receive = send, receive
         self._body: _Body | None = None
         self._started = self._refused = False
 
@@ -142,4 +144,20 @@ class _Answer:
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
         headers += [(b"connection", b"close"), (b"x-content-type-options", b"nosniff")]
         await self._send({"type": "http.response.start", "status": refused.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": text})
+        await self._send({"type": "http.response.body", "body": text, "more_body": True})
+        if refused.status != 408:
+            await _linger(self._receive)
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+async def _linger(receive: Any) -> None:
+    """Let go of what is still coming for a moment: whose connection is closed while they send never sees the answer."""
+    until, left = asyncio.get_running_loop().time() + LINGER_SECONDS, LINGER_BYTES
+    while left > 0:
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, until - asyncio.get_running_loop().time()))
+        except TimeoutError:
+            return
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
+        left -= len(message.get("body", b""))
