@@ -129,6 +129,7 @@ class Start:
     where: str
     joined: str
     repeats: bool = False  # whether it may give a post more than once
+    implies: str = ""  # the condition that all its posts fit, which need not be looked at again
 
     def source(self, joins: str) -> str:
         return f"{self.table} CROSS JOIN main.post AS post ON {self.joined} {joins}"
@@ -146,6 +147,9 @@ class QueuePlan:
     conditions: tuple[str, ...]
     starts: tuple[Start, ...]
     values: dict[str, Any]
+
+    def _where(self, start: Start) -> str:
+        return " AND ".join([start.where, *(c for c in self.conditions if c != start.implies)])
 
     def walk_sql(self, walk: Walk, *, beyond: bool) -> str:
         """Rows (id, first column, second column) of the walk that fit; `beyond`: only those after :at_0, :at_1."""
@@ -171,14 +175,13 @@ class QueuePlan:
         if _needs_score(self.conditions):
             joins.setdefault(f"LEFT JOIN post_score AS s ON {_SCORE_OF_POST}")
         columns = ", ".join(column for walk in self.walks for column in walk.columns)
-        where = " AND ".join([start.where, *self.conditions])
-        return f"SELECT post.id, {columns} FROM {start.source(' '.join(joins))} WHERE {where}".replace("@id", "post.id")
+        source = start.source(" ".join(joins))
+        return f"SELECT post.id, {columns} FROM {source} WHERE {self._where(start)}".replace("@id", "post.id")
 
     def count_from_sql(self, start: Start) -> str:
         """How many posts of the start fit, counted up to :limit; of one that gives each post once."""
         joins = f"LEFT JOIN post_score AS s ON {_SCORE_OF_POST}" if _needs_score(self.conditions) else ""
-        where = " AND ".join([start.where, *self.conditions])
-        fits = f"SELECT 1 FROM {start.source(joins)} WHERE {where} LIMIT :limit"
+        fits = f"SELECT 1 FROM {start.source(joins)} WHERE {self._where(start)} LIMIT :limit"
         return f"SELECT count(*) FROM ({fits})".replace("@id", "post.id")
 
     def check_sql(self) -> str:
@@ -315,7 +318,8 @@ def _words(wanted: QueueFilter, criteria: int) -> Looked:
     if not wanted.query.strip():
         return [], []
     one = "SELECT 1 FROM post_fts WHERE post_fts MATCH :match AND post_fts.rowid = post.number"
-    return [f"EXISTS ({one})"], [Start("post_fts", "post_fts MATCH :match", "post.number = post_fts.rowid")]
+    found = f"EXISTS ({one})"
+    return [found], [Start("post_fts", "post_fts MATCH :match", "post.number = post_fts.rowid", implies=found)]
 
 
 def fts_query(words: str) -> str:

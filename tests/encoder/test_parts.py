@@ -97,6 +97,7 @@ def test_processes_write_the_same_bytes(folder: Path, job: PartsJob, expected: l
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own: deprecated settings, sockets that it leaves to the garbage collector
 def test_ray_writes_the_same_bytes_and_goes_on_where_a_run_ended(
     folder: Path, job: PartsJob, expected: list[bytes]
 ) -> None:
