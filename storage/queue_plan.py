@@ -300,8 +300,9 @@ def _answers(wanted: QueueFilter, criteria: int) -> Looked:
     where += " AND h.reviewer = :reviewer" if wanted.reviewer else ""
     where += f" AND {VISIBLE_HEAD.format(h='h')}"
     index = "annotation_head_reviewer" if wanted.reviewer else "annotation_head_verdict"
-    start = Start(f"main.annotation_head AS h INDEXED BY {index}", where, "post.id = h.post_id", repeats=True)
-    return [f"EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.post_id = @id AND {where})"], [start]
+    found = f"EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.post_id = @id AND {where})"
+    table = f"main.annotation_head AS h INDEXED BY {index}"
+    return [found], [Start(table, where, "post.id = h.post_id", repeats=True, implies=found)]
 
 
 def _post_columns(wanted: QueueFilter, criteria: int) -> Looked:
