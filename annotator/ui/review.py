@@ -16,7 +16,6 @@ from storage.criteria_file import about_wire
 from storage.records import Reviewer
 
 MAX_FOUND = 100
-READING = "reading"
 
 
 def build(context: Context) -> None:
@@ -38,7 +37,6 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
         "me": {"name": me.name, "role": str(me.role)},
         "project": context.project_id,
         "choices": post_list.choices(store),
-        "reading": store.setting(READING, "criterion"),
         "about": about_wire(care_of(store, settings)),
         "trail": decisions.trail(store, me),
         "progress": decisions.progress(store, models, me, wanted),

@@ -159,7 +159,6 @@ export async function start(host) {
   ed.project = reply.project;
   ed.choices = reply.choices;
   ed.about = reply.about;
-  if (settings.reading === null) settings.reading = reply.reading;
   write(part("reminder"), ed.about.reminder);
   ed.progress = reply.progress;
   ed.trail = reply.trail;

@@ -1,9 +1,9 @@
-// What a reader has chosen for this browser. `reading` null: as the project says.
+// What a reader has chosen for this browser.
 
 import { memory } from "./memory.js";
 
 export const settings = {
-  keys: {}, snap: "word", guideline: true, breakMinutes: 50, size: 17, compact: false, frame: true, reading: null,
+  keys: {}, snap: "word", guideline: true, breakMinutes: 50, size: 17, compact: false, frame: true, reading: "criterion",
   ...memory.read("settings", {}),
 };
 
