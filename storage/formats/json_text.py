@@ -73,8 +73,14 @@ def is_json_lines(path: Path, encoding: str) -> bool:
     if not isinstance(value, dict):
         pair = isinstance(value, list) and [type(v) for v in value] == [str, dict]  # spaCy's, one alone
         return bool(rest.strip()) or pair
+    if not rest.strip() and (_all_are(value, dict) or (len(value) > 1 and _all_are(value, list))):
+        return False  # objects by id, or columns of values
     lists = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
     return bool(rest.strip()) or "text" in value or not lists
+
+
+def _all_are(value: dict[str, Any], kind: type) -> bool:
+    return bool(value) and all(isinstance(v, kind) for v in value.values())
 
 
 def dump_line(value: Any) -> str:

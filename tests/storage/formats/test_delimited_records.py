@@ -161,3 +161,14 @@ def test_reading_time_grows_with_the_file_whatever_its_quotes(line: str, tmp_pat
     seconds(500)
     small = seconds(4000)
     assert seconds(16000) < 10 * max(small, 0.02)
+
+
+def test_one_bad_offset_or_verdict_among_few_rows_costs_its_label_alone(tmp_path: Path) -> None:
+    lines = ["id,text,start,end,label,verdict", f'1,"{SLEEP}",0,23,SLEEP_ISSUES,1', f'2,"{FOOD}",0,x,ANHEDONIA,1']
+    lines += [f'3,"Well. {FOOD}",0,5,ANHEDONIA,0', f'4,"Fine. {FOOD}",0,5,ANHEDONIA,perhaps']
+    first, second, third, fourth = rows(written(tmp_path / "in.csv", *lines))
+    assert said(first) == {"SLEEP_ISSUES": ("evidence", [SLEEP])}
+    assert said(third) == {"ANHEDONIA": ("no_evidence", [])}
+    for row in (second, fourth):
+        assert isinstance(row, ImportRow)
+        assert "ANHEDONIA" in {la.criterion for la in row.labels if la.left_out}

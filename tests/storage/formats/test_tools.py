@@ -273,10 +273,24 @@ def test_the_other_files_of_a_folder_are_named(tmp_path: Path) -> None:
         ("d.xml", "<?xml version='1.0'?><doc/>", "an XML file of a layout that no reader knows"),
         ("d.html", "<!doctype html><html></html>", "an HTML page"),
         ("d.txt", "# only\n# comments\n", "nothing but comments"),
-        ("d.json", '{"text": {"a": 1}}', "No column looks like the text"),
+        ("d.json", '{"id": 1, "text": {"a": 1}}', "No column looks like the text"),
     ],
 )
 def test_what_no_reader_knows_is_refused_by_its_name(name: str, content: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content, "utf-8")
     with pytest.raises(FormatError, match=reason):
         rows(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"p1": {"text": SLEEP}, "p2": {"text": FOOD}},
+        {"id": {"0": "p1", "1": "p2"}, "text": {"0": SLEEP, "1": FOOD}},
+        {"id": ["p1", "p2"], "text": [SLEEP, FOOD]},
+        {"version": 1, "posts": [{"id": "p1", "text": SLEEP}, {"id": "p2", "text": FOOD}]},
+    ],
+)
+def test_json_of_other_shapes_holds_the_same_posts(value: Any, tmp_path: Path) -> None:
+    found = rows(write_json(tmp_path / "in.json", value))
+    assert [(r.post_id, r.text) for r in found if isinstance(r, ImportRow)] == [("p1", SLEEP), ("p2", FOOD)]
