@@ -258,7 +258,7 @@ def table(models: Mapping[str, Measured], extra: Mapping[str, Any], sets: Sets) 
         ("spans exact F1, whole posts", lambda m: _f1(m.posts.span_exact)),
         ("spans overlapping F1, whole posts", lambda m: _f1(m.posts.span_overlap)),
         ("sentence micro F1, whole posts", lambda m: _f1(m.posts.micro)),
-        ("the same without the criterion that puts recall first", lambda m: f"{_micro_of_others(m.posts):.3f}"),
+        ("the same without the criterion that puts recall first", lambda m: f"{micro_of_others(m.posts):.3f}"),
         ("micro average precision, whole posts", lambda m: f"{m.posts.micro.average_precision or 0:.3f}"),
         ("no-evidence accuracy, whole posts", lambda m: f"{m.posts.no_evidence_accuracy or 0:.3f}"),
         ("ECE, sentences of the test voices", lambda m: f"{m.voices.sentence_calibration.ece or 0:.3f}"),
@@ -277,7 +277,7 @@ def table(models: Mapping[str, Measured], extra: Mapping[str, Any], sets: Sets) 
     return "\n".join(lines)
 
 
-def _micro_of_others(found: Evaluation) -> float:
+def micro_of_others(found: Evaluation) -> float:
     """Sentence micro F1 over the criteria that do not put recall first."""
     others = [s for key, s in found.criteria.items() if key not in RECALL_FIRST]
     hits = sum((s.recall or 0.0) * s.support for s in others)

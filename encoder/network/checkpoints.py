@@ -139,7 +139,7 @@ def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> No
     if adapted:
         backbone.save_pretrained(str(directory), save_embedding_layers=False)
         (directory / "README.md").unlink(missing_ok=True)  # a template card that says nothing
-        compact(directory, backbone.get_base_model(), encoder.replaced)
+        compact(directory, backbone.get_base_model(), encoder.replaced, config.base)
         if not encoder.tokenizer_of_base:
             tensors |= _prompt_embeddings(encoder)
     else:

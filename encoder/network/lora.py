@@ -85,8 +85,11 @@ def replace(adapter: Adapter, backbone: nn.Module, base: str) -> None:
         own[name].copy_(value)
 
 
-def compact(directory: Path, backbone: nn.Module, replaced: tuple[str, ...]) -> None:
-    """Rewrite the weights that peft has saved, with the replaced parameters of `backbone` beside them; in bf16 what is bf16."""
+def compact(directory: Path, backbone: nn.Module, replaced: tuple[str, ...], base: str | None) -> None:
+    """Rewrite what peft has saved: with the replaced parameters of `backbone`, in bf16 what is bf16, and with its base's name.
+
+    peft puts down the folder that the base was loaded from, which means nothing on another computer.
+    """
     from safetensors.torch import load_file, save_file
 
     path = directory / WEIGHTS_FILE
@@ -94,6 +97,8 @@ def compact(directory: Path, backbone: nn.Module, replaced: tuple[str, ...]) -> 
     own: dict[str, Any] = dict(backbone.named_parameters())
     tensors |= {f"{_PREFIX}{name}": own[name].detach().cpu() for name in replaced}
     save_file({k: _small(v).contiguous() for k, v in tensors.items()}, str(path), metadata={"format": "pt"})
+    settings = json.loads((directory / ADAPTER_FILE).read_text("utf-8")) | {"base_model_name_or_path": base}
+    (directory / ADAPTER_FILE).write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 @torch.no_grad()

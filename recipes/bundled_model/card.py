@@ -28,7 +28,11 @@ def write_card(directory: Path = BUNDLED_DIRECTORY) -> None:
     metrics = directory / "metrics.json"
     measured = json.loads(metrics.read_text("utf-8")) if metrics.exists() else None
     config = json.loads((directory / "evidence_config.json").read_text("utf-8"))
-    values = {**_about(directory), **_data(), "results": _results(measured, config) if measured else _NOT_MEASURED}
+    values = {
+        **_about(directory),
+        **data_figures(),
+        "results": _results(measured, config) if measured else _NOT_MEASURED,
+    }
     (directory / "README.md").write_text(Template(TEMPLATE.read_text("utf-8")).substitute(values), encoding="utf-8")
 
 
@@ -43,7 +47,8 @@ def _about(directory: Path) -> dict[str, str]:
     }
 
 
-def _data() -> dict[str, str]:
+def data_figures() -> dict[str, str]:
+    """What the corpus holds, as the cards say it."""
     items, posts = corpus.read_items(), corpus.read_posts()
     voices = corpus.voices_of(items, posts)
     of = {split: sum(s is split for s in voices.values()) for split in Split}
@@ -61,13 +66,13 @@ def _data() -> dict[str, str]:
 def _results(measured: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     voices, posts = measured["test"], measured["test_posts"]
     careful, careful_posts = (found["criteria"][_CAREFUL] for found in (voices, posts))
-    worst = sorted(_mistakes(measured), reverse=True)[:5]
+    worst = sorted(mistakes(measured), reverse=True)[:5]
     return "\n".join(
         [
             f"Sentences of the held-out voices ({measured['measured_at'][:10]}); intervals 95 %, bootstrap by passage; the",
             "threshold is the probability from which a sentence is highlighted.",
             "",
-            *_by_criterion(voices, config["thresholds"]),
+            *by_criterion(voices, config["thresholds"]),
             "",
             *_beside(measured),
             "",
@@ -85,8 +90,9 @@ def _results(measured: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     )
 
 
-def _by_criterion(found: Mapping[str, Any], thresholds: Mapping[str, float]) -> Iterator[str]:
-    yield from _header("criterion", "gold", "precision", "recall", "F1", "AP", "threshold")
+def by_criterion(found: Mapping[str, Any], thresholds: Mapping[str, float]) -> Iterator[str]:
+    """A Markdown table of an evaluation: each criterion, micro and macro."""
+    yield from header("criterion", "gold", "precision", "recall", "F1", "AP", "threshold")
     rows = {**found["criteria"], "micro": found["micro"], "macro": found["macro"]}
     for name, scores in rows.items():
         figures = (scores["precision"], scores["recall"], scores["average_precision"])
@@ -98,7 +104,7 @@ def _by_criterion(found: Mapping[str, Any], thresholds: Mapping[str, float]) -> 
 def _beside(measured: Mapping[str, Any]) -> Iterator[str]:
     sets = {**measured["beside"], "model": measured}
     order = ("keywords", "tfidf", "model")
-    yield from _header("", "keywords", "TF-IDF + logistic regression", "this model")
+    yield from header("", "keywords", "TF-IDF + logistic regression", "this model")
 
     def row(name: str, cells: Sequence[str]) -> str:
         return f"| {name} | " + " | ".join(cells) + " |"
@@ -126,7 +132,7 @@ def _against_aims(measured: Mapping[str, Any]) -> Iterator[str]:
         ("ECE on sentences of the held-out voices", voices["sentence_calibration"]["ece"], 0.05, False),
         (
             f"worst false-highlight rate of a hard-negative class, without {_CAREFUL}",
-            max(_mistakes(measured))[0],
+            max(mistakes(measured))[0],
             0.10,
             False,
         ),
@@ -139,13 +145,13 @@ def _against_aims(measured: Mapping[str, Any]) -> Iterator[str]:
             False,
         ),
     ]
-    yield from _header("figure", "measured", "aim", "")
+    yield from header("figure", "measured", "aim", "")
     for name, value, aim, upward in aims:
         reached = value >= aim if upward else value <= aim
         yield f"| {name} | {value:.3g} | {'≥' if upward else '≤'} {aim:g} | {'reached' if reached else 'missed'} |"
 
 
-def _mistakes(measured: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
+def mistakes(measured: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
     """(rate, class of hard negative, criterion), without the criterion that puts recall first."""
     for kind, rates in measured["false_highlights"].items():
         for criterion, rate in rates.items():
@@ -153,7 +159,8 @@ def _mistakes(measured: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
                 yield rate, kind, criterion
 
 
-def _header(*names: str) -> list[str]:
+def header(*names: str) -> list[str]:
+    """The first two lines of a Markdown table."""
     return ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
 
 

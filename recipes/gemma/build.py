@@ -9,9 +9,10 @@ posts are not read here.
 from __future__ import annotations
 
 import argparse
+import json
 import socket
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ import torch.distributed as dist
 from encoder.bundled import corpus
 from encoder.config import EncoderConfig
 from encoder.network.checkpoints import LoadOptions, load_encoder, save_encoder
-from encoder.network.hub import resolve
+from encoder.network.hub import GEMMA_DIRECTORY, resolve
 from encoder.network.lora import read_adapter
 from encoder.network.model import EvidenceEncoder
 from recipes.bundled_model.build import read_wordings
 from recipes.bundled_model.measure import fitted_config, score_sentences
 from recipes.gemma import dev
+from recipes.gemma.card import write_card
 from recipes.gemma.heads import PlainHeads, fold, unfold
 from recipes.gemma.layers import SplitBackbone
 from recipes.gemma.low_rank import into_peft
@@ -37,7 +39,6 @@ from storage.records import Criterion
 
 BASE = "google/gemma-3-270m"
 VERSION = "gemma-3-270m-evidence"
-OUTPUT = Path(corpus.__file__).parent / "gemma"
 MARKS = tuple(f"<unused{n}>" for n in range(6))
 """Marks that Gemma's vocabulary has, so that its embeddings stay as they are."""
 
@@ -117,13 +118,15 @@ def finish(
     print(
         f"n-gram table with weight {weight:g}, temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}"
     )
-    save_encoder(encoder, output)
+    facts = {"steps": training.progress.step, "minutes": round(training.progress.seconds / 60, 1), "table": weight}
+    save_encoder(encoder, output, documents={"run.json": json.dumps({**facts, **asdict(settings)}, indent=1) + "\n"})
+    write_card(output)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m recipes.gemma.build", description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="keeps the state of the run; give it again to go on")
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--output", type=Path, default=GEMMA_DIRECTORY)
     parser.add_argument("--base", default=BASE)
     parser.add_argument("--start", type=Path, help="an adapter that an earlier run has made, to be trained further")
     parser.add_argument("--processes", type=int, default=2)

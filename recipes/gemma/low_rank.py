@@ -49,7 +49,6 @@ def into_peft(encoder: EvidenceEncoder, added: dict[str, LowRank], *, rank: int,
         parent, _, own = name.rpartition(".")
         setattr(encoder.backbone.get_submodule(parent), own, module.base)
     config = LoraConfig(r=rank, lora_alpha=int(alpha), target_modules=list(added), bias="none")
-    config.base_model_name_or_path = encoder.config.base
     with warnings.catch_warnings():
         # peft asks transformers for a property by its old name
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*is_gradient_checkpointing")

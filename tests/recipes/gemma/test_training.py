@@ -70,6 +70,11 @@ def test_what_is_finished_is_an_adapter_that_the_product_serves_as_it_was_traine
     training = a_training(base, tmp_path / "work", max_steps=3)
     training.run()
     finish(training, SETTINGS, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED], table=a_table())
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Products of rank 2 stand beside every linear layer" in card
+    assert "Not measured yet" in card
+    settings = json.loads((tmp_path / "model" / "adapter_config.json").read_text("utf-8"))
+    assert settings["base_model_name_or_path"] == str(base)  # its name in the config, here a folder
     predictor = Predictor.load(tmp_path / "model", device="cpu")
     assert predictor.config.adapter
     assert predictor.config.causal_layers == 1
@@ -108,9 +113,9 @@ def test_the_first_pass_takes_all_evidence_and_a_later_one_what_was_learned_wors
     losses = torch.arange(len(material.rows), dtype=torch.float32)
     later = plan.chosen(material, 1, losses)
     passages = [n for n, kind in enumerate(material.kinds) if kind != plan.POST]
-    worst = passages[len(passages) // 2 + 1 :]
+    worst = passages[2 * len(passages) // 5 + 1 :]
     assert set(worst) <= set(later)
-    assert len([n for n in later if n in passages]) < 0.8 * len(passages)
+    assert len([n for n in later if n in passages]) < 0.9 * len(passages)
 
 
 def test_steps_hold_every_row_once_and_processes_share_each(tmp_path: Path) -> None:
