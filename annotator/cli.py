@@ -20,6 +20,7 @@ COMMANDS = (
     "training_job",
     "upkeep",
     "people",
+    "study",
     "criteria",
     "models",
     "inspect",

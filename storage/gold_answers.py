@@ -120,6 +120,45 @@ class GoldStore(AdjudicationStore):
                 counts.setdefault(row["criterion_id"], {})[row["state"]] = row["n"]
         return counts
 
+    def answers_in_common(
+        self, *, round_id: int | None = None, models: Sequence[str] = ()
+    ) -> list[tuple[str, str, str, str, str, str]]:
+        """(post id, criterion id, person, verdict, spans as JSON, time) of every latest answer to what several people answered.
+
+        round_id: only posts of that round. models: with the predictions of these versions for the same, as "model VERSION".
+        """
+        chosen = f"({_SEVERAL}) n"
+        where = "(:round IS NULL OR n.post_id IN (SELECT post_id FROM round_post WHERE round_id = :round))"
+        values = {"round": round_id, "models": json.dumps(list(models))}
+        with self.read() as db:
+            people = db.execute(
+                f"SELECT h.post_id, h.criterion_id, h.reviewer, h.verdict, a.spans, a.created_at FROM {chosen}"
+                " CROSS JOIN annotation_head h ON h.post_id = n.post_id AND h.criterion_id = n.criterion_id"
+                f" CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL AND {where}",
+                values,
+            ).fetchall()
+            predicted = (
+                db.execute(
+                    "SELECT p.post_id, p.criterion_id, 'model ' || p.model_version,"
+                    " CASE WHEN p.max_score > 0 THEN 'evidence' ELSE 'no_evidence' END, p.spans, p.created_at"
+                    f" FROM {chosen} CROSS JOIN prediction p ON p.post_id = n.post_id AND p.criterion_id = n.criterion_id"
+                    f" WHERE p.known AND p.model_version IN (SELECT value FROM json_each(:models)) AND {where}",
+                    values,
+                ).fetchall()
+                if models
+                else []
+            )
+        return [*people, *predicted]
+
+    def text_lengths(self, post_ids: Sequence[str]) -> dict[str, int]:
+        """Characters of each post by its id."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT post.id, length(post.text) FROM json_each(?) given CROSS JOIN post ON post.id = given.value",
+                [json.dumps(list(post_ids))],
+            )
+            return dict(rows.fetchall())
+
     def refresh_standing(self) -> int:
         """Work out anew what has changed since the last time: answers, adjudications, the rule. Returns how many pairs."""
         rule = to_json(self.gold_rule().to_dict())

@@ -199,6 +199,14 @@ class RoundStore(Connections):
         """Whether a blind round is open, so that counts over everybody's answers are not for its readers."""
         return any(r.blind and r.closed_at is None for r in self.rounds())
 
+    def is_sealed(self, post_id: str) -> bool:
+        """Whether the post is in a blind round that is open."""
+        with self.read() as db:
+            row = db.execute(
+                f"SELECT {_SEALED.format(h='given')} FROM (SELECT ? AS post_id) given", [post_id]
+            ).fetchone()
+            return bool(row[0])
+
     def candidates(
         self, *, model_version: str | None, source: str | None = None, unread: bool = True
     ) -> list[Candidate]:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from annotator.people.accounts import CURATORS
 from annotator.review.about import care_of
-from annotator.ui import api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
+from annotator.ui import adjudicate, api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
 from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context
 from annotator.web.gate import sign_in_is_needed
@@ -43,6 +43,7 @@ class Page:
 PAGES = (
     Page("review", "Review", review.build),
     Page("posts", "Posts", posts.build),
+    Page("adjudicate", "Adjudicate", adjudicate.build, roles=CURATORS, in_demo=False),
     Page("try", "Try it", try_it.build),
     Page("data", "Data", data.build, roles=CURATORS, in_demo=False),
     Page("retrain", "Retrain", retrain.build, roles=CURATORS, in_demo=False),

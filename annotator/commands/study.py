@@ -1,0 +1,144 @@
+"""`evidence study` and `evidence agreement`: rounds of readers, and how far they agree."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from annotator.commands.common import Subparsers, UsageError, add_data_dir, project_of, report
+
+
+def add(commands: Subparsers) -> None:
+    study = commands.add_parser("study", help="rounds of readers: add, list, people, close, reopen")
+    actions = study.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("add", help="choose posts and give them out, balanced over people and pairs")
+    new.add_argument("name", metavar="NAME")
+    new.add_argument("--people", required=True, metavar="A,B", help="who reads")
+    new.add_argument(
+        "--overlap",
+        default="1:1",
+        metavar="N:SHARE",
+        help="readers:share of the posts, as 1:.7,2:.3 (default: 1:1)",
+    )
+    new.add_argument(
+        "--kind", default="main", choices=("training", "calibration", "main", "gold_check"), help="default: main"
+    )
+    new.add_argument("--open", action="store_true", help="not blind: readers see others' answers after their own")
+    new.add_argument(
+        "--suggestions",
+        default="shown",
+        choices=("shown", "hidden", "random"),
+        help="what the model marked (default: shown)",
+    )
+    new.add_argument("--posts", type=int, metavar="N", help="how many posts (default: all that fit)")
+    new.add_argument("--source", metavar="NAME", help="only posts of this source")
+    new.add_argument("--also-read", action="store_true", help="also posts that somebody has read")
+    new.add_argument("--deadline", metavar="DATE")
+    new.add_argument("--seed", type=int, default=0, metavar="N", help="of sample and assignment (default: 0)")
+    _finish(new, run_add)
+    _finish(actions.add_parser("list", help="every round and how far its people are"), run_list)
+    people = actions.add_parser("people", help="others read on: what is not begun is given out anew")
+    people.add_argument("round", type=int, metavar="ROUND")
+    people.add_argument("people", metavar="A,B")
+    _finish(people, run_people)
+    for action, words in (
+        ("close", "end a round: its readers see one another's answers"),
+        ("reopen", "open a closed round again"),
+    ):
+        parser = actions.add_parser(action, help=words)
+        parser.add_argument("round", type=int, metavar="ROUND")
+        _finish(parser, run_close)
+    agreement = commands.add_parser(
+        "agreement", help="how far people agree: percent, kappas, alphas, span F1, with intervals"
+    )
+    agreement.add_argument("--round", type=int, metavar="ROUND", help="only the posts of this round")
+    agreement.add_argument(
+        "--with-model", action="append", default=[], metavar="VERSION", help="a model version as one more person"
+    )
+    agreement.add_argument("--gamma", metavar="CRITERION", help="only gamma of this criterion; takes a while")
+    agreement.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the intervals and of gamma (default: 0)"
+    )
+    _finish(agreement, run_agreement)
+
+
+def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
+    add_data_dir(parser)
+    parser.set_defaults(run=run)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def overlap_of(text: str) -> dict[int, float]:
+    """Shares by number of readers, of `1:.7,2:.3`. Raises UsageError."""
+    try:
+        return {int(n): float(share) for n, share in (part.split(":") for part in text.split(","))}
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no overlap; write it as 1:.7,2:.3.") from error
+
+
+def run_add(arguments: argparse.Namespace) -> None:
+    from annotator.teams.rounds import RoundPlan, progress, set_up
+    from storage.team_records import RoundKind, Suggestions
+
+    project = project_of(arguments)
+    active = project.store.active_model()
+    plan = RoundPlan(
+        name=arguments.name,
+        people=_names(arguments.people),
+        kind=RoundKind(arguments.kind),
+        blind=not arguments.open,
+        suggestions=Suggestions(arguments.suggestions),
+        overlap=overlap_of(arguments.overlap),
+        posts=arguments.posts,
+        source=arguments.source,
+        unread=not arguments.also_read,
+        deadline=arguments.deadline,
+        seed=arguments.seed,
+    )
+    made = set_up(project.store, plan, model_version=active.id if active else None, by=_lead())
+    report({**made.to_dict(), "progress": progress(project.store, made.id)})
+
+
+def run_list(arguments: argparse.Namespace) -> None:
+    from annotator.teams.rounds import progress
+
+    store = project_of(arguments).store
+    report([{**r.to_dict(), "progress": progress(store, r.id)} for r in store.rounds()])
+
+
+def run_people(arguments: argparse.Namespace) -> None:
+    from annotator.teams.rounds import change_people, progress
+
+    store = project_of(arguments).store
+    known = store.round(arguments.round)
+    changed = change_people(store, known.id, _names(arguments.people), expected_revision=known.revision, by=_lead())
+    report({**changed.to_dict(), "progress": progress(store, changed.id)})
+
+
+def run_close(arguments: argparse.Namespace) -> None:
+    from annotator.teams.rounds import close
+
+    store = project_of(arguments).store
+    known = store.round(arguments.round)
+    closed = close(store, known.id, expected_revision=known.revision, by=_lead(), closed=arguments.action == "close")
+    report(closed.to_dict())
+
+
+def run_agreement(arguments: argparse.Namespace) -> None:
+    from annotator.teams import measuring
+
+    store = project_of(arguments).store
+    if arguments.gamma:
+        report(measuring.gamma_of(store, arguments.gamma, round_id=arguments.round, seed=arguments.seed))
+    else:
+        report(measuring.report(store, round_id=arguments.round, models=arguments.with_model, seed=arguments.seed))
+
+
+def _lead() -> Any:
+    """Who has the data directory may do everything in it."""
+    from storage.records import Reviewer, Role
+
+    return Reviewer("command line", Role.ADMIN)

@@ -1,0 +1,195 @@
+"""Adjudication: what is open, everybody's answers side by side, and the decision. Everything is plain JSON; offsets are code points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from annotator.people.accounts import NotAllowed, allow
+from storage.gold import gold_of, likeness
+from storage.matching import Words
+from storage.records import Annotation, InvalidRecord, NotFound, Reviewer, Role, Span, merge_overlapping
+from storage.store import Store
+from storage.team_records import Adjudication, Outcome, Standing
+
+Wire = dict[str, Any]
+SETTING = "adjudication"
+ERROR_KINDS = (
+    "span too wide",
+    "span too narrow",
+    "overlooked",
+    "not about the writer",
+    "another criterion",
+    "guideline unclear",
+)
+MOST_LISTED = 100
+MAX_REASON_CHARACTERS = 4000
+
+
+def rules(store: Store) -> Wire:
+    """What the project has set: whether names are shown, whether one may decide about one's own answer, the kinds of error."""
+    return {"names": False, "own": False, "error_kinds": list(ERROR_KINDS), **(store.setting(SETTING) or {})}
+
+
+def queue(
+    store: Store, me: Reviewer, *, criterion: str | None = None, people: Sequence[str] = (), done: bool = False
+) -> Wire:
+    """What is to be adjudicated, the worst first, or (done) what has been. Raises NotAllowed, InvalidRecord."""
+    allow(me, Role.ADJUDICATOR)
+    if len(people) not in (0, 2):
+        raise InvalidRecord("Choose two people, or nobody.")
+    pair = (people[0], people[1]) if people else None
+    states = (Standing.ADJUDICATED, Standing.UNDECIDABLE) if done else (Standing.OPEN,)
+    found = store.disagreements(criterion_id=criterion, people=pair, states=states, limit=MOST_LISTED)
+    total = store.count_disagreements(criterion_id=criterion, people=pair, states=states)
+    return {
+        "total": total,
+        "cases": [
+            {
+                "post_id": d.post_id,
+                "criterion_id": d.criterion_id,
+                "readers": d.readers,
+                "score": round(d.score, 3),
+                "state": str(d.state),
+            }
+            for d in found
+        ],
+    }
+
+
+def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
+    """One disagreement: the text, everybody's answer as a lane, what they share, and the decision so far.
+
+    Raises NotAllowed, also where `me` still has to read the post blind; NotFound.
+    """
+    allow(me, Role.ADJUDICATOR)
+    post, rule = store.post(post_id), rules(store)
+    answers = _answers(store, post_id, criterion_id)
+    if not answers:
+        raise NotFound(f"Nobody has decided {criterion_id} in post {post_id}.")
+    if {(criterion_id, a.reviewer) for a in answers} - store.visible_heads(post_id, me.name):
+        raise NotAllowed("You read this post in a blind round yourself: decide it on the Review page first.")
+    criterion = next(c for c in store.criteria(with_inactive=True) if c.id == criterion_id)
+    decisions = store.adjudications(post_id, criterion_id=criterion_id)
+    return {
+        "post": {"id": post.id, "text": post.text},
+        "criterion": {"id": criterion.id, "name": criterion.name, "guideline": criterion.guideline or criterion.text},
+        "lanes": [
+            {
+                "name": a.reviewer if rule["names"] else f"Reader {number}",
+                "answer": a.id,
+                "verdict": str(a.verdict),
+                "spans": [[s.start, s.end] for s in a.spans],
+                "note": a.note if rule["names"] else "",
+            }
+            for number, a in enumerate(answers, start=1)
+        ],
+        "shared": [[s.start, s.end] for s in _shared(answers)],
+        "union": [[s.start, s.end] for s in merge_overlapping([s.span for a in answers for s in a.spans])],
+        "revision": decisions[-1].revision if decisions else 0,
+        "decision": _decision_wire(decisions[-1]) if decisions else None,
+        "error_kinds": rule["error_kinds"],
+    }
+
+
+def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
+    """Store a decision: outcome evidence (with `spans`), no_evidence, undecidable, or reopened.
+
+    Raises NotAllowed (the role; one's own answer, unless the project allows it; a post that one reads blind), InvalidRecord, Conflict.
+    """
+    allow(me, Role.ADJUDICATOR)
+    post_id, criterion_id = str(wire["post_id"]), str(wire["criterion_id"])
+    shown, answers = case(store, me, post_id, criterion_id), _answers(store, post_id, criterion_id)
+    if not rules(store)["own"] and me.name in {a.reviewer for a in answers}:
+        raise NotAllowed(
+            "You have answered this yourself: somebody else has to adjudicate it (the project can allow it)."
+        )
+    kind = wire.get("error_kind") or None
+    if kind is not None and kind not in shown["error_kinds"]:
+        raise InvalidRecord(f"{kind!r} is none of the project's kinds of error.")
+    outcome = _outcome(wire.get("outcome"))
+    if outcome is Outcome.REOPENED and (shown["decision"] or {}).get("outcome") in (None, str(Outcome.REOPENED)):
+        raise InvalidRecord("There is no decision to open again.")
+    stored = store.add_adjudication(
+        Adjudication(
+            post_id=post_id,
+            criterion_id=criterion_id,
+            adjudicator=me.name,
+            outcome=outcome,
+            spans=tuple(sorted(Span(int(start), int(end)) for start, end in wire.get("spans") or ())),
+            reason=str(wire.get("reason") or "")[:MAX_REASON_CHARACTERS],
+            error_kind=kind,
+            answers=tuple(a.id for a in answers if a.id is not None),
+            criterion_version=max(c.version for c in store.criterion_versions(criterion_id)),
+            seconds=None if wire.get("seconds") is None else min(max(float(wire["seconds"]), 0.0), 3600.0),
+            op_id=wire.get("op_id"),
+        ),
+        expected_revision=int(wire["expected_revision"]),
+    )
+    return {"revision": stored.revision, "decision": _decision_wire(stored)}
+
+
+def mine_against_gold(store: Store, me: Reviewer) -> list[Wire]:
+    """What became of one's own answers that were adjudicated, newest first: mine, the decision, its reason and kind of error."""
+    rows = []
+    for (post_id, criterion_id), decision in store.latest_adjudications().items():
+        own = store.annotations_of(post_id, me.name).get(criterion_id)
+        if own is None or not own.decided or decision.outcome is Outcome.REOPENED or not _open_to(store, me, post_id):
+            continue
+        text = store.post(post_id).text
+        rows.append(
+            {
+                "post_id": post_id,
+                "criterion_id": criterion_id,
+                "mine": str(own.verdict),
+                "my_words": [s.span.quote(text) for s in own.spans],
+                "gold": str(decision.outcome),
+                "gold_words": [s.quote(text) for s in decision.spans],
+                "reason": decision.reason,
+                "error_kind": decision.error_kind,
+                "likeness": _likeness(own, decision, text),
+                "at": decision.created_at,
+            }
+        )
+    return sorted(rows, key=lambda row: str(row["at"]), reverse=True)
+
+
+def _open_to(store: Store, me: Reviewer, post_id: str) -> bool:
+    """A decision tells of others' answers: in a blind round it is shown after the round is closed."""
+    return me.role is not Role.REVIEWER or not store.is_sealed(post_id)
+
+
+def _likeness(own: Annotation, decision: Adjudication, text: str) -> float | None:
+    if decision.outcome is Outcome.UNDECIDABLE:
+        return None
+    gold = gold_of([own], decision)
+    return None if gold is None else likeness(own, gold.annotation, lambda: Words.of(text))
+
+
+def _answers(store: Store, post_id: str, criterion_id: str) -> list[Annotation]:
+    latest = [a for a in store.latest_annotations(post_id) if a.criterion_id == criterion_id and a.decided]
+    return sorted(latest, key=lambda a: a.reviewer)
+
+
+def _shared(answers: Sequence[Annotation]) -> list[Span]:
+    """Spans that everybody has, border for border."""
+    ranges = [{(s.start, s.end) for s in a.spans} for a in answers]
+    return [Span(start, end) for start, end in sorted(set.intersection(*ranges))] if ranges else []
+
+
+def _outcome(given: Any) -> Outcome:
+    try:
+        return Outcome(given)
+    except ValueError as error:
+        raise InvalidRecord(f"{given!r} is no decision; it is {', '.join(Outcome)}.") from error
+
+
+def _decision_wire(decision: Adjudication) -> Wire:
+    return {
+        "outcome": str(decision.outcome),
+        "spans": [[s.start, s.end] for s in decision.spans],
+        "reason": decision.reason,
+        "error_kind": decision.error_kind,
+        "by": decision.adjudicator,
+        "at": decision.created_at,
+    }

@@ -1,0 +1,111 @@
+"""From the store to the statistics: whose answers are compared, and the tables that pages, exports and commands show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from annotator.teams.agreement.answers import CATEGORIES, Answers
+from annotator.teams.agreement.continua import Marks
+from annotator.teams.agreement.tables import ALL, Agreement
+from storage.records import InvalidRecord, Verdict
+from storage.store import Store
+
+MODEL = "model "  # before the name of a model version that takes part as one more person
+
+
+def agreement_of(
+    store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0, replicates: int = 1000
+) -> Agreement:
+    """The agreement of the latest answers to posts that several people answered; of one round, or of all.
+
+    models: versions whose predictions are compared as one more person's. Raises NotFound if there is no such round.
+    """
+    if round_id is not None:
+        store.round(round_id)
+    rows = store.answers_in_common(round_id=round_id, models=models)
+    return Agreement(_columns(store, rows), threshold=store.gold_rule().iou, seed=seed, replicates=replicates)
+
+
+def report(store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0) -> dict[str, Any]:
+    """All tables as JSON values: by criterion, by pair, per month, and which criteria are taken for one another."""
+    agreement = agreement_of(store, round_id=round_id, models=models, seed=seed)
+    if not len(agreement.answers):
+        return {"criteria": [], "pairs": [], "months": [], "confusions": [], "rule": store.gold_rule().to_dict()}
+    return {
+        "rule": store.gold_rule().to_dict(),
+        "criteria": [_row(row.criterion or "all", row) for row in agreement.by_criterion()],
+        "pairs": [
+            {"one": p.one, "other": p.other, "units": p.units, "confusion": p.confusion, "figures": _figures(p.figures)}
+            for p in agreement.by_pair()
+        ],
+        "months": [_row(month, row) for month, row in agreement.over_time(lambda day: day[:7])],
+        "confusions": [list(found) for found in agreement.confusions()],
+    }
+
+
+def gamma_of(store: Store, criterion_id: str, *, round_id: int | None = None, seed: int = 0) -> dict[str, Any]:
+    """Gamma of one criterion with its seed. Raises InvalidRecord if several people answered no post for it."""
+    agreement = agreement_of(store, round_id=round_id, replicates=1)
+    if criterion_id not in agreement.answers.criteria:
+        raise InvalidRecord(f"No post was answered by several people for {criterion_id!r}.")
+    found = agreement.gamma(criterion_id, seed=seed)
+    return {"criterion": criterion_id, "value": found.value, "texts": found.texts, "seed": seed, "reason": found.reason}
+
+
+def facts(store: Store) -> list[str]:
+    """Agreement in lines of text, for the card and the manifest of an export."""
+    agreement = agreement_of(store)
+    if not len(agreement.answers):
+        return ["No two people decided the same post and criterion: nothing can be said about agreement."]
+    row = next(r for r in agreement.by_criterion() if r.criterion == ALL)
+    named = {
+        "percent": "equal verdicts",
+        "fleiss_kappa": "Fleiss' kappa",
+        "gwet_ac1": "Gwet's AC1",
+        "alpha": "Krippendorff's alpha on verdicts",
+        "sentence_alpha": "alpha on sentences",
+        "unitizing_alpha": "unitizing alpha on characters",
+        "span_f1": f"span F1 at word IoU {store.gold_rule().iou:g}",
+    }
+    lines = [f"{words}: {row.figures[name]}" for name, words in named.items()]
+    return [
+        f"Agreement over {row.units:,} pairs of post and criterion, with 95 % intervals by post: {'; '.join(lines)}."
+    ]
+
+
+def _row(name: str, row: Any) -> dict[str, Any]:
+    return {"name": name, "posts": row.posts, "units": row.units, "pairs": row.pairs, "figures": _figures(row.figures)}
+
+
+def _figures(figures: Any) -> dict[str, Any]:
+    return {name: figure.to_dict() for name, figure in figures.items()}
+
+
+def _columns(store: Store, rows: Sequence[tuple[str, str, str, str, str, str]]) -> Answers:
+    """rows: (post id, criterion id, person, verdict, spans as JSON, time)."""
+    posts, criteria, people = (sorted({row[i] for row in rows}) for i in range(3))
+    at_post, at_criterion, at_person = (
+        {name: n for n, name in enumerate(names)} for names in (posts, criteria, people)
+    )
+    category = {str(c): n for n, c in enumerate(CATEGORIES)}
+    marks = [
+        (n, span[0], span[1]) for n, row in enumerate(rows) if row[3] == Verdict.EVIDENCE for span in json.loads(row[4])
+    ]
+    lengths = store.text_lengths(posts)
+    return Answers(
+        posts=posts,
+        criteria=criteria,
+        people=people,
+        post=np.array([at_post[row[0]] for row in rows], dtype=np.int64),
+        criterion=np.array([at_criterion[row[1]] for row in rows], dtype=np.int64),
+        person=np.array([at_person[row[2]] for row in rows], dtype=np.int64),
+        verdict=np.array([category[row[3]] for row in rows], dtype=np.int64),
+        marks=Marks(*np.array(marks, dtype=np.int64).reshape(-1, 3).T),
+        lengths=np.array([lengths[p] for p in posts], dtype=np.int64),
+        text=lambda number: store.post(posts[number]).text,
+        at=np.array([row[5] for row in rows], dtype="U32"),
+    )
