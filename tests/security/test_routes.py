@@ -40,7 +40,7 @@ def test_without_a_session_every_route_but_login_and_health_is_closed(site: Guar
 
 
 @pytest.mark.parametrize(
-    "path", ["/login/", "/login//", "/healthz/", "/Login", "/login/.", "/config/../login/", "/gradio_api/../login/"]
+    "path", ["/login/", "/login//", "/healthz/", "/Login", "/config/../login/", "/gradio_api/../login/"]
 )
 def test_only_the_exact_path_of_signing_in_takes_a_form(site: Guarded, path: str) -> None:
     form = {"files": ("x.bin", b"x" * 200_000)}
