@@ -7,7 +7,7 @@ async function beginAnew() {
   find(".tour-anew").disabled = true;
   const answer = await app.tour_anew({});
   if (answer && answer.ok === true) {
-    for (const key of Object.keys(localStorage)) if (key.includes("outbox.")) localStorage.removeItem(key);
+    for (const key of Object.keys(localStorage)) if (key.includes("outbox|")) localStorage.removeItem(key);
     window.location.assign("?tab=review");
     return;
   }
