@@ -203,7 +203,8 @@ def _first_start(store: Store, settings: Settings) -> None:
     if not settings.empty:
         _import_demo_posts(store)
     register_bundled(store)
-    store.activate_model(GEMMA_ID if gemma_is_ready() else BUNDLED_ID, by=None, note="first start")
+    with_gemma = settings.first_model == "auto" and gemma_is_ready()
+    store.activate_model(GEMMA_ID if with_gemma else BUNDLED_ID, by=None, note="first start")
 
 
 def _tell_about(store: Store) -> None:

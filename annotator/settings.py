@@ -56,6 +56,10 @@ class Settings:
     worker: bool = _setting(True, "Start the background worker (training, bulk prediction) together with the app")
     empty: bool = _setting(False, "A new project begins without the demo posts")
     criteria: Path | None = _setting(None, "Criteria file of a new project; unset: the nine default ones")  # noqa: RUF009
+    first_model: str = _setting(
+        "auto",
+        "Model that a new project begins with: auto (Gemma 3 270M where it is installed, else the small one) or bundled (the small one)",
+    )
     allow_remote_without_accounts: bool = _setting(
         False, "Listen on other addresses although nobody has to sign in: everyone who reaches it is admin"
     )
@@ -205,6 +209,8 @@ def checked(settings: Settings) -> Settings:
         or settings.backup_hours < 0
     ):
         raise SettingsInvalid("snapshot_minutes must be above 0, snapshot_keep and backup_keep 1 or more.")
+    if settings.first_model not in ("auto", "bundled"):
+        raise SettingsInvalid(f"first_model is {settings.first_model!r}; it may be auto or bundled.")
     if settings.serving_while_training not in ("auto", "keep", "cpu", "pause"):
         raise SettingsInvalid(
             f"serving_while_training is {settings.serving_while_training!r}; it may be auto, keep, cpu or pause."

@@ -12,10 +12,20 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("EVIDENCE_FIRST_MODEL", "bundled")  # apps that a test starts as a process load in a second
 
+from annotator.models import bundled
 from storage.store import Store, open_store
 from tests.builders import MOOD, SLEEP
 from tests.hub.conftest import hub, hub_environment, on_the_hub  # noqa: F401  (fixtures for every folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_model_first() -> Iterator[None]:
+    """The real Gemma takes part only in tests that ask for it: loading it for every app would take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundled, "gemma_is_bundled", lambda: False)
+        yield
 
 
 @pytest.fixture
