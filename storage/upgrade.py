@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 BACKUPS = "backups"
 SECONDS_PER_MILLION_POSTS = 60
-"""What the migrations of this release took for a million posts with predictions of nine criteria on one core."""
+"""For the line that is logged: an estimate, not a measurement."""
 
 
 def upgrade(db: Database, path: Path) -> None:

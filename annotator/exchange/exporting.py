@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from annotator.settings import software
+from annotator.teams.measuring import facts
 from storage.exports import Answers, ExportFilter
 from storage.files import sync
 from storage.formats.archive import pack
@@ -27,6 +28,7 @@ from storage.store import Store
 SCHEMA = "evidence-annotator/1"
 MANIFEST = "manifest.json"
 PROGRESS_EVERY_POSTS = 500
+MEASURED_UP_TO = 20_000  # pairs of post and criterion that several people decided; more take too long beside an export
 
 
 class ExportRefused(EvidenceError):
@@ -206,14 +208,15 @@ def _facts(store: Store, chosen: ExportFilter) -> list[str]:
         agreement = "Nobody has decided anything here: nothing can be said about agreement."
     elif pairs:
         share = f"{equal:,} of the {pairs:,} pairs of post and criterion that more than one person decided have equal verdicts"
-        agreement = f"{share} ({equal / pairs:.0%}); where the spans lie is not compared, nor is chance taken off."
+        agreement = f"{share} ({equal / pairs:.0%})."
     elif people == 1:
         agreement = "One reviewer: nothing can be said about agreement."
     else:
         agreement = (
             f"{people} reviewers, with no post and criterion decided in common: nothing can be said about agreement."
         )
-    return [agreement, f"Which answers are given: {which}."]
+    measured = facts(store) if 0 < pairs <= MEASURED_UP_TO else []
+    return [agreement, *(f"In the whole project: {line}" for line in measured), f"Which answers are given: {which}."]
 
 
 def _move(folder: Path, output: Path, kind: Format) -> None:
