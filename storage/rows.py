@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from storage.records import (
@@ -49,17 +49,22 @@ def spans_from_json(cell: str) -> tuple[Span, ...]:
     return tuple(span_from_list(item) for item in json.loads(cell))
 
 
+def annotated_to_list(span: AnnotatedSpan) -> list[Any]:
+    return [span.start, span.end, str(span.origin), span_to_list(span.predicted) if span.predicted else None]
+
+
+def annotated_from_list(cell: Sequence[Any]) -> AnnotatedSpan:
+    """Raises ValueError, TypeError for a cell of another form."""
+    start, end, origin, predicted = cell
+    return AnnotatedSpan(int(start), int(end), SpanOrigin(origin), span_from_list(predicted) if predicted else None)
+
+
 def annotated_json(spans: Iterable[AnnotatedSpan]) -> str:
-    return to_json(
-        [[s.start, s.end, str(s.origin), None if s.predicted is None else span_to_list(s.predicted)] for s in spans]
-    )
+    return to_json([annotated_to_list(s) for s in spans])
 
 
 def annotated_from_json(cell: str) -> tuple[AnnotatedSpan, ...]:
-    return tuple(
-        AnnotatedSpan(start, end, SpanOrigin(origin), None if predicted is None else span_from_list(predicted))
-        for start, end, origin, predicted in json.loads(cell)
-    )
+    return tuple(annotated_from_list(item) for item in json.loads(cell))
 
 
 def post_from_row(row: Row) -> Post:

@@ -29,12 +29,12 @@ from storage.records import (
     Prediction,
     Reviewer,
     Span,
-    SpanOrigin,
     Split,
     Verdict,
 )
-from storage.rows import span_from_list, span_to_list
+from storage.rows import annotated_from_list, annotated_to_list, span_from_list, span_to_list
 from storage.store import Store
+from storage.trouble import StorageTrouble
 
 Wire = dict[str, Any]
 UNDO_DEPTH = 500
@@ -236,7 +236,7 @@ def _answer(
 ) -> Wire:
     return {
         "verdict": str(mine.verdict) if mine and mine.verdict else None,
-        "spans": [_annotated_to_list(s) for s in spans],
+        "spans": [annotated_to_list(s) for s in spans],
         "rejected": [span_to_list(s) for s in rejected],
         "undecided": [span_to_list(s) for s in undecided],
         "note": mine.note if mine else "",
@@ -263,7 +263,10 @@ def _others_wire(others: Sequence[Annotation]) -> list[Wire]:
 
 
 def save_all(store: Store, reviewer: Reviewer, decisions: Sequence[Wire]) -> list[Wire]:
-    """Save several decisions in order; each is stored or refused by itself. One result per decision, see `save`."""
+    """Save several decisions in order; each is stored or refused by itself. One result per decision, see `save`.
+
+    Where the storage refuses, those before are stored; sent again under their keys, they are stored once.
+    """
     return [save(store, reviewer, decision) for decision in decisions]
 
 
@@ -271,13 +274,16 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
     """Append one decision as the reviewer's next revision.
 
     Returns {"ok": True, "revision", "saved_at", "others"}; or {"ok": False, "conflict": the answer that is stored} when it was
-    changed elsewhere; or {"ok": False, "error": why} when it can never be saved as it is.
+    changed elsewhere; or {"ok": False, "error": why} when it can never be saved as it is. Raises StorageTrouble (full, locked):
+    the same decision can be saved later.
     """
     try:
         annotation = read_decision(store, reviewer, decision)
         stored = store.add_annotation(annotation, expected_revision=int(decision["expected_revision"]))
     except Conflict as conflict:
         return {"ok": False, "conflict": _conflict_wire(store, reviewer, decision, conflict)}
+    except StorageTrouble:
+        raise  # nothing is wrong with the decision: whoever holds it keeps it, and sends it again
     except EvidenceError as error:
         return {"ok": False, "error": str(error)}
     except (KeyError, TypeError, ValueError) as error:
@@ -296,7 +302,7 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
 def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
     """The annotation that a decision of the page stands for. Raises InvalidRecord, NotFound, KeyError."""
     post = store.post(wire["post_id"])
-    spans = tuple(sorted(_annotated_from_list(item) for item in wire["spans"]))
+    spans = tuple(sorted(annotated_from_list(item) for item in wire["spans"]))
     for span in spans:
         if span.predicted is not None:
             span.predicted.check(post.text, where=f"post {post.id}")
@@ -336,15 +342,6 @@ def _conflict_wire(store: Store, reviewer: Reviewer, decision: Wire, conflict: C
     return {**answer_wire(stored, None), "revision": conflict.current_revision, "message": str(conflict)}
 
 
-def _annotated_to_list(span: AnnotatedSpan) -> list[Any]:
-    return [span.start, span.end, str(span.origin), span_to_list(span.predicted) if span.predicted else None]
-
-
-def _annotated_from_list(item: Sequence[Any]) -> AnnotatedSpan:
-    start, end, origin, predicted = item
-    return AnnotatedSpan(int(start), int(end), SpanOrigin(origin), span_from_list(predicted) if predicted else None)
-
-
 # --- history, restoring, undo
 
 
@@ -365,7 +362,7 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
             "criterion_version": a.criterion_version,
             "revision": a.revision,
             "verdict": str(a.verdict) if a.verdict else None,
-            "spans": [_annotated_to_list(s) for s in a.spans],
+            "spans": [annotated_to_list(s) for s in a.spans],
             "quotes": [s.span.quote(text)[:QUOTED] for s in a.spans],
             "rejected": [s.quote(text)[:QUOTED] for s in a.rejected],
             "note": a.note,

@@ -164,7 +164,12 @@ def test_an_address_with_a_character_that_no_text_has_is_refused(store: Store, p
 
 @pytest.mark.parametrize(
     ("trouble", "status"),
-    [(StorageTrouble(Trouble.FULL), 507), (StorageTrouble(Trouble.LOCKED), 503), (OSError(28, "No space left"), 507)],
+    [
+        (StorageTrouble(Trouble.FULL), 507),
+        (StorageTrouble(Trouble.LOCKED), 503),
+        (StorageTrouble(Trouble.READ_ONLY), 503),
+        (OSError(28, "No space left"), 507),
+    ],
 )
 def test_trouble_with_the_storage_is_a_503_or_507_that_says_when_to_try_again(
     store: Store, trouble: Exception, status: int
