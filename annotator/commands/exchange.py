@@ -102,8 +102,14 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="DATE", help="decided on that day or later, UTC, e.g. 2026-11-01")
     parser.add_argument("--until", metavar="DATE", help="decided on that day or earlier")
     parser.add_argument("--model-version", metavar="ID", help="decided on this model version's predictions")
-    parser.add_argument("--unreviewed", action="store_true", help="also posts without any such answer")
-    parser.add_argument("--license", default="unknown", metavar="NAME", help="licence named in the dataset card")
+    parser.add_argument("--unreviewed", action="store_true", default=None, help="also posts without any such answer")
+    parser.add_argument("--license", metavar="NAME", help="licence named in the dataset card (default: unknown)")
+    parser.add_argument("--preset", metavar="NAME", help="choices kept by --save-preset; those given here go first")
+    parser.add_argument(
+        "--save-preset",
+        metavar="NAME",
+        help="keep format, filters and licence under this name, once the export is done",
+    )
     add_data_dir(parser)
     parser.set_defaults(run=run_export)
 
@@ -179,37 +185,54 @@ def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
 
 def run_export(arguments: argparse.Namespace) -> None:
     from annotator.exchange.exporting import export_file
-    from annotator.exchange.use_cases import export_filter
+    from annotator.exchange.use_cases import export_filter, save_export_preset
 
-    to_file = bool(arguments.format and arguments.output)
-    if to_file == bool(arguments.push_to_hub):
-        raise UsageError("Give --format and --output, or --push-to-hub (whose format is fixed), and not both.")
     project = project_of(arguments)
-    chosen = export_filter(
-        {
-            "answers": arguments.answers,
-            "reviewer": arguments.reviewer,
-            "criteria": arguments.only_criteria,
-            "verdicts": arguments.verdict,
-            "splits": arguments.split,
-            "since": arguments.since,
-            "until": arguments.until,
-            "model_version": arguments.model_version,
-            "unreviewed": arguments.unreviewed,
-        }
-    )
-    if arguments.push_to_hub:
-        _push(arguments, project.store, chosen)
-        return
-    result = export_file(project.store, arguments.format, arguments.output, chosen, license_name=arguments.license)
-    report(result)
-    if not result["posts"]:
-        say("No post has an answer that fits. Review some posts, or change the filters.")
-    counts = f"{result['posts']} posts with {result['annotations']} answers and {result['spans']} spans"
-    say(f"Exported {counts} to {result['output']}.")
+    choices = _export_choices(arguments, project.store)
+    name, pushed = choices["format"], bool(arguments.push_to_hub)
+    if bool(name and arguments.output) == pushed:
+        raise UsageError("Give --format and --output, or --push-to-hub (whose format is fixed), and not both.")
+    chosen = export_filter({k: v for k, v in choices.items() if k not in ("format", "license")})
+    license_name = choices["license"] or "unknown"
+    if pushed:
+        _push(arguments, project.store, chosen, license_name)
+    else:
+        result = export_file(project.store, name, arguments.output, chosen, license_name=license_name)
+        report(result)
+        if not result["posts"]:
+            say("No post has an answer that fits. Review some posts, or change the filters.")
+        counts = f"{result['posts']} posts with {result['annotations']} answers and {result['spans']} spans"
+        say(f"Exported {counts} to {result['output']}.")
+    if arguments.save_preset is not None:
+        save_export_preset(project.store, arguments.save_preset, choices)
 
 
-def _push(arguments: argparse.Namespace, store: Store, chosen: ExportFilter) -> None:
+def _export_choices(arguments: argparse.Namespace, store: Store) -> dict[str, Any]:
+    """Format, licence and filters: those of a preset, if one is named, with what is given on top."""
+    from annotator.exchange.use_cases import export_presets
+
+    given = {
+        "format": arguments.format,
+        "license": arguments.license,
+        "answers": arguments.answers,
+        "reviewer": arguments.reviewer,
+        "criteria": arguments.only_criteria,
+        "verdicts": arguments.verdict,
+        "splits": arguments.split,
+        "since": arguments.since,
+        "until": arguments.until,
+        "model_version": arguments.model_version,
+        "unreviewed": arguments.unreviewed,
+    }
+    if not arguments.preset:
+        return given
+    saved = export_presets(store)
+    if arguments.preset not in saved:
+        raise UsageError(f"There is no preset {arguments.preset!r}. Presets: {', '.join(saved) or 'none'}.")
+    return {**given, **saved[arguments.preset], **{k: v for k, v in given.items() if v is not None}}
+
+
+def _push(arguments: argparse.Namespace, store: Store, chosen: ExportFilter, license_name: str) -> None:
     from annotator.exchange.hub_datasets import leaving, push_to_hub
 
     name, private = arguments.push_to_hub, not arguments.public
@@ -218,7 +241,7 @@ def _push(arguments: argparse.Namespace, store: Store, chosen: ExportFilter) -> 
         name,
         chosen,
         private=private,
-        license_name=arguments.license,
+        license_name=license_name,
         agreed=lambda manifest: agree(leaving(manifest, name, private=private), yes=arguments.yes),
     )
     report(done)

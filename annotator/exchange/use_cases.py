@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Choice = TypeVar("Choice", bound=StrEnum)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?")
-PRESETS = "import_presets"
+PRESETS, EXPORT_PRESETS = "import_presets", "export_presets"
 
 
 def import_file(project: Project | Store, path: Path | str, format: str = AUTO, **options: Any) -> dict[str, Any]:
@@ -153,6 +153,26 @@ def save_preset(store: Store, name: str, options: ImportOptions) -> None:
 
 def delete_preset(store: Store, name: str) -> None:
     store.set_setting(PRESETS, {k: v for k, v in presets(store).items() if k != name})
+
+
+def export_presets(store: Store) -> dict[str, dict[str, Any]]:
+    """Saved choices of an export by name: what `save_export_preset` was given."""
+    found: dict[str, dict[str, Any]] = store.setting(EXPORT_PRESETS, {})
+    return found
+
+
+def save_export_preset(store: Store, name: str, values: Mapping[str, Any]) -> None:
+    """Keep `format`, `license` and the filters of `export_filter` under a name, empty ones left away.
+
+    Raises InvalidRecord for an empty name, ExportRefused for a filter that is none, FormatError for an unknown format.
+    """
+    if not name.strip():
+        raise InvalidRecord("Give the preset a name.")
+    kept = {k: v for k, v in values.items() if v not in (None, "", [], (), False)}
+    export_filter({k: v for k, v in kept.items() if k not in ("format", "license")})
+    if "format" in kept:
+        format_named(str(kept["format"]))
+    store.set_setting(EXPORT_PRESETS, export_presets(store) | {name.strip(): kept})
 
 
 # --- as a job of the worker

@@ -183,6 +183,25 @@ def test_every_filter_of_an_export_is_a_flag(
     assert [json.loads(line)["post_id"] for line in target.read_text().splitlines()] == expected
 
 
+def test_a_preset_keeps_the_choices_of_an_export_and_what_is_given_goes_first(
+    project: Store, run: Run, tmp_path: Path
+) -> None:
+    project.ensure_reviewer("ana")
+    project.add_annotation(
+        Annotation("p1", "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, (AnnotatedSpan(0, 14),)), expected_revision=0
+    )
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    choices = ("--format", "gold", "--unreviewed", "--verdict", "evidence", "--license", "cc-by-4.0")
+    assert run("export", "--output", str(first), *choices, "--save-preset", "mine")[0] == 0
+    assert run("export", "--output", str(second), "--preset", "mine")[0] == 0
+    assert second.read_bytes() == first.read_bytes()
+    assert len(first.read_text("utf-8").splitlines()) == 2
+    _, manifest, _ = run("export", "--output", str(tmp_path / "c.csv"), "--preset", "mine", "--format", "csv")
+    assert (manifest["format"], manifest["posts"]) == ("csv", 2)
+    code, _, words = run("export", "--output", str(second), "--preset", "yours")
+    assert (code, "There is no preset 'yours'. Presets: mine." in words) == (2, True)
+
+
 def test_imports_are_listed_reported_and_undone(
     project: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
