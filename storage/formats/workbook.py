@@ -156,7 +156,12 @@ def _load(file: Any, name: str, *, values: bool) -> Any:
         TypeError,
         EOFError,
         AttributeError,
+        OSError,
     ) as error:
+        if (
+            getattr(error, "errno", None) is not None
+        ):  # the disk's; the library raises one without a number for a missing part
+            raise
         reason = " ".join(str(error).split())[:120]
         raise FormatError(f"{name} is no readable Excel workbook ({reason}).") from error
 
