@@ -1,10 +1,10 @@
 // Adjudication: a queue of disagreements, a lane for each reader, and one key for each decision.
 
 import { app } from "../span_editor/js/app.js";
-import { button, fill, make, mount, part } from "../span_editor/js/dom.js";
+import { button, fill, make, mount, part, unwrapped } from "../span_editor/js/dom.js";
 import { ask, connect, tell } from "./asking.js";
 
-const page = { cases: [], at: 0, shown: null, criteria: null, opened: 0 };
+const page = { cases: [], total: 0, at: 0, shown: null, criteria: null, opened: 0, busy: false };
 
 function drawFilter() {
   const options = [["", "Every criterion"], ...page.criteria.map((c) => [c.id, c.name])];
@@ -17,19 +17,25 @@ async function load() {
   const form = new FormData(part("filter"));
   const reply = await ask("adjudicate_queue", { criterion: form.get("criterion"), done: form.get("done") });
   if (!reply) return;
-  Object.assign(page, { cases: reply.cases, at: 0 });
+  Object.assign(page, { cases: reply.cases, total: reply.total, at: 0 });
   if (!page.criteria) {
     page.criteria = reply.criteria;
     drawFilter();
   }
-  fill(part("count"), reply.total ? `${reply.total} of them` : "Nothing to show: nobody disagrees here.");
   await open();
+}
+
+function drawCount() {
+  const done = new FormData(part("filter")).get("done");
+  const nothing = done ? "Nothing has been decided here yet." : "Nothing to decide: nobody disagrees here.";
+  fill(part("count"), page.cases.length ? `${page.at + 1} of ${page.total} ${done ? "decided" : "to decide"}` : nothing);
 }
 
 async function open() {
   const next = page.cases[page.at];
   page.shown = next ? await ask("adjudicate_case", next) : null;
   page.opened = Date.now();
+  drawCount();
   drawCase();
 }
 
@@ -43,41 +49,58 @@ function marked(text, spans) {
   });
 }
 
-function lane(title, spans, text, ...controls) {
-  return make("article", { class: "ev-lane" }, make("h4", {}, title, " ", ...controls), make("p", { class: "ev-lane-text" }, ...marked(text, spans)));
+function keyed(label, key, onclick, props) {
+  return button([label, make("kbd", {}, key)], () => alone(onclick), { "aria-keyshortcuts": key, ...props });
+}
+
+function lane(title, spans, text, control) {
+  return make("article", { class: "ev-lane" }, make("header", {}, make("h4", {}, title), control), make("p", { class: "ev-lane-text", dir: "auto" }, ...marked(text, spans)));
+}
+
+function words(value) {
+  return value.replaceAll("_", " ");
 }
 
 function drawCase() {
-  const shown = page.shown;
-  if (!shown) return fill(part("case"));
-  const lanes = shown.lanes.map((one, n) => lane(`${one.name}: ${one.verdict.replace("_", " ")}`, one.spans, shown.post.text,
-    one.verdict === "unsure" ? "" : button(`Take (${n + 1})`, () => take(n))));
-  const kinds = [["", "No kind of error"], ...shown.error_kinds.map((kind) => [kind, kind])];
-  const decided = shown.decision && shown.decision.outcome !== "reopened";
+  const { shown } = page;
+  const ways = [keyed("Later", "j", () => move(1), { disabled: page.at >= page.cases.length - 1 }), keyed("Back", "k", () => move(-1), { disabled: page.at === 0 })];
+  if (!page.cases.length) return fill(part("case"));
+  if (!shown) return fill(part("case"), make("p", {}, "This one cannot be shown to you now. Go on to another."), make("div", { class: "ev-row" }, ways));
+  const { post, criterion, decision } = shown;
+  const decided = decision && decision.outcome !== "reopened";
+  const lanes = shown.lanes.map((one, n) => lane(`${one.name}: ${words(one.verdict)}`, one.spans, post.text,
+    one.verdict !== "unsure" && n < 9 && keyed("Take", n + 1, () => take(n))));
+  if (decided) lanes.unshift(lane(`Decided by ${decision.by}: ${words(decision.outcome)}`, decision.spans, post.text));
+  const said = decided && [decision.reason, decision.error_kind].filter(Boolean).join(" · ");
   return fill(part("case"),
-    make("h3", {}, `${shown.criterion.name}, post ${shown.post.id}`),
-    make("p", { class: "ev-muted" }, shown.criterion.guideline),
-    decided ? make("p", {}, `Decided by ${shown.decision.by}: ${shown.decision.outcome.replace("_", " ")}. ${shown.decision.reason}`) : "",
-    decided ? lane("The decision", shown.decision.spans, shown.post.text) : "",
-    lanes,
+    make("h3", {}, criterion.name, make("small", {}, post.id)),
+    make("p", { class: "ev-guideline ev-muted" }, unwrapped(criterion.guideline)),
+    said && make("p", { class: "ev-said" }, said),
+    make("div", { class: "ev-lanes" }, lanes),
+    drawWhy(shown.error_kinds),
     make("div", { class: "ev-row" },
-      make("label", {}, "Reason ", make("input", { name: "reason", maxlength: 4000, autocomplete: "off" })),
-      make("label", {}, "What went wrong ", make("select", { name: "error_kind" }, kinds.map(([value, text]) => make("option", { value }, text))))),
-    make("div", { class: "ev-row" },
-      shown.union.length ? button("Take all together (m)", () => decide("evidence", shown.union)) : "",
-      button("Nothing there (n)", () => decide("no_evidence", [])),
-      button("Cannot be decided (u)", () => decide("undecidable", [])),
-      decided ? button("Open again (o)", () => decide("reopened", [])) : "",
-      button("Later (j)", () => move(1)), button("Back (k)", () => move(-1))));
+      shown.union.length > 0 && keyed("Take all together", "m", () => decide("evidence", shown.union)),
+      keyed("No evidence", "n", () => decide("no_evidence", [])),
+      keyed("Cannot be decided", "u", () => decide("undecidable", [])),
+      decided && keyed("Open again", "o", () => decide("reopened", [])),
+      make("span", { class: "ev-gap" }), ways));
+}
+
+function drawWhy(kinds) {
+  const options = [["", "None"], ...kinds.map((kind) => [kind, kind])];
+  return make("div", { class: "ev-filter ev-why" },
+    make("label", {}, "Reason (Enter: back to the keys)", make("input", { name: "reason", maxlength: 4000, autocomplete: "off" })),
+    make("label", {}, "Kind of error", make("select", { name: "error_kind" }, options.map(([value, text]) => make("option", { value }, text)))));
 }
 
 function take(number) {
   const one = page.shown.lanes[number];
-  if (one && one.verdict !== "unsure") decide(one.verdict, one.spans);
+  if (one && one.verdict !== "unsure") return decide(one.verdict, one.spans);
 }
 
+// What was typed stays when the save is refused; the keys are heard again once it is through.
 async function decide(outcome, spans) {
-  const shown = page.shown;
+  const { shown } = page;
   const box = part("case");
   const reply = await ask("adjudicate_decide", {
     post_id: shown.post.id, criterion_id: shown.criterion.id, outcome, spans, expected_revision: shown.revision,
@@ -87,25 +110,50 @@ async function decide(outcome, spans) {
   if (!reply) return;
   tell("Saved.");
   page.cases.splice(page.at, 1);
+  page.total -= 1;
   page.at = Math.min(page.at, Math.max(0, page.cases.length - 1));
   if (page.cases.length) await open();
   else await load();
+  part("root").focus({ preventScroll: true });
 }
 
-function move(by) {
-  page.at = Math.min(Math.max(page.at + by, 0), Math.max(0, page.cases.length - 1));
-  return open();
+async function move(by) {
+  const to = page.at + by;
+  if (to < 0 || to >= page.cases.length) return;
+  page.at = to;
+  await open();
+  part("root").focus({ preventScroll: true });
 }
 
 const KEYS = { m: () => page.shown.union.length && decide("evidence", page.shown.union), n: () => decide("no_evidence", []), u: () => decide("undecidable", []),
-  o: () => page.shown.decision && decide("reopened", []), j: () => move(1), k: () => move(-1) };
+  o: () => page.shown.decision && page.shown.decision.outcome !== "reopened" && decide("reopened", []), j: () => move(1), k: () => move(-1) };
+
+function action(key) {
+  if (key === "j" || key === "k") return KEYS[key];
+  if (!page.shown) return null;
+  return /^[1-9]$/.test(key) ? () => take(Number(key) - 1) : KEYS[key];
+}
+
+// One at a time: a second click or a key that is held down must not decide about the next case, which nobody has read.
+async function alone(run) {
+  if (page.busy) return;
+  page.busy = true;
+  try {
+    await run();
+  } finally {
+    page.busy = false;
+  }
+}
 
 function press(event) {
-  if (!page.shown || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
-  if (/^[1-9]$/.test(event.key)) take(Number(event.key) - 1);
-  else if (KEYS[event.key]) KEYS[event.key]();
-  else return;
+  if (event.target.closest("input, select")) {
+    if (event.key === "Escape" || (event.key === "Enter" && event.target.matches("input"))) part("root").focus({ preventScroll: true });
+    return;
+  }
+  const run = !event.ctrlKey && !event.metaKey && !event.altKey && action(event.key);
+  if (!run) return;
   event.preventDefault();
+  if (!event.repeat) alone(run);
 }
 
 export function start(host) {
@@ -114,5 +162,6 @@ export function start(host) {
   part("filter").addEventListener("change", load);
   part("filter").addEventListener("submit", (event) => event.preventDefault());
   part("root").addEventListener("keydown", press);
+  part("root").addEventListener("focus", () => page.cases.length || load()); // the page was opened again: others have gone on
   load().then(() => part("root").focus({ preventScroll: true }));
 }

@@ -36,6 +36,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title><!--title--> · Evidence annotator</title>
+<link rel="icon" href="data:,">
 <style>
 :root { color-scheme: light dark; --ink: #1f2933; --soft: #52606d; --line: #cbd2d9; --page: #f5f7f9; --card: #fff; --accent: #1f6f78; }
 @media (prefers-color-scheme: dark) {

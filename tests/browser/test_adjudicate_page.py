@@ -1,0 +1,158 @@
+"""The Adjudicate page in a real browser: a disagreement is decided by keys, taken up again, and the queue runs empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.project import STARTED, default_criteria
+from storage.records import AnnotatedSpan, Annotation, Post, Role, Split, Verdict
+from storage.store import Store, open_store
+from storage.team_records import Outcome
+from tests.browser.conftest import PATIENCE_MS, Pages, running_app
+from tests.browser.test_pages_access import serious
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TEXT = "I lie awake until four. 🌙\nThe rest of the week was fine."
+SLEEP, MOOD = "SLEEP_ISSUES", "DEPRESSED_MOOD"
+AWAKE = (0, TEXT.index("🌙") + 1)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, str, Path]]:
+    folder = tmp_path_factory.mktemp("adjudicate-page")
+    store = open_store(folder)
+    store.save_criteria(default_criteria())
+    store.set_setting(STARTED, True)
+    for name in ("ben", "cem"):
+        store.add_reviewer(name, Role.REVIEWER)
+    with running_app(folder) as url:
+        yield store, url, folder
+    store.close()
+
+
+@pytest.fixture
+def open_page(running: tuple[Store, str, Path], chromium: Any) -> Iterator[Any]:
+    """Opens the page, and holds that no script of it fails."""
+    pages = Pages(chromium, running[1])
+
+    def opened(**options: Any) -> Any:
+        page = pages.open("/?tab=adjudicate", **options)
+        page.wait_for_selector("#adjudicate [data-part=count]:not(:empty)")
+        return page
+
+    yield opened
+    pages.close()
+    assert pages.problems == []
+
+
+def disagree(store: Store, post_id: str, criterion_id: str = SLEEP) -> None:
+    """A new post, in which Ben marks the first line, Cem finds nothing."""
+    store.add_posts([Post(id=post_id, text=TEXT, split=Split.TRAIN)])
+    ben = Annotation(post_id, criterion_id, "ben", Verdict.EVIDENCE, (AnnotatedSpan(*AWAKE),))
+    store.add_annotation(ben, expected_revision=0)
+    store.add_annotation(Annotation(post_id, criterion_id, "cem", Verdict.NO_EVIDENCE), expected_revision=0)
+
+
+def decision(store: Store, post_id: str, criterion_id: str = SLEEP) -> Any:
+    return store.adjudications(post_id, criterion_id=criterion_id)[-1]
+
+
+def wait_for(page: Any, count: str) -> None:
+    page.wait_for_function(
+        "said => document.querySelector('#adjudicate [data-part=count]').innerText === said", arg=count
+    )
+
+
+def press(page: Any, key: str, count: str) -> None:
+    """Presses a key, and waits until the page says `count`."""
+    page.keyboard.press(key)
+    wait_for(page, count)
+
+
+def test_a_key_decides_and_the_next_one_is_shown_until_none_is_left(
+    running: tuple[Store, str, Path], open_page: Any
+) -> None:
+    store = running[0]
+    for post_id in ("a", "b", "c", "d"):
+        disagree(store, post_id)
+    page = open_page()
+    page.select_option("#adjudicate [name=criterion]", SLEEP)
+    wait_for(page, "1 of 4 to decide")
+    page.focus("#adjudicate .ev")
+    assert page.locator("#adjudicate .ev-lane").count() == 2
+    assert page.inner_text("#adjudicate .ev-lane mark") == TEXT[: AWAKE[1]]
+    press(page, "j", "2 of 4 to decide")
+    press(page, "k", "1 of 4 to decide")
+    press(page, "1", "1 of 3 to decide")
+    taken = decision(store, "a")
+    assert (taken.outcome, [(s.start, s.end) for s in taken.spans]) == (Outcome.EVIDENCE, [AWAKE])
+
+    page.fill("#adjudicate [name=reason]", "nights of one week")
+    page.select_option("#adjudicate [name=error_kind]", "span too wide")
+    page.focus("#adjudicate [name=reason]")
+    page.keyboard.press("Enter")
+    press(page, "n", "1 of 2 to decide")
+    refused = decision(store, "b")
+    assert (refused.outcome, refused.reason, refused.error_kind) == (
+        Outcome.NO_EVIDENCE,
+        "nights of one week",
+        "span too wide",
+    )
+    press(page, "u", "1 of 1 to decide")
+    press(page, "m", "Nothing to decide: nobody disagrees here.")
+    assert decision(store, "c").outcome is Outcome.UNDECIDABLE
+    assert decision(store, "d").outcome is Outcome.EVIDENCE
+    assert page.locator("#adjudicate .ev-lane").count() == 0
+
+
+def test_a_decision_is_shown_with_its_reason_and_can_be_opened_again(
+    running: tuple[Store, str, Path], open_page: Any
+) -> None:
+    store = running[0]
+    disagree(store, "e", MOOD)
+    page = open_page()
+    page.select_option("#adjudicate [name=criterion]", MOOD)
+    wait_for(page, "1 of 1 to decide")
+    page.fill("#adjudicate [name=reason]", "said of a single night")
+    page.click("#adjudicate button:has-text('No evidence')")
+    wait_for(page, "Nothing to decide: nobody disagrees here.")
+    page.select_option("#adjudicate [name=done]", "1")
+    wait_for(page, "1 of 1 decided")
+    assert page.inner_text("#adjudicate .ev-said") == "said of a single night"
+    page.focus("#adjudicate .ev")
+    press(page, "o", "Nothing has been decided here yet.")
+    assert decision(store, "e", MOOD).outcome is Outcome.REOPENED
+    page.select_option("#adjudicate [name=done]", "")
+    wait_for(page, "1 of 1 to decide")
+
+
+def test_a_key_that_is_held_down_decides_once(running: tuple[Store, str, Path], open_page: Any) -> None:
+    store = running[0]
+    for post_id in ("f", "g"):
+        disagree(store, post_id, "FATIGUE")
+    page = open_page()
+    page.select_option("#adjudicate [name=criterion]", "FATIGUE")
+    wait_for(page, "1 of 2 to decide")
+    page.focus("#adjudicate .ev")
+    for _ in range(6):
+        page.keyboard.down("n")  # from the second on the browser says that the key repeats
+    page.keyboard.up("n")
+    wait_for(page, "1 of 1 to decide")
+    assert store.adjudications("g", criterion_id="FATIGUE") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_has_no_serious_finding(
+    width: int, scheme: str, running: tuple[Store, str, Path], open_page: Any
+) -> None:
+    disagree(running[0], f"post-{width}-{scheme}", "ANHEDONIA")
+    page = open_page(width=width, color_scheme=scheme)
+    page.wait_for_selector("#adjudicate .ev-lane", timeout=PATIENCE_MS)
+    assert serious(page, "#page-adjudicate") == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
