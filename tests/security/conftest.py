@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.conftest import chromium
 from tests.security.people import Guarded, guarded
+
+__all__ = ["chromium"]
 
 
 @pytest.fixture(scope="package")
