@@ -129,10 +129,11 @@ class RetrainPage:
                 self.auto_hours = gr.Number(schedule.hours, label="At most once in … hours", minimum=0.1)
                 self.auto_preset = gr.Radio([(p.name, p.id) for p in PRESETS], value=schedule.preset, label="Preset")
                 self.keep = gr.Number(
-                    self.store.setting(training_registry.KEEP_SETTING),
+                    self.store.setting(training_registry.KEEP_SETTING) or 0,
                     label="Keep the newest … versions",
-                    info="Older ones are deleted after a training, never the active, the previous or the best one. Empty: keep all",
+                    info="Older ones are deleted after a training, never the active, the previous or the best one. 0: keep all",
                     precision=0,
+                    minimum=0,
                 )
             self.save_auto = gr.Button("Save these settings", size="sm", elem_id="retrain-save-automatic")
 

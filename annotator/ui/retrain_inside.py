@@ -12,6 +12,7 @@ from annotator.ui.context import QUEUED, Context, friendly
 from storage.records import Role
 
 EXAMPLE = "I do not sleep, and when I do sleep I do not feel rested."
+LAST = -1  # the last layer that sees the whole text
 LONGEST = 2000  # characters; the first forty tokens are drawn
 
 
@@ -20,8 +21,8 @@ def build(context: Context) -> None:
         with gr.Row():
             text = gr.Textbox(EXAMPLE, label="Text", max_length=LONGEST, scale=4, min_width=240)
             layer = gr.Number(
-                None, label="Layer", info="0 is the lowest; empty: the last that sees all", precision=0, minimum=0
-            )
+                LAST, label="Layer", info="0 is the lowest; -1: the last that sees all", precision=0, minimum=LAST
+            )  # the browser shows an empty number as 0
             head = gr.Number(0, label="Attention head", precision=0, minimum=0)
         button = gr.Button("Draw", size="sm", elem_id="retrain-inside-draw")
         view = gr.HTML(
@@ -35,7 +36,9 @@ def build(context: Context) -> None:
 
     def draw(words: str, number: float | None, of_head: float | None, request: gr.Request) -> dict[str, Any]:
         context.require(request, Role.ADJUDICATOR)
-        return inside(context, words[:LONGEST], None if number is None else int(number), int(of_head or 0))
+        return inside(
+            context, words[:LONGEST], None if number is None or number == LAST else int(number), int(of_head or 0)
+        )
 
     button.click(friendly(draw), [text, layer, head], view, **QUEUED)
 

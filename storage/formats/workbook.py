@@ -225,7 +225,7 @@ def chosen_sheets(book: Workbook, source: Source) -> list[Sheet]:
                 if sheet.header_row
                 else "is empty"
             )
-            source.ledger.count(SHEET, sheet.name, Outcome.LEFT, f"{why}; with --sheet it is read")
+            source.ledger.count(SHEET, sheet.name, Outcome.LEFT, f"{why}; it is read where it is chosen (--sheet)")
         elif len(book.sheets) > 1:
             source.ledger.count(SHEET, sheet.name, Outcome.TAKEN)
     if chosen:

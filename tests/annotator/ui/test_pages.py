@@ -144,7 +144,7 @@ def test_overview_shows_the_model_beside_the_baselines(context: Context) -> None
     context.store.update_model("bundled", metrics=metrics)
     model = overview(context, context.store.reviewer("local"))["model"]
     assert [(row["name"], row["macro_f1"]) for row in model["rows"]] == [
-        ("This model (demo)", 0.8),
+        ("This model (bundled)", 0.8),
         ("Keyword list", 0.4),
     ]
     assert (model["set"], model["posts"], len(model["bins"])) == ("test", 9, 1)
