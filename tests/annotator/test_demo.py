@@ -14,6 +14,7 @@ from annotator.server import App
 from benchmarks.space_load import visit_all
 from tests.annotator.running import running_app
 from tests.annotator.visiting import Visit
+from tests.threads import in_a_thread
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 LOAD_SECONDS = 300
@@ -84,7 +85,7 @@ def test_a_page_that_opens_shows_an_example_that_is_highlighted_already(demo: Ap
 
 
 def test_many_visitors_at_once_each_get_their_own_text_back(demo: App) -> None:
-    load = asyncio.run(visit_all(demo.url, visitors=15, requests=2))
+    load = in_a_thread(lambda: asyncio.run(visit_all(demo.url, visitors=15, requests=2)))
     assert load.errors == []
     assert (len(load.texts), load.mixed_up) == (30, 0)
     with demo.project.store.read() as db:

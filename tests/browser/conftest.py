@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from annotator.learning.instant import switch
 from annotator.project import STARTED, default_criteria
 from annotator.settings import Settings
 from storage.records import ModelVersion, Post, Prediction, Span, Split
@@ -102,6 +103,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     store.add_model(ModelVersion(id=MODEL, path="kept-in-the-tests"))
     store.activate_model(MODEL, by=None)
     store.set_setting(STARTED, True)
+    switch(store, on=False)  # it would add passages of its own from what earlier tests decided
     with running_app(folder) as url:
         yield Site(url, store, Settings().local_reviewer, folder)
     store.close()

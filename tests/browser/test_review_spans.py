@@ -43,6 +43,7 @@ def test_a_selection_is_stored_with_exact_code_points(name: str, site: Site, ope
     saved = answer(site, page, post, "DEPRESSED_MOOD")
     assert [(s.start, s.end, s.origin) for s in saved.spans] == [(start, start + len(quote), SpanOrigin.ADDED)]
     press(open_post(post), "1")  # from the server again
+    page.wait_for_selector(".ev-seg.ev-added")
     assert "".join(page.locator(".ev-seg.ev-added").all_text_contents()) == quote
     assert page.title() == "Evidence annotator"
 

@@ -57,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-OURS = ["README.md", "app.py", "encoder/network/hub.py", "encoder/model.safetensors", "requirements.txt"]
+OURS = ["README.md", "app.py", "encoder/model.safetensors", "encoder/network/hub.py", "requirements.txt"]
 
 
 def deployed(checkout: Path, **options: object) -> dict[str, object]:

@@ -150,13 +150,13 @@ def test_nobody_logged_in_is_said_before_anything_is_shown(
 
 def test_a_dataset_of_the_hub_is_looked_at_like_an_uploaded_file(on_the_hub: StandIn, pages: Context) -> None:
     from annotator.exchange.hub_datasets import fetched_archive
+    from annotator.exchange.looking import look_at
     from annotator.exchange.options import ImportOptions
-    from annotator.exchange.use_cases import look_at
 
     on_the_hub.add("dataset", "lab/posts", {"train.csv": "id,text\n1,I cannot sleep.\n", "README.md": "# Posts"})
     packed = fetched_archive("lab/posts", pages.settings.uploads_dir)
-    plan = look_at(packed, ImportOptions(), folder=pages.settings.uploads_dir)
-    assert (plan.format, len(plan.preview)) == ("csv", 1)
+    plan = look_at(pages.store, packed, ImportOptions(), folder=pages.settings.uploads_dir)
+    assert (plan.format, len(plan.posts)) == ("csv", 1)
     with gr.Blocks():
         build_fetch(pages, gr.File())
 

@@ -37,7 +37,7 @@ import json
 import torch
 torch.set_num_threads(1)
 import spaces
-from annotator.hub import zero_gpu
+from annotator.models import zero_gpu
 from annotator.models.serving import ModelService
 from encoder.predict import Predictor
 from tests.builders import a_post

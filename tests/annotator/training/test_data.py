@@ -19,6 +19,7 @@ from annotator.training.plan import LeftOut, plan_training
 from encoder.examples import Example, Label
 from storage.records import Criterion, EvidenceError, ModelVersion, Role, Split, Verdict
 from storage.store import Store
+from storage.team_records import Adjudication, Outcome
 from tests.builders import MOOD, SLEEP, a_post, a_span, an_annotation
 
 
@@ -132,7 +133,9 @@ def test_the_plan_says_what_is_left_out_and_why(reviewed: Store) -> None:
         LeftOut("the verdict is unsure", 1),
     )
     assert plan.posts[Split.TRAIN] == 1
-    reviewed.update_reviewer("ana", role=Role.ADJUDICATOR)
+    reviewed.ensure_reviewer("cid", Role.ADJUDICATOR)
+    decided = Adjudication("t1", SLEEP.id, "cid", Outcome.NO_EVIDENCE, reason="it says that the dog is well")
+    reviewed.add_adjudication(decided, expected_revision=0)
     assert plan_training(reviewed).posts[Split.TRAIN] == 2
 
 

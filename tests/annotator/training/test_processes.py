@@ -50,7 +50,7 @@ def test_a_folder_carries_everything_that_a_training_needs(folder: Path, project
     training = read_folder(folder)
     assert training.config == QUICK
     assert (training.base_id, training.source) == ("base", str(folder / "base"))
-    assert [len(training.snapshot.train), len(training.snapshot.dev)] == [8, 5]
+    assert [len(training.data.train), len(training.data.dev)] == [8, 5]
     (settings.models_dir / "base").rename(settings.models_dir / "gone")  # as on another machine
     assert train_folder(training, SilentMonitor(), device="cpu") == folder / "candidate"
     assert (folder / "candidate" / "training.json").exists()
