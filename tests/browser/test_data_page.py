@@ -95,7 +95,7 @@ def test_a_preset_keeps_the_columns_for_the_next_file(project: tuple[Store, Any]
     page.set_input_files("#import-file input[type=file]", str(table))
     seen(page, "I cannot sleep and the nights are long.")
     assert page.get_by_label("Source", exact=True).input_value() == "where_from"
-    widths = "() => document.querySelector('.header-table').getBoundingClientRect().width"
+    widths = "() => document.querySelector('#import-preview').getBoundingClientRect().width"
     assert page.evaluate(widths) > 500
     page.click("#preset-delete")
     seen(page, "weekly was deleted.")
