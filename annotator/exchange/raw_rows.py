@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, overload
 
-from storage.formats.rows import ImportRow, Label
+from storage.formats.rows import ImportRow, Label, Passage
 from storage.records import InvalidRecord, Split
 
 MAX_ID_CHARACTERS = 200
@@ -68,6 +68,7 @@ def storable_row(row: ImportRow) -> ImportRow:
         source=storable(row.source),
         posted_at=storable(row.posted_at),
         split=storable(row.split),
+        part=storable(row.part),
         meta=_storable_value(row.meta),
         labels=tuple(map(_storable_label, row.labels)),
         gold=tuple(map(_storable_label, row.gold)),
@@ -75,7 +76,9 @@ def storable_row(row: ImportRow) -> ImportRow:
 
 
 def _storable_label(label: Label) -> Label:
+    quotes = [p.quote for p in (*label.passages, *label.rejected, *label.undecided)]
     texts = (
+        *quotes,
         label.criterion,
         label.annotator,
         label.note,
@@ -95,7 +98,14 @@ def _storable_label(label: Label) -> Label:
         created_at=storable(label.created_at),
         role=storable(label.role),
         left_out=storable(label.left_out),
+        passages=tuple(map(_storable_passage, label.passages)),
+        rejected=tuple(map(_storable_passage, label.rejected)),
+        undecided=tuple(map(_storable_passage, label.undecided)),
     )
+
+
+def _storable_passage(passage: Passage) -> Passage:
+    return replace(passage, quote=storable(passage.quote))
 
 
 def _storable_value(value: Any) -> Any:

@@ -151,7 +151,10 @@ class Importer:
             row = replace(row, labels=row.gold)
         if any(is_import_name(label.model_version) for label in row.labels):
             row = replace(row, labels=tuple(self._with_free_model(row, label) for label in row.labels))
-        if row.post_id is not None and (cleaned := clean_id(row.post_id)) != row.post_id:
+        cleaned = None if row.post_id is None else clean_id(row.post_id)
+        if storable(cleaned) != cleaned:
+            raise InvalidRecord("the id holds half of a UTF-16 pair and cannot be stored as Unicode text")
+        if cleaned is not None and cleaned != row.post_id:
             self._issue(
                 row, "renamed", f"the id is kept as {cleaned}: an id is one line of at most 200 characters", cleaned
             )

@@ -197,7 +197,7 @@ class _Standoff:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._spans: dict[str, tuple[str, list[Passage]]] = {}
+        self._spans: list[tuple[str, str, list[Passage]]] = []  # a list: an id may stand in the file twice
         self._back: dict[str, str] = {}
         self._bad: list[Label] = []
         self.kept: list[str] = []
@@ -228,7 +228,7 @@ class _Standoff:
             self._count("text-bound annotation", Outcome.LEFT, "cannot be read")
             return
         name, label, fragments, words = found.groups()
-        self._spans[name] = (label, self._passages(fragments, words))
+        self._spans.append((name, label, self._passages(fragments, words)))
         self._count("text-bound annotation", Outcome.TAKEN, "labels")
 
     def _passages(self, fragments: str, words: str) -> list[Passage]:
@@ -250,7 +250,7 @@ class _Standoff:
         given = Given()
         found = [
             given.a_label(label, Verdict.EVIDENCE, *passages, left_out=self._back.get(name, ""))
-            for name, (label, passages) in self._spans.items()
+            for name, label, passages in self._spans
         ]
         return [*found, *self._bad]
 

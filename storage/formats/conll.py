@@ -223,10 +223,16 @@ def _cells(line: str, tabs: bool) -> list[str]:
 
 
 def _comment(line: str, comments: dict[str, str]) -> None:
-    key, separator, value = line.lstrip("# ").partition("=")
-    comments[key.strip() if separator else f"comment {len(comments) + 1}"] = (
-        value.strip() if separator else line.lstrip("# ").strip()
-    )
+    """Note the comment under its key; a key that stands in the block again gets a number."""
+    words = line.lstrip("# ")
+    key, separator, value = words.partition("=")
+    name = key.strip() if separator else "comment"
+    number = len(comments) + 1
+    kept = name if separator and name not in comments else f"{name} {number}"
+    while kept in comments:
+        number += 1
+        kept = f"{name} {number}"
+    comments[kept] = value.strip() if separator else words.strip()
 
 
 def _no_tokens(number: int) -> ImportRow:

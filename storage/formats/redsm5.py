@@ -14,7 +14,7 @@ from pathlib import Path
 
 from storage.formats import delimited
 from storage.formats.answers import quoted
-from storage.formats.columns import Record
+from storage.formats.columns import Record, listed
 from storage.formats.delimited import guard, unguard
 from storage.formats.encodings import UTF_8, detect_encoding
 from storage.formats.fields import Fields
@@ -142,7 +142,7 @@ def _records(source: Source, name: str, needed: Iterable[str], own: bool) -> Ite
     header, _ = delimited.preview(inner)
     missing = [c for c in needed if c not in header]
     if missing:
-        raise FormatError(f"{name} has no column {missing[0]!r}. It has: {', '.join(header)}.")
+        raise FormatError(f"{name} has no column {missing[0]!r}. It has: {listed(header)}.")
     for number, record in delimited.iter_records(inner):
         if own and not isinstance(record, RowError):
             yield number, {k: unguard(v) for k, v in record.items()}

@@ -95,6 +95,7 @@ def test_bad_rows_are_refused_alone_each_with_its_reason(store: Store, tmp_path:
         {"id": "good", "text": "Fine & well."},
         "[1, 2]",
         {"id": "list", "text": "Fine!", "annotations": 3},
+        {"id": "\ud83d", "text": "An id of half a character."},
     ]
     report = import_file(store, jsonl(tmp_path / "x.jsonl", *rows))
     assert post_ids(store) == ["good", "list"]
@@ -105,6 +106,7 @@ def test_bad_rows_are_refused_alone_each_with_its_reason(store: Store, tmp_path:
         (4, "the text is an object, not words; say which column is the text (--column text=NAME)"),
         (5, "'holdout' is no split; use train, dev or test"),
         (7, "is a list, not an object with named fields, nor a pair [text, {entities}]"),
+        (9, "the id holds half of a UTF-16 pair and cannot be stored as Unicode text"),
     ]
     issues = [(i.row, i.reason) for i in store.import_issues(report["import_id"]) if i.kind == "label"]
     assert issues == [(8, "(no label): is a number, no list of labels")]
