@@ -318,5 +318,5 @@ def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Seque
 
 
 def listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(columns[:20])
+    shown = ", ".join(" ".join(str(c).split()) for c in columns[:20])
     return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")

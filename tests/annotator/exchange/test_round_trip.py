@@ -207,6 +207,7 @@ def reviewed(tmp_path: Path) -> Store:
         store.ensure_reviewer(name)
     one = a_post("I cannot sleep 😀. I lie awake.\r\nThe dog is well.", id="one")
     two = a_post("=SUM(1) “quoted”, and\u2028more", id="two")
+    two = replace(two, author="=ann", source="a forum", posted_at="2025-12-31", meta={"n": 1, "tags": ["a", None]})
     store.add_posts([one, two, a_post("Nobody read this.", id="three")])
     awake, sleepless = a_span(one, "I lie awake.", score=0.75), a_span(one, "I cannot sleep", score=0.5)
     store.add_predictions(
@@ -224,7 +225,9 @@ def reviewed(tmp_path: Path) -> Store:
         seconds=2.5,
     )
     store.add_annotation(decided, expected_revision=0)
-    rejected = Annotation("one", MOOD.id, "ana", Verdict.NO_EVIDENCE, rejected=(Span(0, 3, 0.5),), model_version="v7")
+    rejected = Annotation(
+        "one", MOOD.id, "ana", Verdict.NO_EVIDENCE, rejected=(Span(0, 3, 0.5),), model_version="v7", bulk=True
+    )
     store.add_annotation(rejected, expected_revision=0)
     store.add_annotation(an_annotation(two, "=SUM(1)"), expected_revision=0)
     store.add_annotation(an_annotation(two, "“quoted”"), expected_revision=1)
@@ -316,3 +319,30 @@ def test_a_shifted_offset_is_never_written(name: str, reviewed: Store, tmp_path:
         export_file(Shifted(reviewed.path), name, path)
     assert not path.exists()
     assert [p.name for p in tmp_path.iterdir()] == ["reviewed"]
+
+
+@pytest.mark.parametrize(
+    "name", ["jsonl", "gold", "csv", "tsv", "xlsx", "parquet", "squad", "doccano", "prodigy", "conll"]
+)
+def test_an_export_of_what_was_imported_from_an_export_is_the_same_file(
+    name: str, reviewed: Store, tmp_path: Path
+) -> None:
+    first, second = tmp_path / f"first{FORMATS[name].suffix}", tmp_path / f"second{FORMATS[name].suffix}"
+    chosen = ExportFilter(reviewer="ana") if name != "jsonl" else ExportFilter(unreviewed=True)
+    export_file(reviewed, name, first, chosen)
+    again = a_store(tmp_path / "again")
+    import_file(again, first, format=name, annotator="ana")
+    export_file(again, name, second, chosen)
+    assert read_lines(second) == read_lines(first)
+
+
+def read_lines(path: Path) -> object:
+    from openpyxl import load_workbook
+
+    if path.suffix == ".xlsx":
+        return [[c.value for c in row] for row in load_workbook(path).active.iter_rows()]  # type: ignore[union-attr]
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.read_table(path).to_pylist()
+    return path.read_text("utf-8").splitlines()
