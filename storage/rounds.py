@@ -105,6 +105,12 @@ class RoundStore(Connections):
                 return round_from_row(row)
         raise NotFound(f"There is no round {round_id}.")
 
+    def sealing_rounds(self) -> tuple[int, ...]:
+        """The blind rounds that are not closed."""
+        with self.read() as db:
+            rows = db.execute("SELECT id FROM round WHERE blind AND closed_at IS NULL ORDER BY id")
+            return tuple(row[0] for row in rows)
+
     def rounds(self) -> list[Round]:
         """Every round, oldest first."""
         with self.read() as db:

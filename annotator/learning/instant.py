@@ -2,8 +2,9 @@
 
 It works in a thread of its own, after a save and never in it. What it changes is what is shown: the stored predictions of the
 model stay as they are, and a decision made over its suggestions names both, as `v3 + 41 decisions`. It learns from gold on
-training posts only, of all reviewers, and speaks for a criterion while that says more about answers that it had not seen than
-the model alone does. A new model version absorbs it: it then begins anew from what was decided since.
+training posts only, of all reviewers, but from no post of a blind round before that is closed, and speaks for a criterion while
+that says more about answers that it had not seen than the model alone does. A new model version absorbs it: it then begins anew
+from what was decided since.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ class InstantService:
         """Learn from the next answer that has not been learned from. Returns whether there was one."""
         version = self._models.version
         criteria = self._store.criteria()
-        basis = (version, is_on(self._store), tuple((c.id, c.text) for c in criteria))
+        wordings = tuple((c.id, c.text) for c in criteria)
+        basis = (version, is_on(self._store), wordings, self._store.sealing_rounds())
         if basis != self._basis:
             self._begin(basis, criteria)
         if version is None or not is_on(self._store) or self._pupil is None:
@@ -161,8 +163,8 @@ class InstantService:
         if criterion_id not in self._known:
             return
         post = self._store.post(post_id)
-        if post.split is not Split.TRAIN:
-            return  # held-out answers judge models; nothing learns from them
+        if post.split is not Split.TRAIN or self._store.is_sealed(post_id):
+            return  # held-out answers judge models; those of a blind round would reach its readers as suggestions
         prediction = self._models.predictions(post).get(criterion_id)
         gold = next((g for g in self._store.gold(post_ids=[post_id]) if g.criterion_id == criterion_id), None)
         given = given_by(prediction, self._cache.of(post).sentences)

@@ -13,7 +13,9 @@ from annotator.learning.instant import InstantService, given_by, is_on, switch
 from encoder.examples import Example
 from storage.queue_plan import QueueFilter, QueueOrder
 from storage.records import ModelVersion, Post, Prediction, Span, Split, Verdict
+from storage.rounds import RoundPost
 from storage.store import Store, open_store
+from storage.team_records import Round, RoundKind, Suggestions
 from tests.builders import a_post, an_annotation
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
 
@@ -183,3 +185,20 @@ def test_what_a_prediction_says_of_its_sentences() -> None:
     assert np.round(1 / (1 + np.exp(-silent)), 3).tolist() == [0.1, 0.1, 0.1]
     assert given_by(Prediction(post.id, "X", "m1", (), 0.5, known=False), sentences) is None
     assert given_by(None, sentences) is None
+
+
+def test_what_a_blind_round_holds_is_learned_only_once_it_is_closed(
+    store: Store, service: InstantService, examples: list[Example]
+) -> None:
+    store.ensure_reviewer("ben")
+    read_by_both = [RoundPost(e.post.id, 2) for e in examples[:16]]
+    given = Round(0, "first", RoundKind.MAIN, True, Suggestions.SHOWN, ("ana", "ben"), {2: 1.0}, seed=1)
+    opened = store.add_round(given, read_by_both, [])
+    later = examples[25].post
+    answer(store, examples[:16])
+    follow(service)
+    assert shown(service, later) == {"NIGHTS": [], "FOOD": []}
+
+    store.change_round(opened.id, expected_revision=opened.revision, closed=True, by=None)
+    follow(service)
+    assert all(shown(service, later).values())
