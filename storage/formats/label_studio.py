@@ -209,7 +209,7 @@ class _Regions:
     """The results of a task's annotations: labelled regions become labels, everything else is kept in meta and said."""
 
     def __init__(self, meta: dict[str, Any]) -> None:
-        self._meta = meta
+        self._meta, self._from_data = meta, frozenset(meta)
         self.labels: list[Label] = []
 
     def read(self, results: Sequence[Fields], given: Given, *, left_out: str = "", score: Any = None) -> None:
@@ -248,14 +248,19 @@ class _Regions:
         """A choice, a rating or a text: no region, so no answer; kept in meta."""
         field = str(result.peek("from_name") or result.peek("type") or "result")
         choices = names_of(value.peek("choices"))
-        self._meta.setdefault(field, []).append(value.rest(f"{field}: no labelled region"))
+        self._note(field, value.rest(f"{field}: no labelled region"))
         return tuple(
             given.a_label(c, None, left_out=f"a choice of {field!r}, without a passage; kept in meta") for c in choices
         )
 
     def _keep(self, result: Fields, given: Given) -> None:
         kind = str(result.peek("type") or "result")
-        self._meta.setdefault(f"{kind}s", []).append(result.rest(f"a {kind} is not read"))
+        self._note(f"{kind}s", result.rest(f"a {kind} is not read"))
+
+    def _note(self, name: str, content: Any) -> None:
+        """Keep what was annotated in meta, beside a field of the task's own data that has the same name."""
+        key = f"{name} (annotated)" if name in self._from_data else name
+        self._meta.setdefault(key, []).append(content)
 
 
 def _region(result: Fields, value: Fields, key: str, given: Given) -> Iterator[Label]:

@@ -74,6 +74,12 @@ def test_choices_relations_and_ratings_are_kept_and_said(tmp_path: Path) -> None
     assert left_out(row) == {"low": "a choice of 'mood', without a passage; kept in meta"}
 
 
+def test_a_choice_named_like_a_field_of_the_data_stands_beside_it(tmp_path: Path) -> None:
+    choice = {"id": "c", "from_name": "mood", "to_name": "text", "type": "choices", "value": {"choices": ["low"]}}
+    row = one(write_json(tmp_path / "in.json", task({"text": SLEEP, "mood": "as asked"}, choice)))
+    assert row.meta == {"mood": "as asked", "mood (annotated)": [{"choices": ["low"]}]}
+
+
 def test_a_region_marked_as_negated_is_not_taken_as_evidence(tmp_path: Path) -> None:
     mark = {"id": "SLEEP_ISSUES", "from_name": "how", "to_name": "text", "type": "choices"}
     mark["value"] = {"start": 0, "end": 23, "choices": ["Negated"]}  # type: ignore[assignment]
