@@ -18,7 +18,7 @@ from annotator.project import open_project
 from annotator.settings import Settings
 from storage.backup import back_up
 from storage.records import Role
-from tests.faults.disks import fill, may_mount, small_disk
+from tests.disks import fill, may_mount, small_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from storage.store import open_store
 from storage.trouble import StorageTrouble, Trouble
 from tests.annotator.running import running_app
 from tests.builders import a_post
-from tests.faults.disks import fill, make_room, may_mount, remount, small_disk
+from tests.disks import fill, make_room, may_mount, remount, small_disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 

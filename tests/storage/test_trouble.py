@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,32 +13,7 @@ from storage import connection
 from storage.records import Post, Role
 from storage.store import Store, open_store
 from storage.trouble import StorageTrouble, Trouble, trouble_of
-
-may_mount = pytest.mark.skipif(
-    os.geteuid() != 0 or sys.platform != "linux", reason="a file system of its own needs root"
-)
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of that size in `folder`."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
-        while file.write(b"\x00" * 65536):
-            pass
-    with contextlib.suppress(OSError), (folder / "filler").open("ab", buffering=0) as file:
-        while file.write(b"\x00"):
-            pass
+from tests.disks import fill, may_mount, small_disk
 
 
 @may_mount
