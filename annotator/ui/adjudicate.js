@@ -4,7 +4,7 @@ import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, unwrapped } from "../span_editor/js/dom.js";
 import { ask, connect, tell } from "./asking.js";
 
-const page = { cases: [], total: 0, at: 0, shown: null, criteria: null, opened: 0, busy: false };
+const page = { cases: [], total: 0, at: 0, shown: null, criteria: null, opened: 0, busy: false, asked: 0 };
 
 function drawFilter() {
   const options = [["", "Every criterion"], ...page.criteria.map((c) => [c.id, c.name])];
@@ -13,10 +13,12 @@ function drawFilter() {
     make("label", {}, "Show", make("select", { name: "done" }, [["", "Open, worst first"], ["1", "Decided"]].map(([value, text]) => make("option", { value }, text)))));
 }
 
+// What was asked last is shown: an earlier question may be answered after it.
 async function load() {
+  const asked = (page.asked += 1);
   const form = new FormData(part("filter"));
   const reply = await ask("adjudicate_queue", { criterion: form.get("criterion"), done: form.get("done") });
-  if (!reply) return;
+  if (!reply || asked !== page.asked) return;
   Object.assign(page, { cases: reply.cases, total: reply.total, at: 0 });
   if (!page.criteria) {
     page.criteria = reply.criteria;
@@ -32,8 +34,11 @@ function drawCount() {
 }
 
 async function open() {
+  const asked = page.asked;
   const next = page.cases[page.at];
-  page.shown = next ? await ask("adjudicate_case", next) : null;
+  const shown = next ? await ask("adjudicate_case", next) : null;
+  if (asked !== page.asked) return;
+  page.shown = shown;
   page.opened = Date.now();
   drawCount();
   drawCase();
