@@ -169,7 +169,13 @@ class InstantService:
         gold = next((g for g in self._store.gold(post_ids=[post_id]) if g.criterion_id == criterion_id), None)
         given = given_by(prediction, self._cache.of(post).sentences)
         fresh = annotation_id > self._since
-        self._pupil.take(post, criterion_id, _label_of(gold), given=given, fresh=fresh)
+        shown = prediction.spans if prediction is not None and prediction.known else None
+        marked = (
+            None
+            if shown is None
+            else np.array([sentence_is_evidence(s, shown) for s in self._cache.of(post).sentences], np.bool_)
+        )
+        self._pupil.take(post, criterion_id, _label_of(gold), given=given, marked=marked, fresh=fresh)
         self._pupil.refit(criterion_id)
         (self._fresh.add if fresh and gold else self._fresh.discard)((post_id, criterion_id))
         if self._fresh:  # before the first decision since the model was trained there is nothing to add to it

@@ -13,12 +13,21 @@ import numpy as np
 from scipy import sparse
 
 from encoder.examples import Label
-from encoder.measure.calibrate import fit_thresholds
-from encoder.measure.metrics import MATCH_IOU, Bools, Floats, Ints, exact_hits, matching_hits, sentence_is_evidence
+from encoder.measure.calibrate import Calibrated, fit_thresholds
+from encoder.measure.metrics import (
+    MATCH_IOU,
+    Bools,
+    Floats,
+    Ints,
+    exact_hits,
+    matching_hits,
+    precision_recall_f1,
+    sentence_is_evidence,
+)
 from encoder.simple.features import Ids, PostFeatures, stack_rows, used_columns
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
 from encoder.simple.passages import BEGIN, INSIDE, OUTSIDE, TAGS, characters, decode_tags, tags_of, word_ranges
-from encoder.simple.units import UnitChoice
+from encoder.simple.units import Unit, UnitChoice
 from storage.records import Span
 
 FOLDS = 3
@@ -31,6 +40,8 @@ GIVEN_PRIOR = np.array([1.0, 0.0, 0.0, 0.0])
 STACK_STRENGTH = 0.2
 BOLDNESS = np.array([1.0, 0.0, 0.5, 1.5, 2.0, 2.5, 3.0, 3.5])
 SENTENCE_SHARES = np.array([0.0, 0.25, 0.5, 1.0])
+SHOWN_FROM = 0.35
+"""Where the threshold begins beside a model that knows the criterion: few answers move it little."""
 SURE_PRIOR = np.array([0.5, 0.25, 0.0])
 
 
@@ -39,13 +50,15 @@ class Reviewed:
     """A reviewed post for one criterion.
 
     given: the logits that another model has for its sentences, (sentences,), 0 for none. fresh: that model was not trained on
-    this post, so what it says of it counts.
+    this post, so what it says of it counts. marked: the sentences that it shows as evidence, (sentences,); None where it does not
+    know the criterion, or where only its logits count.
     """
 
     features: PostFeatures
     label: Label
     given: Floats
     fresh: bool = True
+    marked: Bools | None = None
 
     @property
     def gold(self) -> Bools:
@@ -89,7 +102,8 @@ class Settled:
 
     stack: weights of the given logit, the sentence's own, its best word's and the bias, which make a sentence's calibrated
     logit. threshold: probability from which a sentence is shown. held_out_loss: nats per sentence of the calibrated logits on
-    posts not learned from; given_loss: of the given logits alone, or of the share of evidence where none are given.
+    posts not learned from; given_loss: of the given logits alone, calibrated on the same answers, or of the share of evidence
+    where none are given. marks_hold: what is shown is no worse on these posts than what the other model shows.
     """
 
     choice: UnitChoice
@@ -101,11 +115,12 @@ class Settled:
     sentences: int
     held_out_loss: float
     given_loss: float
+    marks_hold: bool = True
 
     @property
     def helps(self) -> bool:
         """True while it says more about posts that it has not seen than what is there without it, beyond chance."""
-        return (self.given_loss - self.held_out_loss) * self.sentences > LEAST_GAIN
+        return self.marks_hold and (self.given_loss - self.held_out_loss) * self.sentences > LEAST_GAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +191,52 @@ def settle(
     post = np.repeat(np.arange(len(fresh)), [len(t.gold) for t in fresh])
     prior = GIVEN_PRIOR if trusted and given.any() else STACK_PRIOR
     held_out = _stacked_held_out(stacked, gold, post % FOLDS, prior)
+    alone = _stacked_held_out(stacked[:, :1], gold, post % FOLDS, np.array([1.0, 0.0]))
     if passages is None:
         logits = np.split(held_out, np.cumsum([len(t.gold) for t in fresh])[:-1])
         passages = fit_passages(fresh[-most:], logits[-most:]) if most else fit_passages(fresh, logits)
-    thresholds, default = fit_thresholds({"": _sigmoid(held_out)}, {"": gold})
+    start = Calibrated(1.0, {"": SHOWN_FROM}, SHOWN_FROM) if trusted and given.any() else None
+    thresholds, default = fit_thresholds({"": _sigmoid(held_out)}, {"": gold}, start=start)
+    threshold = thresholds.get("", default)
     return Settled(
         choice=choice,
         stack=fit_around(stacked, gold, around=prior, strength=STACK_STRENGTH),
         passages=passages,
-        threshold=thresholds.get("", default),
+        threshold=threshold,
         posts=len(tried),
         positives=int(sum(t.gold.sum() for t in tried)),
         sentences=len(gold),
         held_out_loss=log_loss(held_out, gold),
-        given_loss=log_loss(given, gold) if given.any() else base_rate_loss(gold, post % FOLDS),
+        given_loss=log_loss(alone, gold) if given.any() else base_rate_loss(gold, post % FOLDS),
+        marks_hold=_marks_hold(fresh[-most:] if most else fresh, held_out, choice, passages, threshold),
     )
+
+
+def _marks_hold(
+    tried: Sequence[Tried], held_out: Floats, choice: UnitChoice, passages: Passages, threshold: float
+) -> bool:
+    """Whether the sentences that would be shown of these posts have at least the F1 of those that the other model shows.
+
+    held_out: logits of all sentences, those of `tried` the last of them. True where another model shows nothing of its own.
+    """
+    counts = np.zeros((2, 3))
+    at = len(held_out) - sum(len(t.gold) for t in tried)
+    for one in tried:
+        logits, at = held_out[at : at + len(one.gold)], at + len(one.gold)
+        if one.reviewed.marked is None:
+            continue
+        shown = _sigmoid(logits) >= threshold
+        if choice.unit is Unit.PASSAGE:
+            features = one.reviewed.features
+            found = find_passages(
+                one.tag_scores, logits, features, boldness=passages.boldness, share=passages.sentence_share
+            )
+            spans = [span for span, _ in found]
+            shown = np.array([sentence_is_evidence(s, spans) for s in features.sentences], np.bool_)
+        for row, marks in enumerate((shown, one.reviewed.marked)):
+            counts[row] += (marks & one.gold).sum(), (marks & ~one.gold).sum(), (~marks & one.gold).sum()
+    ours, theirs = precision_recall_f1(*counts.T)[2]
+    return bool(ours >= theirs)
 
 
 def fit_passages(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> Passages:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from encoder.examples import Example, Label
-from encoder.measure.metrics import Floats
+from encoder.measure.metrics import Bools, Floats
 from encoder.simple.features import FeatureCache, Ids, PostFeatures, Rows
 from encoder.simple.fitting import WORD_STRENGTH, CriterionFit, Passages, Reviewed, Tried, settle
 from encoder.simple.learner import SimpleLearner, raw_answer
@@ -35,6 +35,8 @@ PASSAGES_EVERY = 10
 MARKED_POSTS = 40
 """How bold to be in marking passages is looked at every PASSAGES_EVERY decisions, on the last MARKED_POSTS posts."""
 _FEW = 20
+LEAST_BESIDE_MODEL = 5
+"""Gold sentences from which on the learner may speak for a criterion that the model in service knows."""
 
 
 @dataclass
@@ -104,6 +106,13 @@ class _CriterionLearner:
             words -= len(self.tried[oldest].tag_scores)
             self.drop(oldest)
 
+    @property
+    def may_speak(self) -> bool:
+        """Whether it helps; beside a model that shows passages of its own, only once there is evidence enough to tell."""
+        assert self.fit is not None
+        beside = any(t.reviewed.marked is not None for t in self.tried.values())
+        return self.fit.settled.helps and (not beside or self.fit.settled.positives >= LEAST_BESIDE_MODEL)
+
     def drop(self, post_id: str) -> None:
         for kept in (self.tried, self.examples, self._sentences.posts, self._words.posts):
             kept.pop(post_id, None)
@@ -153,11 +162,19 @@ class InstantLearner:
         self._learners: dict[str, _CriterionLearner] = {}
 
     def take(
-        self, post: Post, criterion_id: str, label: Label | None, *, given: Floats | None = None, fresh: bool = True
+        self,
+        post: Post,
+        criterion_id: str,
+        label: Label | None,
+        *,
+        given: Floats | None = None,
+        marked: Bools | None = None,
+        fresh: bool = True,
     ) -> None:
         """Keep an answer, to be learned from by `refit`; None takes the answer about the post back.
 
-        given: the model's logits of the sentences, (sentences,). fresh: the model was not trained on this post.
+        given: the model's logits of the sentences, (sentences,). marked: those that it shows, (sentences,). fresh: the model was
+        not trained on this post.
         """
         learner = self._learners.setdefault(
             criterion_id, _CriterionLearner(criterion_id, criterion_id in self._trusted)
@@ -167,7 +184,7 @@ class InstantLearner:
             learner.drop(post.id)
             return
         logits = np.zeros(len(features.sentences)) if given is None else given
-        learner.take(Example(post, {criterion_id: label}), Reviewed(features, label, logits, fresh))
+        learner.take(Example(post, {criterion_id: label}), Reviewed(features, label, logits, fresh, marked))
 
     def refit(self, criterion_id: str, *, seconds: float = SECONDS) -> float:
         """Learn from all answers of the criterion. Returns the CPU seconds that it took."""
@@ -182,5 +199,5 @@ class InstantLearner:
 
     def learner(self) -> SimpleLearner:
         """What has been learned and helps, ready to answer: where the model alone says more, it stays silent."""
-        fits = {key: one.fit for key, one in self._learners.items() if one.fit is not None and one.fit.settled.helps}
+        fits = {key: one.fit for key, one in self._learners.items() if one.fit is not None and one.may_speak}
         return SimpleLearner(fits, self._cache)
