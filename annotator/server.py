@@ -96,8 +96,19 @@ class App:
 
     @property
     def url(self) -> str:
+        return str(self.blocks.local_url)
+
+    @property
+    def blocks(self) -> gr.Blocks:
+        """The pages, once the app has started."""
         assert self._blocks is not None
-        return str(self._blocks.local_url)
+        return self._blocks
+
+    @property
+    def context(self) -> Context:
+        """What the pages work with, once the app has started."""
+        assert self._context is not None
+        return self._context
 
     def start(self) -> None:
         """Build the pages and serve them from a thread of their own. Raises CannotStart if the port is taken."""

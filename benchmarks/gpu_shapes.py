@@ -115,7 +115,7 @@ def encoder(shape: Shape, scoring: str, device: str) -> EvidenceEncoder:
     make_bidirectional(config, FAMILIES[shape.family])
     torch.manual_seed(0)
     with torch.device(device):
-        backbone = getattr(transformers, names[1])._from_config(
+        backbone = getattr(transformers, names[1])._from_config(  # noqa: SLF001 - what `from_config` calls
             config, dtype=torch.bfloat16 if device == "cuda" else None
         )
     known = tuple(c.id for c in CRITERIA) if scoring != "per-criterion" else None

@@ -286,7 +286,7 @@ def _holders(value: Any) -> Iterator[Any]:
 def check(path: Path, store: Store, folder: Path) -> tuple[bool, list[str]]:
     """(whether anything was taken, what is wrong in words). What is raised beside FormatError and ImportRefused is a trace."""
     try:
-        rows, ledger = _read(path, folder)
+        rows, ledger = read_rows(path, folder)
     except FormatError as error:
         return False, _unclear([str(error)])
     wrong = _unclear([row.reason for row in rows if isinstance(row, RowError)])
@@ -309,7 +309,7 @@ def check(path: Path, store: Store, folder: Path) -> tuple[bool, list[str]]:
     return report.took_something, wrong
 
 
-def _read(path: Path, folder: Path) -> tuple[list[Row], Ledger]:
+def read_rows(path: Path, folder: Path) -> tuple[list[Row], Ledger]:
     """The rows, and a ledger of all that they account for. Raises FormatError."""
     with unpacked(path, folder) as data:
         content, _ = file_in(data)

@@ -158,6 +158,26 @@ def test_importing_the_app_loads_no_torch() -> None:
     assert "torch" not in loaded_after("import app")
 
 
+def private_names_in(tree: ast.AST) -> set[str]:
+    """Names with an underscore in front that a file imports, or takes hold of by their spelling (ruff's SLF sees the attributes)."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("getattr", "setattr", "delattr"):
+            found.update(
+                a.value.split(".")[-1] for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+            )
+    return {name for name in found if re.match("_[^_]", name)}
+
+
+def test_no_test_takes_hold_of_a_private_name() -> None:
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in files}
+    assert {name: found for name, tree in trees.items() if (found := private_names_in(tree))} == {}
+    assert private_names_in(ast.parse("monkeypatch.setattr('a.b._c', 1)\nfrom a import _d")) == {"_c", "_d"}
+
+
 def test_only_settings_reads_the_environment() -> None:
     """`encoder.training.sharding` asks accelerate for the one variable by which `accelerate launch` says that it shards."""
     reading = re.compile(r"\benviron\b|\bgetenv\b|\bparse_\w*from_env\b|\bget_int_from_env\b")

@@ -31,10 +31,11 @@ def code(text: str) -> str:
 
 
 def commands_table() -> str:
+    """As `evidence --help` lists them."""
     top = parser()
-    actions = next(a for a in top._actions if isinstance(a, argparse._SubParsersAction))
-    helps = {choice.dest: choice.help for choice in actions._choices_actions}
-    rows = [f"| `evidence {name}` | {helps[name]} |" for name in actions.choices]
+    top.formatter_class = lambda prog: argparse.HelpFormatter(prog, max_help_position=40, width=500)
+    listed = re.findall(r"^    (\S+)\s+(.+)$", top.format_help(), re.MULTILINE)
+    rows = [f"| `evidence {name}` | {words} |" for name, words in listed]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 
 

@@ -103,7 +103,9 @@ def checkout(room: Path) -> Path:
 @pytest.fixture(scope="module")
 def python(room: Path, checkout: Path) -> Path:
     """A fresh environment with the requirements; the project itself is not installed in it."""
-    base = next((p for p in (sys._base_executable, "/usr/bin/python3") if _everybody_may_use(Path(p))), None)  # type: ignore[attr-defined]
+    base = next(
+        (p for p in (f"{sys.base_prefix}/bin/python3", "/usr/bin/python3") if _everybody_may_use(Path(p))), None
+    )
     if base is None:
         pytest.skip("no Python here that another user may run")
     environment = room / "environment"

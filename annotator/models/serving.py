@@ -97,6 +97,11 @@ class ModelService:
         self._thread = threading.Thread(target=self._run, name="model-service", daemon=True)
         self._thread.start()
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether there is nothing to read ahead until posts, criteria, decisions or the model change."""
+        return self._ahead_seen is not None
+
     def stop(self) -> None:
         """Stop the thread; a prediction that is being made is finished first, loading is not waited for."""
         self._stopping.set()

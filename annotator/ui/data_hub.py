@@ -37,7 +37,7 @@ class PushPart:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._consent: ConsentBox[tuple[Path, str]] = ConsentBox(context, "export-hub")
+        self.consent: ConsentBox[tuple[Path, str]] = ConsentBox(context, "export-hub")
 
     def build(self) -> tuple[gr.Button, gr.Textbox, list[Any]]:
         """(button that asks, the repository's name, what `ask` returns into)."""
@@ -46,9 +46,9 @@ class PushPart:
                 label="Dataset (private)", placeholder="owner/name", max_lines=1, elem_id="export-hub-name"
             )
             ask = gr.Button("Show what would leave", size="sm", elem_id="export-hub-ask")
-            yes = self._consent.build()
-        yes.click(friendly(self.push), None, self._consent.outputs, **QUEUED)
-        return ask, name, self._consent.outputs
+            yes = self.consent.build()
+        yes.click(friendly(self.push), None, self.consent.outputs, **QUEUED)
+        return ask, name, self.consent.outputs
 
     def ask(self, name: str, chosen: ExportFilter, license_name: str, request: gr.Request) -> list[Any]:
         """Prepare the dataset and say what would leave."""
@@ -57,11 +57,11 @@ class PushPart:
         export_id, manifest = prepare_export(settings, self._context.store, "hf", chosen, license_name=license_name)
         packed = prepared_file(settings, export_id, manifest=False)
         words = hub_datasets.leaving(manifest, repository, private=True)
-        return self._consent.show(person.name, (packed, repository), f"{words} Sent as {account}.")
+        return self.consent.show(person.name, (packed, repository), f"{words} Sent as {account}.")
 
     def push(self, request: gr.Request) -> list[Any]:
         """Send what was shown. The prepared file is kept for an hour; after that it has to be shown again."""
-        packed, repository = self._consent.take(self._context.require(request, Role.ADMIN).name)
+        packed, repository = self.consent.take(self._context.require(request, Role.ADMIN).name)
         done = hub_datasets.push_zip(packed, repository)
         gr.Info(f"The dataset is at {done['url']}", duration=10)
-        return self._consent.hidden()
+        return self.consent.hidden()

@@ -24,7 +24,7 @@ class HubPart:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._consent: ConsentBox[tuple[str, str]] = ConsentBox(context, "retrain-hub")
+        self.consent: ConsentBox[tuple[str, str]] = ConsentBox(context, "retrain-hub")
 
     def build(self, version: gr.Dropdown) -> tuple[gr.Button, gr.Textbox]:
         """Lay it out; `version` is the page's list of versions. Returns (button that pulls, the repository's name)."""
@@ -34,9 +34,9 @@ class HubPart:
             with gr.Row():
                 ask = gr.Button("Push the chosen version …", min_width=160, elem_id="retrain-hub-push")
                 pull = gr.Button("Pull from there", min_width=120, elem_id="retrain-hub-pull")
-            yes = self._consent.build()
-        ask.click(friendly(self.ask), [version, name], self._consent.outputs, **QUIET)
-        yes.click(friendly(self.push), None, self._consent.outputs, **QUEUED)
+            yes = self.consent.build()
+        ask.click(friendly(self.ask), [version, name], self.consent.outputs, **QUIET)
+        yes.click(friendly(self.push), None, self.consent.outputs, **QUEUED)
         return pull, name
 
     def ask(self, version: str | None, repository: str, request: gr.Request) -> list[Any]:
@@ -46,14 +46,14 @@ class HubPart:
             raise NotPossible("Choose a version first.")
         name = repository_of(repository)
         words = model_hub.leaving(self._context.store, self._context.settings, version, name)
-        return self._consent.show(person.name, (version, name), f"{words} Sent as {Hub().require_login()}.")
+        return self.consent.show(person.name, (version, name), f"{words} Sent as {Hub().require_login()}.")
 
     def push(self, request: gr.Request) -> list[Any]:
         """Send what was shown."""
-        version, repository = self._consent.take(self._context.require(request, Role.ADMIN).name)
+        version, repository = self.consent.take(self._context.require(request, Role.ADMIN).name)
         done = model_hub.push_version(self._context.store, self._context.settings, version, repository)
         gr.Info(f"{version} is at {done.url}", duration=10)
-        return self._consent.hidden()
+        return self.consent.hidden()
 
     def pull(self, repository: str, request: gr.Request) -> None:
         person = self._context.require(request, Role.ADMIN)

@@ -37,7 +37,19 @@ class Speed:
         return f"{self.dtype} on {self.threads} thread{plural} (measured here, billion operations a second: {found})"
 
 
-def choose_speed(hidden: int, intermediate: int, threads: Sequence[int], dtypes: Sequence[str] = CHOICES) -> Speed:
+def seconds_of(dtype: str, hidden: int, intermediate: int) -> float:
+    """Seconds that multiplying (256, hidden) by (hidden, intermediate) takes here in the number type, with torch's threads."""
+    return _seconds(_product(dtype, hidden, intermediate))
+
+
+def choose_speed(
+    hidden: int,
+    intermediate: int,
+    threads: Sequence[int],
+    dtypes: Sequence[str] = CHOICES,
+    *,
+    measure: Callable[[str, int, int], float] = seconds_of,
+) -> Speed:
     """Multiply matrices of the model's size in each number type and number of threads, under half a second in all.
 
     Leaves torch with the chosen number of threads, which is that of the whole process.
@@ -46,7 +58,7 @@ def choose_speed(hidden: int, intermediate: int, threads: Sequence[int], dtypes:
     for count in threads:
         torch.set_num_threads(count)
         for name in dtypes:
-            found[name, count] = 2.0 * _TOKENS * hidden * intermediate / _seconds(_product(name, hidden, intermediate))
+            found[name, count] = 2.0 * _TOKENS * hidden * intermediate / measure(name, hidden, intermediate)
     best = max(found, key=lambda choice: found[choice])
     torch.set_num_threads(best[1])
     return Speed(best[0], best[1], found)
@@ -98,7 +110,7 @@ class Int8Linear(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         rows = inputs.reshape(-1, self.in_features).float()
         scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
-        sums = torch._int_mm((rows / scale).round_().to(torch.int8), self.weight.T)
+        sums = torch._int_mm((rows / scale).round_().to(torch.int8), self.weight.T)  # noqa: SLF001 - torch has no other int8 product
         result = sums.float().mul_(scale).mul_(self.scale)
         if self.bias is not None:
             result += self.bias

@@ -30,7 +30,7 @@ OnProgress = Callable[[float, str], None]
 NEEDS_GGUF = "Reading a GGUF file needs the package gguf: pip install 'evidence-annotator[gemma]'."
 # general.architecture -> model_type
 ARCHITECTURES = {"gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3_text"}
-_SHARD_BYTES = 1_000_000_000
+SHARD_BYTES = 1_000_000_000
 _ROWS_AT_ONCE = 8192
 _CONTROL, _USER_DEFINED = 3, 4  # tokenizer.ggml.token_type
 
@@ -262,7 +262,7 @@ def _shards(plan: Sequence[tuple[str, Tensor]]) -> list[list[tuple[str, Tensor]]
     shards: list[list[tuple[str, Tensor]]] = [[]]
     size = 0
     for name, tensor in plan:
-        if shards[-1] and size + 2 * tensor.elements > _SHARD_BYTES:
+        if shards[-1] and size + 2 * tensor.elements > SHARD_BYTES:
             shards.append([])
             size = 0
         shards[-1].append((name, tensor))

@@ -96,7 +96,7 @@ def _check(name: str, number: int, count: int) -> None:
 
 def _attention(model: EvidenceEncoder, ids: Tensor, layer: int, head: int) -> np.ndarray:
     """Only eager attention gives its weights; what serves is put back afterwards."""
-    served = model.backbone_config._attn_implementation
+    served = model.attention
     model.backbone.set_attn_implementation("eager")
     try:
         found = model.backbone(input_ids=ids, attention_mask=torch.ones_like(ids), output_attentions=True).attentions

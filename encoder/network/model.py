@@ -74,6 +74,11 @@ class EvidenceEncoder(nn.Module):
         return self.backbone.config
 
     @property
+    def attention(self) -> str:
+        """Which of the library's implementations computes the attention: `sdpa`, `eager` or another."""
+        return str(self.backbone_config._attn_implementation)  # noqa: SLF001 - transformers sets it, and shows it nowhere else
+
+    @property
     def hidden_size(self) -> int:
         return int(self.backbone_config.hidden_size)
 
@@ -150,7 +155,7 @@ class EvidenceEncoder(nn.Module):
         """
         if self.config.scoring == "packed":
             return self._encode_packed(batch)
-        hidden = self._run(batch.input_ids, batch.attention_mask)
+        hidden = self.hidden_states(batch.input_ids, batch.attention_mask)
         if self.config.scoring == "post-once" and criteria is None:
             assert batch.criterion_ids is not None
             assert batch.criterion_mask is not None
@@ -159,9 +164,10 @@ class EvidenceEncoder(nn.Module):
 
     def criterion_vectors(self, ids: Tensor, mask: Tensor, index: Tensor) -> Tensor:
         """Vectors of criteria read without a post: (K, L), (K, L), place in known_criteria (K,) -> (K, H), fp32."""
-        return self._with_ids(masked_mean(self._run(ids, mask), mask), index)
+        return self._with_ids(masked_mean(self.hidden_states(ids, mask), mask), index)
 
-    def _run(self, input_ids: Tensor, attention_mask: Any, **positions: Tensor) -> Tensor:
+    def hidden_states(self, input_ids: Tensor, attention_mask: Any, **positions: Tensor) -> Tensor:
+        """The backbone's last hidden state, fp32: ids (R, T), 1 for text in the mask (R, T) -> (R, T, H)."""
         output = self.backbone(input_ids=input_ids, attention_mask=attention_mask, **positions)
         hidden: Tensor = output.last_hidden_state
         return hidden.float()
@@ -177,7 +183,7 @@ class EvidenceEncoder(nn.Module):
             ),
         }
         mask = masks if self.family.masks == "by_layer" else masks["full_attention"]
-        hidden = self._run(packed.input_ids, mask, position_ids=packed.position_ids)
+        hidden = self.hidden_states(packed.input_ids, mask, position_ids=packed.position_ids)
         length = batch.input_ids.shape[1]
         numbers = torch.arange(len(batch.criterion_ids), device=packed.owner.device)
         member = packed.owner[None, length:] == numbers[:, None]  # (K, M)
@@ -186,7 +192,7 @@ class EvidenceEncoder(nn.Module):
 
     def _mask_form(self, mask: Tensor) -> Tensor:
         """Eager attention adds its mask to the scores; sdpa takes a boolean one."""
-        eager = self.backbone_config._attn_implementation == "eager"
+        eager = self.attention == "eager"
         return additive(mask, self.backbone.get_input_embeddings().weight.dtype) if eager else mask
 
     def _with_ids(self, vectors: Tensor, index: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def probe(model: EvidenceEncoder) -> ProbeResult:
         moved, padding = _moved(model), _padding(model)
     finally:
         model.train(training)
-    attention = model.backbone_config._attn_implementation
+    attention = model.attention
     if not moved > _SEES:
         raise NotBidirectional(
             f"This {model.family.name} model is not bidirectional with {attention} attention: changing the last token "

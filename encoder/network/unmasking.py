@@ -47,5 +47,5 @@ def causal(mask: Tensor | None, hidden: Tensor, *, eager: bool) -> Tensor:
 
 def _hide_what_follows(layer: Any, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     hidden: Tensor = inputs[0] if inputs else keywords["hidden_states"]
-    eager = layer.self_attn.config._attn_implementation == "eager"
+    eager = layer.self_attn.config._attn_implementation == "eager"  # noqa: SLF001 - as `EvidenceEncoder.attention`
     return inputs, {**keywords, "attention_mask": causal(keywords.get("attention_mask"), hidden, eager=eager)}

@@ -87,7 +87,7 @@ def estimate(
         measured_tokens=_tokens(dev, encoder, criteria),
     )
     return Estimate(
-        START_SECONDS + work.operations(config) / _speed(device, config.threads),
+        START_SECONDS + work.operations(config) / operations_per_second(device, config.threads),
         _memory(parameters, shape, tokens * config.batch_size, config, device),
         steps,
         parameters,
@@ -169,7 +169,8 @@ def _tokens(examples: Sequence[Example], encoder: EncoderConfig, criteria: int) 
     return (post + 40) * reviewed
 
 
-def _speed(device: str, threads: int | None) -> float:
+def operations_per_second(device: str, threads: int | None) -> float:
+    """Floating point operations a second that training reaches on the device, as `estimate` names it."""
     if device == "cpu":
         return _CPU_SPEED * min(threads or 1, 16)
     return next((speed for name, speed in _GPU_SPEEDS.items() if name in device), _OTHER_GPU)

@@ -225,7 +225,7 @@ class EvidenceTrainer(Trainer):
         step = self.state.global_step
         plain = scheduler.scheduler if hasattr(scheduler, "scheduler") else scheduler
         rates = [base * at(step) for base, at in zip(plain.base_lrs, plain.lr_lambdas, strict=True)]
-        plain.last_epoch, plain._step_count, plain._last_lr = step, step + 1, rates
+        plain.last_epoch, plain._step_count, plain._last_lr = step, step + 1, rates  # noqa: SLF001 - torch has no other way
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
 

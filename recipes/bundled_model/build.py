@@ -88,12 +88,12 @@ class WarmedUp:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _options(arguments)
+    options = read_options(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     encoder = build(options)
-    _save(encoder, options.output)
+    save(encoder, options.output)
     _say(f"saved at {options.output}")
 
 
@@ -235,7 +235,7 @@ def _encoder(backbone: Any, tokenizer: TextTokenizer) -> EvidenceEncoder:
     return encoder
 
 
-def _save(encoder: EvidenceEncoder, output: Path) -> None:
+def save(encoder: EvidenceEncoder, output: Path) -> None:
     """Write the model directory with its card. Figures of an earlier model do not stay: they are not this one's."""
     encoder.backbone.to(torch.bfloat16)
     save_encoder(encoder, output)
@@ -243,7 +243,7 @@ def _save(encoder: EvidenceEncoder, output: Path) -> None:
     card.write_card(output)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m recipes.bundled_model.build", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=BUNDLED_DIRECTORY)
     parser.add_argument(

@@ -129,12 +129,13 @@ class Fields:
     def settle(self) -> dict[str, Any]:
         """Book what was not taken; returns it, for the post's meta. Keys of inner objects are left out."""
         for inner in self._children:
-            inner._settle_inner()
+            inner.leave_rest()
         return self._kept | self.rest()
 
-    def _settle_inner(self) -> None:
+    def leave_rest(self) -> None:
+        """Book what was not taken of an inner object as left out."""
         for inner in self._children:
-            inner._settle_inner()
+            inner.leave_rest()
         for key in self:
             self._book(key, Outcome.LEFT, NOT_READ)
 

@@ -20,16 +20,13 @@ def running_app(data_dir: Path, **changes: Any) -> Iterator[App]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of gradio's own, at import and launch
         app = App(checked(Settings(**chosen)))
+        servers: list[Any] = []
         try:
             app.start()
+            servers.append(app.blocks.server)
             yield app
         finally:
             app.stop()
-            _wait_for_the_server_thread(app)
-
-
-def _wait_for_the_server_thread(app: App) -> None:
-    """`stop` gives it five seconds, which a busy machine exceeds; its sockets would then be reported by a later test."""
-    if app._blocks is not None and getattr(app._blocks, "server", None) is not None:
-        app._blocks.server.thread.join(60)
-    gc.collect()
+            for server in servers:  # `stop` gives it a few seconds; its sockets would be reported by a later test
+                server.thread.join(60)
+            gc.collect()

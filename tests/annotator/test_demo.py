@@ -93,8 +93,7 @@ def test_many_visitors_at_once_each_get_their_own_text_back(demo: App) -> None:
 
 
 def test_when_too_many_wait_the_next_is_told_that_the_app_is_busy(demo: App) -> None:
-    assert demo._blocks is not None
-    queue = demo._blocks._queue
+    queue = demo.blocks._queue  # noqa: SLF001 - the demo is shared: its limit is lowered for this one call
     with visiting(demo) as visit:
         most, queue.max_size = queue.max_size, 0
         try:
@@ -110,7 +109,6 @@ def test_when_too_many_wait_the_next_is_told_that_the_app_is_busy(demo: App) -> 
 def test_the_model_can_be_read_about(demo: App) -> None:
     from annotator.ui.try_it import model_card
 
-    assert demo._context is not None
-    card = model_card(demo._context)
+    card = model_card(demo.context)
     assert card.lstrip().startswith("# Bundled demo model")
     assert "not a medical device" in card

@@ -59,8 +59,7 @@ def signed_in(app: App, name: str) -> Iterator[httpx.Client]:
 
 def routes_of(app: App) -> list[tuple[str, str]]:
     """Every (method, path) that the server knows, with its parameters filled in."""
-    assert app._blocks is not None
-    return [pair for route in app._blocks.app.routes for pair in pairs_of(route)]
+    return [pair for route in app.blocks.app.routes for pair in pairs_of(route)]
 
 
 def pairs_of(route: Any) -> Iterator[tuple[str, str]]:
@@ -188,6 +187,7 @@ def test_nothing_of_gradio_that_is_not_needed_is_on(open_app: App) -> None:
         assert client.get("/docs").status_code == 404
         assert client.get("/openapi.json").status_code == 404
     assert config["footer_links"] == []
+    assert [sheet for sheet in config["stylesheets"] if "//" in sheet] == []  # no font from elsewhere
     assert config["analytics_enabled"] is False
 
 
@@ -275,9 +275,8 @@ def test_strangers_cannot_ask(stranger: httpx.Client) -> None:
 
 
 def test_what_a_page_asks_is_for_the_roles_of_that_page(closed_app: App) -> None:
-    assert closed_app._context is not None
-    permissions, eva = closed_app._context.permissions, Reviewer("eva", Role.REVIEWER)
-    assert set(permissions.answers) == set(closed_app._context.answers)
+    permissions, eva = closed_app.context.permissions, Reviewer("eva", Role.REVIEWER)
+    assert set(permissions.answers) == set(closed_app.context.answers)
     permissions.note_answers(["review_find"])  # as if its page were for admins
     with signed_in(closed_app, "eva") as reviewer, signed_in(closed_app, "adam") as admin:
         assert reviewer.post("/ask/review_find", json={}).status_code == 403

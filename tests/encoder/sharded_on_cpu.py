@@ -15,8 +15,8 @@ _begin = PartialState.__init__
 
 def _begin_as_accelerator(self: PartialState, *given: Any, **named: Any) -> None:
     _begin(self, *given, **named)
-    if PartialState._shared_state["distributed_type"] is DistributedType.MULTI_CPU:
-        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_XPU
+    if self.distributed_type is DistributedType.MULTI_CPU:
+        self.distributed_type = DistributedType.MULTI_XPU  # of all: they share what they know
 
 
 if __name__ == "__main__":

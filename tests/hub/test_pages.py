@@ -97,7 +97,7 @@ def test_a_version_leaves_only_after_it_was_shown_and_agreed_to(
 def test_what_is_kept_here_cannot_be_sent_afterwards(on_the_hub: StandIn, pages: Context, tmp_path: Path) -> None:
     part = pushing_models(pages)
     part.ask(a_version(pages, tmp_path), "ana/evidence", ADAM)
-    part._consent.keep(ADAM)
+    part.consent.keep(ADAM)
     with pytest.raises(InvalidRecord):
         part.push(ADAM)
     assert on_the_hub.repos == {}

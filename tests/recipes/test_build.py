@@ -53,13 +53,13 @@ def test_the_script_makes_a_model_directory_that_serves(tmp_path: Path, monkeypa
     monkeypatch.setattr(corpus, "read_items", lambda: few)
     monkeypatch.setattr(corpus, "read_posts", lambda: posts)
     (tmp_path / "general.txt").write_text("\n".join(TEXTS[:100]), encoding="utf-8")
-    options = build._options(
+    options = build.read_options(
         ["--general-text", str(tmp_path / "general.txt"), "--teacher", "none", "--warmup-steps", "3", "--steps", "3"]
     )
     options.shape = build.Shape(vocabulary=700, hidden=32, layers=1, heads=2, feed_forward=32)
     options.output = tmp_path / "model"
     torch.manual_seed(0)
-    build._save(build.build(options), options.output)
+    build.save(build.build(options), options.output)
     predictor = Predictor.load(options.output)
     criteria = build.read_wordings()[0]
     predictions = predictor.predict(

@@ -40,7 +40,7 @@ class Project:
         self.scores: dict[str, dict[str, float]] = {}
         self.unsure: dict[str, float] = {}
         for post in draw.sample(self.posts, POSTS - 20):
-            self._predict(post, draw)
+            self.predict(post, draw)
         self.answers: dict[tuple[str, str, str], Verdict] = {}
         for _ in range(160):
             post, criterion, person = draw.choice(self.posts), draw.choice((SLEEP, MOOD)), draw.choice(PEOPLE)
@@ -57,7 +57,7 @@ class Project:
         with self.store.read() as db:
             self.rows = {row["id"]: row for row in db.query("SELECT * FROM post")}
 
-    def _predict(self, post: Post, draw: random.Random) -> None:
+    def predict(self, post: Post, draw: random.Random) -> None:
         found = {c.id: draw.choice((0.0, round(draw.random(), 1))) for c in (SLEEP, MOOD)}
         doubts = {c: round(draw.random(), 1) for c in found}
         self.scores[post.id] = found
@@ -197,7 +197,7 @@ def _happen(project: Project, draw: random.Random, opened: list[str]) -> None:
             project.skipped.discard(post.id)
             opened.append(post.id)
         case 4:
-            project._predict(post, draw)
+            project.predict(post, draw)
         case _:
             project.store.assign([post.id], "ana", by=None)
             project.given.add(post.id)

@@ -78,7 +78,7 @@ class Api:
         self._models = models
         self._limit = limit or RateLimit(project.settings.api_per_minute)
         self._visitor_limit = RateLimit(max(1, project.settings.api_per_minute // VISITORS_SHARE))
-        self._predicting = Slots(PREDICTIONS_AT_ONCE, patience=BUSY_PATIENCE_SECONDS)
+        self.predicting = Slots(PREDICTIONS_AT_ONCE, patience=BUSY_PATIENCE_SECONDS)
         self._exporting = Slots(EXPORTS_AT_ONCE, patience=BUSY_PATIENCE_SECONDS)
         self.endpoints = tuple(e for e in ENDPOINTS if e.in_demo or not project.settings.demo)
 
@@ -140,7 +140,7 @@ class Api:
         chosen = self._criteria(criteria)
         if threshold is not None and not 0.0 <= threshold <= 1.0:
             raise InvalidRecord(f"threshold is {threshold}; it must be between 0 and 1.")
-        with self._predicting.one():
+        with self.predicting.one():
             self._models.wait_until_settled(MODEL_PATIENCE_SECONDS)
             version = self._models.predictor().version
             found = self._models.predict([post], chosen, threshold=threshold)

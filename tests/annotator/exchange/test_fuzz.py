@@ -60,6 +60,6 @@ def test_what_is_raised_is_counted_as_wrong(tmp_path: Path, monkeypatch: pytest.
     def broken(*_: Any) -> Any:
         raise KeyError("start")
 
-    monkeypatch.setattr(import_fuzz, "_read", broken)
+    monkeypatch.setattr(import_fuzz, "read_rows", broken)
     tally = fuzz("csv", Start({"in.csv": b"id,text\n1,x\n"}), 2, tmp_path)
     assert [words for _, words in tally.wrong] == ["KeyError: 'start'"] * 2

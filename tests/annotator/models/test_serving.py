@@ -160,7 +160,7 @@ def test_background_reading_stops_at_its_limit(store: Store, settings: Settings)
     service = ModelService(store, dataclasses.replace(settings, predict_ahead=4), poll_seconds=0.05)
     store.add_posts([a_post(f"Post {n}.", id=f"p{n}") for n in range(20)])
     service.start()
-    until(lambda: service._ahead_seen is not None, service)
+    until(lambda: service.caught_up, service)
     service.stop()
     assert 4 <= store.count_predicted_posts("one") < 20
 

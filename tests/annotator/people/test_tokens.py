@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from annotator.people import tokens
+from annotator.people.accounts import Accounts
 from annotator.web.gate import SESSION_COOKIE
 from storage.records import InvalidRecord, NotFound, Role
 from storage.store import Store
@@ -78,8 +79,8 @@ def test_an_expired_token_is_nobodys(store: Store) -> None:
 
 def test_disabling_and_a_new_password_end_the_tokens_and_a_stronger_hash_does_not(gated: Gated, store: Store) -> None:
     first, _ = tokens.create_token(store, "eva", "x")
-    gated.accounts._hasher = FAST  # other parameters: the stored hash is renewed at the next sign-in
-    gated.accounts.sign_in("eva", PASSWORD, address="a")
+    fast = Accounts(store, hasher=FAST)  # other parameters: the stored hash is renewed at the next sign-in
+    fast.sign_in("eva", PASSWORD, address="a")
     assert tokens.holder_of(store, first) is not None
     gated.accounts.set_password("eva", PASSWORD + "!")
     assert tokens.holder_of(store, first) is None

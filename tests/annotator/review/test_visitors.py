@@ -70,7 +70,7 @@ def test_a_visitor_sees_nothing_of_another(visitors: Visitors, project: Project)
     model = ModelService(project.store, project.settings)
     seen: list[Any] = [
         decisions.history(visitors.store_of(other, "demo"), post_id, other),
-        decisions._others(visitors.store_of(other, "demo"), post_id, other),
+        decisions.load_item(visitors.store_of(other, "demo"), model, post_id, other),
         visitors.store_of(other, "demo").verdict_counts(),
         [r.name for r in visitors.store_of(other, "demo").reviewers()],
         decisions.trail(visitors.store_of(other, "demo"), other),
@@ -115,8 +115,9 @@ def test_starting_anew_forgets_ones_own_decisions_only(visitors: Visitors) -> No
 
 
 def test_when_all_places_are_taken_the_next_visitor_is_asked_to_wait(visitors: Visitors, clock: Clock) -> None:
+    begun = []
     for number in range(3):
-        visitors.store_of(a_visitor(number), "demo")
+        begun.append(visitors.store_of(a_visitor(number), "demo"))
         clock.now += 1
     with pytest.raises(Busy, match="Many visitors"):
         visitors.store_of(a_visitor(3), "demo")
@@ -125,7 +126,7 @@ def test_when_all_places_are_taken_the_next_visitor_is_asked_to_wait(visitors: V
     clock.now += 2
     visitors.store_of(a_visitor(3), "demo")
     assert len(visitors) == 3
-    assert set(visitors._visits) == {"visitor-0", "visitor-2", "visitor-3"}
+    assert [visitors.store_of(a_visitor(number), "demo") for number in (0, 2)] == [begun[0], begun[2]]
 
 
 def test_what_the_model_reads_meanwhile_appears_in_a_visit_that_has_begun(visitors: Visitors, project: Project) -> None:

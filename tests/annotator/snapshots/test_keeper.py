@@ -17,6 +17,7 @@ from storage.backup import backups
 from storage.jobs import Jobs
 from storage.records import JobKind, Reviewer, Role
 from storage.store import Store, open_store
+from tests.annotator.processes import wait_for
 from tests.annotator.snapshot_project import a_project, at, begun_again, decide, decisions, lose
 from tests.clock import Clock
 
@@ -115,10 +116,12 @@ def test_a_failing_place_is_said_to_admins_and_tried_again_until_it_works(
 
 def test_the_age_counts_from_the_newest_snapshot_also_after_a_restart(project: Project, place: Path) -> None:
     manifest = at(place, project).write(project.store, reason="before", keep=3)
-    keeper = SnapshotKeeper(project.settings, project.store, project.jobs, passphrase=None)
-    keeper._learn_age()
+    keeper = SnapshotKeeper(project.settings, project.store, project.jobs, passphrase=None, poll_seconds=0.01)
+    keeper.start()
+    wait_for(lambda: keeper.state.at is not None)
     assert keeper.state.at == manifest.at
     shown = snapshot_shown_to(ADMIN, project.settings, keeper)
+    assert keeper.finish(60)
     assert shown is not None
     assert 0 <= shown["age_seconds"] < 600
 
@@ -132,9 +135,9 @@ def test_a_stop_takes_a_last_snapshot_of_what_changed(project: Project, place: P
     assert decisions(begun_again(project, place)) == ["p1", "p2"]
 
 
-def test_a_stop_does_not_wait_for_ever_for_a_place_that_hangs(project: Project, place: Path) -> None:
-    keeper = SnapshotKeeper(project.settings, project.store, project.jobs, passphrase=None, poll_seconds=0.01)
-    assert keeper._snapshots is not None
+def test_a_stop_does_not_wait_for_ever_for_a_place_that_hangs(
+    project: Project, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hangs, release = threading.Event(), threading.Event()
 
     class Hanging(FolderTarget):
@@ -143,12 +146,13 @@ def test_a_stop_does_not_wait_for_ever_for_a_place_that_hangs(project: Project, 
             release.wait(60)
             return super().names(folder)
 
-    keeper._snapshots.target = Hanging(place)
+    monkeypatch.setattr("annotator.snapshots.keeper.open_target", lambda name: Hanging(Path(name)))
+    keeper = SnapshotKeeper(project.settings, project.store, project.jobs, passphrase=None, poll_seconds=0.01)
     keeper.start()
     assert hangs.wait(60)
     assert not keeper.finish(0.1)
     release.set()
-    keeper._thread.join(60)
+    assert keeper.finish(60)
 
 
 def test_scheduled_backups_come_at_their_hours_and_leave_those_made_by_hand(tmp_path: Path, clock: Clock) -> None:

@@ -20,7 +20,7 @@ from tests.builders import an_annotation
 gr = pytest.importorskip("gradio")
 
 from annotator.ui.context import Context, friendly  # noqa: E402
-from annotator.ui.layout import page_asked_for, pages_of, theme  # noqa: E402
+from annotator.ui.layout import page_asked_for, pages_of  # noqa: E402
 from annotator.ui.overview import overview  # noqa: E402
 from annotator.ui.start import start_own_project  # noqa: E402
 from annotator.ui.try_it import MAX_CHARACTERS, predict_text  # noqa: E402
@@ -102,10 +102,6 @@ def test_the_demo_begins_with_try_it_unless_a_post_is_asked_for(tmp_path: Path) 
     assert [p.id for p in pages] == ["try", "review", "posts", "overview", "guidelines"]
     assert page_asked_for({}, pages) == "try"
     assert page_asked_for({"post": "demo-01"}, pages) == "review"
-
-
-def test_the_theme_loads_no_font_from_anywhere() -> None:
-    assert theme()._font_css == [] or "http" not in str(theme()._stylesheets)
 
 
 def test_overview_counts_what_was_decided(context: Context) -> None:

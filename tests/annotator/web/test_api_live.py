@@ -88,8 +88,7 @@ def test_the_listing_holds_these_endpoints_and_nothing_else(app: App) -> None:
 
 
 def test_calls_that_wait_for_their_turn_do_not_hold_up_the_health_check(app: App) -> None:
-    assert app._context is not None
-    slots = app._context.api._predicting
+    slots = app.context.api.predicting
     with ThreadPoolExecutor(40) as programs, contextlib.ExitStack() as taken:
         for _ in range(PREDICTIONS_AT_ONCE):
             taken.enter_context(slots.one())
@@ -115,25 +114,24 @@ def test_the_demo_lists_predict_alone_and_stores_nothing(tmp_path: Path) -> None
         assert visitor.post("/api/v1/predict", json={"text": "I cannot sleep."}).status_code == 200
         assert error_of(visitor.get("/api/v1/posts")) == (404, "not_found")
         assert visitor.get("/tokens").status_code == 403
-        assert demo._blocks is not None
-        registered = [fn.fn.__name__ for fn in demo._blocks.fns.values() if fn.api_visibility == "public" and fn.fn]
+        registered = [fn.fn.__name__ for fn in demo.blocks.fns.values() if fn.api_visibility == "public" and fn.fn]
         assert registered == ["predict"]
         with pytest.raises(ValueError, match="Cannot find a function"):
             gradio(demo).predict(api_name="/posts")
         assert [r.name for r in demo.project.store.reviewers()] == ["local"]
 
 
-def listeners(app: App) -> list[Any]:
-    """The page's own listeners that run something on the server."""
-    assert app._blocks is not None
-    return [fn for fn in app._blocks.fns.values() if fn.api_visibility != "public" and fn.fn is not None]
+def listeners(app: App) -> dict[int, Any]:
+    """The page's own listeners that run something on the server, by number."""
+    found = app.blocks.fns.items()
+    return {number: fn for number, fn in found if fn.api_visibility != "public" and fn.fn is not None}
 
 
 def test_a_stranger_reaches_no_listener_of_a_page_by_name_or_number(app: App) -> None:
     assert len(listeners(app)) > 30
     with http(app) as stranger:
-        for fn in listeners(app):
-            body = {"data": [None] * len(fn.inputs), "fn_index": fn._id, "session_hash": "s"}
+        for number, fn in listeners(app).items():
+            body = {"data": [None] * len(fn.inputs), "fn_index": number, "session_hash": "s"}
             paths = [
                 "queue/join",
                 f"call/{fn.api_name}",
@@ -150,7 +148,7 @@ def test_an_access_token_runs_no_listener_of_a_page(app: App) -> None:
     refused_ones = 0
     harmless = {"lambda", "<lambda>"}  # they only put something into the page's own fields
     with http(app, bearer(app, "adam")) as program:
-        for fn in listeners(app):
+        for fn in listeners(app).values():
             body = {"data": [None] * len(fn.inputs)}
             begun = program.post(f"/gradio_api/call/{fn.api_name}", json=body)
             if begun.status_code != 200:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from encoder.network import checkpoints, cpu
+from encoder.network import checkpoints
 from encoder.network.checkpoints import LoadOptions, load_encoder, save_encoder
 from encoder.network.cpu import Int8Linear, Speed, choose_speed
 from encoder.network.model import EvidenceEncoder
@@ -81,15 +81,17 @@ def test_a_small_model_is_left_exact(saved: Path, monkeypatch: pytest.MonkeyPatc
     assert load_encoder(saved, LoadOptions(device="cpu")).computes_in == "float32"
 
 
-def test_the_fastest_is_chosen_and_eight_bits_never_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fastest_is_chosen_and_eight_bits_never_unasked() -> None:
     rates = {"float32": 1.0, "bfloat16": 0.2, "int8": 9.0}
-    monkeypatch.setattr(cpu, "_product", lambda name, hidden, intermediate: name)
-    monkeypatch.setattr(cpu, "_seconds", lambda name: 1 / rates[name])
-    found = choose_speed(8, 8, [1])
+
+    def measure(dtype: str, hidden: int, intermediate: int) -> float:
+        return 1 / rates[dtype]
+
+    found = choose_speed(8, 8, [1], measure=measure)
     assert found.dtype == "float32"
     assert str(found).startswith("float32 on 1 thread (measured here, billion operations a second: float32")
     rates["bfloat16"] = 2.0
-    assert choose_speed(8, 8, [1]).dtype == "bfloat16"
+    assert choose_speed(8, 8, [1], measure=measure).dtype == "bfloat16"
     assert choose_speed(8, 8, [1], ["int8"]).dtype == "int8"
 
 

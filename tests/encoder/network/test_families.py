@@ -41,7 +41,7 @@ def test_every_family_and_attention_that_runs_here_passes_both_probes(
             checkpoints[name], LoadOptions(attention=attention), config=tiny_config(scoring=scoring), probe_it=False
         )
         result = probe(encoder)
-        assert encoder.backbone_config._attn_implementation == attention
+        assert encoder.attention == attention
         assert result.moved > 1e-3
         assert result.padding < 1e-4
 

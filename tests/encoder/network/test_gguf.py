@@ -87,7 +87,7 @@ def test_a_file_is_converted_once_and_says_where_it_came_from(tmp_path: Path) ->
 
 
 def test_a_large_model_is_written_in_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("encoder.network.gguf._SHARD_BYTES", 20_000)
+    monkeypatch.setattr("encoder.network.gguf.SHARD_BYTES", 20_000)
     write_gguf("gemma3", tmp_path / "tiny.gguf")
     directory = from_gguf(tmp_path / "tiny.gguf")
     files = sorted(p.name for p in directory.glob("*.safetensors"))

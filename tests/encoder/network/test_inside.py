@@ -37,7 +37,7 @@ def test_looking_leaves_the_model_as_it_serves() -> None:
     before = predictor.predict(posts, CRITERIA)
     predictor.look_inside(TEXT)
     assert predictor.predict(posts, CRITERIA) == before
-    assert predictor.encoder.backbone_config._attn_implementation == "sdpa"
+    assert predictor.encoder.attention == "sdpa"
 
 
 def test_a_long_text_is_cut_and_said_so() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from encoder.config import TrainConfig
 from encoder.errors import ModelUnusable
-from encoder.training.estimate import START_SECONDS, Work, _speed, count_parameters, estimate
+from encoder.training.estimate import START_SECONDS, Work, count_parameters, estimate, operations_per_second
 from tests.encoder.training_data import QUICK, a_base, examples
 
 
@@ -67,7 +67,7 @@ def test_the_arithmetic_is_that_of_forward_backward_and_evaluations() -> None:
 def test_the_estimate_is_within_a_factor_of_two_of_a_measured_run() -> None:
     """The bundled model of the first release, 50 steps of 8 posts of 285 characters, one core: 41 s of processor time."""
     work = Work(backbone=2_400_000, posts=400, tokens=71.0, measured_posts=4 * 70, measured_tokens=69.0)
-    seconds = START_SECONDS + work.operations(TrainConfig()) / _speed("cpu", 1)
+    seconds = START_SECONDS + work.operations(TrainConfig()) / operations_per_second("cpu", 1)
     assert 41 / 2 < seconds < 41 * 2
 
 

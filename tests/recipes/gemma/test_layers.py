@@ -18,7 +18,7 @@ POSTS = (Post("p", " ".join(TEXTS[:3])), Post("q", "We walked."))
 def served(encoder: EvidenceEncoder) -> torch.Tensor:
     batch = a_batch(encoder, *POSTS)
     with torch.no_grad():
-        return encoder._run(batch.input_ids, batch.attention_mask)[batch.attention_mask.bool()]
+        return encoder.hidden_states(batch.input_ids, batch.attention_mask)[batch.attention_mask.bool()]
 
 
 def test_the_halves_together_are_the_served_backbone() -> None:
