@@ -16,6 +16,7 @@ from storage.rows import annotation_from_row, to_json
 from storage.team_records import GoldRule, Standing
 
 GOLD_RULE_SETTING = "gold_rule"
+TEXTS_AT_ONCE = 2000
 _SEVERAL = (
     "SELECT post_id, criterion_id, count(*) AS readers, max(annotation_id) AS newest FROM annotation_head"
     " WHERE verdict IS NOT NULL GROUP BY post_id, criterion_id HAVING count(*) > 1"
@@ -150,14 +151,15 @@ class GoldStore(AdjudicationStore):
             )
         return [*people, *predicted]
 
-    def text_lengths(self, post_ids: Sequence[str]) -> dict[str, int]:
-        """Characters of each post by its id."""
-        with self.read() as db:
-            rows = db.execute(
-                "SELECT post.id, length(post.text) FROM json_each(?) given CROSS JOIN post ON post.id = given.value",
-                [json.dumps(list(post_ids))],
-            )
-            return dict(rows.fetchall())
+    def texts(self, post_ids: Sequence[str]) -> Iterator[str]:
+        """The posts' texts in the order of the ids, read in pieces: as many as there are, in little memory."""
+        for first in range(0, len(post_ids), TEXTS_AT_ONCE):
+            with self.read() as db:
+                rows = db.execute(
+                    "SELECT post.text FROM json_each(?) given CROSS JOIN post ON post.id = given.value ORDER BY given.key",
+                    [json.dumps(list(post_ids[first : first + TEXTS_AT_ONCE]))],
+                ).fetchall()
+            yield from (row[0] for row in rows)
 
     def refresh_standing(self) -> int:
         """Work out anew what has changed since the last time: answers, adjudications, the rule. Returns how many pairs."""

@@ -35,6 +35,15 @@ class Words:
         return first, max(first, bisect_left(self.starts, end))
 
 
+def words_near(text: str, start: int, end: int) -> list[Range]:
+    """The words of the text that `[start, end)` touches, and those that they hang together with: no word crosses white space."""
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return [match.span() for match in _WORD.finditer(text, start, end)]
+
+
 def word_iou(one: Range, other: Range, words: Words) -> float:
     """Intersection over union of the words that two character ranges touch, in [0, 1]; of their characters if they touch none."""
     if one == other:
@@ -54,6 +63,11 @@ def match(
     Kuhn's augmenting paths; at .5 or more, where nobody's spans overlap, the pairs are the only possible ones.
     """
     near = [[j for j, b in enumerate(other) if word_iou(a, b, words) >= threshold] for a in one]
+    return matched(near)
+
+
+def matched(near: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """As many pairs (i, j) as can be made one to one, j being one of `near[i]`."""
     taken: dict[int, int] = {}
 
     def augment(i: int, seen: set[int]) -> bool:
@@ -65,7 +79,7 @@ def match(
                     return True
         return False
 
-    for i in range(len(one)):
+    for i in range(len(near)):
         augment(i, set())
     return sorted((i, j) for j, i in taken.items())
 
@@ -73,21 +87,3 @@ def match(
 def same_spans(one: Sequence[Range], other: Sequence[Range], words: Words, *, threshold: float = AGREEMENT_IOU) -> bool:
     """True if the spans match one to one and none is left over on either side."""
     return len(one) == len(other) and len(match(one, other, words, threshold=threshold)) == len(one)
-
-
-def overlapping_pairs(one: Sequence[Range], other: Sequence[Range]) -> list[tuple[int, int]]:
-    """One-to-one pairs of ranges that share characters, those with the largest IoU first: for distances between borders."""
-    candidates = []
-    for i, a in enumerate(one):
-        for j, b in enumerate(other):
-            shared = min(a[1], b[1]) - max(a[0], b[0])
-            if shared > 0:
-                candidates.append((-shared / (a[1] - a[0] + b[1] - b[0] - shared), i, j))
-    pairs: list[tuple[int, int]] = []
-    left, right = set(range(len(one))), set(range(len(other)))
-    for _, i, j in sorted(candidates):
-        if i in left and j in right:
-            left.discard(i)
-            right.discard(j)
-            pairs.append((i, j))
-    return sorted(pairs)

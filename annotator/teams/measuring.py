@@ -10,6 +10,7 @@ import numpy as np
 
 from annotator.teams.agreement.answers import CATEGORIES, Answers
 from annotator.teams.agreement.continua import Marks
+from annotator.teams.agreement.figures import Ints
 from annotator.teams.agreement.tables import ALL, Agreement
 from storage.records import InvalidRecord, Verdict
 from storage.store import Store
@@ -87,25 +88,34 @@ def _figures(figures: Any) -> dict[str, Any]:
 
 def _columns(store: Store, rows: Sequence[tuple[str, str, str, str, str, str]]) -> Answers:
     """rows: (post id, criterion id, person, verdict, spans as JSON, time)."""
-    posts, criteria, people = (sorted({row[i] for row in rows}) for i in range(3))
-    at_post, at_criterion, at_person = (
-        {name: n for n, name in enumerate(names)} for names in (posts, criteria, people)
-    )
+    columns = list(zip(*rows, strict=True)) or [()] * 6
+    (posts, post), (criteria, criterion), (people, person) = (_numbered(column) for column in columns[:3])
     category = {str(c): n for n, c in enumerate(CATEGORIES)}
-    marks = [
-        (n, span[0], span[1]) for n, row in enumerate(rows) if row[3] == Verdict.EVIDENCE for span in json.loads(row[4])
-    ]
-    lengths = store.text_lengths(posts)
     return Answers(
         posts=posts,
         criteria=criteria,
         people=people,
-        post=np.array([at_post[row[0]] for row in rows], dtype=np.int64),
-        criterion=np.array([at_criterion[row[1]] for row in rows], dtype=np.int64),
-        person=np.array([at_person[row[2]] for row in rows], dtype=np.int64),
-        verdict=np.array([category[row[3]] for row in rows], dtype=np.int64),
-        marks=Marks(*np.array(marks, dtype=np.int64).reshape(-1, 3).T),
-        lengths=np.array([lengths[p] for p in posts], dtype=np.int64),
-        text=lambda number: store.post(posts[number]).text,
-        at=np.array([row[5] for row in rows], dtype="U32"),
+        post=post,
+        criterion=criterion,
+        person=person,
+        verdict=np.array([category[v] for v in columns[3]], dtype=np.int64),
+        marks=_marks(columns[3], columns[4]),
+        texts=lambda numbers: store.texts([posts[number] for number in numbers]),
+        at=np.array(columns[5], dtype="U32"),
     )
+
+
+def _numbered(column: Sequence[str]) -> tuple[list[str], Ints]:
+    """The distinct names in order, and the number of each one's."""
+    names = sorted(set(column))
+    number = {name: n for n, name in enumerate(names)}
+    return names, np.array([number[name] for name in column], dtype=np.int64)
+
+
+def _marks(verdicts: Sequence[str], spans: Sequence[str]) -> Marks:
+    """The spans of the answers that say evidence, each once, in the order of the answers; all JSON is read at once."""
+    marked = [n for n, verdict in enumerate(verdicts) if verdict == Verdict.EVIDENCE]
+    lists = json.loads(f"[{','.join(spans[n] for n in marked)}]")
+    found = [(n, span[0], span[1]) for n, some in zip(marked, lists, strict=True) for span in some]
+    distinct = np.unique(np.array(found, dtype=np.int64).reshape(-1, 3), axis=0)
+    return Marks(*distinct.T)

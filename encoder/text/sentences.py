@@ -12,9 +12,15 @@ import re
 from storage.records import Span
 
 MAX_SENTENCE_CHARACTERS = 400
+Range = tuple[int, int]
 
-# a run of closing punctuation, with closing quotes and brackets, before white space; or the end of a line
-_BREAK = re.compile(r"(?:[.!?…。！？]+[\"'”’»)\]]*(?=\s|$))|(?:[ \t]*(?:\r\n|\r|\n|\u2028|\u2029)\s*)")
+# a run of closing punctuation, with closing quotes and brackets, before white space; or the end of a line. The set that it begins with
+# lets `re` pass over everything else at once
+_BREAK = re.compile(
+    r"[.!?…。！？\r\n\u2028\u2029]"
+    r"(?:(?<=[.!?…。！？])[.!?…。！？]*[\"'”’»)\]]*(?=\s|$)|(?<=[\r\n\u2028\u2029])\s*)"
+)
+_LONGEST_ABBREVIATION = 6  # letters
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'])(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|approx|dept|est|fig|mt|a\.m|p\.m|u\.s|[a-hj-z])\.$",
     re.IGNORECASE,
@@ -29,45 +35,53 @@ def sentences(text: str) -> list[Span]:
     A sentence longer than MAX_SENTENCE_CHARACTERS is cut at a clause or word, so that a post without any punctuation still
     has passages of readable size.
     """
-    spans: list[Span] = []
+    return [Span(start, end) for start, end in sentence_ranges(text)]
+
+
+def sentence_ranges(text: str) -> list[Range]:
+    """As `sentences`, as (start, end): a hundred thousand posts have a million of them."""
+    ranges: list[Range] = []
     start = 0
     for match in _BREAK.finditer(text):
-        if match.start() < start or _inside_abbreviation(text, match):
+        if _inside_abbreviation(text, match):
             continue
-        _add(spans, text, start, match.end())
+        _add(ranges, text, start, match.end())
         start = match.end()
-    _add(spans, text, start, len(text))
-    return spans
+    _add(ranges, text, start, len(text))
+    return ranges
 
 
 def _inside_abbreviation(text: str, match: re.Match[str]) -> bool:
-    if not match.group().startswith(".") or len(match.group()) > 1:
+    at, end = match.span()
+    if end - at > 1 or text[at] != ".":
         return False
-    before = text[max(0, match.start() - 8) : match.end()]
+    if at > _LONGEST_ABBREVIATION and text[at - _LONGEST_ABBREVIATION - 1 : at].isalnum():
+        return False
+    before = text[max(0, at - 8) : end]
     if not _ABBREVIATION.search(before):
         return False
-    following = text[match.end() :].lstrip()
+    following = text[end:].lstrip()
     starts_new = bool(following) and following[0].isupper()
     return not (starts_new and _NOT_AN_ABBREVIATION_BEFORE_CAPITAL.search(before))
 
 
-def _add(spans: list[Span], text: str, start: int, end: int) -> None:
+def _add(ranges: list[Range], text: str, start: int, end: int) -> None:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
     while end - start > MAX_SENTENCE_CHARACTERS:
         cut = _soft_cut(text, start, start + MAX_SENTENCE_CHARACTERS)
-        _add(spans, text, start, cut)
+        _add(ranges, text, start, cut)
         start = cut
         while start < end and text[start].isspace():
             start += 1
-    if any(ch.isalnum() for ch in text[start:end]):
-        spans.append(Span(start, end))
-    elif spans and start < end:  # lone punctuation or an emoji belongs to the sentence before it
-        spans[-1] = Span(spans[-1].start, end)
-    elif start < end:
-        spans.append(Span(start, end))
+    if start == end:
+        return
+    if text[start].isalnum() or any(map(str.isalnum, text[start:end])) or not ranges:
+        ranges.append((start, end))
+    else:  # lone punctuation or an emoji belongs to the sentence before it
+        ranges[-1] = (ranges[-1][0], end)
 
 
 def _soft_cut(text: str, start: int, limit: int) -> int:

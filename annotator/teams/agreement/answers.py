@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ class Answers:
     """One row per answer of a person (or model version) to (post, criterion), at most one per three of them.
 
     posts, criteria, people: what the numbers in `post`, `criterion`, `person` stand for. verdict: number in CATEGORIES.
-    marks: the spans, `answer` being the row. lengths: characters of each post. text: of a post, by its number.
+    marks: the spans, `answer` being the row. texts: of the posts with these numbers, in that order.
     at: when the answer was given, ISO 8601; shape (answers,), as all columns.
     """
 
@@ -33,8 +33,7 @@ class Answers:
     person: Ints
     verdict: Ints
     marks: Marks
-    lengths: Ints
-    text: Callable[[int], str]
+    texts: Callable[[Sequence[int]], Iterable[str]]
     at: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U20"))
 
     def __len__(self) -> int:

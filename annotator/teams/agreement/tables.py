@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from annotator.teams.agreement import continua, spans, verdicts
 from annotator.teams.agreement.answers import CATEGORIES, UNSURE, Answers
 from annotator.teams.agreement.figures import Array, Bootstrap, Figure, Ints, figure
 from annotator.teams.agreement.gamma import Gamma, gamma
-from encoder.text.sentences import sentences
-from storage.matching import AGREEMENT_IOU, Words
+from annotator.teams.agreement.texts import Texts
+from storage.matching import AGREEMENT_IOU
 
 ALL = ""  # the row over all criteria
 SPAN_MEASURES: Mapping[str, Callable[[Array], Array]] = {
@@ -62,7 +62,6 @@ class Agreement:
         self.answers = answers
         self.threshold = threshold
         self.bootstrap = Bootstrap(len(answers.posts), seed=seed, replicates=replicates)
-        self._words: dict[int, Words] = {}
         self._unit, self._unit_post, self._unit_criterion = answers.units()
 
     def by_criterion(self) -> list[Row]:
@@ -113,7 +112,7 @@ class Agreement:
             people.setdefault(post, {})[person] = []
         for answer, start, end in _rows_of(chosen.marks):
             people[int(chosen.post[answer])][int(chosen.person[answer])].append((start, end))
-        texts = [(int(self.answers.lengths[post]), list(of.values())) for post, of in people.items()]
+        texts = [(int(self._texts.lengths[post]), list(of.values())) for post, of in people.items()]
         return gamma(texts, seed=seed, samples=samples)
 
     # --- what is summed, by unit or by pair of answers
@@ -212,51 +211,30 @@ class Agreement:
         return self.answers.where(sure), self._unit[sure]
 
     @cached_property
+    def _texts(self) -> Texts:
+        return Texts.read(self.answers)
+
+    @cached_property
     def _character_sums(self) -> Array:
         answers, unit = self._sure
-        return continua.coincidences(answers.marks, unit, self.answers.lengths[self._unit_post])
+        return continua.coincidences(answers.marks, unit, self._texts.lengths[self._unit_post])
 
     @cached_property
     def _sentence_sums(self) -> Array:
         answers, unit = self._sure
-        several = np.bincount(unit, minlength=len(self._unit_post)) > 1
-        bounds = {post: sentences(self.answers.text(post)) for post in np.unique(self._unit_post[several]).tolist()}
-        length = np.array([len(bounds.get(post, ())) for post in self._unit_post.tolist()], dtype=np.int64)
-        kept, first, last = [], [], []
-        for answer, start, end in _rows_of(answers.marks):
-            found = bounds.get(int(answers.post[answer]))
-            touched = [] if found is None else [n for n, s in enumerate(found) if s.start < end and start < s.end]
-            if touched:
-                kept.append(answer)
-                first.append(touched[0])
-                last.append(touched[-1] + 1)
-        marks = continua.Marks(*(np.array(column, dtype=np.int64) for column in (kept, first, last)))
-        return continua.coincidences(marks, unit, length)
+        marks, lengths = self._texts.in_sentences(answers), self._texts.sentences[self._unit_post]
+        return continua.coincidences(marks, unit, lengths)
 
     @cached_property
     def _pair_sums(self) -> Array:
         """What `spans.pair_sums` says of each pair of answers, shape (pairs, 5); zero where one of them is unsure."""
         left, right = self._pairs
-        answers = self.answers
-        count = np.bincount(answers.marks.answer, minlength=len(answers))
+        answers, marks = self.answers, self.answers.marks
         sure = (answers.verdict[left] != UNSURE) & (answers.verdict[right] != UNSURE)
         sums = np.zeros((len(left), spans.COLUMNS))
-        sums[:, 0] = (count[left] + count[right]) * sure
-        both = np.flatnonzero(sure & (count[left] > 0) & (count[right] > 0))
-        of_answer: dict[int, list[tuple[int, int]]] = {}
-        for answer, start, end in _rows_of(answers.marks):
-            of_answer.setdefault(answer, []).append((start, end))
-        for number in both.tolist():
-            i, j = int(left[number]), int(right[number])
-            post = int(answers.post[i])
-            pair = spans.PairOfAnswers(of_answer[i], of_answer[j])
-            sums[number] = spans.pair_sums(pair, partial(self._words_of, post), threshold=self.threshold)
+        words = self._texts.words_of(answers)
+        sums[sure] = spans.pair_sums(marks, words, (left[sure], right[sure]), threshold=self.threshold)
         return sums
-
-    def _words_of(self, post: int) -> Words:
-        if post not in self._words:
-            self._words[post] = Words.of(self.answers.text(post))
-        return self._words[post]
 
     def _spans_by_post_and_person(self) -> dict[int, dict[int, list[tuple[int, int, int]]]]:
         found: dict[int, dict[int, list[tuple[int, int, int]]]] = {}

@@ -12,7 +12,7 @@ Given = tuple[str, str, str, str, list[tuple[int, int]]]  # post, criterion, per
 
 def answers_of(texts: dict[str, str], given: list[Given], *, at: list[str] | None = None) -> Answers:
     posts, criteria, people = (sorted({row[i] for row in given}) for i in range(3))
-    marks = [(n, start, end) for n, row in enumerate(given) for start, end in row[4]]
+    marks = [(n, start, end) for n, row in enumerate(given) for start, end in sorted(row[4])]
     return Answers(
         posts=posts,
         criteria=criteria,
@@ -22,7 +22,6 @@ def answers_of(texts: dict[str, str], given: list[Given], *, at: list[str] | Non
         person=np.array([people.index(row[2]) for row in given], dtype=np.int64),
         verdict=np.array([[str(c) for c in CATEGORIES].index(row[3]) for row in given], dtype=np.int64),
         marks=Marks(*np.array(marks, dtype=np.int64).reshape(-1, 3).T),
-        lengths=np.array([len(texts[p]) for p in posts], dtype=np.int64),
-        text=lambda number: texts[posts[number]],
+        texts=lambda numbers: [texts[posts[number]] for number in numbers],
         at=np.array(at or ["2026-11-02T10:00:00Z"] * len(given)),
     )

@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 
+from storage.matching import Words, match
+
+Ranges = Sequence[tuple[int, int]]
+
 
 def nominal_alpha(units: Iterable[Sequence[Hashable]]) -> float:
     """Krippendorff's alpha: disagreeing pairs within units against those among all pairable values.
@@ -31,3 +35,29 @@ def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
     observed = Fraction(sum(a == b for a, b in pairs), n)
     expected = Fraction(sum(one[value] * other[value] for value in one), n * n)
     return float((observed - expected) / (1 - expected))
+
+
+def pair_sums(one: Ranges, other: Ranges, text: str, *, threshold: float) -> list[float]:
+    """[spans of both, exact matches, matches by words, summed distance of borders, spans so compared], one pair of answers at a time."""
+    near = len(match(one, other, Words.of(text), threshold=threshold))
+    compared = overlapping_pairs(one, other)
+    apart = sum(abs(one[i][0] - other[j][0]) + abs(one[i][1] - other[j][1]) for i, j in compared) / 2
+    return [len(one) + len(other), len(set(one) & set(other)), near, apart, len(compared)]
+
+
+def overlapping_pairs(one: Ranges, other: Ranges) -> list[tuple[int, int]]:
+    """One-to-one pairs of ranges that share characters, those with the largest IoU first: for distances between borders."""
+    candidates = []
+    for i, a in enumerate(one):
+        for j, b in enumerate(other):
+            shared = min(a[1], b[1]) - max(a[0], b[0])
+            if shared > 0:
+                candidates.append((-shared / (a[1] - a[0] + b[1] - b[0] - shared), i, j))
+    pairs: list[tuple[int, int]] = []
+    left, right = set(range(len(one))), set(range(len(other)))
+    for _, i, j in sorted(candidates):
+        if i in left and j in right:
+            left.discard(i)
+            right.discard(j)
+            pairs.append((i, j))
+    return sorted(pairs)

@@ -12,7 +12,7 @@ import pytest
 from annotator.teams.agreement.tables import ALL, Agreement
 from encoder.text.sentences import sentences
 from tests.annotator.teams.answers import Given, answers_of
-from tests.annotator.teams.oracles import nominal_alpha
+from tests.annotator.teams.oracles import nominal_alpha, pair_sums
 
 TEXT = "I have not slept in weeks. Nothing is fun any more. I lie there, tired all day. My head is slow."
 SLEEP, FUN, TIRED = (0, 26), (27, 51), (52, 79)
@@ -78,6 +78,28 @@ def sentence_alpha_by_definition(texts: dict[str, str], given: list[Given], crit
             for s in sentences(texts[g[0]]):
                 units.setdefault((g[0], g[1], s.start), []).append(any(a < s.end and s.start < b for a, b in g[4]))
     return nominal_alpha(units.values())
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5])
+def test_spans_of_all_pairs_at_once_are_matched_as_one_pair_at_a_time(threshold: float) -> None:
+    """Crowded on purpose: spans of one person overlap, touch no word, or could be matched with two of the other's."""
+    draw = random.Random(5)
+    text = "One two, three -- four! Five  six?  (Seven) eight; nine 😀 ten."
+    given: list[Given] = []
+    for post in range(150):
+        for person in ("ann", "ben", "cem"):
+            starts = draw.sample(range(len(text) - 1), draw.randrange(5))
+            ranges = sorted({(s, min(len(text), s + draw.choice([1, 2, 5, 9, 20]))) for s in starts})
+            given.append((f"p{post:03d}", "C", person, "evidence" if ranges else "no_evidence", ranges))
+    agreement = Agreement(answers_of({g[0]: text for g in given}, given), threshold=threshold)
+    by_pair = {(row.one, row.other): row.figures for row in agreement.by_pair()}
+    for one, other in itertools.combinations(("ann", "ben", "cem"), 2):
+        both = [(a[4], b[4]) for a, b in pairs_of(given) if (a[2], b[2]) == (one, other)]
+        sums = np.sum([pair_sums(a, b, text, threshold=threshold) for a, b in both], axis=0)
+        figures = by_pair[one, other]
+        assert figures["span_f1_exact"].value == pytest.approx(2 * sums[1] / sums[0])
+        assert figures["span_f1"].value == pytest.approx(2 * sums[2] / sums[0])
+        assert figures["border_distance"].value == pytest.approx(sums[3] / sums[4])
 
 
 def test_the_table_of_pairs_counts_each_pair_of_verdicts() -> None:
