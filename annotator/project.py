@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -184,7 +184,7 @@ def replace_criteria(store: Store, given: CriteriaSet, *, by: str | None) -> lis
     kept = {c.id for c in given.criteria}
     before = store.criteria()
     retired = [
-        Criterion(c.id, c.name, c.text, c.guideline, c.version, len(given.criteria) + n, active=False)
+        replace(c, position=len(given.criteria) + n, active=False)
         for n, c in enumerate(store.criteria(with_inactive=True))
         if c.id not in kept
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from storage.connection import Connections
 from storage.heads import RECOUNT_REVIEWS
 from storage.records import Criterion, utc_now
-from storage.rows import criterion_from_row
+from storage.rows import criterion_from_row, to_json
 
 CURRENT_CRITERIA = """
 SELECT * FROM criterion c
@@ -40,8 +41,8 @@ class CriterionStore(Connections):
                 known = current.get(given.id)
                 version = 1 if known is None else known.version + (not known.same_wording(given))
                 db.conn.execute(
-                    "INSERT INTO criterion (id, version, name, text, guideline, position, active, created_at, created_by)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, version)"
+                    "INSERT INTO criterion (id, version, name, text, guideline, examples, counterexamples, position, active,"
+                    " created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, version)"
                     " DO UPDATE SET position = excluded.position, active = excluded.active",
                     [
                         given.id,
@@ -49,15 +50,15 @@ class CriterionStore(Connections):
                         given.name,
                         given.text,
                         given.guideline,
+                        to_json(given.examples),
+                        to_json(given.counterexamples),
                         given.position,
                         given.active,
                         utc_now(),
                         by,
                     ],
                 )
-                saved.append(
-                    Criterion(given.id, given.name, given.text, given.guideline, version, given.position, given.active)
-                )
+                saved.append(replace(given, version=version))
             if in_use != {c.id for c in self.criteria()}:
                 for statement in RECOUNT_REVIEWS:
                     db.conn.execute(statement)

@@ -15,7 +15,8 @@ from typing import Any
 
 from storage.records import About, CriteriaSet, Criterion, EvidenceError, InvalidRecord
 
-FIELDS = ("id", "name", "text", "guideline")
+FIELDS = ("id", "name", "text", "guideline", "examples", "counterexamples")
+PASSAGE_FIELDS = ("examples", "counterexamples")
 ABOUT_FIELDS = tuple(field.name for field in dataclasses.fields(About))
 
 
@@ -31,8 +32,9 @@ def read_criteria(path: Path) -> list[Criterion]:
 def read_criteria_set(path: Path) -> CriteriaSet:
     """The criteria of a file, in its order, and what it says of them. Raises CriteriaInvalid.
 
-    YAML and JSON: a list of {id, name, text, guideline}, or {"about": {...}, "criteria": [...]}. JSONL: one such object a line.
-    CSV: these columns, with a header. `name` and `guideline` may be missing.
+    YAML and JSON: a list of {id, name, text, guideline, examples, counterexamples}, or {"about": {...}, "criteria": [...]}. JSONL:
+    one such object a line. CSV: these columns, with a header. Only `id` and `text` must be there. `examples` and
+    `counterexamples` are lists of passages, or text with one passage a line.
     """
     name = path.name
     try:
@@ -62,11 +64,26 @@ def write_criteria(criteria: Sequence[Criterion], about: About | None = None) ->
     """The criteria as YAML that `read_criteria_set` reads back."""
     import yaml
 
-    rows: Any = [{"id": c.id, "name": c.name, "text": c.text, "guideline": c.guideline} for c in criteria]
+    rows: Any = [wording_wire(c) for c in criteria]
     said = {key: value for key, value in about_wire(about).items() if value} if about else {}
     if said:
         rows = {"about": said, "criteria": rows}
     return str(yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=120))
+
+
+def wording_wire(criterion: Criterion) -> dict[str, Any]:
+    """What a criterion says, as it stands in a file; its examples only where it has some."""
+    said = {key: getattr(criterion, key) for key in ("id", "name", "text", "guideline")}
+    return said | {key: list(passages) for key in PASSAGE_FIELDS if (passages := getattr(criterion, key))}
+
+
+def passages_from(given: Any, where: str) -> tuple[str, ...]:
+    """Passages given as a list of texts or as text with one a line, each once. Raises CriteriaInvalid."""
+    lines = given.splitlines() if isinstance(given, str) else given or ()
+    if not isinstance(lines, list | tuple):
+        raise CriteriaInvalid(f"{where} must be a list of passages, not {type(given).__name__}.")
+    found = [" ".join(_text(line, where).split()) for line in lines]
+    return tuple(dict.fromkeys(passage for passage in found if passage))
 
 
 def about_wire(about: About) -> dict[str, Any]:
@@ -115,12 +132,19 @@ def _criteria_from(rows: Any, name: str) -> list[Criterion]:
 def _criterion(row: Any, position: int, where: str) -> Criterion:
     if not isinstance(row, Mapping):
         raise CriteriaInvalid(f"{where}: expected fields {', '.join(FIELDS)}, found {type(row).__name__}.")
-    given = {key: _text(row.get(key), f"{where}, {key}") for key in FIELDS}
+    given = {key: _text(row.get(key), f"{where}, {key}") for key in FIELDS if key not in PASSAGE_FIELDS}
+    examples, counterexamples = (passages_from(row.get(key), f"{where}, {key}") for key in PASSAGE_FIELDS)
     if not given["id"] or not given["text"]:
         raise CriteriaInvalid(f"{where} lacks its {'text' if given['id'] else 'id'}.")
     try:
         return Criterion(
-            given["id"], given["name"] or given["id"], given["text"], given["guideline"], position=position
+            given["id"],
+            given["name"] or given["id"],
+            given["text"],
+            given["guideline"],
+            position=position,
+            examples=examples,
+            counterexamples=counterexamples,
         )
     except InvalidRecord as error:
         raise CriteriaInvalid(f"{where}: {error}") from error

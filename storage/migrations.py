@@ -369,6 +369,17 @@ def m007_teams(db: Database) -> None:
     _run_statements(db, TEAMS)
 
 
+_EXAMPLES = """
+ALTER TABLE criterion ADD COLUMN examples TEXT NOT NULL DEFAULT '[]';         -- JSON list of passages that are evidence
+ALTER TABLE criterion ADD COLUMN counterexamples TEXT NOT NULL DEFAULT '[]';  -- JSON list of passages that resemble it and are none
+"""
+
+
+@migrations()
+def m008_examples_of_criteria(db: Database) -> None:
+    _run_statements(db, _EXAMPLES)
+
+
 def _run_statements(db: Database, script: str) -> None:
     """Statement by statement: executescript() would commit the migration's own transaction."""
     statement = ""

@@ -180,9 +180,16 @@ class Post:
         return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+MOST_EXAMPLES = 20
+MOST_EXAMPLE_CHARACTERS = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing to look for: `text` is what the model reads, `guideline` what the reviewer reads."""
+    """One thing to look for: `text` is what the model reads, `guideline` what the reviewer reads.
+
+    examples: passages that are evidence. counterexamples: passages that resemble it and are none. Up to MOST_EXAMPLES of each.
+    """
 
     id: str
     name: str
@@ -191,15 +198,38 @@ class Criterion:
     version: int = 1
     position: int = 0
     active: bool = True
+    examples: tuple[str, ...] = ()
+    counterexamples: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.id or not all(ch.isalnum() or ch in "_-." for ch in self.id):
             raise InvalidRecord(f"Criterion id {self.id!r} may hold only letters, digits, '_', '-' and '.'.")
         if not self.name.strip() or not self.text.strip():
             raise InvalidRecord(f"Criterion {self.id} needs a name and a text.")
+        self._check_examples()
+
+    def _check_examples(self) -> None:
+        for what, passages in (("examples", self.examples), ("counterexamples", self.counterexamples)):
+            if len(passages) > MOST_EXAMPLES:
+                raise InvalidRecord(f"Criterion {self.id} has {len(passages)} {what}; give at most {MOST_EXAMPLES}.")
+            if not all(passages):
+                raise InvalidRecord(f"Criterion {self.id}: one of its {what} is empty.")
+            if long := next((p for p in passages if len(p) > MOST_EXAMPLE_CHARACTERS), ""):
+                raise InvalidRecord(
+                    f"Criterion {self.id}: one of its {what} has {len(long)} characters; give passages of at most"
+                    f" {MOST_EXAMPLE_CHARACTERS}."
+                )
+        if both := set(self.examples) & set(self.counterexamples):
+            raise InvalidRecord(
+                f"Criterion {self.id} gives a passage both as an example and as a counterexample: {min(both)[:80]!r}."
+            )
 
     def same_wording(self, other: Criterion) -> bool:
-        return (self.name, self.text, self.guideline) == (other.name, other.text, other.guideline)
+        """Whether both say the same to the model and to the reviewer."""
+        return self._wording() == other._wording()
+
+    def _wording(self) -> tuple[object, ...]:
+        return (self.name, self.text, self.guideline, self.examples, self.counterexamples)
 
 
 @dataclass(frozen=True, slots=True)

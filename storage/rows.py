@@ -90,6 +90,8 @@ def criterion_from_row(row: Row) -> Criterion:
         version=row["version"],
         position=row["position"],
         active=bool(row["active"]),
+        examples=tuple(json.loads(row["examples"])),
+        counterexamples=tuple(json.loads(row["counterexamples"])),
     )
 
 

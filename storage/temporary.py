@@ -23,8 +23,9 @@ _COPIED = (
     "INSERT OR IGNORE INTO main.post (number, id, text, text_sha256, split, source, posted_at, imported_at, shuffle, meta)"
     " SELECT number, id, text, text_sha256, split, source, posted_at, imported_at, shuffle, meta FROM public.post"
     f" WHERE ifnull(import_id, 0) NOT IN ({PENDING.replace('main.', 'public.')}) ORDER BY number LIMIT :most_posts",
-    "INSERT OR IGNORE INTO main.criterion (id, version, name, text, guideline, position, active, created_at)"
-    " SELECT id, version, name, text, guideline, position, active, created_at FROM public.criterion",
+    "INSERT OR IGNORE INTO main.criterion (id, version, name, text, guideline, examples, counterexamples, position, active,"
+    " created_at) SELECT id, version, name, text, guideline, examples, counterexamples, position, active, created_at"
+    " FROM public.criterion",
     "INSERT OR IGNORE INTO main.model_version (id, path, status, parent, base, metrics, config, data_sha256, examples,"
     " size_bytes, note, created_at) SELECT id, path, status, parent, base, metrics, config, data_sha256, examples,"
     " size_bytes, note, created_at FROM public.model_version",

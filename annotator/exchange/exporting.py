@@ -17,6 +17,7 @@ from typing import Any
 
 from annotator.settings import software
 from annotator.teams.measuring import facts
+from storage.criteria_file import wording_wire
 from storage.exports import Answers, ExportFilter
 from storage.files import sync
 from storage.formats.archive import pack
@@ -167,10 +168,7 @@ def _manifest(
         "splits": {k.removeprefix("split "): n for k, n in sorted(counts.items()) if k.startswith("split ")},
         "cannot_carry": list(kind.cannot_carry()),
         "left_out": dict(sorted(written.left_out.items())),
-        "criteria": [
-            {"id": c.id, "name": c.name, "text": c.text, "guideline": c.guideline, "version": c.version}
-            for c in context.criteria
-        ],
+        "criteria": [{**wording_wire(c), "version": c.version} for c in context.criteria],
         "files": [
             {"name": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "sha256": _file_sha256(p)}
             for p in files

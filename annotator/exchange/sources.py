@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from annotator.exchange.options import ImportOptions
+from storage.criteria_file import passages_from
 from storage.formats.detection import Detected, detect
 from storage.formats.registry import AUTO, format_named
 from storage.formats.rows import FormatError, Source
@@ -53,7 +54,17 @@ def wording_beside(path: Path) -> list[Criterion]:
             continue
         try:
             items = json.loads(manifest.read_text("utf-8")).get("criteria", [])
-            return [Criterion(c["id"], c["name"], c["text"], c.get("guideline", "")) for c in items]
+            return [
+                Criterion(
+                    c["id"],
+                    c["name"],
+                    c["text"],
+                    c.get("guideline", ""),
+                    examples=passages_from(c.get("examples"), manifest.name),
+                    counterexamples=passages_from(c.get("counterexamples"), manifest.name),
+                )
+                for c in items
+            ]
         except (ValueError, KeyError, TypeError, AttributeError, InvalidRecord):
             return []  # somebody else's manifest
     return []

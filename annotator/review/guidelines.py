@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from annotator.people.accounts import allow
+from storage.criteria_file import PASSAGE_FIELDS, passages_from
 from storage.records import Conflict, Criterion, NotFound, Reviewer, Role
 from storage.store import Store
 
@@ -26,7 +27,8 @@ def criteria_with_versions(store: Store) -> list[Wire]:
 def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:
     """Change a criterion, or add one at the end if `wire` has no "version".
 
-    wire: id, name, text, guideline, active, and as "version" the one that was on the screen. Returns what is stored now.
+    wire: id, name, text, guideline, examples and counterexamples (one a line, or a list), active, and as "version" the one that
+    was on the screen. Returns what is stored now.
     Raises NotAllowed unless `by` is an admin, Conflict if somebody else changed it meanwhile, InvalidRecord, NotFound.
     """
     allow(by, Role.ADMIN)
@@ -42,9 +44,7 @@ def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:
                 f"{before.id} was changed by somebody else meanwhile (version {before.version}). Load the page again.",
                 current_revision=before.version,
             )
-        name, text, guideline = _wording(wire)
-        active = bool(wire.get("active", True))
-        changed = replace(before, name=name, text=text, guideline=guideline, active=active)
+        changed = replace(before, **_wording(wire), active=bool(wire.get("active", True)))
         return store.save_criteria([changed], by=by.name)[0]
 
 
@@ -68,12 +68,12 @@ def _add(store: Store, wire: Wire, known: dict[str, Criterion], by: Reviewer) ->
     if wire["id"] in known:
         raise Conflict(f"There is a criterion {wire['id']!r} already.", current_revision=known[wire["id"]].version)
     position = 1 + max((c.position for c in known.values()), default=-1)
-    return store.save_criteria([Criterion(str(wire["id"]), *_wording(wire), position=position)], by=by.name)[0]
+    return store.save_criteria([Criterion(str(wire["id"]), **_wording(wire), position=position)], by=by.name)[0]
 
 
-def _wording(wire: Wire) -> tuple[str, str, str]:
-    name, text, guideline = (str(wire.get(key) or "").strip() for key in ("name", "text", "guideline"))
-    return name, text, guideline
+def _wording(wire: Wire) -> dict[str, Any]:
+    said: dict[str, Any] = {key: str(wire.get(key) or "").strip() for key in ("name", "text", "guideline")}
+    return said | {key: passages_from(wire.get(key), key) for key in PASSAGE_FIELDS}
 
 
 def _earlier(store: Store, criterion: Criterion) -> list[Criterion]:

@@ -147,10 +147,15 @@ def _only(example: Example, criteria: set[str]) -> Example:
     return Example(example.post, {key: label for key, label in example.labels.items() if key in criteria})
 
 
+def _criterion(given: Mapping[str, Any]) -> Criterion:
+    read: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return Criterion(**read)
+
+
 def read_training_data(folder: Path) -> TrainingData:
     """The data in `folder`. Raises EvidenceError if its file is not the one that was written."""
     manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
-    criteria = [Criterion(**c) for c in manifest["criteria"]]
+    criteria = [_criterion(c) for c in manifest["criteria"]]
     content = (folder / DATA_FILE).read_bytes()
     if _sha256(content, criteria) != manifest["sha256"]:
         raise EvidenceError(f"{folder / DATA_FILE} has changed since the job began. Start the training anew.")

@@ -161,7 +161,8 @@ def _links(export_id: str, manifest: dict[str, Any]) -> str:
 def build_criteria(context: Context) -> None:
     gr.Markdown(
         "A YAML, JSON, JSON Lines or CSV file with `id`, `name`, `text` (what the model reads) and `guideline` (what the reviewer"
-        " reads). It becomes the set in use; a changed wording becomes a new version, and nothing that was decided is lost."
+        " reads), and `examples` and `counterexamples` if there are some. It becomes the set in use; a changed wording becomes a new"
+        " version, and nothing that was decided is lost."
     )
     file = gr.File(
         label="Criteria file", type="filepath", height=120, file_types=[".yaml", ".yml", ".json", ".jsonl", ".csv"]

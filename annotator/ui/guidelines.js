@@ -21,7 +21,7 @@ async function load() {
 
 function offerMore() {
   const open = () => {
-    fill(part("more"), form({ id: "", name: "", text: "", guideline: "", active: true, version: null }, offerMore));
+    fill(part("more"), form({ id: "", name: "", text: "", guideline: "", examples: [], counterexamples: [], active: true, version: null }, offerMore));
     part("more").querySelector("input").focus();
   };
   fill(part("more"), mayEdit && button("Add a criterion", open));
@@ -97,21 +97,29 @@ function reading(criterion) {
   return [
     make("p", {}, make("b", {}, "The model reads: "), criterion.text),
     make("p", { class: "ev-guideline" }, unwrapped(criterion.guideline)),
+    passages(criterion),
     criterion.earlier.length > 0 && make("details", {}, make("summary", {}, plural(criterion.earlier.length, "earlier wording")),
-      criterion.earlier.map((v) => make("div", { class: "ev-earlier" }, make("b", {}, "Wording " + v.version + ": " + v.name), make("p", {}, v.text), make("p", { class: "ev-guideline" }, unwrapped(v.guideline))))),
+      criterion.earlier.map((v) => make("div", { class: "ev-earlier" }, make("b", {}, "Wording " + v.version + ": " + v.name), make("p", {}, v.text), make("p", { class: "ev-guideline" }, unwrapped(v.guideline)), passages(v)))),
   ];
+}
+
+function passages(wording) {
+  const listed = (title, found) => found.length > 0 && [make("b", {}, title), make("ul", { class: "ev-examples" }, found.map((text) => make("li", { dir: "auto" }, text)))];
+  return [listed("Evidence, for example", wording.examples), listed("Resembles it and is no evidence", wording.counterexamples)];
 }
 
 function form(criterion, done) {
   const field = (name, label, rows) => {
-    const required = name !== "guideline";
-    const input = rows ? make("textarea", { name, rows, value: criterion[name], required }) : make("input", { name, value: criterion[name], type: "text", required });
+    const required = ["id", "name", "text"].includes(name);
+    const value = [criterion[name]].flat().join("\n");
+    const input = rows ? make("textarea", { name, rows, value, required }) : make("input", { name, value: criterion[name], type: "text", required });
     return make("label", { class: "ev-wide" }, label, input);
   };
   const active = make("input", { type: "checkbox", name: "active", checked: criterion.active });
   const node = make("form", { class: "ev-filter" },
     criterion.version === null && field("id", "Id: letters, digits, _ - and . only; it never changes"),
     field("name", "Name"), field("text", "What the model reads", 2), field("guideline", "Guideline for the reviewers", 8),
+    field("examples", "Examples: passages that are evidence, one a line", 4), field("counterexamples", "Passages that resemble it and are no evidence, one a line", 3),
     criterion.version !== null && make("label", { class: "ev-check ev-wide" }, active, " in use"),
     make("div", { class: "ev-row ev-wide" }, make("button", { type: "submit", class: "ev-primary" }, "Save"), button("Cancel", done)));
   node.addEventListener("submit", async (event) => {

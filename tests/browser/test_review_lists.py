@@ -45,10 +45,18 @@ def test_an_admin_changes_a_guideline_and_the_earlier_wording_can_still_be_read(
     card = page.locator("#guidelines .ev-card", has_text="PSYCHOMOTOR")
     card.get_by_role("button", name="Edit").click()
     card.locator("[name=guideline]").fill("Mark pacing. `${1}` {{2}} <script>3</script>")
+    card.locator("[name=examples]").fill("I pace all night.\n<i>My legs</i> will not stop.")
+    card.locator("[name=counterexamples]").fill("The dog paces.")
     card.get_by_role("button", name="Save").click()
     page.wait_for_selector("text=Saved as wording 2.")
     page.wait_for_selector("text=PSYCHOMOTOR · wording 2")
     assert "Mark pacing. `${1}` {{2}} <script>3</script>" in card.inner_text()
+    assert card.locator(".ev-examples li").all_inner_texts() == [
+        "I pace all night.",
+        "<i>My legs</i> will not stop.",
+        "The dog paces.",
+    ]
+    assert violations(page, "#guidelines") == []
     card.get_by_text("1 earlier wording").click()
     assert "Wording 1: Restlessness or slowing" in card.inner_text()
     assert [c.version for c in site.store.criterion_versions("PSYCHOMOTOR")] == [1, 2]

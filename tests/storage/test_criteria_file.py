@@ -9,7 +9,15 @@ from storage.criteria_file import CriteriaInvalid, read_criteria, write_criteria
 from storage.records import Criterion
 
 TWO = [
-    Criterion("HOPE", "Hope", "The writer hopes.", "Mark hope.", position=0),
+    Criterion(
+        "HOPE",
+        "Hope",
+        "The writer hopes.",
+        "Mark hope.",
+        position=0,
+        examples=("It will get better.", "Tomorrow, surely."),
+        counterexamples=("I hope you are well.",),
+    ),
     Criterion("FEAR", "FEAR", "The writer fears.", "", position=1),
 ]
 
@@ -20,7 +28,10 @@ def a_file(tmp_path: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-HOPE = '{"id": "HOPE", "name": "Hope", "text": "The writer hopes.", "guideline": "Mark hope."}'
+HOPE = (
+    '{"id": "HOPE", "name": "Hope", "text": "The writer hopes.", "guideline": "Mark hope.",'
+    ' "examples": ["It will get better.", " Tomorrow, surely. ", "It will get better."], "counterexamples": "I hope you are well."}'
+)
 FEAR = '{"id": "FEAR", "text": "The writer fears."}'
 
 
@@ -30,7 +41,11 @@ FEAR = '{"id": "FEAR", "text": "The writer fears."}'
         ("c.yaml", f"- {HOPE}\n- {FEAR}\n"),
         ("c.json", f'{{"criteria": [{HOPE}, {FEAR}]}}'),
         ("c.jsonl", f"{HOPE}\n\n{FEAR}\n"),
-        ("c.csv", "\ufeffid,name,text,guideline\nHOPE,Hope,The writer hopes.,Mark hope.\nFEAR,,The writer fears.,\n"),
+        (
+            "c.csv",
+            "\ufeffid,name,text,guideline,examples,counterexamples\nHOPE,Hope,The writer hopes.,Mark hope.,"
+            '"It will get better.\n\nTomorrow, surely.",I hope you are well.\nFEAR,,The writer fears.,,,\n',
+        ),
     ],
 )
 def test_every_kind_of_file_gives_the_same_criteria(tmp_path: Path, name: str, content: str) -> None:
@@ -53,6 +68,17 @@ def test_what_was_written_reads_back_equal(tmp_path: Path) -> None:
         ("c.yaml", "- {text: one}", "criterion 1 lacks its id"),
         ("c.yaml", "- {id: 'A B', text: one}", "may hold only letters"),
         ("c.yaml", "- {id: A, text: [one]}", "text must be text, not list"),
+        (
+            "c.yaml",
+            "- {id: A, text: one, examples: {a: b}}",
+            "criterion 1, examples must be a list of passages, not dict",
+        ),
+        ("c.yaml", "- {id: A, text: one, examples: [[b]]}", "criterion 1, examples must be text, not list"),
+        (
+            "c.yaml",
+            "- {id: A, text: one, examples: [b], counterexamples: b}",
+            "both as an example and as a counterexample",
+        ),
         ("c.json", "{", "not valid JSON"),
         ("c.jsonl", '{"id": "A", "text": "one"}\nnope', "line 2 is not valid JSON"),
         ("c.csv", "id,words\nA,one\n", "lacks the column text"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from annotator.exchange.exporting import export_file
+from annotator.exchange.sources import wording_beside
 from annotator.people.accounts import NotAllowed
 from annotator.review import guidelines
 from storage.records import Conflict, InvalidRecord, Reviewer, Role
@@ -38,6 +39,21 @@ def test_a_changed_wording_is_a_new_version_and_the_old_one_can_still_be_read(st
     assert (mood["id"], mood["earlier"]) == (MOOD.id, [])
 
 
+def test_examples_are_part_of_the_wording_and_travel_with_it(store: Store, tmp_path: Path) -> None:
+    written = {"examples": "I lie awake.\n\nThree hours, again.\n", "counterexamples": ["My phone went to sleep."]}
+    saved = guidelines.save_criterion(store, a_change(**written), by=ADMIN)
+    assert (saved.version, saved.examples) == (2, ("I lie awake.", "Three hours, again."))
+    assert store.criteria()[0] == saved
+    sleep = guidelines.criteria_with_versions(store)[0]
+    assert [v["examples"] for v in (sleep, *sleep["earlier"])] == [saved.examples, ()]
+    post = a_post("I cannot sleep.")
+    store.add_posts([post])
+    store.add_annotation(an_annotation(post, criterion=SLEEP), expected_revision=0)
+    export_file(store, "gold", tmp_path / "gold.jsonl")
+    (carried, _) = wording_beside(tmp_path / "gold.jsonl")
+    assert (carried.examples, carried.counterexamples) == (saved.examples, ("My phone went to sleep.",))
+
+
 def test_saving_without_a_change_makes_no_version(store: Store) -> None:
     assert guidelines.save_criterion(store, a_change(), by=ADMIN).version == 1
 
@@ -64,7 +80,16 @@ def test_reviewers_read_and_do_not_change(store: Store) -> None:
             guidelines.save_criterion(store, a_change(), by=Reviewer("ben", role))
 
 
-@pytest.mark.parametrize("wrong", [{"text": " "}, {"name": ""}, {"id": "no spaces please", "version": None}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": " "},
+        {"name": ""},
+        {"id": "no spaces please", "version": None},
+        {"examples": ["x" * 2000]},
+        {"examples": [str(n) for n in range(30)]},
+    ],
+)
 def test_a_criterion_that_says_nothing_is_refused(wrong: dict[str, Any], store: Store) -> None:
     with pytest.raises(InvalidRecord):
         guidelines.save_criterion(store, a_change(**wrong), by=ADMIN)
