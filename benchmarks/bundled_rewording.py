@@ -14,7 +14,7 @@ from encoder.examples import Example
 from encoder.measure.baselines import TfidfBaseline
 from encoder.measure.evaluate import evaluate
 from encoder.predict import Predictor
-from encoder.training.train import train
+from encoder.training.train import Task, train
 from storage.records import Criterion, Split
 
 REWORDED: Mapping[str, str] = {
@@ -72,12 +72,11 @@ def _after(
     config = next(preset.config for preset in PRESETS if preset.id == "quick")
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        train(
-            corrected, chosen_by, criteria, base="bundled", output=Path(folder) / "tuned", config=config, replay=replay
-        )
+        tuned = Path(folder) / "tuned"
+        train(Task(corrected, chosen_by, criteria, base="bundled", output=tuned, config=config, replay=replay))
         seconds = time.perf_counter() - begun
-        tuned = Predictor.load(Path(folder) / "tuned")
-        scores = {name: _micro(tuned, posts, criteria) for name, posts in measured.items()}
+        predictor = Predictor.load(tuned)
+        scores = {name: _micro(predictor, posts, criteria) for name, posts in measured.items()}
     return {**scores, "seconds": round(seconds, 1)}
 
 

@@ -56,38 +56,47 @@ class Share:
     wait: Callable[[], None] = lambda: None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is read. batch_size: posts at a time. threshold: least score of a span, the model's own if None.
+
+    part_posts: posts of a part. on_part: told how many posts this process has behind it after each part.
+    """
+
+    batch_size: int = 16
+    threshold: float | None = None
+    part_posts: int = PART_POSTS
+    on_part: Callable[[int], None] = lambda posts: None
+
+
 def predict_posts(
     posts: Iterable[Post | RejectedRow],
     criteria: Sequence[Criterion],
     predictor: Predictor,
     output: Path,
     *,
+    reading: Reading = Reading(),
     share: Share = Share(),
-    batch_size: int = 16,
-    threshold: float | None = None,
-    part_posts: int = PART_POSTS,
-    on_part: Callable[[int], None] = lambda posts: None,
 ) -> BulkResult:
     """Write one line per post and criterion to `output`; every process reads all `posts` and predicts its own share.
 
-    A run that was stopped is gone on with when model, criteria and threshold are the same. on_part: told how many posts this
-    process has behind it after each part.
+    A run that was stopped is gone on with when model, criteria and threshold are the same.
     Raises EncoderError if the output cannot be written, or an earlier run beside it was another one.
     """
     started = time.monotonic()
-    parts = _Parts(output, _job(criteria, predictor, threshold, part_posts))
+    parts = _Parts(output, _job(criteria, predictor, reading))
     rejected: list[RejectedRow] = []
     resumed = done = number = 0
-    for number, part in enumerate(_cut(posts, rejected, part_posts), start=1):
+    for number, part in enumerate(_cut(posts, rejected, reading.part_posts), start=1):
         if (number - 1) % share.processes != share.process:
             continue
         if parts.has(number, part):
             resumed += len(part)
         else:
-            found = predictor.predict(part, criteria, batch_size=batch_size, threshold=threshold)
+            found = predictor.predict(part, criteria, batch_size=reading.batch_size, threshold=reading.threshold)
             parts.write(number, part, found)
         done += len(part)
-        on_part(done)
+        reading.on_part(done)
     share.wait()
     count, spans = parts.join(number) if share.process == 0 else (done, 0)
     share.wait()
@@ -219,13 +228,11 @@ def _mark(posts: Sequence[Post]) -> str:
     return f"{len(posts)} {digest.hexdigest()}"
 
 
-def _job(
-    criteria: Sequence[Criterion], predictor: Predictor, threshold: float | None, part_posts: int
-) -> dict[str, Any]:
+def _job(criteria: Sequence[Criterion], predictor: Predictor, reading: Reading) -> dict[str, Any]:
     return {
         "model": predictor.version,
         "encoder": predictor.config.to_dict(),
         "criteria": [[c.id, c.text] for c in criteria],
-        "threshold": threshold,
-        "part_posts": part_posts,
+        "threshold": reading.threshold,
+        "part_posts": reading.part_posts,
     }

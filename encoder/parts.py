@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from encoder.bulk import predict_posts, read_posts
+from encoder.bulk import Reading, predict_posts, read_posts
 from encoder.errors import EncoderError
 from storage.files import replacing
 from storage.records import Criterion, EvidenceError
@@ -92,8 +92,7 @@ class PartPredictor:
                 self._job.criteria,
                 self._model(),
                 output_of(folder, part),
-                batch_size=self._job.batch_size,
-                threshold=self._job.threshold,
+                reading=Reading(self._job.batch_size, self._job.threshold),
             )
             counts = {"posts": found.posts, "spans": found.spans, "rejected": len(found.rejected)}
             with replacing(mark) as temporary:

@@ -89,20 +89,12 @@ def run_train(arguments: argparse.Namespace) -> None:
     check_criteria([*train_on, *dev], criteria)
     base, settings = model_of(arguments), settings_of(arguments)
     from annotator.models.loading import model_source
-    from encoder.training.train import train
+    from encoder.training.train import Task, train
 
     say(f"Training {base.id} on {len(train_on)} posts, choosing by {len(dev)}.")
-    result = train(
-        train_on,
-        dev,
-        criteria,
-        base=model_source(base, settings),
-        output=arguments.output,
-        config=config,
-        monitor=StderrMonitor(),
-        resume=arguments.resume,
-        device=settings.device,
-    )
+    source = model_source(base, settings)
+    task = Task(train_on, dev, criteria, base=source, output=arguments.output, config=config, device=settings.device)
+    result = train(task, monitor=StderrMonitor(), resume=arguments.resume)
     report(
         {
             "output": str(result.output),

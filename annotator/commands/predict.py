@@ -95,7 +95,7 @@ def _run_file(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from annotator.models.loading import load_predictor
-    from encoder.bulk import RejectedRow, predict_posts, read_posts
+    from encoder.bulk import Reading, RejectedRow, predict_posts, read_posts
 
     criteria = criteria_of(arguments)
     version, settings = model_of(arguments), settings_of(arguments)
@@ -107,9 +107,7 @@ def _run_file(arguments: argparse.Namespace) -> None:
             criteria,
             predictor,
             arguments.output,
-            batch_size=arguments.batch_size,
-            threshold=arguments.threshold,
-            on_part=lambda done: bar.update(done - bar.n),
+            reading=Reading(arguments.batch_size, arguments.threshold, on_part=lambda done: bar.update(done - bar.n)),
         )
     rejected = [{"row": r.row, "reason": r.reason} for r in found.rejected]
     unknown = [c.id for c in criteria if predictor.known_criteria is not None and c.id not in predictor.known_criteria]

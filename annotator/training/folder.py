@@ -86,19 +86,18 @@ def train_folder(training: TrainingFolder, monitor: Monitor, *, device: str = "a
     Run by several processes together, each calls it. Raises what `encoder.training.train` raises, and what the monitor raises.
     """
     if not training.candidate.is_dir():  # it gets its name when it is whole, so what is there need not be made again
-        from encoder.training.train import train
+        from encoder.training.train import Task, train
 
         data = training.data
-        train(
+        task = Task(
             data.train,
             (*data.dev, *data.replay_dev),
             data.criteria,
             base=training.source,
             output=training.candidate,
             config=training.config,
-            monitor=monitor,
             replay=data.replay,
-            resume=True,
             device=device,
         )
+        train(task, monitor=monitor, resume=True)
     return training.candidate

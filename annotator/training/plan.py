@@ -250,15 +250,9 @@ def estimate(
         return Estimate(steps, JUDGING_SECONDS + steps * per_step, memory, past is not None)
     replayed = base is not None and uses_bundled_replay(store, base) and config.replay_ratio > 0
     stand_ins = islice(cycle(train), REPLAY_DEV_POSTS if replayed and train else 0)  # for held-out posts of the corpus
-    found = training_estimate.estimate(
-        train,
-        [*dev, *stand_ins],
-        config,
-        base=source,
-        device=device_name(settings),
-        criteria=len(store.criteria()),
-        replay=COMPOSED_POSTS if replayed else 0,
-    )
+    replay = COMPOSED_POSTS if replayed else 0
+    amount = training_estimate.Amount(train, [*dev, *stand_ins], len(store.criteria()), replay)
+    found = training_estimate.estimate(amount, config, base=source, device=device_name(settings))
     seconds = found.seconds if past is None else training_estimate.START_SECONDS + found.steps * past
     return Estimate(found.steps, JUDGING_SECONDS + seconds, found.memory_bytes / 1e6, past is not None)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from encoder.bulk import Share, predict_posts, read_posts
+from encoder.bulk import Reading, Share, predict_posts, read_posts
 from storage.criteria_file import read_criteria
 from storage.records import EvidenceError
 
@@ -28,15 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         state = PartialState(cpu=choose_device(given.device) == "cpu")
         predictor = Predictor.load(given.model, device=str(state.device), threads=given.threads, scoring=given.mode)
+        tell = _teller(state.num_processes) if state.is_main_process else lambda posts: None
         result = predict_posts(
             read_posts(given.file),
             read_criteria(given.criteria),
             predictor,
             given.output,
+            reading=Reading(given.batch_size, given.threshold, on_part=tell),
             share=Share(state.process_index, state.num_processes, state.wait_for_everyone),
-            batch_size=given.batch_size,
-            threshold=given.threshold,
-            on_part=_teller(state.num_processes) if state.is_main_process else lambda posts: None,
         )
     except EvidenceError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

@@ -15,7 +15,7 @@ from typing import Any
 
 from encoder.config import EncoderConfig, InvalidConfig, TrainConfig
 from encoder.examples import read_examples, split_examples
-from encoder.training.train import TrainResult, train
+from encoder.training.train import Task, TrainResult, train
 from storage.criteria_file import read_criteria
 from storage.records import EvidenceError, Split
 
@@ -27,19 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         examples = read_examples(given.data)
         split = split_examples(examples)
-        result = train(
+        task = Task(
             split[Split.TRAIN],
             read_examples(given.dev) if given.dev else split[Split.DEV],
             read_criteria(given.criteria),
             base=given.model,
             output=given.output,
             config=_config(given.config, given.set),
-            monitor=ConsoleMonitor(),
             replay=read_examples(given.replay) if given.replay else (),
-            resume=given.resume,
             encoder_config=EncoderConfig(scoring=given.scoring) if given.scoring else None,
             device=given.device,
         )
+        result = train(task, monitor=ConsoleMonitor(), resume=given.resume)
     except InvalidConfig as error:
         parser.error(str(error))
     except EvidenceError as error:

@@ -26,11 +26,10 @@ from encoder.measure.metrics import (
     post_weights,
     precision_recall_f1,
     reliability_bins,
-    sentence_is_evidence,
 )
 from encoder.measure.outcomes import Outcomes, SpanCounts, outcomes
 from encoder.measure.squad import squad_scores
-from storage.records import Criterion, Prediction, Span
+from storage.records import Criterion, Prediction
 
 SPAN_FIGURES = ("span_exact", "span_match", "span_characters", "span_overlap")
 
@@ -67,18 +66,6 @@ class Calibration:
     bins: tuple[Bin, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FalseHighlights:
-    """How often sentences of one class of distractor were highlighted for a criterion they are no evidence for."""
-
-    sentences: int
-    highlighted: int
-
-    @property
-    def rate(self) -> float:
-        return self.highlighted / self.sentences if self.sentences else 0.0
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """All metrics of one model on one set of examples.
@@ -105,10 +92,8 @@ class Evaluation:
     no_evidence_accuracy: float | None
     sentence_calibration: Calibration
     pair_calibration: Calibration
-    false_highlights: Mapping[str, FalseHighlights] = dataclasses.field(default_factory=dict)
     unknown_criteria: tuple[str, ...] = ()
     bootstrap: int = 0
-    seed: int = 0
     span_match: Scores = NOT_MEASURED
     span_characters: Scores = NOT_MEASURED
 
@@ -127,7 +112,8 @@ class Evaluation:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
         """The evaluation that `to_dict` gave, also after a round trip through JSON."""
-        fields = dict(data)
+        known = {field.name for field in dataclasses.fields(cls)}  # older ones held more
+        fields = {name: value for name, value in data.items() if name in known}
         for name in ("micro", "macro", *SPAN_FIGURES, "detection"):
             if name in fields:
                 fields[name] = _scores_from(fields[name])
@@ -137,7 +123,6 @@ class Evaluation:
             value = fields[name]
             bins = tuple(Bin(**b) for b in value["bins"])
             fields[name] = Calibration(value["ece"], value["brier"], bins)
-        fields["false_highlights"] = {k: FalseHighlights(**v) for k, v in fields.get("false_highlights", {}).items()}
         fields["unknown_criteria"] = tuple(fields.get("unknown_criteria", ()))
         return cls(**fields)
 
@@ -155,8 +140,6 @@ class Evaluation:
             f"ECE {_figure(self.sentence_calibration.ece)}, Brier {_figure(self.sentence_calibration.brier)}; "
             f"{self.posts} posts, {self.pairs} pairs"
         )
-        for name, found in self.false_highlights.items():
-            lines.append(f"false highlights, {name}: {found.highlighted} of {found.sentences} ({found.rate:.1%})")
         if self.unknown_criteria:
             lines.append(f"not known to the model, counted as no highlight: {', '.join(self.unknown_criteria)}")
         return "\n".join(lines)
@@ -168,26 +151,21 @@ def evaluate(
     criteria: Sequence[Criterion],
     *,
     thresholds: Mapping[str, float] | None = None,
-    distractors: Mapping[str, Sequence[tuple[Span, str]]] | None = None,
     ranked: Iterable[Prediction] | None = None,
     bootstrap: int = 1000,
-    seed: int = 0,
 ) -> Evaluation:
     """Judge predictions by the examples' labels; only reviewed pairs count.
 
     thresholds: highlight a span only at or above its criterion's; with predictions that hold every sentence's score this gives
         a full average precision. None highlights every span, and AP then ranks only what was highlighted.
     ranked: predictions that hold every sentence's score, for the average precision of a model that marks in another unit.
-    distractors: passages by post id with the class of distractor they belong to.
-    bootstrap: rounds for the intervals, 0 for none.
+    bootstrap: rounds for the intervals, 0 for none; the same posts are drawn each time.
 
     Raises BadExamples if a reviewed pair was not predicted, or nothing was reviewed.
     """
     found = outcomes(predictions, examples, criteria, thresholds=thresholds, ranked=ranked)
     weights = (
-        post_weights(len(found.examples), rounds=bootstrap, seed=seed)
-        if bootstrap
-        else np.empty((0, len(found.examples)))
+        post_weights(len(found.examples), rounds=bootstrap, seed=0) if bootstrap else np.empty((0, len(found.examples)))
     )
     per_criterion, micro, macro = _sentence_scores(found, weights)
     detection_each, detection = _detection_scores(found, weights)
@@ -213,10 +191,8 @@ def evaluate(
             np.asarray([1 - p.prediction.no_evidence_score for p in found.pairs]),
             np.asarray([p.label.has_evidence for p in found.pairs]),
         ),
-        false_highlights=_false_highlights(found, distractors or {}),
         unknown_criteria=tuple(sorted(unknown)),
         bootstrap=bootstrap,
-        seed=seed,
     )
 
 
@@ -226,7 +202,6 @@ def _sentence_scores(found: Outcomes, weights: Floats) -> tuple[dict[str, Scores
     drawn = [bootstrap_average_precision(rows.gold, rows.score, rows.post, weights) for rows in found.rows]
     drawn_ap = np.stack(drawn, axis=1)
     each = _scores_by_column(tp, fp, fn, weights, ranked, drawn_ap)
-    scored = [column for column, scores in enumerate(each) if scores.support]
     everything = [np.concatenate([getattr(rows, name) for rows in found.rows]) for name in ("gold", "score", "post")]
     micro = dataclasses.replace(
         _scores(tp.sum(1), fp.sum(1), fn.sum(1), weights),
@@ -235,7 +210,7 @@ def _sentence_scores(found: Outcomes, weights: Floats) -> tuple[dict[str, Scores
             bootstrap_average_precision(everything[0], everything[1], everything[2], weights)
         ),
     )
-    macro = _macro(each, scored, tp, fp, fn, weights, drawn_ap)
+    macro = _macro(each, (tp, fp, fn), weights, drawn_ap)
     return {c.id: s for c, s in zip(found.criteria, each, strict=True)}, micro, macro
 
 
@@ -252,16 +227,12 @@ def _scores_by_column(
     ]
 
 
-def _macro(
-    each: Sequence[Scores],
-    scored: Sequence[int],
-    tp: Floats,
-    fp: Floats,
-    fn: Floats,
-    weights: Floats,
-    drawn_ap: Floats,
-) -> Scores:
-    """The mean over the criteria that have gold; in a bootstrap round, over those that have gold in that round."""
+def _macro(each: Sequence[Scores], counts: tuple[Floats, Floats, Floats], weights: Floats, drawn_ap: Floats) -> Scores:
+    """The mean over the criteria that have gold; in a bootstrap round, over those that have gold in that round.
+
+    counts: true positives, false positives and false negatives, each (posts, criteria).
+    """
+    scored = [column for column, scores in enumerate(each) if scores.support]
 
     def mean(name: str) -> float | None:
         values = [getattr(each[c], name) for c in scored]
@@ -269,13 +240,13 @@ def _macro(
 
     intervals: list[Interval | None] = [None] * 4
     if len(weights) and scored:
-        drawn = [weights @ table[:, scored] for table in (tp, fp, fn)]
+        drawn = [weights @ table[:, scored] for table in counts]
         no_gold = drawn[0] + drawn[2] == 0
         columns = [np.where(no_gold, np.nan, figure) for figure in precision_recall_f1(*drawn)[:2]]
         means = [mean_of_defined(column) for column in columns]
         means += [macro_f1(*drawn), mean_of_defined(drawn_ap[:, scored])]
         intervals = [percentile_interval(column) for column in means]
-    f1 = float(macro_f1(tp.sum(0), fp.sum(0), fn.sum(0))) if scored else None
+    f1 = float(macro_f1(*(table.sum(0) for table in counts))) if scored else None
     support, predicted = sum(s.support for s in each), sum(s.predicted for s in each)
     return Scores(support, predicted, mean("precision"), mean("recall"), f1, mean("average_precision"), *intervals)
 
@@ -352,19 +323,6 @@ def _squad(found: Outcomes) -> dict[str, float]:
 def _calibration(score: Floats, gold: Any) -> Calibration:
     bins = reliability_bins(score, gold)
     return Calibration(_defined(expected_calibration_error(bins)), _defined(brier(score, gold)), bins)
-
-
-def _false_highlights(
-    found: Outcomes, distractors: Mapping[str, Sequence[tuple[Span, str]]]
-) -> dict[str, FalseHighlights]:
-    seen: dict[str, list[int]] = {}
-    for pair in found.pairs:
-        for passage, name in distractors.get(found.examples[pair.post].post.id, ()):
-            if not sentence_is_evidence(passage, pair.label.spans):
-                counts = seen.setdefault(name, [0, 0])
-                counts[0] += 1
-                counts[1] += sentence_is_evidence(passage, pair.highlighted)
-    return {name: FalseHighlights(*counts) for name, counts in sorted(seen.items())}
 
 
 def _scores_from(data: Mapping[str, Any]) -> Scores:

@@ -56,18 +56,25 @@ class Estimate:
         return f"about {time}, {self.memory_bytes / 1e9:.1f} GB of memory (estimates), {self.steps} steps"
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much there is to learn from: examples, criteria in all, and earlier posts that are mixed in."""
+
+    train: Sequence[Example]
+    dev: Sequence[Example]
+    criteria: int = 9
+    replay: int = 0
+
+
 def estimate(
-    train: Sequence[Example],
-    dev: Sequence[Example],
+    amount: Amount,
     config: TrainConfig,
     *,
     base: str | Path,
     device: str = "cpu",
-    criteria: int = 9,
-    replay: int = 0,
     encoder_config: EncoderConfig | None = None,
 ) -> Estimate:
-    """Estimate a training of `base` on these examples. device: `cpu`, or the GPU's name as torch gives it.
+    """Estimate a training of `base`. device: `cpu`, or the GPU's name as torch gives it. encoder_config: for a base without heads.
 
     Raises ModelUnusable if the base is not on this machine.
     """
@@ -77,14 +84,14 @@ def estimate(
         raise ModelUnusable(f"The base of the adapter in {directory} is not on this machine yet.")
     shape, parameters = _shape(weights), count_parameters(weights)
     encoder = _encoder_config(directory, encoder_config)
-    steps = count_steps(len(train), replay, config, processes=config.processes)
-    tokens = _tokens(train, encoder, criteria)
+    steps = count_steps(len(amount.train), amount.replay, config, processes=config.processes)
+    tokens = _tokens(amount.train, encoder, amount.criteria)
     work = Work(
         backbone=max(1, count_parameters(weights, with_heads=False) - shape["vocabulary"] * shape["hidden"]),
         posts=(steps + config.adaptation_steps) * config.batch_size * config.accumulation,
         tokens=tokens,
-        measured_posts=(_evaluations(steps, config) + 2) * len(dev),
-        measured_tokens=_tokens(dev, encoder, criteria),
+        measured_posts=(_evaluations(steps, config) + 2) * len(amount.dev),
+        measured_tokens=_tokens(amount.dev, encoder, amount.criteria),
     )
     return Estimate(
         START_SECONDS + work.operations(config) / operations_per_second(device, config.threads),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from accelerate import PartialState
@@ -17,7 +14,7 @@ from transformers import TrainingArguments
 
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import BadExamples, TrainingFailed
-from encoder.examples import Example, content_hash
+from encoder.examples import Example
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.families import choose_device
 from encoder.network.hub import resolve
@@ -33,41 +30,12 @@ from encoder.training.plan import Plan, plan_steps
 from encoder.training.reader import Reader, count_lost, usable
 from encoder.training.reports import PROJECT, direct_reports, reports_directory
 from encoder.training.sharding import asked_for, check_loading, gather_weights
-from encoder.training.trainer import EvidenceTrainer, Learner
+from encoder.training.task import Task
+from encoder.training.trainer import EvidenceTrainer, Learner, Stage
 from storage.records import Criterion
 
 _PING_SECONDS = 0.5
 _START, _END = 0.05, 0.92
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a run was asked to do."""
-
-    train: Sequence[Example]
-    dev: Sequence[Example]
-    replay: Sequence[Example]
-    criteria: Sequence[Criterion]
-    base: str | Path
-    output: Path
-    config: TrainConfig
-    encoder_config: EncoderConfig | None = None
-    device: str = "auto"
-
-    def fingerprint(self, processes: int) -> str:
-        """Equal for two runs that do the same thing, so that one may go on where the other stopped."""
-        settings = self.config.to_dict()
-        for name in ("threads", "processes", "report_to", "save_steps"):
-            del settings[name]
-        parts = [
-            settings,
-            *(content_hash(examples).sha256 for examples in (self.train, self.dev, self.replay)),
-            [(c.id, c.text) for c in self.criteria],
-            str(self.base),
-            self.encoder_config.to_dict() if self.encoder_config else None,
-            processes,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass
@@ -177,13 +145,10 @@ class Run:
         reader = Reader(self.encoder, self.criteria, self.examples, self.task.config)
         trainer = EvidenceTrainer(
             self.learner,
-            self.task.config,
-            self.plan,
-            reader,
+            Stage(self.task.config, self.plan, reader, self._after_step),
             arguments=self._arguments(total),
             checkpoints=self.checkpoints,
             progress=self.progress,
-            after_step=self._after_step,
             log=self.log,
         )
         goes_on = self.progress.step > 0
@@ -201,15 +166,13 @@ class Run:
         config = self.task.config.changed(max_steps=self.task.config.adaptation_steps)
         lengths = [len(e.post.text) for e in self.examples]
         plan = plan_steps(lengths, self.plan.new, config, processes=self.state.num_processes)
+        reader = MaskingReader(self.encoder, self.criteria, self.examples, config)
         EvidenceTrainer(
             MaskedTokens(self.encoder.backbone, shift=shift_of(self.encoder, ours=self.ours)),
-            config,
-            plan,
-            MaskingReader(self.encoder, self.criteria, self.examples, config),
+            Stage(config, plan, reader, self._after_adaptation_step),
             arguments=self._arguments(len(plan.steps)),
             checkpoints=None,
             progress=Progress(),
-            after_step=self._after_adaptation_step,
             log=self.log,
         ).train()
         self.progress.adapted = True

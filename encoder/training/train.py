@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encoder.config import EncoderConfig, TrainConfig
-from encoder.errors import BadExamples, TrainingFailed
-from encoder.examples import Example, check_criteria, content_hash, count_labels
+from encoder.errors import TrainingFailed
+from encoder.examples import content_hash, count_labels
 from encoder.measure.evaluate import Evaluation, evaluate
 from encoder.network.directories import check_output
 from encoder.training.monitor import Monitor, SilentMonitor
-from storage.records import Criterion, utc_now
+from encoder.training.task import Task
+from storage.records import utc_now
 
 if TYPE_CHECKING:
     from encoder.simple.learner import SimpleLearner
-    from encoder.training.run import Run, Task
+    from encoder.training.run import Run
 
-__all__ = ["Monitor", "SilentMonitor", "TrainResult", "checkpoint_directory", "train"]
+__all__ = ["Monitor", "SilentMonitor", "Task", "TrainResult", "checkpoint_directory", "train"]
 
 TRAINING_FILE = "training.json"
 METRICS_FILE = "metrics.json"
@@ -56,74 +56,36 @@ def checkpoint_directory(output: Path) -> Path:
     return output.with_name(f".{output.name}.training")
 
 
-def train(
-    train: Sequence[Example],
-    dev: Sequence[Example],
-    criteria: Sequence[Criterion],
-    *,
-    base: str | Path,
-    output: Path,
-    config: TrainConfig,
-    monitor: Monitor | None = None,
-    replay: Sequence[Example] = (),
-    resume: bool = False,
-    encoder_config: EncoderConfig | None = None,
-    device: str = "auto",
-) -> TrainResult:
-    """Fine-tune `base` and write the model at `output`, in one step at the end; what stood there before stays until then.
+def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -> TrainResult:
+    """Fine-tune the base and write the model at `task.output`, in one step at the end; what stood there before stays until then.
 
-    train, dev: examples; replay: earlier ones that are mixed in so that old skills stay. Criteria that a post was not reviewed
-    for are masked; rejected spans are hard negatives. A criterion that the base does not know is added.
-    base: `demo`, a directory or a Hub id; a Gemma without heads becomes an encoder as `encoder_config` says (per-criterion
-    prompts unless given).
-    resume: go on from the last checkpoint of the same run, if there is one; the result is that of an uninterrupted run.
+    resume: go on from the last checkpoint of the same task, if there is one; the result is that of an uninterrupted run.
 
     Raises BadExamples (nothing usable, labels for unknown criteria), ModelUnusable (the base), TrainingFailed (a loss that is
-    not a number, out of memory, disk full, a package that is missing), SaveFailed (`output` holds
+    not a number, out of memory, disk full, a package that is missing), SaveFailed (the output holds
     something else), and whatever the monitor raises.
     """
     # torch and transformers load here, so that importing the API stays cheap
     from encoder.training.checkpoint import Checkpoints
-    from encoder.training.run import Run, Task
+    from encoder.training.run import Run
 
     started = time.monotonic()
     listener: Monitor = monitor or SilentMonitor()
-    _check(train, dev, replay, criteria, config)
-    check_output(output)
-    task = Task(train, dev, replay, criteria, base, output, config, encoder_config, device)
-    run = Run.prepare(task, listener, Checkpoints(checkpoint_directory(output)), resume=resume)
+    task.check()
+    check_output(task.output)
+    run = Run.prepare(task, listener, Checkpoints(checkpoint_directory(task.output)), resume=resume)
     run.train()
     run.tell(0.93, "measuring", "measuring on the dev posts")
     run.finish_weights()
     learner = _learner(run, task)
     result = _result(run, task, _measured(run, task, learner), time.monotonic() - started)
-    run.tell(0.97, "saving", f"saving {output.name}")
+    run.tell(0.97, "saving", f"saving {task.output.name}")
     if run.is_main:
         _save(run, task, result, learner)
         run.checkpoints.clear()
     run.state.wait_for_everyone()
     run.tell(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
     return result
-
-
-def _check(
-    train: Sequence[Example],
-    dev: Sequence[Example],
-    replay: Sequence[Example],
-    criteria: Sequence[Criterion],
-    config: TrainConfig,
-) -> None:
-    """Refuse what cannot end well before anything is loaded."""
-    config.validate()
-    if not criteria:
-        raise BadExamples("There are no criteria to train for.")
-    for name, examples in (("train", train), ("dev", dev)):
-        if not any(e.labels for e in examples):
-            raise BadExamples(f"The {name} split is empty: it needs at least one reviewed post.")
-    check_criteria([*train, *dev, *replay], criteria)
-    shared = {e.post.id for e in train} & {e.post.id for e in dev}
-    if shared:
-        raise BadExamples(f"{len(shared)} posts are both in train and dev, the first is {min(shared)}.")
 
 
 def _learner(run: Run, task: Task) -> SimpleLearner | None:
@@ -154,7 +116,7 @@ def _measured(run: Run, task: Task, learner: SimpleLearner | None) -> Evaluation
     posts = [e.post for e in task.dev]
     every = predictor.predict(posts, task.criteria, threshold=0.0)
     shown = predictor.predict(posts, task.criteria)
-    return evaluate(shown, task.dev, task.criteria, ranked=every, seed=task.config.seed)
+    return evaluate(shown, task.dev, task.criteria, ranked=every)
 
 
 def _result(run: Run, task: Task, evaluation: Evaluation, seconds: float) -> TrainResult:

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,28 +68,36 @@ class Learner(nn.Module):
         return outputs
 
 
-class EvidenceTrainer(Trainer):
-    """Trains a module whose forward gives a dict with `loss`.
+@dataclass(frozen=True)
+class Stage:
+    """What is done in the steps of one trainer.
 
     make_inputs: indices of examples and a seed -> Inputs. after_step: called after every step, when weights, optimizer and
-    `progress` fit together; what it raises ends the run.
+    the trainer's `progress` fit together; what it raises ends the run.
     """
+
+    config: TrainConfig
+    plan: Plan
+    make_inputs: MakeInputs
+    after_step: Notify
+
+
+class EvidenceTrainer(Trainer):
+    """Trains a module whose forward gives a dict with `loss`."""
 
     def __init__(
         self,
         model: nn.Module,
-        config: TrainConfig,
-        plan: Plan,
-        make_inputs: MakeInputs,
+        stage: Stage,
         *,
         arguments: TrainingArguments,
         checkpoints: Checkpoints | None,
         progress: Progress,
-        after_step: Notify,
         log: Callable[[str], None],
     ) -> None:
-        self.config, self.plan, self.progress, self.checkpoints = config, plan, progress, checkpoints
-        self._make_inputs, self._after_step, self._log_line = make_inputs, after_step, log
+        self.config, self.plan, self.progress, self.checkpoints = stage.config, stage.plan, progress, checkpoints
+        self._make_inputs, self._after_step, self._log_line = stage.make_inputs, stage.after_step, log
+        config = stage.config
         # a CPU gains nothing from large batches, and two smaller ones of similar length have less padding
         self.at_once = max(_CPU_POSTS, config.batch_size // 2) if arguments.device.type == "cpu" else config.batch_size
         self.last_rate = 0.0

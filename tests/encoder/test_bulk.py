@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from encoder.bulk import BulkResult, RejectedRow, Share, predict_posts, read_posts
+from encoder.bulk import BulkResult, Reading, RejectedRow, Share, predict_posts, read_posts
 from encoder.errors import EncoderError
 from encoder.predict import Predictor
 from storage.records import Criterion, Post
@@ -21,7 +21,8 @@ COUNT = 2 * PART + 3
 
 
 def predict(posts: Iterable[Post], criteria: Sequence[Criterion], *rest: Any, **options: Any) -> BulkResult:
-    return predict_posts(posts, criteria, *rest, part_posts=PART, **options)
+    how = {name: options.pop(name) for name in ("threshold", "on_part") if name in options}
+    return predict_posts(posts, criteria, *rest, reading=Reading(part_posts=PART, **how), **options)
 
 
 def posts() -> Iterator[Post]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from encoder.bulk import predict_posts, read_posts
+from encoder.bulk import Reading, predict_posts, read_posts
 from encoder.errors import EncoderError
 from encoder.parts import PartPredictor, PartsJob, output_of, parts_of, predict_parts
 from encoder.predict import Predictor
@@ -47,7 +47,9 @@ def expected(folder: Path, job: PartsJob, tmp_path: Path) -> list[bytes]:
     predictor = Predictor.load(MODEL, version=MODEL, device="cpu", threads=1)
     found = []
     for part in parts_of(folder):
-        predict_posts(read_posts(part), CRITERIA, predictor, tmp_path / "one.jsonl", threshold=job.threshold)
+        predict_posts(
+            read_posts(part), CRITERIA, predictor, tmp_path / "one.jsonl", reading=Reading(threshold=job.threshold)
+        )
         found.append((tmp_path / "one.jsonl").read_bytes())
     assert b'"start"' in found[0]
     return found

@@ -9,7 +9,7 @@ import pytest
 from encoder.errors import BadExamples
 from encoder.examples import Example, Label
 from encoder.measure.compare import compare
-from encoder.measure.evaluate import Evaluation, FalseHighlights, evaluate
+from encoder.measure.evaluate import Evaluation, evaluate
 from storage.records import Criterion, Post, Prediction, Span, Verdict
 from tests.builders import MOOD, SLEEP, a_post, a_prediction, a_span
 
@@ -103,7 +103,7 @@ def test_intervals_hold_the_figure_and_come_out_the_same_twice() -> None:
     examples = [an_example(f"p{i}", *(["I cannot sleep."] if i % 2 else [])) for i in range(30)]
     predictions = [a_prediction(e.post, *(["I cannot sleep."] if i % 3 else [])) for i, e in enumerate(examples)]
 
-    first, second = (evaluate(predictions, examples, [SLEEP], bootstrap=200, seed=4) for _ in range(2))
+    first, second = (evaluate(predictions, examples, [SLEEP], bootstrap=200) for _ in range(2))
 
     scores = first.criteria[SLEEP.id]
     assert scores.f1_interval is not None
@@ -114,13 +114,12 @@ def test_intervals_hold_the_figure_and_come_out_the_same_twice() -> None:
 
 def test_an_evaluation_survives_json() -> None:
     examples = [an_example("p1", "I cannot sleep."), an_example("p2")]
-    distractors = {"p2": [(a_span(examples[1].post, "The dog is well."), "animal")]}
     predictions = [*a_perfect(examples[0]), a_prediction(examples[1].post, "The dog is well.")]
 
-    found = evaluate(predictions, examples, [SLEEP], distractors=distractors, bootstrap=20)
+    found = evaluate(predictions, examples, [SLEEP], bootstrap=20)
 
-    assert found.false_highlights == {"animal": FalseHighlights(1, 1)}
-    assert Evaluation.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
+    kept = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert Evaluation.from_dict({**kept, "a figure of an older release": {}}) == found
 
 
 def test_the_table_names_every_criterion_and_every_average() -> None:

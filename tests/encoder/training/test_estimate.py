@@ -8,7 +8,7 @@ import pytest
 
 from encoder.config import TrainConfig
 from encoder.errors import ModelUnusable
-from encoder.training.estimate import START_SECONDS, Work, count_parameters, estimate, operations_per_second
+from encoder.training.estimate import START_SECONDS, Amount, Work, count_parameters, estimate, operations_per_second
 from tests.encoder.training_data import QUICK, a_base, examples
 
 
@@ -24,19 +24,19 @@ def test_parameters_are_counted_from_the_files_headers(tmp_path: Path) -> None:
 def test_more_steps_longer_posts_and_checkpointing_take_longer(tmp_path: Path) -> None:
     base, posts, dev = a_base(tmp_path), examples("new", 20), examples("dev", 5)
 
-    plain = estimate(posts, dev, QUICK, base=base)
+    plain = estimate(Amount(posts, dev), QUICK, base=base)
 
     assert plain.steps == 8
-    assert estimate(posts, dev, QUICK.changed(max_steps=80), base=base).seconds > plain.seconds
-    assert estimate(posts, dev, QUICK.changed(gradient_checkpointing=True), base=base).seconds > plain.seconds
-    assert estimate(posts, dev, QUICK, base=base, device="NVIDIA H100 80GB HBM3").seconds < plain.seconds
+    assert estimate(Amount(posts, dev), QUICK.changed(max_steps=80), base=base).seconds > plain.seconds
+    assert estimate(Amount(posts, dev), QUICK.changed(gradient_checkpointing=True), base=base).seconds > plain.seconds
+    assert estimate(Amount(posts, dev), QUICK, base=base, device="NVIDIA H100 80GB HBM3").seconds < plain.seconds
     assert "estimates" in str(plain)
 
 
 def test_lora_needs_less_memory_than_all_weights(tmp_path: Path) -> None:
     base, posts = a_base(tmp_path), examples("new", 20)
     full, lora = (
-        estimate(posts, posts, TrainConfig(method=method), base=base, device="NVIDIA H100")  # type: ignore[arg-type]
+        estimate(Amount(posts, posts), TrainConfig(method=method), base=base, device="NVIDIA H100")  # type: ignore[arg-type]
         for method in ("full", "lora")
     )
 
@@ -47,13 +47,13 @@ def test_epochs_count_replayed_posts_as_well(tmp_path: Path) -> None:
     base, posts = a_base(tmp_path), examples("new", 16)
     config = TrainConfig(epochs=2.0, batch_size=8, replay_ratio=1.0)
 
-    assert estimate(posts, posts, config, base=base).steps == 4
-    assert estimate(posts, posts, config, base=base, replay=50).steps == 8
+    assert estimate(Amount(posts, posts), config, base=base).steps == 4
+    assert estimate(Amount(posts, posts, replay=50), config, base=base).steps == 8
 
 
 def test_a_base_that_is_not_here_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnusable):
-        estimate(examples("new", 2), [], QUICK, base=tmp_path / "nowhere")
+        estimate(Amount(examples("new", 2), []), QUICK, base=tmp_path / "nowhere")
 
 
 def test_the_arithmetic_is_that_of_forward_backward_and_evaluations() -> None:
@@ -74,7 +74,7 @@ def test_the_estimate_is_within_a_factor_of_two_of_a_measured_run() -> None:
 def test_several_processes_need_fewer_steps_for_the_same_epochs(tmp_path: Path) -> None:
     base, posts = a_base(tmp_path), examples("new", 32)
     config = TrainConfig(epochs=2.0, batch_size=4)
-    one, two = (estimate(posts, posts, config.changed(processes=n), base=base) for n in (1, 2))
+    one, two = (estimate(Amount(posts, posts), config.changed(processes=n), base=base) for n in (1, 2))
     assert (one.steps, two.steps) == (16, 8)
 
 
@@ -84,5 +84,5 @@ def test_the_table_of_n_grams_costs_no_time(tmp_path: Path) -> None:
     small, wide = a_base(tmp_path / "small"), a_base(tmp_path / "wide", wide_buckets=4096)
     assert count_parameters(wide) > count_parameters(small)
     posts = examples("new", 20)
-    found = [estimate(posts, posts, QUICK, base=base).seconds for base in (small, wide)]
+    found = [estimate(Amount(posts, posts), QUICK, base=base).seconds for base in (small, wide)]
     assert found[0] == pytest.approx(found[1], rel=0.01)

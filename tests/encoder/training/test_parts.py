@@ -16,7 +16,8 @@ from encoder.training.checkpoint import Checkpoints, Progress, optimizer_tensors
 from encoder.training.monitor import SilentMonitor
 from encoder.training.plan import plan_steps
 from encoder.training.reader import Reader
-from encoder.training.run import Run, Task
+from encoder.training.run import Run
+from encoder.training.task import Task
 from encoder.training.trainer import Learner, hard_negative_loss, parameter_groups
 from storage.records import Verdict
 from tests.encoder.tiny import CRITERIA, tiny_encoder
@@ -131,9 +132,8 @@ def test_heads_learn_faster_where_a_criterion_is_new_to_the_model() -> None:
 
 def prepared(tmp_path: Path, name: str, **settings: Any) -> Run:
     config = QUICK.changed(attention_dropout=0.0, hidden_dropout=0.0, max_steps=3, eval_steps=3, **settings)
-    task = Task(
-        examples("new", 16), examples("dev", 5), [], CRITERIA, tmp_path / "base", tmp_path / name, config, None, "cpu"
-    )
+    new, dev = examples("new", 16), examples("dev", 5)
+    task = Task(new, dev, CRITERIA, base=tmp_path / "base", output=tmp_path / name, config=config, device="cpu")
     return Run.prepare(task, SilentMonitor(), Checkpoints(tmp_path / f".{name}"), resume=False)
 
 

@@ -17,14 +17,15 @@ from safetensors.numpy import load_file
 from encoder.config import EncoderConfig
 from encoder.errors import BadExamples, TrainingFailed
 from encoder.predict import Predictor
-from encoder.training.train import TrainResult, checkpoint_directory, train
+from encoder.training.train import Task, TrainResult, checkpoint_directory, train
 from storage.records import Criterion
 from tests.encoder.tiny import CRITERIA, FAMILIES, save_checkpoint
 from tests.encoder.training_data import MOOD, QUICK, SLEEP, Recorder, Stop, a_base, examples
 
 
 def run(directory: Path, base: Path, name: str = "new", **changes: Any) -> TrainResult:
-    """Train the base on a few posts; `changes` are arguments of `train` or settings of its config."""
+    """Train the base on a few posts; `changes` are of the task, of its config, or how it is run."""
+    how = {k: changes.pop(k) for k in ("monitor", "resume") if k in changes}
     settings = {k: changes.pop(k) for k in list(changes) if hasattr(QUICK, k)}
     arguments: dict[str, Any] = {
         "train": examples("new", 16),
@@ -35,7 +36,7 @@ def run(directory: Path, base: Path, name: str = "new", **changes: Any) -> Train
         "config": QUICK.changed(**settings),
         **changes,
     }
-    return train(**arguments)
+    return train(Task(**arguments), **how)
 
 
 def weights(directory: Path) -> dict[str, np.ndarray]:
