@@ -191,10 +191,10 @@ def page_rows(store: Store) -> list[tuple[str, str]]:
         ("opening Review: first post", milliseconds(lambda: decisions.first_post(store, model, ME, QueueFilter()))),
         ("opening Review: progress", milliseconds(lambda: decisions.progress(store, model, ME, QueueFilter()))),
         ("progress with a filter", milliseconds(lambda: decisions.progress(store, model, ME, QueueFilter(query="sleep")))),
-        ("Posts, page 1 with total", milliseconds(lambda: post_list.find_posts(store, model, ME, newest, limit=50))),
-        ("Posts, a common word, page 1", milliseconds(lambda: post_list.find_posts(store, model, ME, some, limit=50))),
+        ("Posts, page 1 with total", milliseconds(lambda: post_list.find_posts(store, model, ME, newest, post_list.Portion(limit=50)))),
+        ("Posts, a common word, page 1", milliseconds(lambda: post_list.find_posts(store, model, ME, some, post_list.Portion(limit=50)))),
         (f"Posts, {deep:,} posts further on", milliseconds(
-            lambda: post_list.find_posts(store, model, ME, newest, limit=50, after=place))),
+            lambda: post_list.find_posts(store, model, ME, newest, post_list.Portion(limit=50, after=place)))),
         ("sources", milliseconds(store.sources)),
         ("Overview: progress", milliseconds(lambda: store.progress_counts(me=ME.name))),
         ("Overview: verdicts and span origins", milliseconds(

@@ -233,17 +233,14 @@ def _export_choices(arguments: argparse.Namespace, store: Store) -> dict[str, An
 
 
 def _push(arguments: argparse.Namespace, store: Store, chosen: ExportFilter, license_name: str) -> None:
-    from annotator.exchange.hub_datasets import leaving, push_to_hub
+    from annotator.exchange.hub_datasets import Destination, leaving, push_to_hub
 
     name, private = arguments.push_to_hub, not arguments.public
-    done = push_to_hub(
-        store,
-        name,
-        chosen,
-        private=private,
-        license_name=license_name,
-        agreed=lambda manifest: agree(leaving(manifest, name, private=private), yes=arguments.yes),
-    )
+
+    def agreed(manifest: Mapping[str, Any]) -> bool:
+        return agree(leaving(manifest, name, private=private), yes=arguments.yes)
+
+    done = push_to_hub(store, Destination(name, private, agreed), chosen, license_name=license_name)
     report(done)
     say(f"The dataset is at {done['url']}" + ("" if done["changed"] else " (it was there already)"))
 

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def export_file(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
-            manifest = _write(store, kind, Path(folder), output, chosen, license_name, on_progress)
+            export = _Export(kind, output, chosen, license_name, on_progress)
+            manifest = _write(store, export, Path(folder))
             _move(Path(folder), output, kind)
     except OSError as error:
         reason = "the disk is full" if error.errno == 28 else (error.strerror or str(error))
@@ -78,16 +79,20 @@ def _check_place(output: Path, kind: Format) -> None:
         raise ExportRefused(f"{output} is a folder. Give the name of a file.")
 
 
-def _write(
-    store: Store,
-    kind: Format,
-    folder: Path,
-    output: Path,
-    chosen: ExportFilter,
-    license_name: str,
-    on_progress: Callable[[int], None] | None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Export:
+    """What is written, and under which name."""
+
+    kind: Format
+    output: Path
+    chosen: ExportFilter
+    license_name: str
+    on_progress: Callable[[int], None] | None
+
+
+def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
     """Write data and manifest into the temporary folder, as they will lie beside each other."""
+    kind, chosen, output = export.kind, export.chosen, export.output
     counts: Counter[str] = Counter()
     with store.read():
         criteria = _chosen_criteria(store.criteria(with_inactive=True), chosen)
@@ -95,13 +100,13 @@ def _write(
         context = ExportContext(
             criteria=criteria,
             title=output.stem.removesuffix(".zip") or "evidence",
-            license=license_name,
+            license=export.license_name,
             software=software(),
             roles={r.name: str(r.role) for r in store.reviewers()},
             facts=_facts(store, chosen),
         )
         place = {c.id: n for n, c in enumerate(criteria)}
-        posts = _watched(store.iter_export(chosen, complete=kind.complete), place, counts, on_progress)
+        posts = _watched(store.iter_export(chosen, complete=kind.complete), place, counts, export.on_progress)
         with contextlib.closing(posts):
             target = folder if kind.is_folder else folder / output.name
             written = kind.write(posts, target, context)

@@ -9,6 +9,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,31 +65,39 @@ def _without_data(name: str, hub: Hub, revision: str | None) -> str:
     return f"{name} has no data files ({', '.join(_DATA_FILES)})."
 
 
+@dataclass(frozen=True)
+class Destination:
+    """A dataset of the Hub by name, and who will see it.
+
+    agreed: asked with the manifest once it is known what would leave; where it says no, nothing does.
+    """
+
+    name: str
+    private: bool = True
+    agreed: Callable[[Mapping[str, Any]], bool] = lambda _: True
+
+
 def push_to_hub(
     store: Store,
-    name: str,
+    to: Destination,
     chosen: ExportFilter | None = None,
     *,
-    private: bool = True,
-    token: str | None = None,
     license_name: str = "unknown",
-    agreed: Callable[[Mapping[str, Any]], bool] = lambda _: True,
     hub: Hub | None = None,
 ) -> dict[str, Any]:
-    """Export as a dataset folder and upload it as the Hub dataset `name`; private unless said otherwise.
+    """Export as a dataset folder and upload it; private unless said otherwise.
 
-    agreed: asked with the manifest once it is known what would leave; where it says no, nothing does and ExportRefused is raised.
-    Returns the manifest with `url`, `commit` and `changed`. Raises HubRefused.
+    Returns the manifest with `url`, `commit` and `changed`. Raises HubRefused, and ExportRefused where it was not agreed to.
     """
-    hub = hub or Hub(token=token)
+    hub = hub or Hub()
     hub.require_login()
     with tempfile.TemporaryDirectory(prefix=".push-", dir=store.path.parent) as folder:
-        target = Path(folder) / name.rsplit("/", 1)[-1]
+        target = Path(folder) / to.name.rsplit("/", 1)[-1]
         manifest = export_file(store, "hf", target, chosen, license_name=license_name)
         manifest.pop("output")
-        if not agreed(manifest):
+        if not to.agreed(manifest):
             raise ExportRefused("Nothing was sent.")
-        return manifest | push_folder(target, name, private=private, hub=hub)
+        return manifest | push_folder(target, to.name, private=to.private, hub=hub)
 
 
 def push_zip(packed: Path, name: str, *, private: bool = True, hub: Hub | None = None) -> dict[str, Any]:

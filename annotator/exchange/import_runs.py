@@ -12,6 +12,7 @@ from pathlib import Path
 
 from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
+from annotator.exchange.staging import Watch
 from annotator.exchange.uploads import keep_copy
 from annotator.settings import Settings
 from storage.jobs import Jobs
@@ -82,11 +83,10 @@ class ImportRuns:
         def tell(fraction: float, message: str) -> None:
             run.fraction, run.message = fraction, message
 
+        watch = Watch(tell, run.cancelled.is_set)
         try:
             if run.dry_run:
-                run.report = check_import(
-                    self._store, path, options, on_progress=tell, should_cancel=run.cancelled.is_set
-                )
+                run.report = check_import(self._store, path, options, watch=watch)
             else:
                 run.report = run_import(
                     self._store,
@@ -94,8 +94,7 @@ class ImportRuns:
                     options,
                     by=by,
                     file_name=file_name,
-                    on_progress=tell,
-                    should_cancel=run.cancelled.is_set,
+                    watch=watch,
                 )
         except EvidenceError as error:
             run.error = str(error)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from annotator.exchange.options import ImportOptions, ImportRefused, ImportReport
 from annotator.exchange.sources import fingerprint
-from annotator.exchange.staging import Importer, Progress, ShouldCancel
+from annotator.exchange.staging import UNWATCHED, Importer, Watch
 from storage.formats.archive import unpacked
 from storage.formats.detection import file_in
 from storage.staging import Staging, import_folder
@@ -21,11 +21,10 @@ def check_import(
     path: Path,
     options: ImportOptions,
     *,
-    on_progress: Progress | None = None,
-    should_cancel: ShouldCancel | None = None,
+    watch: Watch = UNWATCHED,
 ) -> ImportReport:
     """Dry run: the report that `run_import` would give, with nothing stored. Raises as it does."""
-    with _staged(store, path, options, on_progress, should_cancel) as importer:
+    with _staged(store, path, options, watch) as importer:
         return importer.report
 
 
@@ -36,20 +35,18 @@ def run_import(
     *,
     by: str | None = None,
     file_name: str | None = None,
-    on_progress: Progress | None = None,
-    should_cancel: ShouldCancel | None = None,
-    also: Callable[[ImportReport], None] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> ImportReport:
     """Import the file: everything that can be taken, seen at once, with a report of all that cannot.
 
-    also: called inside the transaction that makes it visible, e.g. to end the job. file_name: shown in the list of imports.
+    file_name: shown in the list of imports.
     Raises FormatError, ImportRefused, ImportCancelled; nothing is stored then.
     """
     with _clear_errors(path):
         store.recover_imports()
     try:
-        with _staged(store, path, options, on_progress, should_cancel) as importer:
-            importer.publish(file_name or path.name, by, also)
+        with _staged(store, path, options, watch) as importer:
+            importer.publish(file_name or path.name, by)
             return importer.report
     except BaseException:
         with contextlib.suppress(sqlite3.Error):  # on a full disk the staging file had to go first
@@ -58,16 +55,14 @@ def run_import(
 
 
 @contextlib.contextmanager
-def _staged(
-    store: Store, path: Path, options: ImportOptions, on_progress: Progress | None, should_cancel: ShouldCancel | None
-) -> Iterator[Importer]:
+def _staged(store: Store, path: Path, options: ImportOptions, watch: Watch) -> Iterator[Importer]:
     """An importer that has read the whole file. Its staging file is gone afterwards, whatever happens."""
     with _clear_errors(path), import_folder(store.path.parent) as folder:
         before = fingerprint(path)
         with unpacked(path, folder) as data:
             content, left = file_in(data)
             staging = Staging(folder / "staging.db")
-            importer = Importer(store, content, options, staging, on_progress, should_cancel, left=left)
+            importer = Importer(store, content, options, staging, watch, left=left)
             try:
                 importer.stage()
                 if fingerprint(path) != before:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.options import ImportOptions, LabelsAs
-from annotator.exchange.placing import OnePlacing, Taken, counts_utf16, reviewer_of
+from annotator.exchange.placing import OnePlacing, Place, Taken, counts_utf16, reviewer_of
 from storage.formats.ledger import Outcome
 from storage.formats.rows import Label, LabelKind
 from storage.records import Annotation, InvalidRecord, Verdict
@@ -63,7 +63,8 @@ class LabelTaker:
         self._report_contradiction(post_id, one, taken)
         why = "its passages were not found"
         try:
-            OnePlacing(post_id, text, one.row, criterion, self._options, taken, utf16=utf16).take(one.label)
+            place = Place(post_id, text, one.row, utf16)
+            OnePlacing(place, criterion, self._options, taken).take(one.label)
         except InvalidRecord as error:
             why = str(error)
             taken.issues.append(Issue(one.row, post_id, "label", f"{criterion.id}: {error}"))

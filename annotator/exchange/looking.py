@@ -108,7 +108,7 @@ def _importer(
 ) -> Iterator[Importer]:
     staging = Staging(folder / "look.db")
     try:
-        yield Importer(store, data, options, staging, None, None, left=left)
+        yield Importer(store, data, options, staging, left=left)
     finally:
         staging.discard()
 

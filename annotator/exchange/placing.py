@@ -63,22 +63,22 @@ class Taken:
         self.tally[key] = self.tally.get(key, 0) + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a label lies: in which post, with which text, from which row. utf16: its offsets count UTF-16 units."""
+
+    post_id: str
+    text: str
+    row: int
+    utf16: bool
+
+
 class OnePlacing:
     """One label of one post on its way to a record."""
 
-    def __init__(
-        self,
-        post_id: str,
-        text: str,
-        row: int,
-        criterion: Criterion,
-        options: ImportOptions,
-        taken: Taken,
-        *,
-        utf16: bool,
-    ) -> None:
-        self.post_id, self.text, self.row, self.criterion = post_id, text, row, criterion
-        self.options, self.taken, self._utf16 = options, taken, utf16
+    def __init__(self, place: Place, criterion: Criterion, options: ImportOptions, taken: Taken) -> None:
+        self.post_id, self.text, self.row, self._utf16 = place.post_id, place.text, place.row, place.utf16
+        self.criterion, self.options, self.taken = criterion, options, taken
         self._offsets: CodePoints | None = None
 
     def take(self, label: Label) -> None:

@@ -37,8 +37,21 @@ log = logging.getLogger(__name__)
 BATCH_ROWS = 500
 READING, PLACING, STORING, INDEXING = 0.60, 0.70, 0.71, 0.85  # progress where each ends (the last two: begins)
 
-Progress = Callable[[float, str], None]
-ShouldCancel = Callable[[], bool]
+
+@dataclass(frozen=True)
+class Watch:
+    """Who watches an import.
+
+    on_progress: told how far it is. should_cancel: asked now and then whether to stop. also: called with the report inside the
+    transaction that makes the import visible, e.g. to end the job.
+    """
+
+    on_progress: Callable[[float, str], None] | None = None
+    should_cancel: Callable[[], bool] | None = None
+    also: Callable[[ImportReport], None] | None = None
+
+
+UNWATCHED = Watch()
 
 
 @dataclass
@@ -60,14 +73,13 @@ class Importer:
         path: Path,
         options: ImportOptions,
         staging: Staging,
-        on_progress: Progress | None,
-        should_cancel: ShouldCancel | None,
+        watch: Watch = UNWATCHED,
         *,
         left: Sequence[str] = (),
     ) -> None:
         """left: files beside `path` that are not read."""
         self.store, self.path, self.options, self.staging = store, path, options, staging
-        self._on_progress, self._should_cancel = on_progress, should_cancel
+        self._watch = watch
         self.detected = detected_of(path, options)
         encoding = self.detected.encoding
         self.report = ImportReport(
@@ -368,7 +380,7 @@ class Importer:
 
     # --- the end
 
-    def publish(self, file_name: str, by: str | None, also: Callable[[ImportReport], None] | None) -> None:
+    def publish(self, file_name: str, by: str | None) -> None:
         self._check_cancel()
         self._progress(STORING, "storing")
         self.staging.close()
@@ -378,8 +390,8 @@ class Importer:
             if self._matcher.added:
                 self.store.save_criteria(self._matcher.added.values(), by=by)
             self.store.finish_import(import_id, self.report.to_dict())
-            if also is not None:
-                also(self.report)
+            if self._watch.also is not None:
+                self._watch.also(self.report)
 
         def on_step(done: float) -> None:
             self._check_cancel()
@@ -403,11 +415,11 @@ class Importer:
             log.warning("Import %s stands, but searching does not find all of it yet: %s", self.report.import_id, error)
 
     def _progress(self, fraction: float, message: str) -> None:
-        if self._on_progress is not None:
-            self._on_progress(fraction, message)
+        if self._watch.on_progress is not None:
+            self._watch.on_progress(fraction, message)
 
     def _check_cancel(self) -> None:
-        if self._should_cancel is not None and self._should_cancel():
+        if self._watch.should_cancel is not None and self._watch.should_cancel():
             raise ImportCancelled("The import was cancelled. Nothing was imported.")
 
 

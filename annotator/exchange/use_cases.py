@@ -21,6 +21,7 @@ from annotator.exchange import hub_datasets
 from annotator.exchange.exporting import ExportRefused
 from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
+from annotator.exchange.staging import Watch
 from annotator.job_context import WorkerStopping
 from storage.exports import Answers, ExportFilter
 from storage.formats.delimited import guard
@@ -47,13 +48,13 @@ def import_file(project: Project | Store, path: Path | str, format: str = AUTO, 
     """
     store = project if isinstance(project, Store) else project.store
     dry_run = bool(options.pop("dry_run", False))
-    running = {name: options.pop(name, None) for name in ("on_progress", "should_cancel")}
+    watch = Watch(options.pop("on_progress", None), options.pop("should_cancel", None))
     by = options.pop("by", None)
     chosen = ImportOptions.from_dict({"format": format, **options})
     with _source(path, store) as (source, name):
         if dry_run:
-            return check_import(store, source, chosen, **running).to_dict()
-        return run_import(store, source, chosen, by=by, file_name=name, **running).to_dict()
+            return check_import(store, source, chosen, watch=watch).to_dict()
+        return run_import(store, source, chosen, by=by, file_name=name, watch=watch).to_dict()
 
 
 @contextlib.contextmanager
@@ -202,8 +203,7 @@ def run_import_job(context: JobContext) -> None:
             ImportOptions.from_dict(payload.get("options", {})),
             by=context.job.created_by,
             file_name=payload.get("file_name"),
-            on_progress=tell,
-            also=end,
+            watch=Watch(tell, also=end),
         )
     except (WorkerStopping, JobLost):
         goes_on = True

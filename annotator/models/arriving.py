@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from annotator.models.loading import load_predictor, serving_threads
@@ -25,33 +26,24 @@ log = logging.getLogger(__name__)
 FIRST_POSTS = 4  # that are read before the model takes over, so that the next post has its highlights
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Who waits for an arrival. tell: told how far loading is, in words. arrived: called at the end, in the thread.
+    stopping: set when nobody waits any more."""
+
+    tell: Callable[[str], None]
+    arrived: Callable[[], None]
+    stopping: threading.Event
+
+
 class Arrival:
-    """Loads `wanted` on `device` and reads the first posts. `predictor` is there when it is `done`, or `error` says why not.
+    """Loads `wanted` on `device` and reads the first posts. `predictor` is there when it is `done`, or `error` says why not."""
 
-    tell: told how far loading is, in words. arrived: called at the end, in the thread.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        wanted: ModelVersion,
-        device: str,
-        *,
-        tell: Callable[[str], None],
-        arrived: Callable[[], None],
-        stopping: threading.Event,
-    ) -> None:
+    def __init__(self, store: Store, settings: Settings, wanted: ModelVersion, device: str, waiting: Waiting) -> None:
         self.wanted, self.device = wanted, device
         self.predictor: Predictor | None = None
         self.error, self.seconds = "", 0.0
-        self._store, self._settings, self._tell, self._arrived, self._stopping = (
-            store,
-            settings,
-            tell,
-            arrived,
-            stopping,
-        )
+        self._store, self._settings, self._waiting = store, settings, waiting
         self._done = threading.Event()
         threading.Thread(target=self._run, name="model-arrival", daemon=True).start()
 
@@ -67,10 +59,10 @@ class Arrival:
                 self.wanted,
                 device=self.device,
                 threads=serving_threads(),
-                on_progress=lambda fraction, message: self._tell(f"{message}, {fraction:.0%}"),
+                on_progress=lambda fraction, message: self._waiting.tell(f"{message}, {fraction:.0%}"),
             )
             self.seconds = round(time.monotonic() - began, 2)
-            self._tell("reading the first posts")
+            self._waiting.tell("reading the first posts")
             self._read_ahead(predictor)
             self.predictor = predictor
         except (EvidenceError, OSError, ImportError) as error:
@@ -81,7 +73,7 @@ class Arrival:
         finally:
             self._done.set()
             self._store.close()
-            self._arrived()
+            self._waiting.arrived()
 
     def _read_ahead(self, predictor: Predictor) -> None:
         criteria = self._store.criteria()
@@ -89,7 +81,7 @@ class Arrival:
             predictor.version, [c.id for c in criteria], limit=FIRST_POSTS, only_unreviewed=True
         )
         for post in self._store.posts(ids):
-            if self._stopping.is_set():
+            if self._waiting.stopping.is_set():
                 return
             try:
                 self._store.add_predictions(predictor.predict([post], criteria))

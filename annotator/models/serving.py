@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from annotator.models import zero_gpu
-from annotator.models.arriving import Arrival
+from annotator.models.arriving import Arrival, Waiting
 from annotator.models.bundled import small_model
 from annotator.models.loading import is_large, load_predictor, named_model, serving_threads
 from annotator.models.sharing import PAUSED, WhileTraining, place_while_training, say_where, training_runs
@@ -276,15 +276,10 @@ class ModelService:
         version = self._predictor.version if self._predictor is not None else None
         state = ServingState.READY if version else ServingState.LOADING
         self._set(Serving(state, wanted=wanted.id, version=version, coming="loading"))
-        self._arrival = Arrival(
-            self._store,
-            self._settings,
-            wanted,
-            device,
-            tell=lambda words: self._tell_progress(wanted.id, words),
-            arrived=self._wake.set,
-            stopping=self._stopping,
+        waiting = Waiting(
+            tell=lambda words: self._tell_progress(wanted.id, words), arrived=self._wake.set, stopping=self._stopping
         )
+        self._arrival = Arrival(self._store, self._settings, wanted, device, waiting)
 
     def _stand_in(self) -> None:
         """Let the small bundled model answer until the one that is wanted can."""

@@ -26,21 +26,23 @@ class Reader(Model, Protocol):
     def prefetch(self, post_ids: Sequence[str]) -> None: ...
 
 
-def find_posts(
-    store: Store,
-    model: Model,
-    reviewer: Reviewer,
-    wanted: QueueFilter,
-    *,
-    limit: int = 30,
-    offset: int = 0,
-    after: str = "",
-) -> Wire:
-    """A page of the posts that fit: {"total", "at_least", "posts": [{"post_id", "excerpt", "split", "state", "place", ...}]}.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Portion:
+    """How much of a list. after: `place` of the last post of the portion before; or `offset`: how many posts come before."""
 
-    after: `place` of the last post of the page before. at_least: more fit than were counted.
+    limit: int = 30
+    offset: int = 0
+    after: str = ""
+
+
+def find_posts(
+    store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter, portion: Portion = Portion()
+) -> Wire:
+    """A portion of the posts that fit: {"total", "at_least", "posts": [{"post_id", "excerpt", "split", "state", "place", ...}]}.
+
+    at_least: more fit than were counted.
     """
-    items = store.queue(wanted, me=reviewer.name, model_version=model.version, limit=limit, offset=offset, after=after)
+    items = store.queue(wanted, me=reviewer.name, model_version=model.version, **dataclasses.asdict(portion))
     total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
     return {
         "total": total.posts,

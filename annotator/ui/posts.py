@@ -31,7 +31,7 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
 def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
     wanted = decisions.read_filter(message.get("filter"), me)
     limit, after = min(int(message["limit"]), MAX_FOUND), str(message.get("after") or "")
-    return post_list.find_posts(context.store, context.models, me, wanted, limit=limit, after=after)
+    return post_list.find_posts(context.store, context.models, me, wanted, post_list.Portion(limit=limit, after=after))
 
 
 def _ids(context: Context, message: Wire, me: Reviewer) -> Wire:

@@ -82,7 +82,7 @@ def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
 def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
     wanted = decisions.read_filter(message.get("filter"), me)
     limit = min(int(message.get("limit", 30)), MAX_FOUND)
-    return post_list.find_posts(context.store, context.models, me, wanted, limit=limit)
+    return post_list.find_posts(context.store, context.models, me, wanted, post_list.Portion(limit=limit))
 
 
 def _history(context: Context, message: Wire, me: Reviewer) -> Wire:

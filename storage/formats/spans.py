@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.formats.fields import Fields
-from storage.formats.rows import ExportPost, Label, LabelKind, Passage, Units, Written
+from storage.formats.rows import ExportPost, Label, Passage, Written
 from storage.formats.texts import NOBODY
 from storage.formats.values import string
 from storage.records import Verdict
@@ -37,11 +37,7 @@ def labels_by_criterion(
     *,
     no_evidence: Iterable[str] = (),
     unsure: Iterable[str] = (),
-    units: Units = Units.CODE_POINTS,
-    kind: LabelKind = LabelKind.ANSWER,
     annotator: str | None = None,
-    created_at: str | None = None,
-    model_version: str | None = None,
 ) -> tuple[Label, ...]:
     """One Label per criterion of a flat list of (criterion, passage)."""
     grouped: dict[str, list[Passage]] = {}
@@ -55,11 +51,7 @@ def labels_by_criterion(
             criterion=criterion,
             verdict=verdict,
             passages=tuple(grouped.get(criterion, ())),
-            units=units,
-            kind=kind,
             annotator=annotator,
-            created_at=created_at,
-            model_version=model_version,
         )
         for criterion, verdict in verdicts.items()
     )

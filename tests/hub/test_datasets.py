@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from annotator.exchange.exporting import ExportRefused
-from annotator.exchange.hub_datasets import leaving, push_to_hub
+from annotator.exchange.hub_datasets import Destination, leaving, push_to_hub
 from annotator.exchange.use_cases import import_file
 from annotator.hub.client import Hub, HubPublic, HubRefused, Retry
 from storage.exports import ExportFilter
@@ -36,7 +36,8 @@ def reviewed(store: Store) -> Store:
 
 
 def pushed(store: Store, name: str = "ana/corrected", **more: object) -> dict[str, object]:
-    return push_to_hub(store, name, hub=Hub(retry=FAST), **more)  # type: ignore[arg-type]
+    to = Destination(name, **{key: more.pop(key) for key in ("private", "agreed") if key in more})  # type: ignore[arg-type]
+    return push_to_hub(store, to, hub=Hub(retry=FAST), **more)  # type: ignore[arg-type]
 
 
 def left_over(store: Store) -> list[str]:

@@ -191,7 +191,9 @@ class Api:
             },
             person,
         )  # fmt: skip
-        found = post_list.find_posts(self._store, self._models, person, wanted, limit=limit, offset=offset, after=after)
+        found = post_list.find_posts(
+            self._store, self._models, person, wanted, post_list.Portion(limit=limit, offset=offset, after=after)
+        )
         return {**found, "limit": limit, "offset": offset}
 
     def next(

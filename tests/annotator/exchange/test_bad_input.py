@@ -11,7 +11,7 @@ import pytest
 
 from annotator.exchange import importing as exchange_import
 from annotator.exchange.exporting import ExportRefused, export_file
-from annotator.exchange.hub_datasets import HubRefused, push_to_hub
+from annotator.exchange.hub_datasets import Destination, HubRefused, push_to_hub
 from annotator.exchange.options import ImportRefused
 from annotator.exchange.use_cases import import_file, report_lines
 from storage.formats import budget
@@ -187,7 +187,7 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_line(store: Store) -> None:
         import_file(store, "hub:owner/name")
     store.add_posts([a_post()])
     with pytest.raises(HubRefused, match="Hub"):
-        push_to_hub(store, "owner/name")
+        push_to_hub(store, Destination("owner/name"))
     assert [p.name for p in store.path.parent.iterdir() if p.name.startswith((".hub", ".push"))] == []
 
 

@@ -42,7 +42,7 @@ def test_words_find_posts_and_a_page_holds_as_many_as_asked_for(store: Store, po
     model = WrittenModel()
     words = QueueFilter(state=ReviewState.ANY, query="dog")
     assert [p["post_id"] for p in post_list.find_posts(store, model, ANA, words)["posts"]] == ["p2"]
-    page = post_list.find_posts(store, model, ANA, EVERYTHING, limit=2, offset=2)
+    page = post_list.find_posts(store, model, ANA, EVERYTHING, post_list.Portion(limit=2, offset=2))
     assert (page["total"], len(page["posts"])) == (3, 1)
     assert sorted(post_list.all_ids(store, model, ANA, EVERYTHING)) == posts
 
