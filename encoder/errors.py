@@ -3,7 +3,8 @@
 EvidenceError
 └── EncoderError
     ├── ModelUnusable      not a model directory, gated, damaged, pickle-only, of another architecture
-    ├── NotBidirectional   the loaded model attends causally: refused
+    │   ├── NotBidirectional   it attends causally: refused
+    │   └── StillReading       it reads the post in the background, which is too long to wait for
     ├── TrainingFailed     NaN loss, out of memory at the smallest batch, disk full, no usable examples
     └── BadExamples        gold data that cannot be used as asked
 """
@@ -23,6 +24,14 @@ class ModelUnusable(EncoderError):
 
 class NotBidirectional(ModelUnusable):
     """A token does not see the tokens after it: the model is not the encoder it claims to be."""
+
+
+class StillReading(ModelUnusable):
+    """The model is reading the post in the background. fraction: how far it is, 0 to 1."""
+
+    def __init__(self, fraction: float) -> None:
+        super().__init__(f"The model is reading this long post ({fraction:.0%}). Its marks come in by themselves.")
+        self.fraction = fraction
 
 
 class TrainingFailed(EncoderError):

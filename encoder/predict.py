@@ -1,14 +1,13 @@
 """Predictor: posts in, predictions out, with one loaded model. Streams posts of any number and any length.
 
 Windows are sorted by length inside a bounded buffer, so that little is computed on padding and memory does not grow with the
-corpus. Safe to call from several threads: they take turns.
+corpus. Safe to call from several threads: they take turns, a few windows each, and whoever has less to read goes first.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -24,6 +23,7 @@ from encoder.network.hub import BUNDLED, resolve
 from encoder.simple.files import load_learner
 from encoder.simple.learner import SimpleLearner
 from encoder.text.windows import Merger, PostScores
+from encoder.turns import Turns
 from storage.records import Criterion, Post, Prediction
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _BUFFERED_BATCHES = 8
 _CACHED_CRITERIA = 1024
+OnFraction = Callable[[float], None]
+TOKENS_PER_TURN = 512
+"""Of a CPU, which gains nothing from larger batches: who asks for little waits for one such turn of another."""
 MOST_GIVEN = 12.0
 """Logits beyond say no more than this one; a sentence without tokens has -inf."""
 
@@ -49,7 +52,7 @@ class Predictor:
         self.encoder = encoder.eval()
         self.version = version
         self.learner = learner
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self._vectors: OrderedDict[tuple[str, str], torch.Tensor] = OrderedDict()
 
     @property
@@ -96,7 +99,7 @@ class Predictor:
         """What the model looks at in a text, while nobody else computes with it; see `encoder.network.inside`."""
         from encoder.network.inside import look_inside
 
-        with self._lock:
+        with self._turns.turn(1):
             return look_inside(self.encoder, text, layer=layer, head=head)
 
     def predict(
@@ -106,13 +109,16 @@ class Predictor:
         *,
         batch_size: int = 16,
         threshold: float | None = None,
+        on_progress: OnFraction = lambda fraction: None,
     ) -> list[Prediction]:
         """Predictions for posts x criteria, in that order.
 
         A criterion that the model does not know gets `known=False`, no spans and a no_evidence_score of 0.5.
-        threshold: overrides the model's own; 0 gives every sentence with its score.
+        threshold: overrides the model's own; 0 gives every sentence with its score. on_progress: told after every turn of the
+        model how much of the posts at hand has been read, 0 to 1.
         """
-        return list(self.iter_predict(posts, criteria, batch_size=batch_size, threshold=threshold))
+        found = self.iter_predict(posts, criteria, batch_size=batch_size, threshold=threshold, on_progress=on_progress)
+        return list(found)
 
     def iter_predict(
         self,
@@ -121,12 +127,13 @@ class Predictor:
         *,
         batch_size: int = 16,
         threshold: float | None = None,
+        on_progress: OnFraction = lambda fraction: None,
     ) -> Iterator[Prediction]:
         """As `predict`, in constant memory: a bounded number of posts is read ahead."""
         asked = list(criteria)
         known = [c for c in asked if self.config.knows(c.id)]
         column = {c.id: k for k, c in enumerate(known)}
-        for scores in self.iter_scores(posts, known, batch_size=batch_size):
+        for scores in self.iter_scores(posts, known, batch_size=batch_size, on_progress=on_progress):
             for criterion in asked:
                 at = column.get(criterion.id)
                 if self.learner is not None and self.learner.knows(criterion.id):
@@ -150,7 +157,12 @@ class Predictor:
         return np.clip(logits, -MOST_GIVEN, MOST_GIVEN)
 
     def iter_scores(
-        self, posts: Iterable[Post], criteria: Sequence[Criterion], *, batch_size: int = 16
+        self,
+        posts: Iterable[Post],
+        criteria: Sequence[Criterion],
+        *,
+        batch_size: int = 16,
+        on_progress: OnFraction = lambda fraction: None,
     ) -> Iterator[PostScores]:
         """Logits of every token, sentence and post, columns in the order of `criteria`: what calibration reads."""
         if not criteria:
@@ -159,9 +171,7 @@ class Predictor:
             return
         batcher = self.encoder.batcher(criteria)
         for group in _groups(posts, batcher, batch_size * _BUFFERED_BATCHES):
-            with self._lock:
-                yield_now = self._score_group(group, batcher, batch_size)
-            yield from yield_now
+            yield from self._score_group(group, batcher, batch_size, on_progress)
 
     def _nothing_asked(self, post: Post) -> PostScores:
         from encoder.text.windows import ReadPost
@@ -169,15 +179,24 @@ class Predictor:
         return Merger(ReadPost.of(post, self.encoder.tokenizer), 0).result()
 
     @torch.inference_mode()
-    def _score_group(self, group: list[list[Row]], batcher: Batcher, batch_size: int) -> list[PostScores]:
-        """Score the rows of some posts, shortest first, and put each post's windows together."""
+    def _score_group(
+        self, group: list[list[Row]], batcher: Batcher, batch_size: int, on_progress: OnFraction
+    ) -> list[PostScores]:
+        """Score the rows of some posts, shortest first and a turn for each batch, and put each post's windows together."""
         mergers = [Merger(rows[0].read, len(batcher.criteria)) for rows in group]
         order = sorted(((len(row), n, row) for n, rows in enumerate(group) for row in rows), key=lambda item: item[:2])
-        vectors = self._criterion_vectors(batcher)
-        for first in range(0, len(order), batch_size):
-            chunk = order[first : first + batch_size]
-            self._score_rows([row for _, _, row in chunk], [mergers[n] for _, n, _ in chunk], batcher, vectors)
+        done = 0
+        for chunk in _chunks(order, batch_size, self._most_tokens()):
+            with self._turns.turn(len(order) - done):
+                vectors = self._criterion_vectors(batcher)
+                self._score_rows([row for _, _, row in chunk], [mergers[n] for _, n, _ in chunk], batcher, vectors)
+            done += len(chunk)
+            on_progress(done / len(order))
         return [merger.result() for merger in mergers]
+
+    def _most_tokens(self) -> int | None:
+        """How many tokens a turn takes on, beyond its first row; on a GPU, as many as there are."""
+        return TOKENS_PER_TURN if self.encoder.device.type == "cpu" else None
 
     def _score_rows(
         self, rows: list[Row], mergers: list[Merger], batcher: Batcher, vectors: torch.Tensor | None
@@ -222,6 +241,22 @@ def check_scoring(config: EncoderConfig, scoring: str, model: str | Path) -> Non
     asked = {"auto": config.scoring, "one-pass": config.scoring if config.one_pass else ""}.get(scoring, scoring)
     if asked != config.scoring:
         raise ModelUnusable(f"{model} was trained for {config.scoring} scoring and cannot score {scoring}; use auto.")
+
+
+def _chunks(
+    order: Sequence[tuple[int, int, Row]], rows_at_most: int, tokens_at_most: int | None
+) -> Iterator[list[tuple[int, int, Row]]]:
+    """Rows in their order, in batches; the first entry of each is its number of tokens."""
+    chunk: list[tuple[int, int, Row]] = []
+    tokens = 0
+    for item in order:
+        if chunk and (len(chunk) == rows_at_most or (tokens_at_most and tokens + item[0] > tokens_at_most)):
+            yield chunk
+            chunk, tokens = [], 0
+        chunk.append(item)
+        tokens += item[0]
+    if chunk:
+        yield chunk
 
 
 def _groups(posts: Iterable[Post], batcher: Batcher, rows_at_most: int) -> Iterator[list[list[Row]]]:

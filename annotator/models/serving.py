@@ -23,7 +23,8 @@ from annotator.models import zero_gpu
 from annotator.models.arriving import Arrival, Waiting
 from annotator.models.bundled import small_model
 from annotator.models.loading import is_large, load_predictor, named_model, serving_threads
-from annotator.models.sharing import PAUSED, WhileTraining, place_while_training, say_where, training_runs
+from annotator.models.long_posts import LONG_CHARACTERS, Readings
+from annotator.models.sharing import PAUSED, place_now, say_where
 from annotator.settings import Settings
 from encoder.errors import EncoderError, ModelUnusable
 from storage.records import Criterion, EvidenceError, ModelVersion, Post, Prediction
@@ -84,7 +85,7 @@ class ModelService:
         self._predictor: Predictor | None = None
         self._place: str | None = settings.device
         self._interactive = 0
-        self._unreadable: set[tuple[str, str]] = set()  # (version, post id) that the model failed on
+        self._readings = Readings()
         self._asked_for: list[str] = []
         self._ahead_seen: tuple[object, ...] | None = None
         self._thread: threading.Thread | None = None
@@ -155,7 +156,8 @@ class ModelService:
 
     def predict_post(self, post: Post) -> dict[str, Prediction]:
         """Predictions of the version in service for every criterion in use, by criterion id; made and stored where
-        they are missing. Raises ModelUnusable while no model is loaded and something is missing.
+        they are missing. Raises ModelUnusable while no model is loaded and something is missing, and StillReading of a post
+        so long that it is read in the background.
         """
         criteria = self._store.criteria()
         predictor = self._predictor
@@ -163,22 +165,36 @@ class ModelService:
         stored = {} if version is None else self._store.predictions(post.id, version)
         missing = [c for c in criteria if c.id not in stored]
         if missing:
-            made = self._predict_first(predictor or self.predictor(), [post], missing)
+            predictor = predictor or self.predictor()
+            if len(post.text) > LONG_CHARACTERS and self._thread is not None and not zero_gpu.is_here():
+                self.prefetch([post.id])
+                raise self._readings.ask(predictor.version, post.id)
+            made = self._predict_first(predictor, [post], missing)
             self._store.add_predictions(made)
             stored = self._store.predictions(post.id, made[0].model_version)
         return {c.id: stored[c.id] for c in criteria if c.id in stored}
 
     def predict(
-        self, posts: Sequence[Post], criteria: Sequence[Criterion], *, threshold: float | None = None
+        self,
+        posts: Sequence[Post],
+        criteria: Sequence[Criterion],
+        *,
+        threshold: float | None = None,
+        on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> list[Prediction]:
-        """Predictions that are not stored, ahead of the background's; `threshold` as of Predictor.predict.
+        """Predictions that are not stored, ahead of the background's; `threshold` and `on_progress` as of Predictor.predict.
 
         Raises ModelUnusable, EncoderError.
         """
-        return self._predict_first(self.predictor(), posts, criteria, threshold)
+        return self._predict_first(self.predictor(), posts, criteria, threshold, on_progress)
 
     def _predict_first(
-        self, predictor: Predictor, posts: Sequence[Post], criteria: Sequence[Criterion], threshold: float | None = None
+        self,
+        predictor: Predictor,
+        posts: Sequence[Post],
+        criteria: Sequence[Criterion],
+        threshold: float | None = None,
+        on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> list[Prediction]:
         """Predict while the background thread holds still."""
         with self._lock:
@@ -186,7 +202,7 @@ class ModelService:
         try:
             if zero_gpu.is_here():
                 return zero_gpu.predict(predictor, posts, criteria, threshold)
-            return predictor.predict(posts, criteria, threshold=threshold)
+            return predictor.predict(posts, criteria, threshold=threshold, on_progress=on_progress)
         finally:
             with self._lock:
                 self._interactive -= 1
@@ -227,7 +243,7 @@ class ModelService:
         return None if wanted is None else wanted.id
 
     def _follow_active_model(self) -> None:
-        wanted, place = self._wanted(), self._place_now()
+        wanted, place = self._wanted(), place_now(self._store, self._settings)
         moved, self._place = place != self._place, place
         if wanted is None:
             self._predictor = None
@@ -238,18 +254,6 @@ class ModelService:
             self._receive(self._arrival, wanted, place)
         elif moved or wanted.id != self._serving.wanted or self._serving.state is ServingState.NONE:
             self._begin(wanted, place)
-
-    def _place_now(self) -> str | None:
-        """The device that the model is to be on at this moment; None while it pauses for a training."""
-        settings = self._settings
-        choice = WhileTraining(settings.serving_while_training)
-        if choice is WhileTraining.KEEP or not training_runs(self._store):
-            return settings.device
-        from encoder.network.families import choose_device
-
-        here = choose_device(settings.device)
-        place = place_while_training(choice, here)
-        return settings.device if place == here else place
 
     def _pause(self, wanted: ModelVersion) -> None:
         if self._serving.state is not ServingState.PAUSED or self._serving.wanted != wanted.id:
@@ -328,7 +332,7 @@ class ModelService:
         self._predictor = predictor
         zero_gpu.serve(predictor)
         self._say_where(str(predictor.encoder.device))
-        self._unreadable.clear()
+        self._readings.forget_failures()
         self._ahead_seen = None
         speed = str(predictor.encoder.speed or "")
         note = predictor.encoder.other_base
@@ -374,10 +378,11 @@ class ModelService:
             return []
         ids: list[str] = []
         if self._store.count_predicted_posts(version) < self._settings.predict_ahead + seen[3]:
+            failed = self._readings.failed(version)
             ids = self._store.posts_without_prediction(
-                version, [c.id for c in criteria], limit=AHEAD_BATCH + len(self._unreadable), only_unreviewed=True
+                version, [c.id for c in criteria], limit=AHEAD_BATCH + len(failed), only_unreviewed=True
             )
-            ids = [post_id for post_id in ids if (version, post_id) not in self._unreadable][:AHEAD_BATCH]
+            ids = [post_id for post_id in ids if post_id not in failed][:AHEAD_BATCH]
         if not ids:
             self._ahead_seen = seen  # nothing to do until one of these changes
         return ids
@@ -389,13 +394,15 @@ class ModelService:
     def _predict_quietly(self, predictor: Predictor, post: Post, criteria: Sequence[Criterion]) -> None:
         stored = self._store.predictions(post.id, predictor.version)
         missing = [c for c in criteria if c.id not in stored]
-        if not missing:
-            return
+        failure = ""
         try:
-            self._store.add_predictions(predictor.predict([post], missing))
+            if missing:
+                told = self._readings.following(post.id)
+                self._store.add_predictions(predictor.predict([post], missing, on_progress=told))
         except EncoderError as error:
             log.warning("Post %s cannot be predicted: %s", post.id, error)
-            self._unreadable.add((predictor.version, post.id))
+            failure = str(error)
+        self._readings.done(predictor.version, post.id, failure)
 
     def _set(self, serving: Serving) -> None:
         with self._changed:

@@ -10,6 +10,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus
 from storage.store import Store
@@ -38,6 +39,18 @@ def place_while_training(choice: WhileTraining, device: str) -> str | None:
     if choice is WhileTraining.KEEP or (device == "cpu" and choice is WhileTraining.AUTO):
         return device
     return None if choice is WhileTraining.PAUSE else "cpu"
+
+
+def place_now(store: Store, settings: Settings) -> str | None:
+    """The device that the served model is to be on at this moment; None while it pauses for a training."""
+    choice = WhileTraining(settings.serving_while_training)
+    if choice is WhileTraining.KEEP or not training_runs(store):
+        return settings.device
+    from encoder.network.families import choose_device
+
+    here = choose_device(settings.device)
+    place = place_while_training(choice, here)
+    return settings.device if place == here else place
 
 
 def training_runs(store: Store) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from annotator.review.about import about_of
 from annotator.review.language import other_language_at_once
 from annotator.review.undo import last_gesture, stacks
+from encoder.errors import StillReading
 from encoder.text.sentences import sentences
 from storage.queue import QueueFilter, QueueOrder, ReviewState
 from storage.records import (
@@ -142,8 +143,8 @@ def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter
 def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> Wire:
     """Everything that the page shows of a post. Raises NotFound.
 
-    Predictions that are missing are made now if the model is loaded; if it is not, or fails, the item says so in
-    `model.status` and `model.missing`, and can be reviewed all the same.
+    Predictions that are missing are made now if the model is loaded; if it is not, or fails, or reads a long post in the
+    background, the item says so in `model.status` and `model.missing`, and can be reviewed all the same.
     """
     post = store.post(post_id)
     hidden = store.hides_suggestions(post_id, reviewer.name)
@@ -175,6 +176,8 @@ def _predictions(model: Model, post: Post) -> tuple[Mapping[str, Prediction], st
     """Predictions that can be had now, and why some cannot ('' if none is missing)."""
     try:
         return model.predict_post(post), ""
+    except StillReading as reading:
+        return model.predictions(post), f"reading: {reading.fraction:.0%}"
     except EvidenceError as error:
         status = model.status()
         return model.predictions(post), status if status != "ready" else f"failed: {error}"

@@ -74,6 +74,7 @@ function draw() {
   const { value } = shown;
   const ready = Boolean(value && value.pieces);
   find(".try-empty").hidden = ready;
+  find(".try-empty").textContent = value && value.reading !== undefined ? "The model is reading: " + percent(value.reading) : "The highlighted text appears here.";
   for (const name of [".try-bar", ".try-post", ".try-criteria"]) find(name).hidden = !ready;
   if (!ready) return;
   find(".try-slider output").textContent = state.threshold === null ? "each criterion's own" : state.threshold.toFixed(2);

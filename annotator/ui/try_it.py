@@ -6,7 +6,8 @@ The first page of the public demo, which therefore opens with an example that is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import gradio as gr
@@ -26,6 +27,7 @@ from storage.records import InvalidRecord, ModelVersion, NotFound, Post
 MODEL_PATIENCE_SECONDS = 30.0
 LOWEST_SCORE = 0.05
 PREDICTIONS_AT_ONCE = 4
+TELL_SECONDS = 0.5
 EXAMPLES = {
     "A typical day": "demo-03",
     "A teacher since September": "demo-07",
@@ -120,11 +122,21 @@ def _giving(text: str) -> Callable[[], str]:
 
 
 def _highlighter(context: Context) -> Any:
-    def highlight(text: str, request: gr.Request) -> dict[str, Any]:
+    def highlight(text: str, request: gr.Request) -> Iterator[dict[str, Any]]:
         context.user(request)
-        return predict_text(context, text)
+        yield from reading(context, text)
 
     return highlight
+
+
+def reading(context: Context, text: str) -> Iterator[dict[str, Any]]:
+    """How far a text is that takes long, `{"reading": 0 to 1}`, then what `predict_text` gives."""
+    fractions = [0.0]
+    with ThreadPoolExecutor(1, "try-it") as pool:
+        made = pool.submit(predict_text, context, text, on_progress=fractions.append)
+        while wait([made], timeout=TELL_SECONDS).not_done:
+            yield {"reading": round(fractions[-1], 2)}
+        yield made.result()
 
 
 def _first_example(context: Context) -> Any:
@@ -147,7 +159,9 @@ def _first_example(context: Context) -> Any:
     return show
 
 
-def predict_text(context: Context, text: str) -> dict[str, Any]:
+def predict_text(
+    context: Context, text: str, *, on_progress: Callable[[float], None] = lambda fraction: None
+) -> dict[str, Any]:
     """What the page draws for `text`; waits for a model that is still loading.
 
     Raises InvalidRecord for a text that is empty or too long, ModelUnusable without a model.
@@ -165,7 +179,7 @@ def predict_text(context: Context, text: str) -> dict[str, Any]:
     context.models.wait_until_settled(MODEL_PATIENCE_SECONDS)
     predictor = context.models.predictor()
     began = time.perf_counter()
-    predictions = context.models.predict([post], criteria, threshold=LOWEST_SCORE)
+    predictions = context.models.predict([post], criteria, threshold=LOWEST_SCORE, on_progress=on_progress)
     milliseconds = (time.perf_counter() - began) * 1000
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
     drawn = highlighted(text, criteria, predictions, thresholds)

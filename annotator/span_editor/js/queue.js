@@ -139,9 +139,11 @@ export function show(item) {
   return watchModel(item);
 }
 
-// While the model loads, the post can be read and reviewed; its spans come in as soon as they are there.
+const comesBySelf = (model) => model.missing && (model.status === "loading" || model.status.startsWith("reading"));
+
+// While the model loads, or reads a long post, the post can be read and reviewed; its spans come in as soon as they are there.
 async function watchModel(item) {
-  while (ed.item === item && item.model.missing && item.model.status === "loading") {
+  while (ed.item === item && comesBySelf(item.model)) {
     await sleep(1500);
     const reply = await call("review_item", { post_id: item.post.id, filter: ed.filter });
     if (ed.item !== item || !reply || !reply.ok || !reply.item) continue;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from annotator.models.loading import model_source, named_model
 from annotator.models.serving import ModelService, ServingState
 from annotator.settings import Settings
-from encoder.errors import ModelUnusable
+from encoder.errors import ModelUnusable, StillReading
 from storage.records import Criterion, ModelVersion
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
@@ -95,6 +96,44 @@ def test_posts_that_are_asked_for_are_read_even_if_reviewed(store: Store, servic
     service.prefetch([post.id])
     service.start()
     until(lambda: len(store.predictions(post.id, "one")) == 2, service)
+
+
+@pytest.mark.slow
+def test_a_long_post_is_read_in_the_background_and_others_go_first(
+    store: Store, service: ModelService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, short = a_post("\U0001f61e" * 40_000, id="long"), a_post("The nights are short.", id="short")
+    store.add_posts([long])
+    service.start()
+    service.wait_until_settled(PATIENCE)
+    fractions: list[float] = []
+    begun, gone_on = threading.Event(), threading.Event()
+    following = service._readings.following
+
+    def watched(post_id: str) -> Callable[[float], None]:
+        note = following(post_id)
+
+        def told(fraction: float) -> None:
+            note(fraction)
+            fractions.append(fraction)
+            begun.set()
+            gone_on.wait(PATIENCE)  # the long post stays where it is until the short one is there
+
+        return told
+
+    monkeypatch.setattr(service._readings, "following", watched)
+    with pytest.raises(StillReading):
+        service.predict_post(long)
+    assert begun.wait(PATIENCE)
+    assert len(service.predict([short], store.criteria())) == 2
+    with pytest.raises(StillReading) as reading:
+        service.predict_post(long)
+    assert reading.value.fraction == fractions[0] < 0.1
+    gone_on.set()
+    until(lambda: len(store.predictions("long", "one")) == 2, service)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert set(service.predict_post(long)) == {SLEEP.id, MOOD.id}
 
 
 @pytest.mark.slow
