@@ -66,6 +66,9 @@ def add_training_settings(parser: argparse.ArgumentParser) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, type=Path, metavar="GOLD.jsonl", help="reviewed examples")
     parser.add_argument(
+        "--split", choices=["train", "dev", "test"], help="measure on the posts of this split alone (default: on all)"
+    )
+    parser.add_argument(
         "--baselines", type=Path, metavar="GOLD.jsonl", help="also measure baselines fitted on these examples"
     )
     parser.add_argument(
@@ -112,19 +115,20 @@ def run_train(arguments: argparse.Namespace) -> None:
 def run_evaluate(arguments: argparse.Namespace) -> None:
     from encoder.examples import check_criteria, read_examples
 
-    examples = read_examples(arguments.data)
+    examples = _chosen(read_examples(arguments.data), arguments)
     criteria = criteria_of(arguments)
     check_criteria(examples, criteria)
-    version = model_of(arguments)
-    from annotator.models.loading import load_predictor
+    version, settings = model_of(arguments), settings_of(arguments)
+    from annotator.models.loading import load_predictor, model_source
     from encoder.measure.evaluate import evaluate
 
-    predictor = load_predictor(settings_of(arguments), version, on_progress=progress_lines())
+    predictor = load_predictor(settings, version, on_progress=progress_lines())
+    seen = _warned_of_seen(model_source(version, settings), examples)
     predictions = predictor.predict([e.post for e in examples], criteria, threshold=0.0)
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
     found = evaluate(predictions, examples, criteria, thresholds=thresholds, bootstrap=arguments.bootstrap)
     say(found.table())
-    result: dict[str, Any] = {"model": version.id, "data": str(arguments.data), **found.to_dict()}
+    result: dict[str, Any] = {"model": version.id, "data": str(arguments.data), "seen": seen, **found.to_dict()}
     if arguments.baselines is not None:
         fitted = baseline_predictions(read_examples(arguments.baselines), examples, criteria)
         result["baselines"] = {
@@ -135,6 +139,35 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         with whole_file(arguments.output) as out:
             out.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
     report(result)
+
+
+def _chosen(examples: list[Example], arguments: argparse.Namespace) -> list[Example]:
+    """The examples of the split that was asked for. Raises UsageError if it has none."""
+    from encoder.examples import split_examples
+    from storage.records import Split
+
+    if arguments.split is None:
+        return examples
+    found = split_examples(examples)[Split(arguments.split)]
+    if not found:
+        raise UsageError(f"{arguments.data} holds no posts of the split {arguments.split}.")
+    return found
+
+
+def _warned_of_seen(source: str, examples: Sequence[Example]) -> dict[str, int]:
+    """How many of the posts the model has seen while it was made, by what for; told to whoever measures it on them."""
+    from encoder.network.hub import resolve
+    from encoder.seen import seen_by
+
+    counts = seen_by(resolve(source)).count(e.post.text for e in examples)
+    facts = {"train": "it was trained on", "dev": "its steps or thresholds were chosen by"}
+    told = [f"{counts[name]} of these {len(examples)} posts {words}" for name, words in facts.items() if counts[name]]
+    if told:
+        say(
+            f"Warning: {' and '.join(told)}: its figures are too good on them. Measure on posts that it has not seen"
+            " (--split test, or another file)."
+        )
+    return counts
 
 
 def baseline_predictions(

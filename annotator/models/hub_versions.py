@@ -92,7 +92,7 @@ def card_of(model: ModelVersion, store: Store) -> str:
     head += ["pipeline_tag: token-classification", "---", ""]
     lines = [*head, f"# Evidence model {model.id}", ""]
     lines += ["A bidirectional encoder that marks the passages of a post that are evidence for a criterion.", ""]
-    criteria = ", ".join(c.id for c in store.criteria(with_inactive=True))
+    criteria = ", ".join(c.id for c in store.criteria())
     lines += [f"- made: {model.created_at or 'unknown'}", f"- criteria: {criteria}"]
     lines += [f"- trained on: {model.examples} posts" if model.examples else "- trained on: see version.json", ""]
     quality = quality_of(model)

@@ -11,6 +11,10 @@ LONG_CHARACTERS = 8_000
 """Longer posts are read in the background: about 1,500 words."""
 
 
+class Stopping(Exception):
+    """The app stops: the post is read another time."""
+
+
 class Readings:
     """How far the long posts are that wait or are being read, and those that could not be. Safe to share between threads."""
 
@@ -26,10 +30,12 @@ class Readings:
                 return ModelUnusable(why)
             return StillReading(self._fractions.setdefault(post_id, 0.0))
 
-    def following(self, post_id: str) -> Callable[[float], None]:
-        """Takes down how far the post is."""
+    def following(self, post_id: str, stopping: threading.Event) -> Callable[[float], None]:
+        """Takes down how far the post is. Raises Stopping in the midst of it once the app stops."""
 
         def note(fraction: float) -> None:
+            if stopping.is_set():
+                raise Stopping
             with self._lock:
                 self._fractions[post_id] = fraction
 

@@ -120,7 +120,7 @@ def put_in_service(
         raise NotPossible(f"Model {model_id} was deleted.")
     if model.status is ModelStatus.ASIDE and not note.strip():
         raise NotPossible(
-            f"Model {model_id} was set aside by the promotion rule. Say in a note why to use it all the same."
+            f"Model {model_id} did not prove better than the one before it, so it is not in use. Say in a note why to use it all the same."
         )
     check_files(settings, model)
     with store.write():

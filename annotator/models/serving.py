@@ -23,7 +23,7 @@ from annotator.models import zero_gpu
 from annotator.models.arriving import Arrival, Waiting
 from annotator.models.bundled import small_model
 from annotator.models.loading import is_large, load_predictor, named_model, serving_threads
-from annotator.models.long_posts import LONG_CHARACTERS, Readings
+from annotator.models.long_posts import LONG_CHARACTERS, Readings, Stopping
 from annotator.models.sharing import PAUSED, place_now, say_where
 from annotator.settings import Settings
 from encoder.errors import EncoderError, ModelUnusable
@@ -397,8 +397,10 @@ class ModelService:
         failure = ""
         try:
             if missing:
-                told = self._readings.following(post.id)
+                told = self._readings.following(post.id, self._stopping)
                 self._store.add_predictions(predictor.predict([post], missing, on_progress=told))
+        except Stopping:
+            return
         except EncoderError as error:
             log.warning("Post %s cannot be predicted: %s", post.id, error)
             failure = str(error)

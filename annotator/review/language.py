@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 LEAST_LETTERS = 30
@@ -20,13 +22,38 @@ NAMES = {
 
 def other_language(text: str, expected: str) -> str | None:
     """A line for the reader when `text` is clearly not in the language `expected` (ISO 639-1); None otherwise, or if none is expected."""
-    if not expected or sum(ch.isalpha() for ch in text) < LEAST_LETTERS:
+    language = _other(text, expected) if expected else None
+    if language is None:
+        return None
+    return (
+        f"This text looks like {name_of(language)}; the criteria and the model are for {name_of(expected)}."
+        " What it marks or leaves unmarked here says little."
+    )
+
+
+def others_among(texts: Sequence[str], expected: str) -> str | None:
+    """A line for who imports when some of the texts are clearly not in the language `expected`; None otherwise, or if none is expected."""
+    if not expected:
+        return None
+    found = Counter(language for text in texts if (language := _other(text, expected)))
+    if not found:
+        return None
+    [(language, _)] = found.most_common(1)
+    looks = f"{found.total()} of the {len(texts)} posts shown here look" if len(texts) > 1 else "This post looks"
+    like = name_of(language) if len(found) == 1 else f"{name_of(language)} or another language"
+    return f"{looks} like {like}; the criteria and the model are for {name_of(expected)}. What the model marks in them says little."
+
+
+def name_of(language: str) -> str:
+    return NAMES.get(language, f"the language “{language}”")
+
+
+def _other(text: str, expected: str) -> str | None:
+    """The language of the text, if it is clearly not `expected`."""
+    if sum(ch.isalpha() for ch in text) < LEAST_LETTERS:
         return None
     language, probability = _identifier().classify(text)
-    if language == expected or probability < SURE:
-        return None
-    found, wanted = (NAMES.get(code, f"the language “{code}”") for code in (language, expected))
-    return f"This text looks like {found}; the criteria and the model are for {wanted}. What it marks or leaves unmarked here says little."
+    return None if language == expected or probability < SURE else str(language)
 
 
 def other_language_at_once(text: str, expected: str) -> str | None:

@@ -74,8 +74,9 @@ PRESETS = (
 
 @dataclass(frozen=True, slots=True)
 class CriterionPlan:
-    """Gold of one criterion. new: answers since the active model was trained. agreement: share of the new answers that
-    left the model's highlights as they were, None if none was made over a model's highlights. rejected: hard negatives."""
+    """Gold of one criterion. new: answers since the active model was trained. compared: of these, how many somebody gave who
+    compared the post with the model's marks; agreement: the share of them that left the marks as they were, None if none was.
+    rejected: hard negatives."""
 
     id: str
     name: str
@@ -83,6 +84,7 @@ class CriterionPlan:
     no_evidence: int = 0
     new: int = 0
     rejected: int = 0
+    compared: int = 0
     agreement: float | None = None
 
 
@@ -180,17 +182,19 @@ def uses_bundled_replay(store: Store, base: ModelVersion) -> bool:
 
 
 def agreed_with_model(gold: Gold) -> bool | None:
-    """Whether the reviewer left the model's highlights as they were; None if they saw none."""
+    """Whether the reviewer left the model's marks as they were; None if they saw none, or confirmed this with others at one key."""
     annotation = gold.annotation
-    if annotation.model_version is None:
+    if annotation.model_version is None or annotation.bulk:
         return None
     return not annotation.rejected and all(s.origin is SpanOrigin.ACCEPTED for s in annotation.spans)
 
 
 def _criterion_plan(criterion_id: str, name: str, gold: Sequence[Gold], since: int) -> CriterionPlan:
+    """`gold` is that of the criterion. Where the model never marked anything, it may not know the criterion: nothing is compared."""
     verdicts = Counter(g.verdict for g in gold)
     new = [g for g in gold if (g.annotation.id or 0) > since]
-    judged = [agreed for agreed in map(agreed_with_model, new) if agreed is not None]
+    marked = any(g.rejected or any(s.predicted for s in g.annotation.spans) for g in gold)
+    judged = [agreed for agreed in map(agreed_with_model, new) if agreed is not None] if marked else []
     return CriterionPlan(
         id=criterion_id,
         name=name,
@@ -198,6 +202,7 @@ def _criterion_plan(criterion_id: str, name: str, gold: Sequence[Gold], since: i
         no_evidence=verdicts[Verdict.NO_EVIDENCE],
         new=len(new),
         rejected=sum(len(g.rejected) for g in gold),
+        compared=len(judged),
         agreement=sum(judged) / len(judged) if judged else None,
     )
 

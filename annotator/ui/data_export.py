@@ -40,7 +40,7 @@ formats carry the answers; what each leaves out is said in the manifest that com
 
 
 def build(context: Context, tab: gr.Tab) -> None:
-    gr.Markdown(EXPLANATION)
+    gr.Markdown(EXPLANATION, elem_id="export-explained")
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             kind = gr.Dropdown(
@@ -53,7 +53,9 @@ def build(context: Context, tab: gr.Tab) -> None:
             form = _filter_form(context)
             run = gr.Button("Prepare the download", variant="primary", elem_id="export-run")
         with gr.Column(scale=3, min_width=320):
-            result = gr.Textbox(label="Result", lines=8, interactive=False, elem_id="export-result")
+            result = gr.Textbox(
+                label="Result", placeholder=" ", lines=1, max_lines=16, interactive=False, elem_id="export-result"
+            )
             link = gr.HTML("", padding=False, elem_id="export-link")
 
     push = data_hub.PushPart(context)

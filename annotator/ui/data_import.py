@@ -16,6 +16,7 @@ from annotator.exchange.import_runs import ImportRuns, Run
 from annotator.exchange.looking import FileLook, look_at
 from annotator.exchange.options import ImportOptions, ImportReport
 from annotator.people.accounts import CURATORS
+from annotator.review.about import about_of
 from annotator.ui import data_hub, data_look
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of
@@ -42,15 +43,19 @@ MAPPED = {
     "annotator": "Annotator",
 }
 EXPLANATION = """
-Any table or dataset with one post per row: CSV, TSV, Excel, JSON, JSON Lines, Parquet, SQuAD, Label Studio, doccano, Prodigy,
-Argilla, brat, CoNLL, WebAnno TSV, UIMA CAS, spaCy, a Hugging Face dataset folder, the ReDSM5 layout, Reddit dumps; also packed.
-Nothing is stored before you press *Import*, and an import can be undone as a whole.
+A table or a dataset with one post per row. What kind it is, its encoding and its columns are found out and shown first. Nothing is stored
+before you press *Import*, and an import can be undone as a whole.
 """
+KINDS = """
+CSV, TSV, Excel, JSON, JSON Lines, Parquet, SQuAD, Label Studio, doccano, Prodigy, Argilla, brat, CoNLL, WebAnno TSV, UIMA CAS, spaCy, a
+Hugging Face dataset folder, the ReDSM5 layout, Reddit dumps; each also packed.
+"""
+EMPTY = "Choose a file, or paste some rows. Its first posts are then shown here as they would be stored."
 
 
 def build(context: Context) -> None:
     runs = ImportRuns(context.settings, context.store, context.jobs)
-    gr.Markdown(EXPLANATION)
+    gr.Markdown(EXPLANATION, elem_id="import-explained")
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             file = gr.File(label="File", type="filepath", height=130, elem_id="import-file")
@@ -60,11 +65,21 @@ def build(context: Context) -> None:
                 )
                 use_pasted = gr.Button("Look at what I pasted", size="sm")
             fetched = data_hub.build_fetch(context, file)
+            with gr.Accordion("Which kinds of files", open=False):
+                gr.Markdown(KINDS)
             form = options_form()
             presets = PresetPart(context, lambda values: page.options(values))
             presets.build()
         with gr.Column(scale=3, min_width=320):
-            seen = gr.Textbox(label="What it seems to be", lines=2, interactive=False, elem_id="import-seen")
+            empty = gr.Markdown(EMPTY, elem_id="import-empty")
+            seen = gr.Textbox(
+                label="What it seems to be",
+                placeholder=" ",
+                lines=1,
+                max_lines=4,
+                interactive=False,
+                elem_id="import-seen",
+            )
             sheet = gr.Dropdown(
                 [(ALL_SHEETS, "")], value="", label="Sheet", visible=False, interactive=True, elem_id="import-sheet"
             )
@@ -75,10 +90,12 @@ def build(context: Context) -> None:
                 ]
             preview = gr.HTML("", padding=False, elem_id="import-preview")
             with gr.Row():
-                check = gr.Button("Check the whole file", min_width=140)
-                run = gr.Button("Import", variant="primary", min_width=140, elem_id="import-run")
-                cancel = gr.Button("Cancel", min_width=90)
-            progress = gr.Textbox(label="Result", lines=8, interactive=False, elem_id="import-result")
+                run = gr.Button("Import", variant="primary", min_width=110, interactive=False, elem_id="import-run")
+                check = gr.Button("Check the whole file", min_width=110, interactive=False, elem_id="import-check")
+                cancel = gr.Button("Cancel", min_width=90, visible=False, elem_id="import-cancel")
+            progress = gr.Textbox(
+                label="Result", placeholder=" ", lines=1, max_lines=16, interactive=False, elem_id="import-result"
+            )
     page = _ImportPage(context, runs, presets, file, pasted, form, columns, sheet)
     everything = {
         file,
@@ -88,21 +105,22 @@ def build(context: Context) -> None:
         *form,
         *columns,
     }  # a set: handlers are given one dict, by component
-    shown = [seen, columns_box, preview, sheet, *columns]
+    shown = [empty, run, check, progress, seen, columns_box, preview, sheet, *columns]
+    followed = [progress, cancel]
     look, again = friendly(page.look), friendly(page.look_again)
     for chosen in (file.upload, file.clear, fetched):  # not its change: looking at pasted rows changes it too
         chosen(friendly(page.look_at_file), everything, [*shown, pasted], **QUEUED)
     use_pasted.click(friendly(page.look_at_pasted), everything, [*shown, file], **QUEUED)
     presets.wire(form, everything, look, shown)
     for control in (*columns, *form):
-        control.input(again, everything, [seen, preview], **QUIET)
+        control.input(again, everything, [progress, seen, preview], **QUIET)
     sheet.input(look, everything, shown, **QUIET)
-    check.click(friendly(page.check), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
-    run.click(friendly(page.run), everything, progress, concurrency_limit=4, show_progress="hidden", **QUEUED)
+    check.click(friendly(page.check), everything, followed, concurrency_limit=4, show_progress="hidden", **QUEUED)
+    run.click(friendly(page.run), everything, followed, concurrency_limit=4, show_progress="hidden", **QUEUED)
     cancel.click(friendly(page.cancel), None, None, **QUIET)
     blocks = gr.context.Context.root_block
     assert blocks is not None
-    blocks.load(friendly(page.resume), None, progress, show_progress="hidden", **QUEUED)
+    blocks.load(friendly(page.resume), None, followed, show_progress="hidden", **QUEUED)
 
 
 class _ImportPage:
@@ -140,11 +158,12 @@ class _ImportPage:
         return [*self.look({**values, self._file: None}, request), None]
 
     def look(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
-        """A new file or another preset: what it is, its columns as choices, its first rows."""
+        """A new file or another preset: what it is, its columns as choices, its first rows. What came of another goes away."""
         self._context.require(request, *CURATORS)
         path = self._path(values)
+        there = [gr.Markdown(visible=path is None), *[gr.Button(interactive=path is not None)] * 2, ""]
         if path is None:
-            return ["", gr.Accordion(visible=False), "", _sheets(()), *[gr.Dropdown()] * len(MAPPED)]
+            return [*there, "", gr.Accordion(visible=False), "", _sheets(()), *[gr.Dropdown()] * len(MAPPED)]
         look, missing = self._look_with_preset(path, values)
         choices = [GUESS, NO_COLUMN, *look.columns]
         empty = (
@@ -156,34 +175,37 @@ class _ImportPage:
         )
         boxed = gr.Accordion(visible=bool(look.columns))
         columns = dropdowns if look.columns else [gr.Dropdown(value=GUESS)] * len(MAPPED)
-        return [words, boxed, data_look.shown(look), _sheets(look.sheets, values[self._sheet]), *columns]
+        return [*there, words, boxed, self._drawn(look), _sheets(look.sheets, values[self._sheet]), *columns]
 
     def look_again(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
         """Another mapping, format or option for the same file."""
         self._context.require(request, *CURATORS)
         path = self._path(values)
         if path is None:
-            return ["Choose a file first.", ""]
+            return ["", "", ""]
         look = self._look(path, self.options(values))
-        return [_in_words(look), data_look.shown(look)]
+        return ["", _in_words(look), self._drawn(look)]
 
-    def check(self, values: dict[Any, Any], request: gr.Request) -> Iterator[str]:
+    def _drawn(self, look: FileLook) -> str:
+        return data_look.shown(look, about_of(self._context.store).language)
+
+    def check(self, values: dict[Any, Any], request: gr.Request) -> Iterator[list[Any]]:
         yield from self._start(values, request, dry_run=True)
 
-    def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[str]:
+    def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[list[Any]]:
         yield from self._start(values, request, dry_run=False)
 
     def cancel(self, request: gr.Request) -> None:
         self._runs.cancel(self._context.require(request, *CURATORS).name)
 
-    def resume(self, request: gr.Request) -> Iterator[str]:
+    def resume(self, request: gr.Request) -> Iterator[list[Any]]:
         """After a reload: the import that is still running."""
         person = self._context.user(request)
         run = self._runs.current(person.name)
         if run is not None and not run.finished.is_set():
             yield from _followed(run)
 
-    def _start(self, values: dict[Any, Any], request: gr.Request, *, dry_run: bool) -> Iterator[str]:
+    def _start(self, values: dict[Any, Any], request: gr.Request, *, dry_run: bool) -> Iterator[list[Any]]:
         person = self._context.require(request, *CURATORS)
         path = self._path(values)
         if path is None:
@@ -238,14 +260,16 @@ class _ImportPage:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _followed(run: Run) -> Iterator[str]:
+def _followed(run: Run) -> Iterator[list[Any]]:
+    """What is to be read of a running import, and whether it can be cancelled; at last its report."""
     last = ""
     while not run.finished.wait(POLL_SECONDS):
         now = f"{'Checking' if run.dry_run else 'Importing'}: {run.fraction:.0%}, {run.message}"
         if now != last:
-            yield now
+            yield [now, gr.Button(visible=True)]
         last = now
-    yield run.error if run.error else report_in_words(run.report, dry_run=run.dry_run)
+    words = run.error if run.error else report_in_words(run.report, dry_run=run.dry_run)
+    yield [words, gr.Button(visible=False)]
 
 
 def _in_words(look: FileLook) -> str:

@@ -10,17 +10,18 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from annotator.exchange.looking import FileLook, LookedPost
+from annotator.review.language import others_among
 from storage.formats.ledger import OF_TOOL, Outcome
 
 SHOWN_CHARACTERS, AROUND = 420, 80
 SHOWN_ENTRIES, SHOWN_ISSUES = 40, 8
 
 
-def shown(look: FileLook) -> str:
-    """The look as HTML."""
+def shown(look: FileLook, language: str = "") -> str:
+    """The look as HTML. language: the one that the project's criteria are for, '' for any."""
     if look.problem:
         return f'<p class="import-problem">{html.escape(look.problem)}</p>'
-    parts = [_counts(look), _mojibake(look), _left(look), _issues(look)]
+    parts = [_counts(look), _language(look, language), _mojibake(look), _left(look), _issues(look)]
     parts += ['<ol class="import-posts">', *(_post(p) for p in look.posts), "</ol>"] if look.posts else []
     return '<div class="import-look">' + "".join(parts) + "</div>"
 
@@ -36,7 +37,12 @@ def _counts(look: FileLook) -> str:
     if report.generated_ids:
         words.append(f"{report.generated_ids:,} ids made from the texts")
     answers = ", ".join(f"{html.escape(c)} {html.escape(v)} {n:,}" for (c, v), n in sorted(look.counts.items()))
-    return f"<p>{'; '.join(words)}.</p><p>{answers or 'No answers.'}</p>"
+    return f"<p>{'; '.join(words)}.</p><p>{answers or 'No answers in the file.'}</p>"
+
+
+def _language(look: FileLook, language: str) -> str:
+    line = others_among([post.text for post in look.posts], language)
+    return f'<p class="import-language">{html.escape(line)}</p>' if line else ""
 
 
 def _mojibake(look: FileLook) -> str:

@@ -22,16 +22,17 @@ def build(context: Context, tab: gr.Tab) -> None:
         label="Imports, newest first",
     )
     empty = gr.Markdown("Nothing has been imported yet.", visible=False)
-    with gr.Row():
-        chosen = gr.Dropdown([], label="Import", interactive=True, elem_id="past-import")
-        report = gr.HTML("", padding=False)
-    undo = gr.Button("Undo this import", variant="stop", size="sm", elem_id="past-undo")
+    with gr.Row(equal_height=False):
+        chosen = gr.Dropdown([], label="Import", interactive=True, visible=False, scale=2, elem_id="past-import")
+        with gr.Column(scale=3, min_width=240):
+            report = gr.HTML("", padding=False)
+            undo = gr.Button("Undo this import", variant="stop", size="sm", visible=False, elem_id="past-undo")
     with gr.Group(visible=False) as sure:
         warning = gr.Textbox(label="Undo as a whole?", interactive=False)
         with gr.Row():
             yes = gr.Button("Yes, remove it", variant="stop", elem_id="past-undo-yes")
             no = gr.Button("Keep it")
-    shown = [table, empty, chosen, report, sure]
+    shown = [table, empty, chosen, report, undo, sure]
 
     def refresh(request: gr.Request) -> list[Any]:
         context.require(request, *CURATORS)
@@ -43,8 +44,9 @@ def build(context: Context, tab: gr.Tab) -> None:
         return [
             gr.Dataframe(value=rows, visible=bool(rows)),
             gr.Markdown(visible=not rows),
-            gr.Dropdown(choices=choices, value=newest),
+            gr.Dropdown(choices=choices, value=newest, visible=bool(choices)),
             _report_link(newest),
+            gr.Button(visible=bool(choices)),
             hidden,
         ]
 

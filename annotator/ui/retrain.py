@@ -90,8 +90,8 @@ class RetrainPage:
         gr.Markdown("### Progress", elem_classes="rt-title")
         self.job_view = view("job")
         with gr.Row():
-            self.cancel = gr.Button("Cancel", interactive=False, min_width=90, elem_id="retrain-cancel")
-            self.resume = gr.Button("Resume", interactive=False, min_width=90, elem_id="retrain-resume")
+            self.cancel = gr.Button("Cancel", visible=False, min_width=90, elem_id="retrain-cancel")
+            self.resume = gr.Button("Resume", visible=False, min_width=90, elem_id="retrain-resume")
         self.timer = gr.Timer(POLL_SECONDS, active=False)
 
     def _build_models(self) -> None:
@@ -208,8 +208,8 @@ class RetrainPage:
         training = self.jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED, limit=1)
         return [
             retrain_views.job_value(self.jobs, job),
-            gr.Button("Stopping …" if asked else "Cancel", interactive=running and not asked),
-            gr.Button(interactive=resumable),
+            gr.Button("Stopping …" if asked else "Cancel", visible=running, interactive=not asked),
+            gr.Button(visible=resumable),
             gr.Button("Queue another training" if training else "Start training"),
             gr.Timer(POLL_SECONDS, active=self._busy()),
         ]

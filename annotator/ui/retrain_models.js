@@ -8,7 +8,7 @@ function badges(m) {
   head.append(m.id + " ");
   if (m.active) head.append(make("span", { class: "rt-badge done" }, "in service"));
   if (m.previous) head.append(make("span", { class: "rt-badge" }, "before"));
-  if (m.aside) head.append(make("span", { class: "rt-badge failed" }, "set aside"));
+  if (m.aside) head.append(make("span", { class: "rt-badge failed" }, "not better, not in use"));
   return head;
 }
 
@@ -20,12 +20,21 @@ function download(m) {
   return link;
 }
 
+// The version and the one before it on the same posts: figures of different posts say nothing beside each other.
+function comparison(m) {
+  const found = m.measured;
+  if (!found) return [["–", "num"], ["–", "num"], ["not yet", ""]];
+  const before = make("span", {}, number(found.before));
+  if (found.before_id) before.title = found.before_id;
+  return [[number(found.f1), "num"], [before, "num"], [found.posts + " " + found.set + (found.posts === 1 ? " post" : " posts"), ""]];
+}
+
 function view(value) {
   const rows = value.rows.map((m) => row(badges(m), [
-    [m.parent || "–", ""], [blank(m.examples) ? "–" : String(m.examples), "num"], [number(m.dev), "num"], [number(m.test), "num"],
+    [m.parent || "–", ""], [blank(m.examples) ? "–" : String(m.examples), "num"], ...comparison(m),
     [size(m.size), "num"], [m.data || "–", "mono"], [m.by || (m.bundled ? "–" : "the rule"), ""], [when(m.at), ""], [download(m), ""]]));
   const parts = [table(
-    [["Version", ""], ["From", ""], ["Posts", "num"], ["Dev F1", "num"], ["Test F1", "num"], ["Size", "num"], ["Data", ""], ["By", ""], ["Made", ""], ["", ""]],
+    [["Version", ""], ["From", ""], ["Trained on posts", "num"], ["F1", "num"], ["Model before, same posts", "num"], ["Measured on", ""], ["Size", "num"], ["Data", ""], ["By", ""], ["Made", ""], ["", ""]],
     rows, "Model versions")];
   const lines = value.curve.lines;
   if (lines.length && lines[0].points.length > 1) {

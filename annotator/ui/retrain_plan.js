@@ -40,14 +40,14 @@ function shareBar(row) {
 
 function view(value) {
   const rows = value.criteria.map((c) =>
-    row(c.name, [[String(c.new), "num"], [shareBar(c), "wide"], [String(c.rejected), "num"], [percent(c.agreement), "num"]]));
+    row(c.name, [[String(c.new), "num"], [shareBar(c), "wide"], [String(c.rejected), "num"], [c.compared ? percent(c.agreement) + " of " + c.compared : "–", "num"]]));
   const parts = [cards(value)];
   if (value.obstacle) parts.push(make("p", { class: "rt-note warn" }, value.obstacle));
   const details = make("details", { class: "rt-details" });
   details.open = find("details") ? find("details").open : true;
   details.append(make("summary", {}, "What will be trained on: " + value.answers + " answers"));
   details.append(table(
-    [["Criterion", ""], ["New", "num"], ["Answers", ""], ["Rejected passages", "num"], ["Agreed with the model", "num"]],
+    [["Criterion", ""], ["New", "num"], ["Answers", ""], ["Rejected passages", "num"], ["Model’s marks left as they were", "num"]],
     rows, "Answers per criterion"));
   const legend = make("p", { class: "rt-legend" });
   for (const [name, text] of [["evidence", "evidence"], ["none", "no evidence"]]) {
@@ -57,7 +57,8 @@ function view(value) {
   }
   details.append(legend);
   const facts = make("ul", { class: "rt-facts" });
-  facts.append(make("li", {}, "Replayed old posts: " + value.replay + "."));
+  facts.append(make("li", {}, "“Left as they were” counts new answers that somebody gave one by one with the model’s marks in view; what was confirmed together does not count."));
+  facts.append(make("li", {}, "Older posts that are trained on again: " + value.replay + "."));
   for (const out of value.left_out) facts.append(make("li", {}, "Left out: " + out.answers + (out.answers === 1 ? " answer, " : " answers, ") + "because " + out.reason + "."));
   for (const warning of value.warnings) facts.append(make("li", { class: "warn" }, warning));
   if (value.offer) facts.append(make("li", {}, value.offer));

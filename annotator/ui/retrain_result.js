@@ -71,7 +71,7 @@ function differences(found, before) {
 function view(value) {
   if (!value.model) return [];
   const parts = [];
-  if (value.decision) parts.push(make("p", { class: "rt-note" + (value.status === "aside" ? " warn" : "") }, (value.status === "aside" ? "Set aside. " : "") + value.decision));
+  if (value.decision) parts.push(make("p", { class: "rt-note" + (value.status === "aside" ? " warn" : "") }, (value.status === "aside" ? "This version is kept but not used: it did not prove better than the model in service, which goes on answering. " : "") + value.decision));
   if (value.note) parts.push(make("p", { class: "rt-soft rt-lines" }, value.note));
   if (!value.sets.length) parts.push(make("p", { class: "rt-soft" }, "This version was not measured on posts of this project yet. “Measure again” does that."));
   parts.push(...value.sets.map((set, index) => setTables(set, index)));

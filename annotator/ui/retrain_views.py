@@ -317,7 +317,7 @@ def model_label(model: ModelVersion, active: ModelVersion | None) -> str:
     name = f"{model.id} (bundled)" if is_bundled(model) and model.id != BUNDLED_ID else model.id
     if active is not None and model.id == active.id:
         return f"{name} · in service"
-    return f"{name} · set aside" if model.status is ModelStatus.ASIDE else name
+    return f"{name} · not in use" if model.status is ModelStatus.ASIDE else name
 
 
 def shown(view: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
@@ -365,8 +365,7 @@ def _model_row(
         "bundled": is_bundled(model),
         "parent": model.parent,
         "examples": model.examples,
-        "dev": _f1(model, "dev"),
-        "test": _f1(model, "test"),
+        "measured": _measured_beside(model),
         "size": model.size_bytes,
         "data": (model.data_sha256 or "")[:8],
         "by": model.created_by,
@@ -374,6 +373,22 @@ def _model_row(
         "note": model.note,
         "protected": protection_of(store, jobs, model),
     }
+
+
+def _measured_beside(model: ModelVersion) -> dict[str, Any] | None:
+    """F1 of the version and of the one before it on the same posts of this project, test posts where there are any; None if it was
+    not measured on posts of this project."""
+    for name in () if is_bundled(model) else ("test", "dev"):
+        if _f1(model, name) is not None:
+            before = ((model.metrics.get("beside") or {}).get("active") or {}).get(name) or {}
+            return {
+                "set": name,
+                "posts": model.metrics[name]["posts"],
+                "f1": _f1(model, name),
+                "before": (before.get("macro") or {}).get("f1"),
+                "before_id": model.metrics.get("compared_with"),
+            }
+    return None
 
 
 def _f1(model: ModelVersion, name: str) -> float | None:

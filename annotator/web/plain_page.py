@@ -38,9 +38,10 @@ _PAGE = """<!doctype html>
 <title><!--title--> · Evidence annotator</title>
 <link rel="icon" href="data:,">
 <style>
-:root { color-scheme: light dark; --ink: #1f2933; --soft: #52606d; --line: #cbd2d9; --page: #f5f7f9; --card: #fff; --accent: #1f6f78; }
+/* the colors of the app's pages: teal on slate */
+:root { color-scheme: light dark; --ink: #1e293b; --soft: #475569; --line: #cbd5e1; --page: #f8fafc; --card: #fff; --accent: #0f766e; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e7eb; --soft: #9aa5b1; --line: #3a4653; --page: #12181f; --card: #1a222b; --accent: #4fb3bf; }
+  :root { --ink: #f1f5f9; --soft: #94a3b8; --line: #475569; --page: #0b0f19; --card: #0f172a; --accent: #5eead4; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--page); color: var(--ink);
@@ -54,8 +55,9 @@ label { display: block; font-size: .9rem; margin: 0 0 1rem; }
 input { display: block; width: 100%; margin-top: .25rem; padding: .6rem .7rem; font: inherit; color: inherit;
   background: transparent; border: 1px solid var(--line); border-radius: 8px; }
 a.button { display: block; text-align: center; text-decoration: none; padding: .65rem; font-weight: 600; color: #fff;
-  background: #1f6f78; border-radius: 8px; }
-button { width: 100%; padding: .65rem; font: inherit; font-weight: 600; color: #fff; background: #1f6f78; border: 0;
+  background: #0f766e; border-radius: 8px; }
+@media (forced-colors: active) { button, a.button { border: 2px solid ButtonBorder !important; } }
+button { width: 100%; padding: .65rem; font: inherit; font-weight: 600; color: #fff; background: #0f766e; border: 0;
   border-radius: 8px; cursor: pointer; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 main.wide { width: min(52rem, calc(100vw - 2rem)); margin: 2rem 0; }

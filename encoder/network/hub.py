@@ -20,6 +20,8 @@ BUNDLED = "bundled"
 GEMMA = "gemma-3-270m-evidence"
 BUNDLED_DIRECTORY = Path(__file__).parents[1] / "bundled" / "model"
 GEMMA_DIRECTORY = BUNDLED_DIRECTORY.with_name("gemma")
+OWN_MODELS = (BUNDLED_DIRECTORY, GEMMA_DIRECTORY)
+"""Of the models that come with the program: all made from the bundled corpus."""
 # "demo" is what the small model was called at first: saved models and trainings name it so as their base
 _PROGRAMS_OWN = {BUNDLED: BUNDLED_DIRECTORY, "demo": BUNDLED_DIRECTORY, GEMMA: GEMMA_DIRECTORY}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -15,6 +15,8 @@ from encoder.errors import TrainingFailed
 from encoder.examples import content_hash, count_labels
 from encoder.measure.evaluate import Evaluation, evaluate
 from encoder.network.directories import check_output
+from encoder.network.hub import resolve
+from encoder.seen import SEEN_FILE, Seen, seen_with
 from encoder.training.monitor import Monitor, SilentMonitor
 from encoder.training.task import Task
 from storage.records import utc_now
@@ -146,12 +148,20 @@ def _save(run: Run, task: Task, result: TrainResult, learner: SimpleLearner | No
     documents = {
         TRAINING_FILE: json.dumps(_record(run, task, result), indent=2, ensure_ascii=False) + "\n",
         METRICS_FILE: json.dumps(result.dev.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        SEEN_FILE: _seen(task).to_json(),
     }
     try:
         beside = None if learner is None else partial(save_learner, learner)
         save_encoder(run.encoder, task.output, documents=documents, beside=beside)
     except SaveFailed as error:
         raise TrainingFailed(str(error)) from error
+
+
+def _seen(task: Task) -> Seen:
+    """Whatever the base has seen, and the posts of this run."""
+    base = resolve(task.base)
+    train = [e.post.text for e in (*task.train, *task.replay)]
+    return seen_with(base, train, [e.post.text for e in task.dev])
 
 
 def _record(run: Run, task: Task, result: TrainResult) -> dict[str, object]:

@@ -35,6 +35,7 @@ class Card:
         self._spans: Counter[str] = Counter()
         self._origins: Counter[SpanOrigin] = Counter()
         self._models: set[str] = set()
+        self._beside_model = 0
 
     def add(self, item: ExportPost) -> None:
         self._splits[SPLIT_NAMES[item.post.split or Split.TRAIN]] += 1
@@ -44,12 +45,14 @@ class Card:
             self._origins.update(s.origin for s in answer.spans)
             if answer.model_version:
                 self._models.add(answer.model_version)
+                self._beside_model += 1
 
     def text(self, context: ExportContext, cannot_carry: Sequence[str]) -> str:
         posts, answers, spans = self._splits.total(), self._verdicts.total(), self._spans.total()
+        labeled = [c for c in context.criteria if any(self._verdicts[c.id, v] for v in Verdict)]
         lines = [self._front_matter(context), f"# {context.title}", ""]
         lines += [
-            f"{posts:,} posts with {spans:,} passages marked as evidence for {len(context.criteria)} criteria: {answers:,} answers,"
+            f"{posts:,} posts with {spans:,} passages marked as evidence for {_criteria(len(labeled))}: {answers:,} answers,"
             " each of which says of one post and one criterion that there is evidence (and where) or that there is none.",
             "A criterion that is missing from a post was **not reviewed**; it is no negative.",
             "",
@@ -64,7 +67,7 @@ class Card:
             "| id | criterion | evidence | no evidence | unsure | passages |",
             "|---|---|---|---|---|---|",
         ]
-        for c in context.criteria:
+        for c in labeled:
             counts = (self._verdicts[c.id, v] for v in (Verdict.EVIDENCE, Verdict.NO_EVIDENCE, Verdict.UNSURE))
             cells = (c.id, _cell(c.text), *(f"{n:,}" for n in counts), f"{self._spans[c.id]:,}")
             lines.append(f"| {' | '.join(cells)} |")
@@ -94,9 +97,9 @@ class Card:
         return [n for n in SPLIT_NAMES.values() if self._splits[n]]
 
     def _origin_facts(self) -> list[str]:
-        facts = [
-            "People read the posts and decided on each criterion, with passages highlighted by a model where it had any."
-        ]
+        beside, alone = self._beside_model, self._verdicts.total() - self._beside_model
+        facts = [f"{beside:,} answers are of people who saw what a model had marked in the post."] if beside else []
+        facts += [f"{alone:,} answers were given, or imported, without a model's marks."] if alone else []
         facts += [f"{self._origins[o]:,} passages were {words}." for o, words in _ORIGINS.items() if self._origins[o]]
         if self._models:
             facts.append(f"Model versions that people saw: {', '.join(sorted(self._models))}.")
@@ -112,6 +115,10 @@ class Card:
         for name in self._names():
             lines += [f"  - split: {name}", f"    path: data/{name}.parquet"]
         return "\n".join([*lines, "---", ""])
+
+
+def _criteria(count: int) -> str:
+    return "1 criterion" if count == 1 else f"{count:,} criteria"
 
 
 def _license(name: str) -> str:

@@ -344,6 +344,8 @@ def test_a_model_is_measured_on_a_gold_file(run: Run, gold: tuple[str, ...], tmp
     code, report, words = run("evaluate", *gold, "--bootstrap", "0", "--output", str(out))
     assert code == 0
     assert (report["posts"], report["pairs"], report["criteria"]["SLEEP_ISSUES"]["recall"]) == (4, 4, 1.0)
+    assert report["seen"] == {"train": 0, "dev": 0}
+    assert "Warning" not in words
     assert "SLEEP_ISSUES" in words
     assert json.loads(out.read_text()) == report
 
@@ -357,7 +359,14 @@ def test_a_model_is_trained_on_a_gold_file_and_predicts_afterwards(
     assert code == 0, words
     assert (report["steps"], report["posts"]) == (2, {"train": 3, "dev": 1})
     assert (tmp_path / "new" / "model.safetensors").is_file()
-    assert run("evaluate", *gold, "--model", str(tmp_path / "new"), "--bootstrap", "0")[0] == 0
+    new = ("--model", str(tmp_path / "new"), "--bootstrap", "0")
+    code, report, words = run("evaluate", *gold, *new)
+    assert (code, report["seen"]) == (0, {"train": 4, "dev": 0})  # the dev post has the words of the others
+    assert "Warning: 4 of these 4 posts it was trained on" in words
+    assert run("evaluate", *gold, *new, "--split", "dev")[1]["posts"] == 1
+    code, _, words = run("evaluate", *gold, *new, "--split", "test")
+    assert code != 0
+    assert "holds no posts of the split test" in words
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,35 @@ def test_text_is_selected_without_a_mouse(
     press(page, "c", *keys, "Enter")
     wait_saved(page)
     assert site.quotes(post, "DEPRESSED_MOOD") == [quote]
+
+
+def test_arrows_go_where_they_point_in_text_that_runs_from_the_right(site: Site, open_post: Opener) -> None:
+    hebrew, mixed = "אני לא ישן בלילה. אני עצוב מאוד.", "He said שלום עולם and left."
+    post = site.add_post(hebrew)
+    page = open_post(post)
+
+    def caret() -> float:
+        return float(page.locator("[data-part=caret]").bounding_box()["x"])
+
+    def steps(*keys: str) -> list[float]:
+        found = [caret()]
+        for key in keys:
+            press(page, key)
+            found.append(caret())
+        return found
+
+    press(page, "4", "c", "Home")
+    first, second, third, back = steps("ArrowLeft", "ArrowLeft", "ArrowRight")
+    assert first > second > third
+    assert back == pytest.approx(second, abs=0.5)
+    press(page, "Home", "Shift+Control+ArrowLeft", "Enter")
+    wait_saved(page)
+    assert site.quotes(post, "SLEEP_ISSUES") == ["אני"]
+    press(page, "e", "Control+ArrowLeft", "Enter")  # the end of a span that runs to the left moves to the left
+    wait_saved(page)
+    assert site.quotes(post, "SLEEP_ISSUES") == ["אני לא"]
+    page = open_post(site.add_post(mixed))
+    press(page, "4", "c", "Home", *["ArrowRight"] * mixed.index("ש"))
+    first, second, third = steps("ArrowLeft", "ArrowLeft")
+    assert first > second > third
+    press(page, "Escape")

@@ -67,8 +67,8 @@ export function drawSaved() {
 function drawMode() {
   const hints = {
     review: "",
-    caret: "Caret: ← → character · Ctrl word · ↑ ↓ sentence · Shift selects · Space word, sentence · Enter adds · Esc leaves",
-    edges: "Edges: ← → end by character · Ctrl by word · ↑ ↓ by sentence · Shift moves the start · Enter keeps · Esc leaves",
+    caret: "Select by keys: ← → character · Ctrl word · ↑ ↓ sentence · Shift selects · Space word, sentence · Enter adds · Esc leaves",
+    edges: "Move edges: ← → end by character · Ctrl by word · ↑ ↓ by sentence · Shift moves the start · Enter keeps · Esc leaves",
   };
   write(part("mode"), hints[ed.mode]);
   part("mode").hidden = ed.mode === "review";

@@ -122,11 +122,12 @@ function caretBox(offset) {
   const { text } = ed.item.doc;
   if (offset < text.length && text[offset] !== "\n" && text[offset] !== "\r") {
     const rect = rangeOf(offset, offset + 1).getClientRects()[0];
-    if (rect) return { left: rect.left, top: rect.top, height: rect.height };
+    if (rect) return { left: isRightToLeft(offset) ? rect.right : rect.left, top: rect.top, height: rect.height };
   }
   const rects = rangeOf(Math.max(0, offset - 1), offset).getClientRects();
   const rect = rects[rects.length - 1] || part("text").getBoundingClientRect();
-  return { left: rect.right, top: rect.top, height: Math.min(rect.height, 28) };
+  const left = isRightToLeft(Math.max(0, offset - 1)) ? rect.left : rect.right;
+  return { left, top: rect.top, height: Math.min(rect.height, 28) };
 }
 
 function announceCaret() {

@@ -54,7 +54,13 @@ export function bringEditor() {
   if (seen < window.innerHeight / 2) part("root").scrollIntoView({ block: "start", behavior: "instant" });
 }
 
+const FROM_RIGHT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\ud802\ud803\ud83a\ud83b]/;
+
+// Whether the text runs from the right at the offset: as its letter says, between letters as its paragraph does.
 export function isRightToLeft(offset) {
+  const { text } = ed.item.doc;
+  if (FROM_RIGHT.test(text[offset])) return true;
+  if (offset < text.length && /[\p{L}\p{N}]/u.test(String.fromCodePoint(text.codePointAt(offset)))) return false;
   const holder = locate(offset)[0].parentElement.closest(".ev-par");
   return holder !== null && getComputedStyle(holder).direction === "rtl";
 }

@@ -30,9 +30,9 @@ export function openSummary(rest, confirm) {
   const yes = button("Confirm " + countOf(rest.now), () => (closeDialog(), confirm()), { class: "ev-primary" });
   openDialog("Confirm the rest of this post?",
     spans > 0 && make("p", {}, plural(spans, "passage") + " that the model marked " + (spans === 1 ? "becomes" : "become") + " evidence:"),
-    evidence.length > 0 && make("ul", { class: "ev-summary" }, evidence.map(passages)),
+    evidence.length > 0 && make("ul", { class: "ev-summary", tabindex: 0, "aria-label": "Passages to be confirmed" }, evidence.map(passages)),
     names("No evidence:", none),
-    names("Decided by itself, not here:", rest.alone),
+    names("Decided one by one, not here:", rest.alone),
     names("Not answered by the model, so not here:", rest.unread),
     make("p", { class: "ev-row" }, yes, button("Not yet", closeDialog)));
   // a key that is still held from opening this must not say yes

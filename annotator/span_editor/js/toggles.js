@@ -13,7 +13,7 @@ export function cycleSnap() {
   settings.snap = { off: "word", word: "sentence", sentence: "off" }[settings.snap] || "word";
   saveSettings();
   drawBar();
-  announce("Snapping: " + settings.snap);
+  announce("A selection takes " + { off: "exactly what is drawn", word: "whole words", sentence: "whole sentences" }[settings.snap] + ".");
 }
 
 export function toggleShown(what) {

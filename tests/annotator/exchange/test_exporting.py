@@ -85,6 +85,8 @@ def test_the_dataset_card_tells_what_is_inside_and_how_far_people_agreed(store: 
     assert "| train | 1 |" in card
     assert f"| SLEEP_ISSUES | {SLEEP.text} | 1 | 0 | 0 | 1 |" in card
     assert "1 passages were marked by a person without a proposal." in card
+    assert "marked as evidence for 1 criterion: 1 answers" in card
+    assert "1 answers were given, or imported, without a model's marks." in card
     store.add_annotation(an_annotation(post, reviewer="ben"), expected_revision=0)
     store.add_annotation(an_annotation(post, criterion=MOOD), expected_revision=0)
     store.add_annotation(an_annotation(post, criterion=MOOD, reviewer="ben"), expected_revision=0)

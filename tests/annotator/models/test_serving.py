@@ -110,8 +110,8 @@ def test_a_long_post_is_read_in_the_background_and_others_go_first(
     begun, gone_on = threading.Event(), threading.Event()
     following = service._readings.following
 
-    def watched(post_id: str) -> Callable[[float], None]:
-        note = following(post_id)
+    def watched(post_id: str, stopping: threading.Event) -> Callable[[float], None]:
+        note = following(post_id, stopping)
 
         def told(fraction: float) -> None:
             note(fraction)

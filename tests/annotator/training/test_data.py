@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from encoder.examples import Example, Label
 from storage.records import Criterion, EvidenceError, ModelVersion, Role, Split, Verdict
 from storage.store import Store
 from storage.team_records import Adjudication, Outcome
-from tests.builders import MOOD, SLEEP, a_post, a_span, an_annotation
+from tests.builders import MOOD, SLEEP, a_post, a_span, accepted, an_annotation
 
 
 @pytest.fixture
@@ -120,7 +121,15 @@ def test_the_plan_counts_answers_agreement_and_what_came_since_the_last_model(re
     reviewed.add_posts([new])
     reviewed.add_annotation(an_annotation(new, criterion=SLEEP, model_version="v1"), expected_revision=0)
     sleep = next(c for c in plan_training(reviewed).criteria if c.id == SLEEP.id)
-    assert (sleep.new, sleep.agreement) == (1, 1.0)
+    assert (sleep.new, sleep.compared) == (1, 0)  # the model has not marked anything yet: there is nothing to compare
+    for number, bulk in enumerate([False, True]):
+        post = a_post("I cannot sleep. Again.", id=f"n{number + 2}")
+        reviewed.add_posts([post])
+        answer = an_annotation(post, "I cannot sleep.", criterion=SLEEP, model_version="v1", bulk=bulk)
+        answer = dataclasses.replace(answer, spans=(accepted(a_span(post, "I cannot sleep.")),))
+        reviewed.add_annotation(answer, expected_revision=0)
+    sleep = next(c for c in plan_training(reviewed).criteria if c.id == SLEEP.id)
+    assert (sleep.new, sleep.compared, sleep.agreement) == (3, 2, 1.0)  # what was confirmed together is not compared
 
 
 def test_the_plan_says_what_is_left_out_and_why(reviewed: Store) -> None:
