@@ -32,6 +32,11 @@ class Turns:
         self._numbers = itertools.count()
         self._busy = False
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a turn."""
+        return len(self._waiting)
+
     @contextmanager
     def turn(self, work: int) -> Iterator[None]:
         """Wait for a turn, and compute within the block. work: how much is left to do, in any unit that all use."""

@@ -85,7 +85,7 @@ class ModelService:
         self._predictor: Predictor | None = None
         self._place: str | None = settings.device
         self._interactive = 0
-        self._readings = Readings()
+        self.readings = Readings()
         self._asked_for: list[str] = []
         self._ahead_seen: tuple[object, ...] | None = None
         self._thread: threading.Thread | None = None
@@ -168,7 +168,7 @@ class ModelService:
             predictor = predictor or self.predictor()
             if len(post.text) > LONG_CHARACTERS and self._thread is not None and not zero_gpu.is_here():
                 self.prefetch([post.id])
-                raise self._readings.ask(predictor.version, post.id)
+                raise self.readings.ask(predictor.version, post.id)
             made = self._predict_first(predictor, [post], missing)
             self._store.add_predictions(made)
             stored = self._store.predictions(post.id, made[0].model_version)
@@ -332,7 +332,7 @@ class ModelService:
         self._predictor = predictor
         zero_gpu.serve(predictor)
         self._say_where(str(predictor.encoder.device))
-        self._readings.forget_failures()
+        self.readings.forget_failures()
         self._ahead_seen = None
         speed = str(predictor.encoder.speed or "")
         note = predictor.encoder.other_base
@@ -378,7 +378,7 @@ class ModelService:
             return []
         ids: list[str] = []
         if self._store.count_predicted_posts(version) < self._settings.predict_ahead + seen[3]:
-            failed = self._readings.failed(version)
+            failed = self.readings.failed(version)
             ids = self._store.posts_without_prediction(
                 version, [c.id for c in criteria], limit=AHEAD_BATCH + len(failed), only_unreviewed=True
             )
@@ -397,14 +397,14 @@ class ModelService:
         failure = ""
         try:
             if missing:
-                told = self._readings.following(post.id, self._stopping)
+                told = self.readings.following(post.id, self._stopping)
                 self._store.add_predictions(predictor.predict([post], missing, on_progress=told))
         except Stopping:
             return
         except EncoderError as error:
             log.warning("Post %s cannot be predicted: %s", post.id, error)
             failure = str(error)
-        self._readings.done(predictor.version, post.id, failure)
+        self.readings.done(predictor.version, post.id, failure)
 
     def _set(self, serving: Serving) -> None:
         with self._changed:

@@ -21,7 +21,7 @@ class Queue:
             thread = threading.Thread(target=self._take, args=(work,))
             self._threads.append(thread)
             thread.start()
-            while len(self.turns._waiting) < len(self._threads):  # the order of asking is the order here
+            while self.turns.waiting < len(self._threads):  # the order of asking is the order here
                 thread.join(0.001)
 
     def _take(self, work: int) -> None:

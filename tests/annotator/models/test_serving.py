@@ -108,7 +108,7 @@ def test_a_long_post_is_read_in_the_background_and_others_go_first(
     service.wait_until_settled(PATIENCE)
     fractions: list[float] = []
     begun, gone_on = threading.Event(), threading.Event()
-    following = service._readings.following
+    following = service.readings.following
 
     def watched(post_id: str, stopping: threading.Event) -> Callable[[float], None]:
         note = following(post_id, stopping)
@@ -121,7 +121,7 @@ def test_a_long_post_is_read_in_the_background_and_others_go_first(
 
         return told
 
-    monkeypatch.setattr(service._readings, "following", watched)
+    monkeypatch.setattr(service.readings, "following", watched)
     with pytest.raises(StillReading):
         service.predict_post(long)
     assert begun.wait(PATIENCE)
