@@ -16,6 +16,7 @@ os.environ.setdefault("EVIDENCE_FIRST_MODEL", "bundled")  # apps that a test sta
 
 from annotator.models import bundled
 from storage.store import Store, open_store
+from tests.browsers import chromium  # noqa: F401  (one per process)
 from tests.builders import MOOD, SLEEP
 from tests.hub.conftest import hub, hub_environment, on_the_hub  # noqa: F401  (fixtures for every folder)
 

@@ -6,10 +6,10 @@ offset is known. Nothing is downloaded; the browser is Debian's, or whatever Chr
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -30,26 +30,11 @@ from annotator.settings import Settings
 from storage.records import ModelVersion, Post, Prediction, Span, Split
 from storage.store import Store, open_store
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-HOW_TO = "no Chromium or Chrome on the PATH; on Debian or Ubuntu: apt-get install chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--no-first-run",
-    "--force-color-profile=srgb",
-]
 MODEL = "m1"
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180  # a machine that is busy with other things
 PATIENCE_MS = 20_000
-
-
-def browser_path() -> str | None:
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+FAILED = pytest.StashKey[bool]()
 
 
 @dataclass(frozen=True)
@@ -176,21 +161,6 @@ def _wait_until_up(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"The app did not come up: {log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    path = browser_path()
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(HOW_TO)
-        pytest.skip(HOW_TO)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 class Pages:
     """Opens pages, and remembers what must never happen on one: a script error, a request to another machine."""
 
@@ -253,19 +223,51 @@ def open_alone(new_page: Callable[..., Any]) -> Callable[..., Any]:
     return opened
 
 
+class SharedPage:
+    """The Review page that many tests use one after the other; a new one after a test that left it broken."""
+
+    def __init__(self, chromium: Any, site: Site) -> None:
+        self._chromium = chromium
+        self._site = site
+        self._pages: Pages | None = None
+        self._page: Any = None
+
+    def at_hand(self) -> Any:
+        if self._page is None:
+            self._pages = Pages(self._chromium, self._site.url)
+            self._page = self._pages.open(f"/?post={self._site.add_post('The first post.')}")
+        return self._page
+
+    def problems(self) -> list[str]:
+        return self._pages.problems if self._pages else []
+
+    def close(self) -> None:
+        if self._pages is not None:
+            with contextlib.suppress(Exception):  # of a browser that died
+                self._pages.close()
+        self._pages = self._page = None
+
+
 @pytest.fixture(scope="session")
-def _shared(chromium: Any, site: Site) -> Iterator[tuple[Pages, Any]]:
-    pages = Pages(chromium, site.url)
-    yield pages, pages.open(f"/?post={site.add_post('The first post.')}")
-    pages.close()
+def _shared(chromium: Any, site: Site) -> Iterator[SharedPage]:
+    shared = SharedPage(chromium, site)
+    yield shared
+    shared.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    report: pytest.TestReport = yield
+    item.stash[FAILED] = report.failed or item.stash.get(FAILED, False)
+    return report
 
 
 @pytest.fixture
-def open_post(_shared: tuple[Pages, Any]) -> Iterator[Callable[..., Any]]:
+def open_post(_shared: SharedPage, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Opens a post on the Review page that the tests share: loading the app anew for each would take a second each."""
-    pages, page = _shared
 
     def opened(post_id: str) -> Any:
+        page = _shared.at_hand()
         page.wait_for_selector('.ev[data-state="ready"]')
         before = page.get_attribute(".ev", "data-shown")
         page.evaluate("id => dispatchEvent(new CustomEvent('evidence:open-post', {detail: {post_id: id}}))", post_id)
@@ -277,7 +279,10 @@ def open_post(_shared: tuple[Pages, Any]) -> Iterator[Callable[..., Any]]:
         return page
 
     yield opened
-    assert pages.problems == []
+    problems = _shared.problems()
+    if problems or request.node.stash.get(FAILED, False):
+        _shared.close()
+    assert problems == []
 
 
 @pytest.fixture

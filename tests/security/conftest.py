@@ -4,10 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.conftest import chromium
 from tests.security.people import Guarded, guarded
-
-__all__ = ["chromium"]
 
 
 @pytest.fixture(scope="package")
