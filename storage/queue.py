@@ -316,9 +316,10 @@ def _read_place(text: str, asked: QueuePlan) -> _Place | None:
         return None
     try:
         number, *at = json.loads(text)
-        if len(at) == 2 and 0 <= number < len(asked.walks) and all(isinstance(v, str | int | float) for v in at):
-            return _Place(number, (at[0], at[1]))
-    except (ValueError, TypeError):
+        is_place = number in range(len(asked.walks)) and len(at) == 2
+        if is_place and all(isinstance(v, str | float) or (isinstance(v, int) and abs(v) < 2**63) for v in at):
+            return _Place(int(number), (at[0], at[1]))
+    except (ValueError, TypeError, RecursionError):
         pass
     raise InvalidRecord("The list cannot go on from there. Load its first page again.")
 

@@ -329,7 +329,7 @@ def fts_query(words: str) -> str:
     Raises InvalidRecord when there is nothing to look for.
     """
     terms = []
-    for word in words.split():
+    for word in words.replace("\x00", " ").split():  # a statement ends at one
         star = "*" if word.endswith("*") else ""
         if bare := word.rstrip("*").replace('"', '""'):
             terms.append(f'"{bare}"{star}')

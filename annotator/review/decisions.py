@@ -12,7 +12,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from annotator.messages import adapter, checked
 from annotator.review.about import about_of
+from annotator.review.decision_form import Decision
 from annotator.review.language import other_language_at_once
 from annotator.review.undo import last_gesture, stacks
 from encoder.errors import StillReading
@@ -281,8 +283,9 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
     the same decision can be saved later.
     """
     try:
+        decision = checked(adapter(Decision), decision)
         annotation = read_decision(store, reviewer, decision)
-        stored = store.add_annotation(annotation, expected_revision=int(decision["expected_revision"]))
+        stored = store.add_annotation(annotation, expected_revision=decision["expected_revision"])
     except Conflict as conflict:
         return {"ok": False, "conflict": _conflict_wire(store, reviewer, decision, conflict)}
     except StorageTrouble:

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from typing import Annotated, NotRequired
 
+import gradio as gr
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from annotator.messages import Id, Number, Whole, Words
 from annotator.teams import adjudicating
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
 from storage.records import Reviewer
+
+
+class Asked(TypedDict, total=False):
+    criterion: Id | None
+    done: bool | Id | None  # as a form says it
+
+
+class Case(TypedDict):
+    post_id: Id
+    criterion_id: Id
+
+
+class Decided(Case):
+    outcome: Id
+    expected_revision: Whole
+    spans: NotRequired[
+        Annotated[list[Annotated[list[Whole], Field(min_length=2, max_length=2)]], Field(max_length=2_000)] | None
+    ]
+    reason: NotRequired[Words | None]
+    error_kind: NotRequired[Id | None]
+    seconds: NotRequired[Number | None]
+    op_id: NotRequired[Id | None]
 
 
 def build(context: Context) -> None:
@@ -22,19 +49,19 @@ def build(context: Context) -> None:
     )
 
 
-def _queue(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _queue(context: Context, message: Asked, me: Reviewer) -> Wire:
     found = adjudicating.queue(
         context.store, me, criterion=message.get("criterion") or None, done=bool(message.get("done"))
     )
     return {**found, "criteria": [{"id": c.id, "name": c.name} for c in context.store.criteria(with_inactive=True)]}
 
 
-def _case(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return adjudicating.case(context.store, me, str(message["post_id"]), str(message["criterion_id"]))
+def _case(context: Context, message: Case, me: Reviewer) -> Wire:
+    return adjudicating.case(context.store, me, message["post_id"], message["criterion_id"])
 
 
-def _decide(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return adjudicating.decide(context.store, me, message)
+def _decide(context: Context, message: Decided, me: Reviewer) -> Wire:
+    return adjudicating.decide(context.store, me, {**message})
 
 
 ANSWERS: dict[str, Answer] = {"adjudicate_queue": _queue, "adjudicate_case": _case, "adjudicate_decide": _decide}

@@ -7,6 +7,7 @@ two or three times per post. Gradio's stays for what asks through it. What fails
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,18 +17,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from annotator.messages import Malformed, checked, form_of
 from annotator.ui.context import Context, as_page_error
+from annotator.web.body_json import json_of
 from storage.records import EvidenceError, Reviewer
 
+log = logging.getLogger(__name__)
+
 Wire = dict[str, Any]
-Answer = Callable[[Context, Wire, Reviewer], Wire]
+Answer = Callable[[Context, Any, Reviewer], Wire]
+"""Its `message` is annotated with the form that it must have: see `annotator.messages`."""
 
 
 def server_functions(context: Context, answers: Mapping[str, Answer]) -> list[Callable[[Wire, gr.Request], Wire]]:
     """For `gr.HTML(server_functions=...)`: each answer under its name, given the person who asks. `/ask` has them as well."""
     context.answers.update(answers)
     context.permissions.note_answers(answers)
-    return [_server_function(context, name, answer) for name, answer in answers.items()]
+    return [_server_function(context, name) for name in answers]
 
 
 def answer_routes(context: Context) -> list[Route]:
@@ -43,27 +49,32 @@ def answer_routes(context: Context) -> list[Route]:
             error = f"This is not for you: you are signed in as {person.name} ({person.role})."
             return _json({"ok": False, "error": error}, 403)
         try:
-            message = json.loads(await request.body())
+            message = json_of(await request.body())
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             return _json({"ok": False, "error": "The question is no JSON object."}, 400)
-        return _json(await run_in_threadpool(_answered, context, answer, message, request))
+        return _json(await run_in_threadpool(_answered, context, name, message, request))
 
     return [Route("/ask/{name}", ask, methods=["POST"])]
 
 
-def _server_function(context: Context, name: str, answer: Answer) -> Callable[[Wire, gr.Request], Wire]:
+def _server_function(context: Context, name: str) -> Callable[[Wire, gr.Request], Wire]:
     def call(message: Wire, request: gr.Request) -> Wire:
-        return _answered(context, answer, message or {}, request)
+        return _answered(context, name, message or {}, request)
 
     call.__name__ = name
     return call
 
 
-def _answered(context: Context, answer: Answer, message: Wire, request: Any) -> Wire:
+def _answered(context: Context, name: str, message: Wire, request: Any) -> Wire:
+    answer = context.answers[name]
     try:
-        return {"ok": True, **answer(context.of(request), message, context.user(request))}
+        me = context.user(request)
+        return {"ok": True, **answer(context.of(request), checked(form_of(answer), message), me)}
+    except Malformed as error:
+        log.warning("%s was asked in another form than it takes: %s", name, error.place)
+        return {"ok": False, "error": f"This cannot be read ({error}) Load the page again."}
     except EvidenceError as error:
         return {"ok": False, "error": str(error)}
     except Exception as error:  # the page must get an answer; what went wrong is in the log

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from typing import Annotated, NotRequired
 
+import gradio as gr
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from annotator.messages import Id, Whole, Words
 from annotator.review import guidelines
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
 from storage.records import Reviewer, Role
+
+
+class Edited(TypedDict):
+    id: Id
+    name: NotRequired[Words | None]
+    text: NotRequired[Words | None]
+    guideline: NotRequired[Words | None]
+    active: NotRequired[bool]
+    version: NotRequired[Whole | None]
+
+
+class Ordered(TypedDict):
+    ids: Annotated[list[Id], Field(max_length=10_000)]
 
 
 def build(context: Context) -> None:
@@ -27,14 +45,14 @@ def _read(context: Context, message: Wire, me: Reviewer) -> Wire:
     return {"criteria": guidelines.criteria_with_versions(context.store), "may_edit": may_edit}
 
 
-def _save(context: Context, message: Wire, me: Reviewer) -> Wire:
-    saved = guidelines.save_criterion(context.store, message, by=me)
+def _save(context: Context, message: Edited, me: Reviewer) -> Wire:
+    saved = guidelines.save_criterion(context.store, {**message}, by=me)
     context.models.reload()
     return {"version": saved.version}
 
 
-def _order(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return {"order": guidelines.reorder(context.store, [str(i) for i in message["ids"]], by=me)}
+def _order(context: Context, message: Ordered, me: Reviewer) -> Wire:
+    return {"order": guidelines.reorder(context.store, message["ids"], by=me)}
 
 
 ANSWERS: dict[str, Answer] = {"guidelines_read": _read, "guidelines_save": _save, "guidelines_order": _order}

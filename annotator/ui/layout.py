@@ -15,6 +15,7 @@ from annotator.review.about import care_of
 from annotator.ui import adjudicate, api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
 from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context
+from annotator.ui.quiet import keep_quiet
 from annotator.web.gate import sign_in_is_needed
 from storage.records import Role
 
@@ -90,6 +91,7 @@ def build_blocks(context: Context) -> gr.Blocks:
             opened = blocks.load(open_page, None, [tabs, *(shown[page.id] for page in restricted)], **QUIET)
             blocks.load(lambda: footer(context), None, foot, **QUIET)
             opened.then(None, js="() => { window.evidenceOpened = true; }", **QUIET)
+    keep_quiet(blocks)
     return blocks
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from typing import Annotated, NotRequired
 
+import gradio as gr
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from annotator.messages import Filter, Id, Whole, Words
 from annotator.review import decisions, post_list
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
@@ -11,6 +16,39 @@ from annotator.ui.context import Context
 from storage.records import Reviewer
 
 MAX_FOUND = 100
+Ids = Annotated[list[Id], Field(max_length=post_list.MOST_AT_ONCE)]
+
+
+class Filtered(TypedDict, total=False):
+    filter: Filter | None
+
+
+class Sought(Filtered):
+    limit: Annotated[int, Field(ge=1, le=MAX_FOUND)]
+    after: NotRequired[Words | None]
+
+
+class Chosen(TypedDict):
+    post_ids: Ids
+
+
+class Given(Chosen):
+    to: Id
+
+
+Taken = TypedDict("Taken", {"post_ids": Ids, "from": Id})
+
+
+class Moved(Chosen):
+    split: Id
+
+
+class AJob(TypedDict, total=False):
+    job: Whole | None
+
+
+class TheJob(TypedDict):
+    job: Whole
 
 
 def build(context: Context) -> None:
@@ -28,39 +66,39 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
     return {"me": {"name": me.name, "role": str(me.role)}, "choices": post_list.choices(context.store)}
 
 
-def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
     wanted = decisions.read_filter(message.get("filter"), me)
-    limit, after = min(int(message["limit"]), MAX_FOUND), str(message.get("after") or "")
-    return post_list.find_posts(context.store, context.models, me, wanted, post_list.Portion(limit=limit, after=after))
+    portion = post_list.Portion(limit=message["limit"], after=message.get("after") or "")
+    return post_list.find_posts(context.store, context.models, me, wanted, portion)
 
 
-def _ids(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _ids(context: Context, message: Filtered, me: Reviewer) -> Wire:
     wanted = decisions.read_filter(message.get("filter"), me)
     return {"ids": post_list.all_ids(context.store, context.models, me, wanted)}
 
 
-def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _assign(context: Context, message: Given, me: Reviewer) -> Wire:
     return {"count": post_list.assign(context.store, message["post_ids"], message["to"], by=me)}
 
 
-def _unassign(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _unassign(context: Context, message: Taken, me: Reviewer) -> Wire:
     return {"count": post_list.unassign(context.store, message["post_ids"], message["from"], by=me)}
 
 
-def _split(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _split(context: Context, message: Moved, me: Reviewer) -> Wire:
     return {"count": post_list.change_split(context.store, message["post_ids"], message["split"], by=me)}
 
 
-def _predict(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _predict(context: Context, message: Chosen, me: Reviewer) -> Wire:
     return post_list.predict(context.store, context.jobs, context.models, message["post_ids"], by=me)
 
 
-def _job(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _job(context: Context, message: AJob, me: Reviewer) -> Wire:
     return {"job": post_list.prediction_job(context.jobs, message.get("job"))}
 
 
-def _stop(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return {"job": post_list.stop_prediction(context.jobs, int(message["job"]), by=me)}
+def _stop(context: Context, message: TheJob, me: Reviewer) -> Wire:
+    return {"job": post_list.stop_prediction(context.jobs, message["job"], by=me)}
 
 
 ANSWERS: dict[str, Answer] = {

@@ -6,6 +6,12 @@ with one that holds `ok`: a server function that fails is silent in Gradio, so o
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from annotator.messages import Filter, Id, Whole
 from annotator.review import decisions, post_list
 from annotator.review.about import care_of
 from annotator.span_editor.component import span_editor
@@ -13,7 +19,7 @@ from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.context import Context
 from storage.criteria_file import about_wire
-from storage.records import Reviewer
+from storage.records import NotFound, Reviewer
 
 MAX_FOUND = 100
 
@@ -24,12 +30,50 @@ def build(context: Context) -> None:
     span_editor(server_functions(context, ANSWERS))
 
 
-def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
+class Opening(TypedDict, total=False):
+    filter: Filter | None
+    post_id: Id | None
+
+
+class Wanted(Opening, total=False):
+    next: bool
+    exclude: Annotated[list[Id], Field(max_length=2_000)] | None
+    opened: Id | None
+
+
+class OnePost(TypedDict):
+    post_id: Id
+
+
+class Decided(TypedDict):
+    decisions: Annotated[list[Any], Field(max_length=1_000)]  # each is read, and refused, by itself
+
+
+class Sought(TypedDict, total=False):
+    filter: Filter | None
+    limit: Annotated[int, Field(ge=1, le=MAX_FOUND)]
+
+
+class Restored(TypedDict):
+    annotation_id: Whole
+    expected_revision: Whole
+    op_id: Id
+
+
+class _Gesture(TypedDict):
+    gesture: Id
+
+
+class Undone(_Gesture, total=False):
+    redo: bool
+
+
+def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
     """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left."""
     store, models, settings = context.store, context.suggestions, context.settings
     wanted = decisions.read_filter(message.get("filter"), me)
     error = ""
-    post_id = message.get("post_id")
+    post_id: str | None = message.get("post_id")
     if post_id and not store.known_post_ids([post_id]):
         error, post_id = f"There is no post {post_id!r}.", None
     post_id = post_id or decisions.first_post(store, models, me, wanted)
@@ -45,11 +89,12 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
     }
 
 
-def _item(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
     """A post by its id, or with `next` the next of the queue that is not among `exclude`. opened: the one that is open now."""
     store, models = context.store, context.suggestions
-    if message.get("opened"):
-        _opened(context, {"post_id": message["opened"]}, me)
+    opened = message.get("opened")
+    if opened and store.known_post_ids([opened]):  # its import may have been undone meanwhile
+        store.open_post(opened, me.name)
     wanted = decisions.read_filter(message.get("filter"), me)
     post_id = message.get("post_id")
     if message.get("next"):
@@ -60,47 +105,54 @@ def _item(context: Context, message: Wire, me: Reviewer) -> Wire:
     }
 
 
-def _opened(context: Context, message: Wire, me: Reviewer) -> Wire:
-    context.store.open_post(message["post_id"], me.name)
+def _opened(context: Context, message: OnePost, me: Reviewer) -> Wire:
+    context.store.open_post(_known(context, message), me.name)
     return {}
 
 
-def _save(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _save(context: Context, message: Decided, me: Reviewer) -> Wire:
     return {"results": decisions.save_all(context.store, me, message["decisions"])}
 
 
-def _skip(context: Context, message: Wire, me: Reviewer) -> Wire:
-    context.store.skip_post(message["post_id"], me.name)
+def _skip(context: Context, message: OnePost, me: Reviewer) -> Wire:
+    context.store.skip_post(_known(context, message), me.name)
     return {}
 
 
-def _assign(context: Context, message: Wire, me: Reviewer) -> Wire:
-    context.store.assign([message["post_id"]], me.name, by=me.name)
+def _assign(context: Context, message: OnePost, me: Reviewer) -> Wire:
+    context.store.assign([_known(context, message)], me.name, by=me.name)
     return {}
 
 
-def _find(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
     wanted = decisions.read_filter(message.get("filter"), me)
-    limit = min(int(message.get("limit", 30)), MAX_FOUND)
-    return post_list.find_posts(context.store, context.models, me, wanted, post_list.Portion(limit=limit))
+    portion = post_list.Portion(limit=message.get("limit", 30))
+    return post_list.find_posts(context.store, context.models, me, wanted, portion)
 
 
-def _history(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _history(context: Context, message: OnePost, me: Reviewer) -> Wire:
     return {"history": decisions.history(context.store, message["post_id"], me)}
 
 
-def _restore(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _restore(context: Context, message: Restored, me: Reviewer) -> Wire:
     return decisions.restore(
         context.store,
         me,
-        int(message["annotation_id"]),
-        expected_revision=int(message["expected_revision"]),
-        op_id=str(message["op_id"]),
+        message["annotation_id"],
+        expected_revision=message["expected_revision"],
+        op_id=message["op_id"],
     )
 
 
-def _undo(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return decisions.undo(context.store, me, str(message["gesture"]), redo=bool(message.get("redo")))
+def _undo(context: Context, message: Undone, me: Reviewer) -> Wire:
+    return decisions.undo(context.store, me, message["gesture"], redo=message.get("redo", False))
+
+
+def _known(context: Context, message: OnePost) -> str:
+    post_id = message["post_id"]
+    if not context.store.known_post_ids([post_id]):
+        raise NotFound(f"There is no post {post_id!r} (any more).")
+    return post_id
 
 
 ANSWERS: dict[str, Answer] = {

@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from annotator.web.body_json import json_of
 from annotator.web.paths import MCP_PREFIX
 from annotator.web.permissions import Permissions
 from annotator.web.uploads import UploadRefused, Uploads
@@ -81,7 +82,7 @@ class Calls:
             raise CallRefused(415, "Send a JSON object with content-type application/json.")
         body = await _whole(receive)
         try:
-            call = json.loads(body, parse_constant=_no_number)
+            call = json_of(body)
         except (ValueError, RecursionError):
             raise CallRefused(400, "The body is not JSON.") from None
         if not scope["path"].startswith(MCP_PREFIX):  # where a tool checks who asks
@@ -175,11 +176,6 @@ class _UploadAnswer:
     async def release(self) -> None:
         for message in self._messages:
             await self._send(message)
-
-
-def _no_number(name: str) -> Any:
-    """JSON has no NaN and no Infinity, and what answers with them would fail."""
-    raise ValueError(name)
 
 
 async def _whole(receive: Any) -> bytes:

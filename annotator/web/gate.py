@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from annotator.people import tokens
 from annotator.people.accounts import Accounts
-from annotator.problems import status_of
+from annotator.problems import status_of, unexpected
 from annotator.settings import LOOPBACK_HOSTS, Settings
 from annotator.web import identity
 from annotator.web.headers import cookie, cookies_of, headers_of, host_of, security_headers
@@ -95,12 +95,19 @@ class Gate:
         answer = _Answer(send, self._headers + (_KEPT_FOR_EVER if _HASHED_ASSET.search(scope["path"]) else []))
         try:
             await self._pass(scope, receive, answer)
-        except (sqlite3.Error, OSError) as error:
-            trouble = trouble_of(error)
-            if trouble is None or answer.has_started:
-                raise
-            status, retry = status_of(trouble), [(b"retry-after", str(int(trouble.retry_after)).encode())]
-            await answer.refuse(scope, status, str(trouble), retry)
+        except Exception as error:
+            await self._fail(scope, answer, error)
+
+    async def _fail(self, scope: Scope, answer: _Answer, error: Exception) -> None:
+        """What no route has answered: trouble with the storage, else a number under which the log has the trace."""
+        trouble = trouble_of(error) if isinstance(error, sqlite3.Error | OSError) else None
+        if answer.has_started:
+            raise RuntimeError(f"The answer broke off: {unexpected(error, 'a route')}") from None
+        if trouble is None:
+            await answer.refuse(scope, 500, unexpected(error, "a route"))
+            return
+        status, retry = status_of(trouble), [(b"retry-after", str(int(trouble.retry_after)).encode())]
+        await answer.refuse(scope, status, str(trouble), retry)
 
     async def _pass(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         refusal = self._refusal(scope)

@@ -35,6 +35,11 @@ class Guarded:
         with httpx.Client(base_url=self.app.url, cookies=cookies, timeout=120) as client:
             yield client
 
+    def questions(self) -> set[str]:
+        """What the pages can ask by name."""
+        assert self.app._context is not None
+        return set(self.app._context.answers)
+
     def routes(self) -> list[tuple[str, str]]:
         """Every (method, path) that the application has, its parameters filled in."""
         return [pair for route in self.blocks.app.routes for pair in _pairs(route)]
