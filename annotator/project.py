@@ -14,7 +14,7 @@ from typing import Any
 
 from annotator.models.bundled import BUNDLED_ID, GEMMA_ID, gemma_is_ready, is_bundled, register_bundled
 from annotator.review.about import ABOUT, save_about
-from annotator.review.decisions import OPENING
+from annotator.review.decisions import OPENING, READING, WHOLE_POST
 from annotator.settings import Settings
 from storage.backup import BackupInvalid, verify
 from storage.connection import DATABASE_NAME
@@ -74,6 +74,7 @@ def open_project(settings: Settings) -> Project:
     with store.write():
         if store.setting(STARTED) is None:
             _first_start(store, settings)
+            store.set_setting(READING, WHOLE_POST)
             store.set_setting(STARTED, True)
         else:
             if store.setting(ABOUT) is None:

@@ -118,7 +118,10 @@ def opened(browser: Any, url: str, page: str, scheme: str = "light", size: str =
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
     )
-    context.add_init_script("for (const k of ['notice', 'guide']) localStorage.setItem('evidence.' + k, 'true')")
+    context.add_init_script(
+        "for (const k of ['notice', 'guide']) localStorage.setItem('evidence.' + k, 'true');"
+        """localStorage.setItem('evidence.settings', '{"reading": "criterion"}')"""
+    )
     found = context.new_page()
     found.set_default_timeout(PATIENCE_MS)
     found.goto(f"{url}/?post={POST}" if page == "review" else f"{url}/?tab={page}")

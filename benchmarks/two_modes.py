@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from annotator.models.bundled import BUNDLED_ID
 from annotator.project import open_project
 from annotator.settings import Settings
 from encoder.bundled.corpus import read_test_posts
@@ -38,7 +39,8 @@ STATE = """() => {
     state = ['undecided', 'accepted', 'adjusted', 'added', 'rejected'].find(s => current.classList.contains('ev-' + s));
   }
   const rows = Array.from(document.querySelectorAll('[data-part=criteria] > li'));
-  return {offset, state, active: rows.findIndex(r => r.classList.contains('ev-active')), open: rows.map(r => r.dataset.verdict === 'open'),
+  return {offset, state, active: rows.findIndex(r => r.classList.contains('ev-active')),
+    open: rows.map(r => ['open', 'blank'].includes(r.dataset.verdict)),
     post: document.querySelector('.ev-post-id').textContent, dialog: document.querySelector('dialog[open]')?.innerText ?? '',
     label: document.querySelector('[data-part=confirm]').firstChild.textContent};
 }"""
@@ -106,7 +108,7 @@ class Reviewer:
 
     def missed(self, post: str, criterion: str) -> list[Span]:
         """Gold passages at which the model marked nothing."""
-        predicted = self.store.predictions(post, "bundled")[criterion].spans
+        predicted = self.store.predictions(post, BUNDLED_ID)[criterion].spans
         return [s for s in self.spans(post, criterion) if not any(p.overlaps(s) for p in predicted)]
 
     def read(self, post: str, *, times: int) -> None:
@@ -175,7 +177,7 @@ class Reviewer:
 def review(browser: Any, examples: Sequence[Example], mode: str, predictions: Any) -> Effort:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        project = open_project(Settings(data_dir=folder, empty=True))
+        project = open_project(Settings(data_dir=folder, empty=True, first_model="bundled"))
         store = project.store
         store.add_posts([e.post for e in examples])
         store.add_predictions(predictions)
@@ -188,7 +190,7 @@ def review(browser: Any, examples: Sequence[Example], mode: str, predictions: An
                 f"localStorage.setItem('evidence.settings', {json.dumps(settings)})"
             )
             page = context.new_page()
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(120_000)
             page.goto(f"{url}/?post={examples[0].post.id}")
             page.wait_for_selector('.ev[data-state="ready"]')
             reviewer = Reviewer(page, store, {e.post.id: e for e in examples}, criteria)
@@ -217,7 +219,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posts", type=int, default=20)
     examples = read_test_posts()[: parser.parse_args().posts]
-    predictions = Predictor.load("bundled", threads=1).predict([e.post for e in examples], default_criteria())
+    predictions = Predictor.load("bundled", version=BUNDLED_ID, threads=1).predict(
+        [e.post for e in examples], default_criteria()
+    )
     found = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)

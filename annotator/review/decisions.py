@@ -45,6 +45,9 @@ TRAIL = 50
 QUOTED = 200  # characters of a passage in the history
 OPENING = "opening_post"
 """Setting: the post that somebody sees who has opened none yet."""
+READING = "reading"
+"""Setting: how who has not chosen reads a post, BY_CRITERION or WHOLE_POST. Projects from before there was a choice have none."""
+BY_CRITERION, WHOLE_POST = "criterion", "post"
 MAX_NOTE_CHARACTERS = 4000
 LEFT_COUNTED = 1000
 """How far the posts left in a filtered queue are counted: with every post that is opened."""

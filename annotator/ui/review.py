@@ -81,6 +81,7 @@ def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
         "me": {"name": me.name, "role": str(me.role)},
         "project": context.project_id,
         "choices": post_list.choices(store),
+        "reading": store.setting(decisions.READING, decisions.BY_CRITERION),
         "about": about_wire(care_of(store, settings)),
         "trail": decisions.trail(store, me),
         "progress": decisions.progress(store, models, me, wanted),

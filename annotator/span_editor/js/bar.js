@@ -27,7 +27,7 @@ export function drawBar() {
     const toggle = find('[data-action="' + name + '"]');
     if (toggle) toggle.setAttribute("aria-pressed", pressed ? "true" : "false");
   }
-  part("root").dataset.reading = settings.reading;
+  part("root").dataset.reading = readsWhole() ? "post" : "criterion";
   for (const node of part("bar").querySelectorAll("[data-action]")) node.disabled = !ed.item && !WITHOUT_POST.has(node.dataset.action);
 }
 

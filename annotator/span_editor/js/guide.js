@@ -4,12 +4,15 @@ import { button, fill, make, part } from "./dom.js";
 import { memory } from "./memory.js";
 import { keyOf, shownKey } from "./actions.js";
 import { focusRoot } from "./dialog.js";
+import { readsWhole } from "./settings.js";
 
 const STEPS = [
   ["text", () => "Read the post. What the model marked is underlined; a number and a pattern say for which criterion."],
   ["marks", () => `Judge each passage: ${key("accept")} accepts it, ${key("reject")} rejects it. Drag its edges where they are wrong.`],
-  ["text", () => "Add what is missing: select the words, or click three times into a sentence."],
-  ["confirm", () => `${key("confirm")} confirms the criterion as it is shown and goes on; ${key("none")} says that there is no evidence.`],
+  ["text", () => "Add what is missing: select the words, or click three times into a sentence" + (readsWhole() ? ", and press the number of its criterion." : ".")],
+  ["confirm", () => readsWhole()
+    ? `When every passage is judged, ${key("confirm")} says that there is nothing else in the post, and shows first what that means.`
+    : `${key("confirm")} confirms the criterion as it is shown and goes on; ${key("none")} says that there is no evidence.`],
   ["post-actions", () => `${key("next_post")} opens the next post. Everything is saved at once, ${key("undo")} takes it back, ${key("help")} shows all keys.`],
 ];
 const guide = { step: 0 };

@@ -4,7 +4,7 @@ import { app } from "./app.js";
 import { debounce, mount, part, sleep, write } from "./dom.js";
 import { memory } from "./memory.js";
 import { activeCriterion, ed } from "./state.js";
-import { saveSettings, settings } from "./settings.js";
+import { saveSettings, setUsualReading, settings } from "./settings.js";
 import { register } from "./actions.js";
 import { say, toast } from "./messages.js";
 import { call, connect, outbox, startOutbox } from "./outbox.js";
@@ -158,6 +158,7 @@ export async function start(host) {
   ed.me = reply.me;
   ed.project = reply.project;
   ed.choices = reply.choices;
+  setUsualReading(reply.reading);
   ed.about = reply.about;
   write(part("reminder"), ed.about.reminder);
   ed.progress = reply.progress;
