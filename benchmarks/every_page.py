@@ -16,8 +16,8 @@ from typing import Any
 
 from PIL import Image
 
-from tests.browser.conftest import FLAGS, browser_path
 from tests.browser.every_page import SCHEMES, STATES, WIDTHS, State, looks, opened, project
+from tests.browsers import FLAGS, browser_path
 
 TALLEST = 2400
 

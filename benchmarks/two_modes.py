@@ -25,8 +25,9 @@ from encoder.bundled.corpus import read_test_posts
 from encoder.examples import Example
 from storage.records import Span
 from storage.store import Store
-from tests.browser.conftest import FLAGS, browser_path, running_app
+from tests.browser.conftest import running_app
 from tests.browser.gestures import RECT
+from tests.browsers import FLAGS, browser_path
 
 KEY, DRAG, DECISION, WORDS_PER_SECOND, SKIM = 0.28, 1.3, 1.35, 4.2, 3.0
 STATE = """() => {

@@ -97,8 +97,9 @@ function reliability(bins) {
 function describe(model) {
   if (!model) return "No model of this project is in service.";
   const origin = [model.note, model.base ? "Base: " + model.base + "." : ""].filter(Boolean).join(" ");
-  const measured = model.rows.length ? " Measured on " + model.posts + " posts (" + model.pairs + " reviewed pairs, set " + model.set + ") that it was not trained on." : " It has not been measured yet.";
-  return model.id + ". " + origin + measured;
+  const measured = model.rows.length ? " Measured on " + model.posts + " posts (" + model.pairs + " reviewed pairs, set " + model.set + ") that it was not trained on." : model.without.length ? " It has not been measured on this project's criteria." : " It has not been measured yet.";
+  const without = model.rows.length && model.without.length ? " Not measured for: " + model.without.join(", ") + "." : "";
+  return model.id + ". " + origin + measured + without;
 }
 
 function draw(value) {

@@ -83,9 +83,21 @@ def model_figures(context: Context) -> dict[str, Any] | None:
     if model is None:
         return None
     quality = quality_of(model)
-    shown: dict[str, Any] = {"id": model.id, "note": model.note, "base": model.base or "", "rows": [], "bins": []}
+    shown: dict[str, Any] = {
+        "id": model.id,
+        "note": model.note,
+        "base": model.base or "",
+        "rows": [],
+        "bins": [],
+        "without": [],
+    }
     if quality is None:
         return shown
+    measured = set(quality.own.get("criteria") or {})
+    in_use = context.store.criteria()
+    shown["without"] = [c.name for c in in_use if measured and c.id not in measured]
+    if len(shown["without"]) == len(in_use):
+        return shown  # figures of other criteria would say nothing of these
     shown |= {"set": quality.set_name, "posts": quality.own.get("posts"), "pairs": quality.own.get("pairs")}
     named = [(f"This model ({model.id})", quality.own)]
     named += [(NAMES.get(name, name), quality.beside[name]) for name in quality.beside]

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from annotator.models.serving import ModelService
-from annotator.project import demo_posts, open_project
+from annotator.project import demo_posts, open_project, replace_criteria
 from annotator.settings import Settings
 from annotator.web.gate import PERSON
 from encoder.errors import ModelUnusable
-from storage.records import EvidenceError, InvalidRecord, Reviewer, Role
+from storage.criteria_file import CriteriaSet
+from storage.records import About, Criterion, EvidenceError, InvalidRecord, Reviewer, Role
 from tests.builders import an_annotation
 
 gr = pytest.importorskip("gradio")
@@ -123,6 +124,20 @@ def test_overview_counts_what_was_decided(context: Context) -> None:
     assert row["verdicts"] == {"evidence": 1, "no_evidence": 0, "unsure": 0}
     assert row["spans"] == {"accepted": 0, "adjusted": 0, "rejected": 0, "added": 1}
     assert shown["model"]["id"] == "bundled"
+
+
+def test_overview_claims_no_quality_for_criteria_that_were_not_measured(context: Context) -> None:
+    figures = {"f1": 0.8, "precision": 0.8, "recall": 0.8}
+    measured = {"posts": 9, "pairs": 9, "macro": figures, "micro": figures, "criteria": {"SLEEP_ISSUES": figures}}
+    context.store.update_model("bundled", metrics={"test": measured})
+    shown = overview(context, context.store.reviewer("local"))["model"]
+    assert len(shown["rows"]) == 1
+    assert "Depressed mood" in shown["without"]
+    assert "Sleep problems" not in shown["without"]
+    anger = CriteriaSet([Criterion("ANGER", "Anger", "The writer is angry.")], About())
+    replace_criteria(context.store, anger, by=None)
+    shown = overview(context, context.store.reviewer("local"))["model"]
+    assert (shown["rows"], shown["without"]) == ([], ["Anger"])
 
 
 def test_overview_shows_the_model_beside_the_baselines(context: Context) -> None:
