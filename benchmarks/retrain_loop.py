@@ -27,7 +27,7 @@ from annotator.project import open_project
 from annotator.settings import Settings
 from annotator.training.plan import PRESETS
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from annotator.worker import Worker
 from encoder.bundled.corpus import Composer, read_items
 from encoder.examples import Example
@@ -160,7 +160,7 @@ def answer(store: Store, example: Example) -> None:
 def train(store: Store, jobs: Jobs, settings: Settings, given: argparse.Namespace) -> None:
     """Train further from the version in service and put the result in service, whatever the rule says."""
     config = PRESETS[0].config.changed(max_steps=given.steps, seed=given.seed, threads=given.threads)
-    job = enqueue_training(store, jobs, config, rule=PromotionRule(), by=ME.name)
+    job = enqueue_training(jobs, TrainingWish(config, rule=PromotionRule()), by=ME.name)
     worker = Worker(settings)
     while worker.run_one() is not JobKind.TRAIN:
         pass

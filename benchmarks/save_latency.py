@@ -24,7 +24,7 @@ from annotator.review import decisions
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor
 from annotator.training.plan import PRESETS
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from encoder.bundled.corpus import Composer, read_items
 from storage.jobs import Jobs
 from storage.records import AnnotatedSpan, Annotation, Job, JobStatus, Post, Reviewer, Role, Split
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     supervisor = Supervisor(settings, jobs)
     supervisor.start()
     began = time.monotonic()
-    job = enqueue_training(store, jobs, PRESETS[0].config, by=ME.name)
+    job = enqueue_training(jobs, TrainingWish(PRESETS[0].config), by=ME.name)
     supervisor.wake()
     training = save_times(store, 1_000_000, while_=lambda: not over(jobs, job))
     seconds = time.monotonic() - began

@@ -12,7 +12,7 @@ from annotator.exchange import exporting as exchange_export
 from annotator.review import decisions
 from annotator.server import App
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from storage.queue import QueueFilter
 from storage.records import JobStatus, Reviewer, Role
 from tests.annotator.processes import wait_for
@@ -70,7 +70,7 @@ def test_corrections_become_a_better_served_model_and_a_dataset(tmp_path: Path) 
         assert all(store.predictions(post_id, "base") for post_id in reviewed)
 
         # train: in the supervised worker, while the app goes on serving
-        job = enqueue_training(store, jobs, QUICK, rule=PromotionRule(margin=1.0, min_posts=1), by="ana")
+        job = enqueue_training(jobs, TrainingWish(QUICK, rule=PromotionRule(margin=1.0, min_posts=1)), by="ana")
         wait_for(lambda: jobs.get(job.id).status not in (JobStatus.QUEUED, JobStatus.RUNNING))
         done = jobs.get(job.id)
         assert done.status is JobStatus.DONE, done.error

@@ -76,6 +76,6 @@ def run_take(arguments: argparse.Namespace) -> None:
 
     project = project_of(arguments)
     by = project.settings.local_reviewer
-    job = take_training(project.store, project.jobs, project.settings, arguments.folder, by=by, note=arguments.note)
+    job = take_training(project.jobs, project.settings, arguments.folder, by=by, note=arguments.note)
     report({"job": job.id})
     say("The running app measures it within seconds; without one, run: evidence worker")

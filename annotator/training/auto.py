@@ -9,7 +9,7 @@ from typing import Any
 
 from annotator.models.registry import UNFINISHED
 from annotator.training.plan import PRESETS, trained_up_to
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Job, JobKind
 from storage.store import Store
@@ -65,7 +65,7 @@ def enqueue_if_due(store: Store, jobs: Jobs, *, now: dt.datetime | None = None) 
     with store.write():
         if jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED, limit=1):
             return None
-        return enqueue_training(store, jobs, config, by=AUTHOR, note="Started automatically")
+        return enqueue_training(jobs, TrainingWish(config, note="Started automatically"), by=AUTHOR)
 
 
 def hours_since(moment: str | None, now: dt.datetime | None = None) -> float:

@@ -38,7 +38,6 @@ def write_training(
 
 
 def take_training(
-    store: Store,
     jobs: Jobs,
     settings: Settings,
     folder: Path,
@@ -56,7 +55,7 @@ def take_training(
         raise NotPossible(f"{folder} is not trained yet: run `evidence train-job run` on it first.")
     check_directory(training.candidate)
     own = [e.post.id for e in (*training.data.train, *training.data.dev, *training.data.test)]
-    if len(store.posts(own)) < len(own):
+    if len(jobs.store.posts(own)) < len(own):
         raise NotPossible(
             f"{folder} was written by another project. `evidence models add` takes its candidate/ as it is."
         )

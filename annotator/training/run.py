@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,31 +57,29 @@ COMPARISON = "comparison.json"
 ROWS = "training_data.json"
 
 
-def enqueue_training(
-    store: Store,
-    jobs: Jobs,
-    config: TrainConfig,
-    *,
-    base: str | None = None,
-    rule: PromotionRule | None = None,
-    by: str | None = None,
-    note: str = "",
-    hub_job: HubJob | None = None,
-) -> Job:
-    """Queue a training. base: a version's id, a directory or a Hub id; None for the model in service. hub_job: train there,
-    measure and judge here; None trains here.
+@dataclass(frozen=True)
+class TrainingWish:
+    """A training as somebody wants it. base: a version's id, a directory or a Hub id; None for the model in service.
+    hub_job: train there, measure and judge here; None trains here."""
 
-    Several may wait; one runs at a time. Raises InvalidConfig, NothingToTrain, NotFound, NotPossible.
-    """
-    config.validate()
-    chosen = base_version(store, base)
+    config: TrainConfig
+    base: str | None = None
+    rule: PromotionRule = field(default_factory=PromotionRule)
+    note: str = ""
+    hub_job: HubJob | None = None
+
+
+def enqueue_training(jobs: Jobs, wish: TrainingWish, *, by: str | None = None) -> Job:
+    """Queue a training. Several may wait; one runs at a time. Raises InvalidConfig, NothingToTrain, NotFound, NotPossible."""
+    wish.config.validate()
+    chosen = base_version(jobs.store, wish.base)
     if chosen.status is ModelStatus.DELETED:
         raise NotPossible(f"Model {chosen.id} was deleted and cannot be trained further.")
-    if not store.gold(split=Split.TRAIN):
+    if not jobs.store.gold(split=Split.TRAIN):
         raise NothingToTrain("No reviewed post is in the training split yet. Review some posts first, then train.")
-    payload = {"base": chosen.id, "config": config.to_dict(), "rule": asdict(rule or PromotionRule()), "note": note}
-    if hub_job is not None:
-        payload["hub_job"] = asdict(hub_job)
+    payload = {"base": chosen.id, "config": wish.config.to_dict(), "rule": asdict(wish.rule), "note": wish.note}
+    if wish.hub_job is not None:
+        payload["hub_job"] = asdict(wish.hub_job)
     return jobs.enqueue(JobKind.TRAIN, payload, by=by)
 
 
@@ -118,9 +116,9 @@ def run_train_job(context: JobContext) -> None:
     data = collect_training_data(store, work, replay=replay_for(store, base, config))
     context.monitor.log(f"Data {data.sha256[:12]}: {_counts(data)}")
     take_back(store, settings, work)
-    timing = train_candidate(context, data, config, base)
+    trained = train_candidate(context, data, config, base)
     measured, decision = measure_candidate(context, data, rule)
-    promote(context, data, config, base, measured, decision, timing)
+    promote(context, trained, measured, decision)
     keep_reports(settings, work)
     shutil.rmtree(work, ignore_errors=True)
 
@@ -149,10 +147,18 @@ def take_back(store: Store, settings: Settings, work: Path) -> None:
             marker.parent.rename(work / CANDIDATE)
 
 
-def train_candidate(
-    context: JobContext, data: TrainingData, config: TrainConfig, base: ModelVersion
-) -> Mapping[str, float]:
-    """Train into the job's folder, from the last checkpoint if there is one. Returns seconds and seconds per step."""
+@dataclass(frozen=True)
+class Trained:
+    """A training that is done: on what, how, from which model. timing: its seconds, and those of one step."""
+
+    data: TrainingData
+    config: TrainConfig
+    base: ModelVersion
+    timing: Mapping[str, float]
+
+
+def train_candidate(context: JobContext, data: TrainingData, config: TrainConfig, base: ModelVersion) -> Trained:
+    """Train into the job's folder, from the last checkpoint if there is one."""
     work, device = context.work_dir, context.settings.device
     source = model_source(base, context.settings)
     training = TrainingFolder(work, data, config, base.id, source)
@@ -171,7 +177,7 @@ def train_candidate(
             train_in_processes(work, part, processes=config.processes, device=device)
         else:
             train_folder(training, part, device=device)
-    return timing_of(training.candidate)
+    return Trained(data, config, base, timing_of(training.candidate))
 
 
 def timing_of(candidate: Path) -> dict[str, float]:
@@ -210,20 +216,13 @@ def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRu
     return measured, decide(Figures.of(judged["candidate"]), before, rule=rule, judged_on=judged_on, simple=simple)
 
 
-def promote(
-    context: JobContext,
-    data: TrainingData,
-    config: TrainConfig,
-    base: ModelVersion,
-    measured: Measured,
-    decision: Decision,
-    timing: Mapping[str, float],
-) -> None:
+def promote(context: JobContext, trained: Trained, measured: Measured, decision: Decision) -> None:
     """Give the new version its directory, then register it, activate it if it earned that, and end the job, in one transaction.
 
     A crash before the transaction leaves a directory without a row, which the resumed job takes back.
     """
     store, jobs, settings, job = context.store, context.jobs, context.settings, context.job
+    data, base = trained.data, trained.base
     context.monitor.progress(0.98, "promote", decision.reason)
     context.monitor.flush()
     active = store.active_model()
@@ -237,7 +236,7 @@ def promote(
             parent=base.id,
             base=base.base or base.path,
             metrics=metrics_of(measured, decision, active),
-            config={**config.to_dict(), "data": data.describe(), "rule": job.payload["rule"]},
+            config={**trained.config.to_dict(), "data": data.describe(), "rule": job.payload["rule"]},
             data_sha256=data.sha256,
             examples=len(data.train),
             size_bytes=size_of(directory),
@@ -250,7 +249,7 @@ def promote(
             "model": version_id,
             "promoted": decision.promote,
             "reason": decision.reason,
-            **timing,
+            **trained.timing,
         }
         result["last_annotation"] = data.last_annotation
         with store.write():

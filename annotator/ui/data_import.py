@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def build(context: Context) -> None:
             progress = gr.Textbox(
                 label="Result", placeholder=" ", lines=1, max_lines=16, interactive=False, elem_id="import-result"
             )
-    page = _ImportPage(context, runs, presets, file, pasted, form, columns, sheet)
+    page = _ImportPage(context, runs, presets, _Inputs(file, pasted, form, columns, sheet))
     everything = {
         file,
         pasted,
@@ -123,23 +124,24 @@ def build(context: Context) -> None:
     blocks.load(friendly(page.resume), None, followed, show_progress="hidden", **QUEUED)
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """The components that say what is imported, and how."""
+
+    file: gr.File
+    pasted: gr.Textbox
+    form: list[Any]
+    columns: list[gr.Dropdown]
+    sheet: gr.Dropdown
+
+
 class _ImportPage:
     """The handlers of the import part; `values` is what the components hold."""
 
-    def __init__(
-        self,
-        context: Context,
-        runs: ImportRuns,
-        presets: PresetPart,
-        file: gr.File,
-        pasted: gr.Textbox,
-        form: list[Any],
-        columns: list[gr.Dropdown],
-        sheet: gr.Dropdown,
-    ) -> None:
+    def __init__(self, context: Context, runs: ImportRuns, presets: PresetPart, inputs: _Inputs) -> None:
         self._context, self._runs, self._presets = context, runs, presets
-        self._file, self._pasted, self._form, self._columns = file, pasted, form, columns
-        self._sheet = sheet
+        self._file, self._pasted, self._sheet = inputs.file, inputs.pasted, inputs.sheet
+        self._form, self._columns = inputs.form, inputs.columns
 
     def look_at_file(self, values: dict[Any, Any], request: gr.Request) -> list[Any]:
         """A file was chosen, fetched or taken away: it takes the place of rows that were pasted."""

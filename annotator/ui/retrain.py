@@ -21,7 +21,7 @@ from annotator.training.hub_job import hub_job_of
 from annotator.training.model_jobs import enqueue_evaluation
 from annotator.training.plan import PRESETS, Plan, estimate, plan_training
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training, resume_training
+from annotator.training.run import TrainingWish, enqueue_training, resume_training
 from annotator.ui import retrain_form, retrain_hub, retrain_inside, retrain_views
 from annotator.ui.assets import script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
@@ -274,7 +274,7 @@ class RetrainPage:
         hub_job = hub_job_of(self.settings) if where == "Hugging Face Job" else None
         words = (note or "").strip()
         job = enqueue_training(
-            self.store, self.jobs, config, base=settings[1], rule=rule, by=person.name, note=words, hub_job=hub_job
+            self.jobs, TrainingWish(config, base=settings[1], rule=rule, note=words, hub_job=hub_job), by=person.name
         )
         gr.Info(f"Training {job.id} is queued.", duration=4)
 

@@ -18,7 +18,7 @@ from annotator.models.registry import check_directory
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor, is_worker_process
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training, resume_training
+from annotator.training.run import TrainingWish, enqueue_training, resume_training
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus
 from storage.store import Store
@@ -68,7 +68,7 @@ def test_a_worker_killed_at_any_stage_is_replaced_and_the_training_ends_whole(
     project: tuple[Settings, Store, Jobs], supervisor: Supervisor, stage: str
 ) -> None:
     settings, store, jobs = project
-    job = enqueue_training(store, jobs, LONG, rule=RULE, by="ana")
+    job = enqueue_training(jobs, TrainingWish(LONG, rule=RULE), by="ana")
     wait_for(lambda: reached(settings, jobs, job, stage))
     running = jobs.jobs(kind=JobKind.TRAIN, statuses=[JobStatus.RUNNING])
     assert len(running) <= 1
@@ -112,7 +112,7 @@ def test_after_a_kill_no_process_stays_and_the_next_start_goes_on(
 ) -> None:
     settings, store, jobs = project
     app = an_app(settings)
-    job = enqueue_training(store, jobs, LONG, rule=RULE, by="ana")
+    job = enqueue_training(jobs, TrainingWish(LONG, rule=RULE), by="ana")
     wait_for(lambda: reached(settings, jobs, job, "checkpoint"))
     worker_pid = int((jobs.get(job.id).worker or "").split(":")[1])
     app.kill()
@@ -134,8 +134,8 @@ def test_after_a_kill_no_process_stays_and_the_next_start_goes_on(
 def test_a_cancel_stops_the_real_worker_within_seconds_and_keeps_the_checkpoint(
     project: tuple[Settings, Store, Jobs], supervisor: Supervisor
 ) -> None:
-    settings, store, jobs = project
-    job = enqueue_training(store, jobs, LONG.changed(max_steps=100_000, eval_steps=50_000), rule=RULE, by="ana")
+    settings, _store, jobs = project
+    job = enqueue_training(jobs, TrainingWish(LONG.changed(max_steps=100_000, eval_steps=50_000), rule=RULE), by="ana")
     wait_for(lambda: reached(settings, jobs, job, "checkpoint"))
     began = time.monotonic()
     jobs.request_cancel(job.id)
@@ -236,7 +236,7 @@ def test_a_full_disk_fails_the_training_with_its_reason_and_harms_nothing(
     try:
         # the best weights have room once, and not a second time as a model
         config = QUICK.changed(save_steps=None, eval_steps=QUICK.max_steps) if at_saving else QUICK
-        job = enqueue_training(store, jobs, config, rule=RULE, by="ana")
+        job = enqueue_training(jobs, TrainingWish(config, rule=RULE), by="ana")
         run_a_worker(settings)
         assert_failed_for_want_of_space(store, jobs.get(job.id))
         assert (small / f"job-{job.id}" / ".candidate.training" / "best").exists() is at_saving
@@ -250,7 +250,7 @@ def test_a_model_too_large_for_the_disk_is_never_put_in_service_and_trains_once_
     settings, store, jobs = project
     large = a_base(tmp_path, wide_buckets=1 << 20)  # a table of 8 MB
     config = QUICK.changed(save_steps=None)
-    job = enqueue_training(store, jobs, config, base=str(large), rule=RULE, by="ana")
+    job = enqueue_training(jobs, TrainingWish(config, base=str(large), rule=RULE), by="ana")
     run_a_worker(settings, largest_file_bytes=4_000_000)
     assert_failed_for_want_of_space(store, jobs.get(job.id))
     again = resume_training(jobs, settings, job.id, by="ana")

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from annotator.settings import SNAPSHOT_KEY, Settings
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from storage.jobs import Jobs
 from storage.records import JobStatus, Role
 from storage.store import open_store
@@ -110,7 +110,7 @@ def test_a_stop_during_a_training_ends_the_worker_and_keeps_the_job_for_the_next
     store, jobs = opened(settings)
     config = QUICK.changed(max_steps=100_000, eval_steps=50_000, save_steps=5)
     with serving(settings.data_dir, device="cpu", threads=1, snapshot_to=tmp_path / "place") as app:
-        job = enqueue_training(store, jobs, config, by="ana")
+        job = enqueue_training(jobs, TrainingWish(config), by="ana")
         wait_for(lambda: jobs.metrics(job.id))
         began = time.monotonic()
         assert app.stop() == 0, app.said

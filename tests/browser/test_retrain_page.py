@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus
 from storage.store import Store, open_store
@@ -64,7 +64,7 @@ def test_a_finished_training_is_shown_beside_the_model_before_it_and_can_be_roll
     project: tuple[Store, Any],
 ) -> None:
     store, page = project
-    enqueue_training(store, Jobs(store), QUICK, base="base", rule=RULE, by="ana")
+    enqueue_training(Jobs(store), TrainingWish(QUICK, base="base", rule=RULE), by="ana")
     page.reload()
     page.wait_for_selector("#retrain-job .rt-badge.done")
     page.wait_for_selector("#retrain-models >> text=v1")

@@ -15,7 +15,7 @@ from annotator.training.folder import BASE, CANDIDATE
 from annotator.training.hub_job import STATE_FILE, HubJob, train_as_hub_job
 from annotator.training.hub_run import EVENT
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from annotator.worker import Worker
 from encoder.errors import TrainingFailed
 from storage.jobs import JobCancelled, Jobs
@@ -107,8 +107,10 @@ def test_a_training_as_a_hub_job_ends_like_one_here_with_the_model_measured_and_
     hub: StandIn, project: tuple[Settings, Store, Jobs], tmp_path: Path
 ) -> None:
     remote = StandInJobs(hub, tmp_path / "jobs", really=True)
-    settings, store, jobs = project
-    job = enqueue_training(store, jobs, QUICK, rule=PromotionRule(margin=1.0, min_posts=1), by="ana", hub_job=TARGET)
+    settings, _store, jobs = project
+    job = enqueue_training(
+        jobs, TrainingWish(QUICK, rule=PromotionRule(margin=1.0, min_posts=1), hub_job=TARGET), by="ana"
+    )
     try:
         Worker(settings).run_one()
     finally:

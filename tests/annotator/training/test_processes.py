@@ -17,7 +17,7 @@ from annotator.training.elsewhere import take_training, write_training
 from annotator.training.folder import SnapshotInvalid, read_folder, train_folder, write_folder
 from annotator.training.processes import Events, train_in_processes
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training, resume_training
+from annotator.training.run import TrainingWish, enqueue_training, resume_training
 from annotator.worker import Worker
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
@@ -87,7 +87,7 @@ def test_a_training_in_two_processes_ends_in_a_version_in_service(
     project: tuple[Settings, Store, Jobs], supervisor: Supervisor
 ) -> None:
     settings, store, jobs = project
-    job = enqueue_training(store, jobs, TWO, rule=RULE, by="ana")
+    job = enqueue_training(jobs, TrainingWish(TWO, rule=RULE), by="ana")
     wait_for(lambda: jobs.get(job.id).status in (JobStatus.DONE, JobStatus.FAILED))
     done = jobs.get(job.id)
     assert done.status is JobStatus.DONE, done.error
@@ -102,8 +102,8 @@ def test_a_training_in_two_processes_ends_in_a_version_in_service(
 def test_a_cancel_stops_all_processes_after_their_checkpoint_and_a_resumed_job_goes_on(
     project: tuple[Settings, Store, Jobs], supervisor: Supervisor
 ) -> None:
-    settings, store, jobs = project
-    job = enqueue_training(store, jobs, ENDLESS.changed(save_steps=None), rule=RULE, by="ana")
+    settings, _store, jobs = project
+    job = enqueue_training(jobs, TrainingWish(ENDLESS.changed(save_steps=None), rule=RULE), by="ana")
     work = settings.models_dir / ".work" / f"job-{job.id}"
     wait_for(lambda: any(row["step"] >= 5 for row in jobs.metrics(job.id)))
     assert len(processes_of(work)) >= 3
@@ -124,8 +124,8 @@ def test_a_cancel_stops_all_processes_after_their_checkpoint_and_a_resumed_job_g
 def test_a_worker_that_is_killed_leaves_no_training_process_behind(
     project: tuple[Settings, Store, Jobs], supervisor: Supervisor
 ) -> None:
-    settings, store, jobs = project
-    job = enqueue_training(store, jobs, ENDLESS, rule=RULE, by="ana")
+    settings, _store, jobs = project
+    job = enqueue_training(jobs, TrainingWish(ENDLESS, rule=RULE), by="ana")
     work = settings.models_dir / ".work" / f"job-{job.id}"
     wait_for(lambda: any(row["step"] >= 3 for row in jobs.metrics(job.id)))
     before = processes_of(work)
@@ -190,7 +190,7 @@ def test_a_folder_of_another_project_is_not_taken(
     other = Settings(data_dir=tmp_path / "other")
     store = open_store(other.data_dir)
     with pytest.raises(NotPossible, match="another project"):
-        take_training(store, Jobs(store), other, folder)
+        take_training(Jobs(store), other, folder)
     store.close()
     assert not jobs.jobs()
 

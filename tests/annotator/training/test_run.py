@@ -18,7 +18,15 @@ from annotator.training.data import NothingToTrain
 from annotator.training.measure import Measured
 from annotator.training.model_jobs import enqueue_evaluation
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import CANDIDATE, COMPARISON, ROWS, enqueue_training, place_directory, resume_training
+from annotator.training.run import (
+    CANDIDATE,
+    COMPARISON,
+    ROWS,
+    TrainingWish,
+    enqueue_training,
+    place_directory,
+    resume_training,
+)
 from annotator.worker import Worker
 from encoder.config import InvalidConfig
 from storage.jobs import JobCancelled, Jobs
@@ -36,7 +44,7 @@ def trained_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("project") / "data"
     settings = a_reviewed_project(data_dir)
     store, jobs = opened(settings)
-    enqueue_training(store, jobs, QUICK, rule=EASY, by="ana", note="first")
+    enqueue_training(jobs, TrainingWish(QUICK, rule=EASY, note="first"), by="ana")
     Worker(settings).run_one()
     store.close()
     return data_dir
@@ -89,7 +97,7 @@ def test_the_curves_and_the_log_are_there_to_draw(project: tuple[Settings, Store
 
 def test_the_same_config_seed_and_data_give_the_same_figures_twice(project: tuple[Settings, Store, Jobs]) -> None:
     settings, store, jobs = project
-    enqueue_training(store, jobs, QUICK, base="base", rule=EASY, by="ana")
+    enqueue_training(jobs, TrainingWish(QUICK, base="base", rule=EASY), by="ana")
     worker = Worker(settings)
     while worker.run_one() is not JobKind.TRAIN:
         pass
@@ -155,7 +163,7 @@ def test_a_worse_model_is_set_aside_and_the_old_one_stays(project: tuple[Setting
     settings, store, jobs = project
     store.activate_model("v1", by=None)
     harmful = QUICK.changed(learning_rate=1e-9, head_learning_rate=1e-9, max_steps=1, calibrate=False)
-    enqueue_training(store, jobs, harmful, base="base", rule=PromotionRule(min_posts=1), by="ana")
+    enqueue_training(jobs, TrainingWish(harmful, base="base", rule=PromotionRule(min_posts=1)), by="ana")
     worker = Worker(settings)
     while worker.run_one() is not JobKind.TRAIN:
         pass
@@ -178,7 +186,7 @@ def test_a_cancelled_training_is_resumed_from_its_checkpoint_with_its_own_data(
     project: tuple[Settings, Store, Jobs],
 ) -> None:
     settings, store, jobs = project
-    first = enqueue_training(store, jobs, QUICK, base="base", rule=EASY, by="ana")
+    first = enqueue_training(jobs, TrainingWish(QUICK, base="base", rule=EASY), by="ana")
     context = context_of(settings, store, jobs)
 
     class Impatient(JobMonitor):
@@ -207,7 +215,7 @@ def test_killed_between_the_rename_and_the_transaction_the_resumed_job_registers
     project: tuple[Settings, Store, Jobs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, store, jobs = project
-    enqueue_training(store, jobs, QUICK, base="base", rule=EASY, by="ana")
+    enqueue_training(jobs, TrainingWish(QUICK, base="base", rule=EASY), by="ana")
     context = context_of(settings, store, jobs)
 
     class PowerCut(Exception):
@@ -237,7 +245,7 @@ def test_killed_in_the_transaction_nothing_of_it_is_there(
 ) -> None:
     settings, store, jobs = project
     before = store.active_model()
-    enqueue_training(store, jobs, QUICK, base="base", rule=EASY, by="ana")
+    enqueue_training(jobs, TrainingWish(QUICK, base="base", rule=EASY), by="ana")
     context = context_of(settings, store, jobs)
 
     def fail(*_: object) -> None:
@@ -257,22 +265,22 @@ def test_what_cannot_be_trained_is_refused_before_it_waits(
 ) -> None:
     settings, store, jobs = project
     with pytest.raises(InvalidConfig):
-        enqueue_training(store, jobs, dataclasses.replace(QUICK, batch_size=0), by="ana")
+        enqueue_training(jobs, TrainingWish(dataclasses.replace(QUICK, batch_size=0)), by="ana")
     store.add_model(ModelVersion("old", "old"))
     delete_version(store, jobs, settings, "old")
     with pytest.raises(NotPossible, match="was deleted"):
-        enqueue_training(store, jobs, QUICK, base="old", by="ana")
+        enqueue_training(jobs, TrainingWish(QUICK, base="old"), by="ana")
     empty, empty_jobs = opened(Settings(data_dir=tmp_path / "empty"))
     empty.add_model(ModelVersion("base", "base"))
     empty.activate_model("base", by=None)
     with pytest.raises(NothingToTrain):
-        enqueue_training(empty, empty_jobs, QUICK, by="ana")
+        enqueue_training(empty_jobs, TrainingWish(QUICK), by="ana")
     empty.close()
 
 
 def test_a_base_that_is_no_model_fails_the_job_with_its_reason(project: tuple[Settings, Store, Jobs]) -> None:
-    settings, store, jobs = project
-    job = enqueue_training(store, jobs, QUICK, base="/nowhere/at/all", by="ana")
+    settings, _store, jobs = project
+    job = enqueue_training(jobs, TrainingWish(QUICK, base="/nowhere/at/all"), by="ana")
     worker = Worker(settings)
     while worker.run_one() is not JobKind.TRAIN:
         pass
