@@ -158,8 +158,8 @@ def _warm_up(backbone: Any, tokenizer: TextTokenizer, material: Material, option
     if options.teacher == "none":
         mask = tokenizer.special("mask")
         assert mask is not None
-        read = warmup.ReadTexts.of(material.texts, tokenizer)
-        warmup.masked_language_model(backbone, read, material.groups, plan, mask, say=_say)
+        read = warmup.ReadTexts.of(material.texts, tokenizer, material.groups)
+        warmup.masked_language_model(backbone, read, plan, mask, say=_say)
         return WarmedUp(material)
     model = teacher.Teacher(options.teacher, len(CRITERIA), options.device)
     warmup.start_from_words(backbone, tokenizer, lambda words: teacher.word_vectors(model, words))
@@ -169,9 +169,9 @@ def _warm_up(backbone: Any, tokenizer: TextTokenizer, material: Material, option
     material = replace(material, variants=augment.variants(own, evidence, near, seed=options.seed))
     teacher.fine_tune(model, own, material.labels, epochs=options.teacher_epochs, seed=options.seed, say=_say)
     seen = teacher.view(model, material.texts, say=_say)
-    read = warmup.ReadTexts.of(material.texts, tokenizer)
+    read = warmup.ReadTexts.of(material.texts, tokenizer, material.groups)
     backbone.to(options.device)
-    answer = warmup.distill(backbone, read, seen, _soft(material, seen), material.groups, plan, say=_say)
+    answer = warmup.distill(backbone, read, seen, _soft(material, seen), plan, say=_say)
     backbone.to("cpu")
     return WarmedUp(material, seen, answer.to("cpu"))
 
@@ -195,12 +195,11 @@ def _supervise(
     wide = _WIDE_WEIGHT * wide
     assert encoder.heads.wide is not None
     table.scaled(_WIDE_WEIGHT).put_into(encoder.heads.wide)
+    composer = Composer(items, options.seed, strangers=range(len(material.own), len(items)))
     supervised.train_heads(
         encoder,
-        Composer(items, options.seed, strangers=range(len(material.own), len(items))),
-        material.whole,
+        supervised.Material(composer, material.whole, wordings),
         supervised.Targets(np.concatenate([_soft(material, seen)[: len(own)], soft]), wide),
-        wordings,
         supervised.Plan(steps=options.steps, seed=options.seed),
         quality=quality,
         say=_say,

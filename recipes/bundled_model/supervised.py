@@ -45,6 +45,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Material:
+    """What the steps read: posts that are composed, and posts written as such, which make up half of the steps.
+
+    wordings: the criteria in several wordings; each step reads one of them, so that the text may be re-worded later.
+    """
+
+    composer: Composer
+    whole: Sequence[Composed]
+    wordings: Sequence[Sequence[Criterion]]
+
+
+@dataclass(frozen=True)
 class Targets:
     """What is known of each item, all (items, criteria): soft labels in [0, 1], and logits of a table that never saw it."""
 
@@ -54,10 +66,8 @@ class Targets:
 
 def train_heads(
     encoder: EvidenceEncoder,
-    composer: Composer,
-    whole: Sequence[Composed],
+    material: Material,
     targets: Targets,
-    wordings: Sequence[Sequence[Criterion]],
     plan: Plan,
     *,
     quality: Callable[[EvidenceEncoder], float],
@@ -65,8 +75,6 @@ def train_heads(
 ) -> EvidenceEncoder:
     """Train in place and return the averaged encoder that was best by `quality` (higher is better) on dev.
 
-    whole: posts written as such, which make up half of the steps; the others are composed.
-    wordings: the criteria in several wordings; each step reads one of them, so that the text may be re-worded later.
     The encoder's own n-gram table is left out meanwhile: `targets.wide` stands in for it.
     """
     train_config = TrainConfig(
@@ -74,7 +82,8 @@ def train_heads(
     )
     encoder.prepare_training(train_config)
     batchers = [
-        encoder.batcher(w, token_masking=plan.token_masking, seed=plan.seed + n) for n, w in enumerate(wordings)
+        encoder.batcher(w, token_masking=plan.token_masking, seed=plan.seed + n)
+        for n, w in enumerate(material.wordings)
     ]
     optimizer = _optimizer(encoder, plan)
     averaged = copy.deepcopy(encoder)
@@ -84,7 +93,7 @@ def train_heads(
     begun, losses = time.monotonic(), list[float]()
     for step in range(1, plan.steps + 1):
         _set_rate(optimizer, step, plan)
-        composed = _posts(composer, whole, plan, rng, short=step < plan.steps / 4)
+        composed = _posts(material, plan, rng, short=step < plan.steps / 4)
         losses.append(_step(encoder, optimizer, batchers[rng.integers(len(batchers))], composed, targets))
         _average(averaged, encoder, min(plan.average, step / (step + 10)))
         if step % plan.evaluate_every == 0 or step == plan.steps:
@@ -99,15 +108,14 @@ def train_heads(
     return encoder.eval()
 
 
-def _posts(
-    composer: Composer, whole: Sequence[Composed], plan: Plan, rng: np.random.Generator, *, short: bool
-) -> list[Composed]:
+def _posts(material: Material, plan: Plan, rng: np.random.Generator, *, short: bool) -> list[Composed]:
     """The posts of one step."""
+    whole = material.whole
     if whole and rng.random() < _WHOLE_SHARE:
         return [whole[n] for n in rng.integers(0, len(whole), plan.items // _SENTENCES_PER_POST)]
     lengths = plan.lengths[: len(plan.lengths) // 2] if short else plan.lengths
     length = int(rng.choice(lengths))
-    return [composer.compose(count=length) for _ in range(plan.items // length)]
+    return [material.composer.compose(count=length) for _ in range(plan.items // length)]
 
 
 def install_answers(encoder: EvidenceEncoder, weights: Tensor, bias: Tensor, criteria: Sequence[Criterion]) -> None:

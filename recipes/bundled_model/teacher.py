@@ -25,6 +25,8 @@ MOST_WORDS = 90
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d|[^\w\s]|_")
 _LONGEST = 128
 
+_RATE, _BATCH = 2e-4, 32  # learning rate of the body, texts a step
+
 
 @dataclass(frozen=True)
 class TeacherView:
@@ -88,22 +90,20 @@ def fine_tune(
     labels: Floats,
     *,
     epochs: int = 2,
-    rate: float = 2e-4,
-    batch: int = 32,
     seed: int = 0,
     say: Callable[[str], None] = print,
 ) -> None:
     """Fit the teacher to labels (texts, criteria), in place. Its embedding table stays as it is."""
     teacher.backbone.embeddings.requires_grad_(False)
     body = [p for p in teacher.backbone.parameters() if p.requires_grad]
-    groups = [{"params": body, "base": rate}, {"params": list(teacher.head.parameters()), "base": 3e-3}]
-    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01, fused=True)
+    groups = [{"params": body, "base": _RATE}, {"params": list(teacher.head.parameters()), "base": 3e-3}]
+    optimizer = torch.optim.AdamW(groups, lr=_RATE, weight_decay=0.01, fused=True)
     rng = np.random.default_rng(seed)
-    steps, step, begun = epochs * math.ceil(len(texts) / batch), 0, time.monotonic()
+    steps, step, begun = epochs * math.ceil(len(texts) / _BATCH), 0, time.monotonic()
     weight = torch.tensor(2.0, device=teacher.head.weight.device)
     teacher.train()
     for epoch in range(1, epochs + 1):
-        for chosen in _batches(texts, batch, rng):
+        for chosen in _batches(texts, _BATCH, rng):
             factor = min(1.0, step / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * factor

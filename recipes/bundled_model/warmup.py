@@ -41,20 +41,25 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class ReadTexts:
-    """Token ids of every text, and the number of the word that each token belongs to."""
+    """Token ids of every text, and the number of the word that each token belongs to.
+
+    groups: which texts are read in equal shares: the corpus, its variants, general text.
+    """
 
     ids: list[NDArray[np.int64]]
     words: list[NDArray[np.int64]]
+    groups: Sequence[range]
 
     @classmethod
-    def of(cls, texts: Sequence[str], tokenizer: TextTokenizer) -> ReadTexts:
+    def of(cls, texts: Sequence[str], tokenizer: TextTokenizer, groups: Sequence[range] = ()) -> ReadTexts:
+        """Read the texts; all of them are one group unless said otherwise."""
         ids, words = [], []
         for text in texts:
             encoded = tokenizer.encode(text)
             ids.append(np.array(encoded.ids[:_LONGEST], np.int64))
             place = np.searchsorted(word_starts(text) or [0], encoded.map.starts[:_LONGEST], side="right") - 1
             words.append(np.maximum(place, 0).astype(np.int64))
-        return cls(ids, words)
+        return cls(ids, words, groups or [range(len(ids))])
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,6 @@ def distill(
     read: ReadTexts,
     seen: TeacherView,
     soft: Floats,
-    groups: Sequence[range],
     plan: WarmUp,
     *,
     say: Callable[[str], None] = print,
@@ -119,8 +123,7 @@ def distill(
 
     Returns the layer that gives the answers from a mean of hidden states.
 
-    soft: wanted answers in [0, 1], (texts, criteria). groups: which texts are read in equal shares: the corpus, its variants,
-    general text.
+    soft: wanted answers in [0, 1], (texts, criteria).
     """
     student = Student(backbone, seen.texts.shape[1], soft.shape[1]).to(backbone.device)
     word_scale, text_scale = _Scale.of(np.concatenate(seen.words[:20000])), _Scale.of(seen.texts)
@@ -140,14 +143,13 @@ def distill(
         )
         return word_loss + F.mse_loss(student.text(texts), wanted_texts) + answer_loss
 
-    _train(student, read, groups, plan, loss_of, say)
+    _train(student, read, plan, loss_of, say)
     return student.answer
 
 
 def masked_language_model(
     backbone: Any,
     read: ReadTexts,
-    groups: Sequence[range],
     plan: WarmUp,
     mask_id: int,
     *,
@@ -168,7 +170,7 @@ def masked_language_model(
             logits = transform(hidden[hide]) @ table.T
         return F.cross_entropy(logits.float(), rows.input_ids[hide])
 
-    _train(model, read, groups, plan, loss_of, say)
+    _train(model, read, plan, loss_of, say)
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,6 @@ class _Scale:
 def _train(
     model: nn.Module,
     read: ReadTexts,
-    groups: Sequence[range],
     plan: WarmUp,
     loss_of: Callable[[Rows], Tensor],
     say: Callable[[str], None],
@@ -199,7 +200,7 @@ def _train(
     optimizer = torch.optim.AdamW(
         parameters, lr=plan.rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay, fused=True
     )
-    filled = [group for group in groups if len(group)]
+    filled = [group for group in read.groups if len(group)]
     rng = np.random.default_rng(plan.seed)
     device = next(model.parameters()).device
     begun, total = time.monotonic(), 0.0
