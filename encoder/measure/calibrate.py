@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import expit
 
 from encoder.measure.metrics import Bools, Floats, precision_recall_f1
 
@@ -56,7 +57,7 @@ def calibrate(
     all_logits = np.concatenate([logits[key] for key in gold])
     around = 1.0 if start is None else start.temperature
     temperature = fit_temperature(all_logits, np.concatenate(list(gold.values())), around=around)
-    scores = {key: sigmoid(logits[key] / temperature) for key in gold}
+    scores = {key: expit(logits[key].astype(np.float64) / temperature) for key in gold}
     if start is not None:
         start = _at_temperature(start, temperature)
     thresholds, default = fit_thresholds(
@@ -146,11 +147,6 @@ def fit_thresholds(
     return thresholds, round(float(default), 4)
 
 
-def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-x)) without overflow, element by element: any shape, float64 probabilities of the same shape."""
-    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64)))
-
-
 def _counts(score: Floats, gold: Bools, mass: Floats) -> Floats:
     """True positives, false positives and false negatives at every threshold of GRID, shape (3, thresholds)."""
 
@@ -180,7 +176,7 @@ def _shifted(
     moves: Floats = np.linspace(-2.0, 2.0, 81, dtype=np.float64)
     counts = np.zeros((3, len(moves)))
     for key in scores.keys() & thresholds.keys():
-        at = sigmoid(_logit(thresholds[key]) + moves)
+        at = expit(_logit(thresholds[key]) + moves)
         lit = scores[key] >= at[:, None]
         own, truth = mass[key], gold[key]
         counts += [(lit & truth) @ own, (lit & ~truth) @ own, (~lit & truth) @ own]
@@ -199,7 +195,7 @@ def _between(start: float, end: float, share: float) -> float:
 
 
 def _probability(logit: float) -> float:
-    return float(sigmoid(np.array([logit]))[0])
+    return float(expit(np.array([logit]))[0])
 
 
 def _logit(probability: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from encoder.config import EncoderConfig
 from encoder.text.windows import Floats, PostScores
@@ -29,7 +30,7 @@ def decode(
     least = config.threshold(criterion.id) if threshold is None else threshold
     if config.span_head == "softmax":
         return _softmax_prediction(scores, column, criterion, config, version, least)
-    chances = sigmoid(scores.sentences[:, column] / config.temperature)
+    chances = expit(scores.sentences[:, column].astype(np.float64) / config.temperature)
     spans = tuple(
         _with_core(scores, int(number), column, float(chances[number]))
         for number in np.flatnonzero((chances >= least) & np.isfinite(scores.sentences[:, column]))
@@ -40,7 +41,7 @@ def decode(
 def post_chance(scores: PostScores, column: int, sentence_chances: NDArray[np.float64], config: EncoderConfig) -> float:
     """The chance, in [0, 1], that the post holds evidence."""
     if config.post_score == "head":
-        return float(sigmoid(scores.posts[column : column + 1] / config.temperature)[0])
+        return float(expit(float(scores.posts[column]) / config.temperature))
     if not len(sentence_chances):
         return 0.0
     if config.post_score == "noisy_or":
@@ -63,13 +64,6 @@ def best_passage(tokens: Floats) -> tuple[int, int] | None:
         if running + end > best:
             best, found = running + end, (began, at + 1)
     return found
-
-
-def sigmoid(logits: Floats) -> NDArray[np.float64]:
-    """Probabilities in [0, 1] of logits, any shape, float64; exactly 0 for -inf."""
-    exact = np.asarray(logits, np.float64)
-    small = np.exp(-np.abs(exact))
-    return np.where(exact >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
 
 
 def _with_core(scores: PostScores, number: int, column: int, chance: float) -> Span:
@@ -100,7 +94,7 @@ def _softmax_prediction(
     if found is None:
         return Prediction(post.id, criterion.id, version, (), 1.0)
     token_start, token_end, lead = found
-    chance = float(sigmoid(np.array([lead / config.temperature], np.float32))[0])
+    chance = float(expit(lead / config.temperature))
     characters = scores.read.map.characters(token_start, token_end)
     spans = (Span(*characters, chance),) if characters and chance >= least else ()
     return Prediction(post.id, criterion.id, version, spans, 1.0 - chance)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.special import expit
 
 from encoder.examples import Label
 from encoder.measure.calibrate import Calibrated, fit_thresholds
@@ -196,7 +197,7 @@ def settle(
         logits = np.split(held_out, np.cumsum([len(t.gold) for t in fresh])[:-1])
         passages = fit_passages(fresh[-most:], logits[-most:]) if most else fit_passages(fresh, logits)
     start = Calibrated(1.0, {"": SHOWN_FROM}, SHOWN_FROM) if trusted and given.any() else None
-    thresholds, default = fit_thresholds({"": _sigmoid(held_out)}, {"": gold}, start=start)
+    thresholds, default = fit_thresholds({"": expit(held_out)}, {"": gold}, start=start)
     threshold = thresholds.get("", default)
     return Settled(
         choice=choice,
@@ -225,7 +226,7 @@ def _marks_hold(
         logits, at = held_out[at : at + len(one.gold)], at + len(one.gold)
         if one.reviewed.marked is None:
             continue
-        shown = _sigmoid(logits) >= threshold
+        shown = expit(logits) >= threshold
         if choice.unit is Unit.PASSAGE:
             features = one.reviewed.features
             found = find_passages(
@@ -383,7 +384,3 @@ def fit_sureness(tried: Sequence[Tried], sentence_logits: Sequence[Floats], bold
     if not rows:
         return SURE_PRIOR
     return fit_around(np.array(rows), np.array(right), around=SURE_PRIOR, strength=STACK_STRENGTH)
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import expit
 
 from encoder.errors import BadExamples
 from encoder.examples import Example
@@ -177,10 +178,6 @@ def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None
         marks = settled.passages
         found = find_passages(tags, logits, features, boldness=marks.boldness, share=marks.sentence_share)
         passages = tuple(
-            Span(s.start, s.end, float(_sigmoid(evidence @ marks.sure[:-1] + marks.sure[-1]))) for s, evidence in found
+            Span(s.start, s.end, float(expit(evidence @ marks.sure[:-1] + marks.sure[-1]))) for s, evidence in found
         )
-    return Answer(_sigmoid(logits), passages)
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(x, np.float64)))
+    return Answer(expit(logits), passages)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from encoder.measure.metrics import Bools, Floats, Ints
 
@@ -57,7 +58,7 @@ def fit_binary(
     def loss(flat: Floats) -> tuple[float, Floats]:
         weights, bias = flat[:-1], flat[-1]
         margin = sign * (table @ weights + bias)
-        slope = -sign * _sigmoid(-margin)
+        slope = -sign * expit(-margin)
         value = np.logaddexp(0.0, -margin).sum() + 0.5 / strength * weights @ weights
         return float(value), np.append(transposed @ slope + weights / strength, slope.sum())
 
@@ -108,7 +109,7 @@ def fit_around(table: Floats, gold: Bools, *, around: Floats, strength: float) -
     def loss(weights: Floats) -> tuple[float, Floats]:
         margin = sign * (whole @ weights)
         away = weights - around
-        slope = -sign * _sigmoid(-margin)
+        slope = -sign * expit(-margin)
         return float(np.logaddexp(0.0, -margin).sum() + 0.5 / strength * away @ away), whole.T @ slope + away / strength
 
     bounds = [(0.0, None)] * table.shape[1] + [(None, None)]
@@ -128,10 +129,6 @@ def log_softmax(logits: Floats) -> Floats:
     shifted = logits - logits.max(axis=1, keepdims=True)
     found: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return found
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 
 def _minimize(loss: Any, first: Floats, seconds: float | None) -> tuple[Floats, bool]:

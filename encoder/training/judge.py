@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from encoder.config import EncoderConfig, TrainConfig
 from encoder.examples import Example
-from encoder.measure.calibrate import Calibrated, calibrate, sigmoid
+from encoder.measure.calibrate import Calibrated, calibrate
 from encoder.measure.metrics import Bools, Floats, macro_f1, sentence_is_evidence
 from encoder.network.decode import best_span
 from encoder.network.model import EvidenceEncoder
@@ -144,7 +145,7 @@ def _macro_f1(
     decided = with_calibration(config, found)
     counts = []
     for key, truth in gold.items():
-        lit = sigmoid(logits[key] / decided.temperature) >= decided.threshold(key)
+        lit = expit(logits[key] / decided.temperature) >= decided.threshold(key)
         counts.append((np.sum(lit & truth), np.sum(lit & ~truth), np.sum(~lit & truth)))
     mean = float(macro_f1(*np.array(counts).T)) if counts else 0.0
     return 0.0 if np.isnan(mean) else mean

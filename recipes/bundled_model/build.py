@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from encoder.bundled import corpus
 from encoder.bundled.corpus import CRITERIA, Composed, Composer, Item
@@ -210,7 +211,7 @@ def _soft(material: Material, seen: TeacherView | None) -> Floats:
     """Wanted answers for the own texts (half label, half teacher) and, with a teacher, for all others."""
     if seen is None:
         return material.labels
-    chances = 1.0 / (1.0 + np.exp(-seen.logits))
+    chances = expit(seen.logits)
     chances[: len(material.own)] = (chances[: len(material.own)] + material.labels) / 2
     return np.asarray(chances, np.float32)
 

@@ -14,7 +14,7 @@ import torch
 
 from encoder.errors import ModelUnusable
 from encoder.network.checkpoints import save_encoder
-from encoder.network.decode import best_passage, best_span, sigmoid
+from encoder.network.decode import best_passage, best_span
 from encoder.predict import Predictor
 from encoder.text.windows import windows
 from storage.records import Criterion, Post
@@ -276,8 +276,3 @@ def test_the_best_span_is_the_best_of_all_that_are_short_enough() -> None:
     assert found is not None
     assert (found[:2], found[2]) == (best, pytest.approx(options[best]))
     assert best_span(start[:0], end[:0], 4) is None
-
-
-def test_probabilities_do_not_overflow() -> None:
-    logits = np.array([-np.inf, -1000, 0, 1000], np.float32)
-    assert sigmoid(logits).tolist() == [0.0, 0.0, 0.5, 1.0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
-from encoder.measure.calibrate import Calibrated, calibrate, fit_temperature, fit_thresholds, sigmoid
+from encoder.measure.calibrate import Calibrated, calibrate, fit_temperature, fit_thresholds
 from encoder.measure.metrics import expected_calibration_error, reliability_bins
 
 
@@ -13,7 +14,7 @@ def drawn(*, temperature: float, items: int = 20000, seed: int = 0) -> tuple[np.
     """Logits that are `temperature` times too large, and labels drawn from the honest probabilities."""
     rng = np.random.default_rng(seed)
     honest = rng.normal(-1.5, 2.0, items)
-    return honest * temperature, rng.random(items) < sigmoid(honest)
+    return honest * temperature, rng.random(items) < expit(honest)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -34,8 +35,8 @@ def test_calibrated_scores_are_right_as_often_as_they_say() -> None:
     found = calibrate({"A": logits}, {"A": gold})
 
     assert found is not None
-    before = expected_calibration_error(reliability_bins(sigmoid(logits), gold))
-    after = expected_calibration_error(reliability_bins(sigmoid(logits / found.temperature), gold))
+    before = expected_calibration_error(reliability_bins(expit(logits), gold))
+    after = expected_calibration_error(reliability_bins(expit(logits / found.temperature), gold))
     assert before > 0.05
     assert after < 0.01
 
@@ -119,7 +120,7 @@ def test_the_temperature_stays_near_what_the_model_had_where_few_labels_speak() 
 def test_earlier_thresholds_stay_where_they_were_on_the_logits_when_the_temperature_changes(before: float) -> None:
     logits, gold = drawn(temperature=1.0, items=4000)
     gold = gold & (np.arange(len(gold)) < 60)  # few labels: the earlier threshold is what counts
-    earlier = float(sigmoid(np.array(1.2 / before)))
+    earlier = float(expit(np.array(1.2 / before)))
     found = calibrate({"A": logits}, {"A": gold}, start=Calibrated(before, {"A": earlier}, earlier))
 
     assert found is not None
