@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.connection import Connections
 from storage.records import Conflict, NotFound, Span, utc_now
-from storage.rows import Row, to_json
+from storage.rows import Row, ranges_to_list, to_json
 from storage.team_records import Adjudication, Outcome
 
 LATEST = (
@@ -111,7 +111,7 @@ def _append(db: Any, adjudication: Adjudication) -> Adjudication:
             stored.adjudicator,
             stored.revision,
             str(stored.outcome),
-            to_json([[s.start, s.end] for s in stored.spans]),
+            to_json(ranges_to_list(stored.spans)),
             stored.reason,
             stored.error_kind,
             to_json(list(stored.answers)),

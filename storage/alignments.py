@@ -7,6 +7,7 @@ from typing import Any
 
 from storage.connection import Connections
 from storage.records import AnnotatedSpan, Span, utc_now
+from storage.rows import ranges_to_list, to_json
 
 # the post may be of another import, which is just being removed
 _WAITING = "FROM alignment WHERE decided_at IS NULL AND EXISTS (SELECT 1 FROM post WHERE post.id = alignment.post_id)"
@@ -30,6 +31,6 @@ class AlignmentStore(Connections):
         with self.write() as db:
             cursor = db.conn.execute(
                 "UPDATE main.alignment SET decided_at = ?, decided_by = ?, chosen = ? WHERE id = ? AND decided_at IS NULL",
-                [utc_now(), by, None if chosen is None else json.dumps([chosen.start, chosen.end]), alignment_id],
+                [utc_now(), by, None if chosen is None else to_json(ranges_to_list([chosen])[0]), alignment_id],
             )
             return cursor.rowcount == 1

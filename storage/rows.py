@@ -34,7 +34,13 @@ def to_json(value: Any) -> str:
 
 
 def span_to_list(span: Span) -> list[Any]:
+    """How a span is written, in the database and for the pages: a list that begins with its start and end."""
     return [span.start, span.end, span.score, span.core_start, span.core_end]
+
+
+def ranges_to_list(spans: Iterable[Span | AnnotatedSpan]) -> list[list[int]]:
+    """The same where nothing but start and end is of interest."""
+    return [[span.start, span.end] for span in spans]
 
 
 def span_from_list(cell: list[Any]) -> Span:

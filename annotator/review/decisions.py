@@ -35,7 +35,7 @@ from storage.records import (
     Split,
     Verdict,
 )
-from storage.rows import annotated_from_list, annotated_to_list, span_from_list, span_to_list
+from storage.rows import annotated_from_list, annotated_to_list, ranges_to_list, span_from_list, span_to_list
 from storage.store import Store
 from storage.trouble import StorageTrouble
 
@@ -166,7 +166,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
             "posted_at": post.posted_at,
         },
         "language": other_language_at_once(post.text, about_of(store).language),
-        "sentences": [[s.start, s.end] for s in sentences(post.text)],
+        "sentences": ranges_to_list(sentences(post.text)),
         "criteria": [_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])) for c in criteria],
         "model": {
             "version": model.version,
@@ -260,7 +260,7 @@ def _others_wire(others: Sequence[Annotation]) -> list[Wire]:
         {
             "reviewer": a.reviewer,
             "verdict": str(a.verdict),
-            "spans": [[s.start, s.end] for s in a.spans],
+            "spans": ranges_to_list(a.spans),
             "note": a.note,
         }
         for a in others
@@ -268,14 +268,6 @@ def _others_wire(others: Sequence[Annotation]) -> list[Wire]:
 
 
 # --- decisions
-
-
-def save_all(store: Store, reviewer: Reviewer, decisions: Sequence[Wire]) -> list[Wire]:
-    """Save several decisions in order; each is stored or refused by itself. One result per decision, see `save`.
-
-    Where the storage refuses, those before are stored; sent again under their keys, they are stored once.
-    """
-    return [save(store, reviewer, decision) for decision in decisions]
 
 
 def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:

@@ -9,6 +9,7 @@ from annotator.people.accounts import NotAllowed, allow
 from storage.gold import gold_of, likeness
 from storage.matching import Words
 from storage.records import Annotation, InvalidRecord, NotFound, Reviewer, Role, Span, merge_overlapping
+from storage.rows import ranges_to_list
 from storage.store import Store
 from storage.team_records import Adjudication, Outcome, Standing
 
@@ -79,13 +80,13 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
                 "name": a.reviewer if rule["names"] else f"Reader {number}",
                 "answer": a.id,
                 "verdict": str(a.verdict),
-                "spans": [[s.start, s.end] for s in a.spans],
+                "spans": ranges_to_list(a.spans),
                 "note": a.note if rule["names"] else "",
             }
             for number, a in enumerate(answers, start=1)
         ],
-        "shared": [[s.start, s.end] for s in _shared(answers)],
-        "union": [[s.start, s.end] for s in merge_overlapping([s.span for a in answers for s in a.spans])],
+        "shared": ranges_to_list(_shared(answers)),
+        "union": ranges_to_list(merge_overlapping([s.span for a in answers for s in a.spans])),
         "revision": decisions[-1].revision if decisions else 0,
         "decision": _decision_wire(decisions[-1]) if decisions else None,
         "error_kinds": rule["error_kinds"],
@@ -187,7 +188,7 @@ def _outcome(given: Any) -> Outcome:
 def _decision_wire(decision: Adjudication) -> Wire:
     return {
         "outcome": str(decision.outcome),
-        "spans": [[s.start, s.end] for s in decision.spans],
+        "spans": ranges_to_list(decision.spans),
         "reason": decision.reason,
         "error_kind": decision.error_kind,
         "by": decision.adjudicator,

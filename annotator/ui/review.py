@@ -112,7 +112,11 @@ def _opened(context: Context, message: OnePost, me: Reviewer) -> Wire:
 
 
 def _save(context: Context, message: Decided, me: Reviewer) -> Wire:
-    return {"results": decisions.save_all(context.store, me, message["decisions"])}
+    """Several decisions in order, each stored or refused by itself: one result for each.
+
+    Where the storage refuses, those before are stored; sent again under their keys, they are stored once.
+    """
+    return {"results": [decisions.save(context.store, me, decision) for decision in message["decisions"]]}
 
 
 def _skip(context: Context, message: OnePost, me: Reviewer) -> Wire:

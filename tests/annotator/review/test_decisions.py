@@ -210,7 +210,8 @@ def test_undo_and_redo_walk_over_posts_and_add_revisions_instead_of_removing_any
 def test_undo_takes_a_gesture_over_several_criteria_back_as_one_and_only_once(store: Store, post: Post) -> None:
     item = decisions.load_item(store, a_model(post), post.id, ANA)
     mood = a_decision(item, op_id="all.1", criterion_id="DEPRESSED_MOOD", verdict="no_evidence", spans=[])
-    decisions.save_all(store, ANA, [a_decision(item, op_id="all.0"), mood])
+    for decision in (a_decision(item, op_id="all.0"), mood):
+        decisions.save(store, ANA, decision)
     first = decisions.undo(store, ANA, "u1")
     assert sorted(first["criteria"]) == ["DEPRESSED_MOOD", "SLEEP_ISSUES"]
     assert sorted(decisions.undo(store, ANA, "u1")["criteria"]) == sorted(first["criteria"])
