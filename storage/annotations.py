@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from storage.connection import PENDING, Connections
@@ -43,19 +43,6 @@ class AnnotationStore(Connections):
                     current_revision=current,
                 )
             return _append(db, annotation, import_id=None)
-
-    def import_annotations(self, annotations: Iterable[Annotation], *, import_id: int | None) -> int:
-        """Append annotations that came from a file, each as its reviewer's next revision. Returns how many.
-
-        `created_at` is kept if given. Raises as add_annotation; nothing of the batch is stored then.
-        """
-        count = 0
-        with self.write() as db:
-            for annotation in annotations:
-                self._check_spans(db, annotation)
-                _append(db, annotation, import_id=import_id)
-                count += 1
-        return count
 
     def _check_spans(self, db: Any, annotation: Annotation) -> None:
         rows = list(db.query("SELECT text FROM post WHERE id = ?", [annotation.post_id]))

@@ -6,6 +6,7 @@ from storage.records import Role, Span
 from storage.store import Store
 from storage.team_records import Adjudication, Outcome, SpanRule, Standing
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
+from tests.storage.imported import import_into
 
 
 def open_pairs(store: Store) -> list[tuple[str, str, float]]:
@@ -61,14 +62,8 @@ def test_a_new_answer_and_a_new_rule_are_worked_out_anew(store: Store) -> None:
 
 
 def test_posts_whose_import_is_undone_leave_the_queue(store: Store) -> None:
-    number = store.start_import("a.csv", "csv")
     post = a_post()
-    store.add_posts([post], import_id=number)
-    for name in ("ana", "ben"):
-        store.ensure_reviewer(name)
-    answers = [an_annotation(post, "cannot sleep"), an_annotation(post, reviewer="ben")]
-    store.import_annotations(answers, import_id=number)
-    store.finish_import(number, {})
+    number = import_into(store, [post], [an_annotation(post, "cannot sleep"), an_annotation(post, reviewer="ben")])
     store.ensure_reviewer("jo", Role.ADJUDICATOR)
     assert len(open_pairs(store)) == 1
     store.add_adjudication(Adjudication(post.id, SLEEP.id, "jo", Outcome.UNDECIDABLE), expected_revision=0)

@@ -7,6 +7,7 @@ import pytest
 from storage.records import Criterion, InvalidRecord, NotFound, Post, Split
 from storage.store import Store
 from tests.builders import SLEEP, a_post, a_prediction, an_annotation
+from tests.storage.imported import import_into
 
 
 def test_a_post_comes_back_verbatim(store: Store) -> None:
@@ -61,17 +62,15 @@ def test_a_criterion_out_of_use_is_not_listed_unless_asked_for(store: Store) -> 
 def test_undoing_an_import_removes_its_posts_and_what_hangs_on_them(store: Store) -> None:
     kept = a_post("I stay awake all night.", id="kept")
     store.add_posts([kept])
-    import_id = store.start_import("f.csv", "csv")
     gone = a_post(id="gone")
-    store.add_posts([gone], import_id=import_id)
+    import_id = import_into(store, [gone], [an_annotation(kept, "stay awake")])
     store.add_predictions([a_prediction(gone, "I cannot sleep.")])
     store.open_post("gone", "ana")
     store.add_annotation(an_annotation(gone), expected_revision=0)
-    store.add_annotation(an_annotation(kept), expected_revision=0)
-    store.import_annotations([an_annotation(kept, "stay awake")], import_id=import_id)
+    store.add_annotation(an_annotation(kept), expected_revision=1)
     assert store.undo_import(import_id) == {"posts": 1, "annotations": 2}
     assert [p.id for p in store.iter_posts()] == ["kept"]
-    assert [a.revision for a in store.latest_annotations("kept")] == [1]
+    assert [a.revision for a in store.latest_annotations("kept")] == [2]
     with pytest.raises(InvalidRecord, match="undone before"):
         store.undo_import(import_id)
     with pytest.raises(NotFound):

@@ -1,0 +1,22 @@
+"""An import as the store gets it: staged, then published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from storage.records import Annotation, Post, Role
+from storage.staging import Staging, import_folder
+from storage.store import Store
+
+
+def import_into(store: Store, posts: Sequence[Post], answers: Sequence[Annotation]) -> int:
+    """Import posts, and answers to them or to others that are there; returns the import's number."""
+    with import_folder(store.path.parent) as folder:
+        staging = Staging(folder / "staging.db")
+        for post in posts:
+            staging.add_post(post, post.text_sha256)
+        for answer in answers:
+            staging.add_reviewer(answer.reviewer, Role.REVIEWER)
+            staging.add_annotation(answer)
+        staging.close()
+        return store.publish(folder / "staging.db", file_name="f.csv", format_name="csv")
