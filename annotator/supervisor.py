@@ -83,10 +83,6 @@ class Supervisor:
         requeue_dead_workers(self._jobs)
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look for work now instead of at the next poll."""
-        self._wake.set()
-
     def stop(self, *, timeout_seconds: float = STOP_GRACE_SECONDS + 5) -> None:
         """End the worker, giving it time for a checkpoint; its job waits in the queue for the next start."""
         self._stopping.set()

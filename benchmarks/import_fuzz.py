@@ -29,7 +29,7 @@ from types import FrameType
 from typing import Any
 
 from annotator.exchange.importing import check_import
-from annotator.exchange.options import ImportOptions, ImportRefused
+from annotator.exchange.options import ImportOptions, ImportRefused, took_something
 from annotator.exchange.raw_rows import storable
 from storage.formats.archive import unpacked
 from storage.formats.detection import detect, file_in
@@ -306,7 +306,7 @@ def check(path: Path, store: Store, folder: Path) -> tuple[bool, list[str]]:
     settled = report.imported + report.duplicates + report.rejected_count
     if not single <= settled <= report.rows + sum(1 for row in rows if row.labels):
         wrong.append(f"of {report.rows} rows {settled} were imported, there already or refused")
-    return report.took_something, wrong
+    return took_something(report.to_dict()), wrong
 
 
 def read_rows(path: Path, folder: Path) -> tuple[list[Row], Ledger]:

@@ -51,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     supervisor.start()
     began = time.monotonic()
     job = enqueue_training(jobs, TrainingWish(PRESETS[0].config), by=ME.name)
-    supervisor.wake()
     training = save_times(store, 1_000_000, while_=lambda: not over(jobs, job))
     seconds = time.monotonic() - began
     supervisor.stop()

@@ -136,16 +136,6 @@ def read_gold_file(path: str | Path) -> GoldFile:
     return GoldFile(tuple(examples), tuple(rejected), unsure)
 
 
-def write_examples(path: str | Path, examples: Iterable[Example]) -> int:
-    """Write a gold file that `read_examples` reads back equal; the number of posts written."""
-    count = 0
-    with Path(path).open("w", encoding="utf-8", newline="\n") as out:
-        for example in examples:
-            out.write(json.dumps(example_to_json(example), ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
 def example_to_json(example: Example) -> dict[str, Any]:
     """One line of a gold file, criteria in sorted order so that equal examples give equal text."""
     post = example.post

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,11 +38,6 @@ class AdjudicationStore(Connections):
                     current_revision=current,
                 )
             return _append(db, adjudication)
-
-    def import_adjudications(self, adjudications: Iterable[Adjudication]) -> int:
-        """Append adjudications that came from a file. Returns how many. Raises as add_adjudication."""
-        with self.write() as db:
-            return len([_append(db, adjudication) for adjudication in adjudications])
 
     def adjudications(self, post_id: str | None = None, *, criterion_id: str | None = None) -> list[Adjudication]:
         """Every decision, or those about a post (and criterion), oldest first."""

@@ -82,8 +82,3 @@ def matched(near: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     for i in range(len(near)):
         augment(i, set())
     return sorted((i, j) for j, i in taken.items())
-
-
-def same_spans(one: Sequence[Range], other: Sequence[Range], words: Words, *, threshold: float = AGREEMENT_IOU) -> bool:
-    """True if the spans match one to one and none is left over on either side."""
-    return len(one) == len(other) and len(match(one, other, words, threshold=threshold)) == len(one)

@@ -115,6 +115,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def run_import(arguments: argparse.Namespace) -> int:
+    from annotator.exchange.options import took_something
     from annotator.exchange.use_cases import import_file
 
     if not arguments.file.exists() and not str(arguments.file).startswith("hub:"):
@@ -132,8 +133,7 @@ def run_import(arguments: argparse.Namespace) -> int:
         )
     report(result)
     _say_what_became_of_it(result, dry_run=arguments.dry_run)
-    taken = ("imported", "annotations", "predictions", "uncertain", "duplicates", "known_annotations")
-    return 0 if any(result[name] for name in taken) else 1
+    return 0 if took_something(result) else 1
 
 
 def import_options(words: Sequence[str]) -> dict[str, Any]:

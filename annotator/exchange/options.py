@@ -127,11 +127,11 @@ class ImportReport:
     renamed_models: dict[str, str] = field(default_factory=dict)
     ledger: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def took_something(self) -> bool:
-        """Whether anything of the file is in the project now, or was there before."""
-        taken = self.imported or self.annotations or self.predictions or self.uncertain
-        return bool(taken or self.duplicates or self.known_annotations)
-
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def took_something(report: Mapping[str, Any]) -> bool:
+    """Whether anything of a file is in the project now, or was there before, by the import's report."""
+    taken = ("imported", "annotations", "predictions", "uncertain", "duplicates", "known_annotations")
+    return any(report[name] for name in taken)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from encoder.config import TrainConfig
-from encoder.examples import Example, Label
+from encoder.examples import Example, Label, example_to_json
 from encoder.network.checkpoints import save_encoder
 from storage.records import Post, Span, Verdict
 from tests.encoder.tiny import CRITERIA, tiny_encoder
@@ -74,3 +75,9 @@ class Recorder:
 
     def log(self, line: str) -> None:
         self.lines.append(line)
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> None:
+    """A gold file as a project writes it."""
+    lines = (json.dumps(example_to_json(example), ensure_ascii=False) + "\n" for example in examples)
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from encoder.examples import write_examples
 from tests.encoder.tiny import CRITERIA
-from tests.encoder.training_data import SENTENCES, a_base, examples
+from tests.encoder.training_data import SENTENCES, a_base, examples, write_examples
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = {

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from encoder.examples import write_examples
 from tests.encoder.training.test_distributed import SETTINGS, launched, write_criteria
-from tests.encoder.training_data import a_base, examples
+from tests.encoder.training_data import a_base, examples, write_examples
 
 pytestmark = pytest.mark.slow
 

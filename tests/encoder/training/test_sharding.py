@@ -13,10 +13,9 @@ from torch import nn
 
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
-from encoder.examples import write_examples
 from encoder.training.sharding import check_loading, check_plugin, gather_weights
 from tests.encoder.training.test_distributed import SETTINGS, launched, write_criteria
-from tests.encoder.training_data import a_base, examples
+from tests.encoder.training_data import a_base, examples, write_examples
 
 
 @pytest.mark.slow
