@@ -2,7 +2,7 @@
 
     python -m benchmarks.align [--posts 400] [--corpus FILE.txt[.gz]] [--seed 0]
 
-Each post is made of sentences of a corpus (one text per line; default: the bundled demo corpus). A sentence of it is given back as a
+Each post is made of sentences of a corpus (one text per line; default: the bundled corpus). A sentence of it is given back as a
 changed copy (re-cased, re-punctuated, misspelt, shortened, reordered, reworded), or a changed sentence of ANOTHER post is given, which
 must not be found. A place counts as right if it overlaps the true sentence with IoU >= 0.5.
 """

@@ -78,7 +78,7 @@ class Predictor:
         scoring: str = "auto",
         on_progress: OnProgress = lambda fraction, message: None,
     ) -> Self:
-        """The predictor for `demo` (the bundled model), a directory, a GGUF file or a Hub id.
+        """The predictor for `bundled`, a directory, a GGUF file or a Hub id.
 
         version: name of this model version, else what its config says, else the directory's name. threads: CPU threads of
         the whole process; of several numbers a large model takes the one that is fastest here, others the first.

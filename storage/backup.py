@@ -1,4 +1,4 @@
-"""Snapshots of the database: online copy, verified before it counts; and back again."""
+"""Backups of the database: online copy, verified before it counts; and back again."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def run_write(arguments: argparse.Namespace) -> None:
 
     project = project_of(arguments)
     config = training_config(arguments)
-    snapshot = write_training(project.store, project.settings, arguments.folder, config, base=arguments.model)
-    report({"folder": str(arguments.folder), **snapshot.describe()})
+    data = write_training(project.store, project.settings, arguments.folder, config, base=arguments.model)
+    report({"folder": str(arguments.folder), **data.describe()})
     say(f"Carry it to the other machine, then: evidence train-job run {arguments.folder.name}")
 
 

@@ -31,12 +31,12 @@ def add(commands: Subparsers) -> None:
         metavar="PLACE",
         help="instead: the whole project with its models, to a directory or hf://datasets/owner/name",
     )
-    backup.add_argument("--keep", type=int, default=10, metavar="N", help="how many snapshots stay there (default: 10)")
+    backup.add_argument("--keep", type=int, default=10, metavar="N", help="how many stay there (default: 10)")
     add_data_dir(backup)
     backup.set_defaults(run=run_backup)
     restore = commands.add_parser("restore", help="put a backup or a snapshot in place; the app must not be running")
     restore.add_argument(
-        "snapshot", metavar="SNAPSHOT", help="a file that `evidence backup` wrote, or the place of whole snapshots"
+        "source", metavar="SOURCE", help="a file that `evidence backup` wrote, or the place of whole snapshots"
     )
     restore.add_argument("--name", metavar="TIME", help="of a place: this snapshot instead of the newest whole one")
     restore.add_argument("--list", action="store_true", help="of a place: list what is there and change nothing")
@@ -74,7 +74,7 @@ def run_backup(arguments: argparse.Namespace) -> None:
         return
     path = back_up(project.store, arguments.output or project.settings.backups_dir, keep=max(1, arguments.keep))
     report({"path": str(path), "bytes": path.stat().st_size})
-    say(f"Snapshot written and verified: {path}")
+    say(f"Backup written and verified: {path}")
 
 
 def run_restore(arguments: argparse.Namespace) -> None:
@@ -82,13 +82,13 @@ def run_restore(arguments: argparse.Namespace) -> None:
     from storage.backup import restore
 
     settings = settings_of(arguments)
-    if arguments.snapshot.startswith("hf://") or Path(arguments.snapshot).is_dir():
+    if arguments.source.startswith("hf://") or Path(arguments.source).is_dir():
         run_restore_place(arguments, settings)
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with serving_alone(settings.data_dir):
-        path = restore(Path(arguments.snapshot), settings.data_dir, overwrite=arguments.overwrite)
-    report({"path": str(path), "snapshot": arguments.snapshot})
+        path = restore(Path(arguments.source), settings.data_dir, overwrite=arguments.overwrite)
+    report({"path": str(path), "snapshot": arguments.source})
     say(f"Restored to {path}")
 
 
@@ -100,17 +100,17 @@ def run_restore_place(arguments: argparse.Namespace, settings: Settings) -> None
     from annotator.snapshots.manifest import SnapshotDamaged
     from annotator.snapshots.targets import open_target
 
-    place = Snapshots(open_target(arguments.snapshot), settings, passphrase=snapshot_key())
+    place = Snapshots(open_target(arguments.source), settings, passphrase=snapshot_key())
     if arguments.list:
         rows = place.manifests()
         report([{"name": m.name, "reason": m.reason, "counts": m.counts, "encrypted": m.key is not None} for m in rows])
-        say(f"{len(rows)} snapshots in {arguments.snapshot}.")
+        say(f"{len(rows)} snapshots in {arguments.source}.")
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with serving_alone(settings.data_dir):
         restored = place.restore_newest(overwrite=arguments.overwrite, name=arguments.name)
     if restored is None:
-        raise SnapshotDamaged(f"There is no snapshot in {arguments.snapshot}.")
+        raise SnapshotDamaged(f"There is no snapshot in {arguments.source}.")
     report({"name": restored.manifest.name, "refused": restored.refused, "models_missing": restored.missing})
     say(f"Restored snapshot {restored.manifest.name} to {settings.data_dir}")
 

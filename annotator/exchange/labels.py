@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.options import ImportOptions, LabelsAs
-from annotator.exchange.placing import OnePlacing, Place, Taken, counts_utf16, reviewer_of
+from annotator.exchange.placing import OnePlacing, LabelPlace, Taken, counts_utf16, reviewer_of
 from storage.formats.ledger import Outcome
 from storage.formats.rows import Label, LabelKind
 from storage.records import Annotation, InvalidRecord, Verdict
@@ -63,7 +63,7 @@ class LabelTaker:
         self._report_contradiction(post_id, one, taken)
         why = "its passages were not found"
         try:
-            place = Place(post_id, text, one.row, utf16)
+            place = LabelPlace(post_id, text, one.row, utf16)
             OnePlacing(place, criterion, self._options, taken).take(one.label)
         except InvalidRecord as error:
             why = str(error)

@@ -64,7 +64,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LabelPlace:
     """Where a label lies: in which post, with which text, from which row. utf16: its offsets count UTF-16 units."""
 
     post_id: str
@@ -76,7 +76,7 @@ class Place:
 class OnePlacing:
     """One label of one post on its way to a record."""
 
-    def __init__(self, place: Place, criterion: Criterion, options: ImportOptions, taken: Taken) -> None:
+    def __init__(self, place: LabelPlace, criterion: Criterion, options: ImportOptions, taken: Taken) -> None:
         self.post_id, self.text, self.row, self._utf16 = place.post_id, place.text, place.row, place.utf16
         self.criterion, self.options, self.taken = criterion, options, taken
         self._offsets: CodePoints | None = None

@@ -48,7 +48,7 @@ def take_training(
 ) -> Job:
     """Queue the rest of a training whose folder was trained elsewhere: it is measured here, and the rule decides.
 
-    Raises SnapshotInvalid, NotPossible (not trained yet, of another project), DirectoryBroken.
+    Raises TrainingFolderInvalid, NotPossible (not trained yet, of another project), DirectoryBroken.
     """
     training = read_folder(folder)
     if not training.candidate.is_dir():

@@ -29,14 +29,14 @@ CANDIDATE = "candidate"
 FORMAT = 1
 
 
-class SnapshotInvalid(EvidenceError):
+class TrainingFolderInvalid(EvidenceError):
     """A folder that is no whole training; the text says what is missing."""
 
 
 @dataclass(frozen=True)
 class TrainingFolder:
     """A training as it was read from its folder. base_id: the base's version in the project that it comes from.
-    source: what `encoder.training.train` takes as base: `demo`, a directory or a Hub id."""
+    source: what `encoder.training.train` takes as base: `bundled`, a directory or a Hub id."""
 
     folder: Path
     data: TrainingData
@@ -62,19 +62,19 @@ def write_folder(folder: Path, *, config: TrainConfig, base_id: str, source: str
 
 
 def read_folder(folder: Path) -> TrainingFolder:
-    """The training in `folder`. Raises SnapshotInvalid, and EvidenceError if its data has changed."""
+    """The training in `folder`. Raises TrainingFolderInvalid, and EvidenceError if its data has changed."""
     try:
         given: dict[str, Any] = json.loads((folder / JOB_FILE).read_text("utf-8"))
         if given["format"] != FORMAT:
-            raise SnapshotInvalid(f"{folder} was written by another version of this program; write it anew.")
+            raise TrainingFolderInvalid(f"{folder} was written by another version of this program; write it anew.")
         config, source, base_id = TrainConfig.from_dict(given["config"]), str(given["source"]), str(given["base"])
         data = read_training_data(folder)
     except FileNotFoundError as error:
-        raise SnapshotInvalid(f"{folder} is no whole training: {Path(error.filename).name} is missing.") from error
+        raise TrainingFolderInvalid(f"{folder} is no whole training: {Path(error.filename).name} is missing.") from error
     except InvalidConfig:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SnapshotInvalid(f"{folder} cannot be read as a training: {error!r}") from error
+        raise TrainingFolderInvalid(f"{folder} cannot be read as a training: {error!r}") from error
     if source == BASE:
         source = str(folder / BASE)
     return TrainingFolder(folder, data, config, base_id, source)

@@ -1,4 +1,4 @@
-"""The demo corpus: sentences and whole posts written for this project, and posts composed of them for training. No torch.
+"""The bundled corpus: sentences and whole posts written for this project, and posts composed of them for training. No torch.
 
 Files in `corpus/`: `sentences.jsonl` and `posts.jsonl` (each line names its voice and split), `test_posts.jsonl` (whole posts
 written apart, only ever measured on), `split.json` (which voices train, choose and test). Everything is synthetic.

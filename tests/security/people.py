@@ -37,8 +37,7 @@ class Guarded:
 
     def questions(self) -> set[str]:
         """What the pages can ask by name."""
-        assert self.app._context is not None
-        return set(self.app._context.answers)
+        return set(self.app.context.answers)
 
     def routes(self) -> list[tuple[str, str]]:
         """Every (method, path) that the application has, its parameters filled in."""

@@ -17,14 +17,7 @@ from annotator.people.throttle import (
     network_of,
 )
 from storage.store import Store
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

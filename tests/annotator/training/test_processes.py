@@ -14,7 +14,7 @@ from annotator.models.registry import NotPossible
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor
 from annotator.training.elsewhere import take_training, write_training
-from annotator.training.folder import SnapshotInvalid, read_folder, train_folder, write_folder
+from annotator.training.folder import TrainingFolderInvalid, read_folder, train_folder, write_folder
 from annotator.training.processes import Events, train_in_processes
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import TrainingWish, enqueue_training, resume_training
@@ -59,14 +59,14 @@ def test_a_folder_carries_everything_that_a_training_needs(folder: Path, project
 @pytest.mark.parametrize("name", ["job.json", "data.json", "data.jsonl"])
 def test_a_folder_that_is_not_whole_is_refused_with_the_name_of_what_is_missing(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(SnapshotInvalid, match=name):
+    with pytest.raises(TrainingFolderInvalid, match=name):
         read_folder(folder)
 
 
 def test_a_folder_of_another_version_is_refused(folder: Path) -> None:
     path = folder / "job.json"
     path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
-    with pytest.raises(SnapshotInvalid, match="another version"):
+    with pytest.raises(TrainingFolderInvalid, match="another version"):
         read_folder(folder)
 
 

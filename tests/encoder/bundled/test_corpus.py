@@ -1,4 +1,4 @@
-"""The demo corpus is what the bundled model's card says: large, typed, without near-duplicates, with its test sets kept apart."""
+"""The bundled corpus is what the bundled model's card says: large, typed, without near-duplicates, with its test sets kept apart."""
 
 from __future__ import annotations
 
