@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.options import ImportOptions, LabelsAs
-from annotator.exchange.placing import OnePlacing, LabelPlace, Taken, counts_utf16, reviewer_of
+from annotator.exchange.placing import LabelPlace, OnePlacing, Taken, counts_utf16, reviewer_of
 from storage.formats.ledger import Outcome
 from storage.formats.rows import Label, LabelKind
 from storage.records import Annotation, InvalidRecord, Verdict

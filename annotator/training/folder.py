@@ -70,7 +70,9 @@ def read_folder(folder: Path) -> TrainingFolder:
         config, source, base_id = TrainConfig.from_dict(given["config"]), str(given["source"]), str(given["base"])
         data = read_training_data(folder)
     except FileNotFoundError as error:
-        raise TrainingFolderInvalid(f"{folder} is no whole training: {Path(error.filename).name} is missing.") from error
+        raise TrainingFolderInvalid(
+            f"{folder} is no whole training: {Path(error.filename).name} is missing."
+        ) from error
     except InvalidConfig:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
