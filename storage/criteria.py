@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from storage.connection import Connections
 from storage.heads import RECOUNT_REVIEWS
@@ -15,6 +16,14 @@ SELECT * FROM criterion c
 WHERE version = (SELECT max(version) FROM criterion WHERE id = c.id) AND (active OR :with_inactive)
 ORDER BY position, id
 """
+
+
+class Wording(NamedTuple):
+    """That a criterion got a wording, and when."""
+
+    id: str
+    version: int
+    created_at: str
 
 
 class CriterionStore(Connections):
@@ -30,6 +39,12 @@ class CriterionStore(Connections):
         with self.read() as db:
             rows = db.query("SELECT * FROM criterion WHERE id = ? ORDER BY version", [criterion_id])
             return [criterion_from_row(row) for row in rows]
+
+    def wordings(self) -> list[Wording]:
+        """Every wording of every criterion with its time, in the order in which they came."""
+        with self.read() as db:
+            rows = db.execute("SELECT id, version, created_at FROM criterion ORDER BY created_at, id, version")
+            return [Wording(*row) for row in rows]
 
     def save_criteria(self, criteria: Iterable[Criterion], *, by: str | None = None) -> list[Criterion]:
         """Store the criteria; a changed wording becomes a new version. Returns them with their versions."""

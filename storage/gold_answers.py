@@ -112,12 +112,16 @@ class GoldStore(AdjudicationStore):
         with self.read() as db:
             return int(db.execute(f"SELECT count(*) FROM standing WHERE {where}", values).fetchone()[0])
 
-    def standing_counts(self) -> dict[str, dict[str, int]]:
-        """By criterion id and state: how many posts that several people answered."""
+    def standing_counts(self, *, round_id: int | None = None) -> dict[str, dict[str, int]]:
+        """By criterion id and state: how many posts (of a round, or of all) that several people answered."""
         self.refresh_standing()
         counts: dict[str, dict[str, int]] = {}
         with self.read() as db:
-            for row in db.query("SELECT criterion_id, state, count(*) AS n FROM standing GROUP BY 1, 2"):
+            for row in db.query(
+                "SELECT criterion_id, state, count(*) AS n FROM standing WHERE :round IS NULL OR post_id IN"
+                " (SELECT post_id FROM round_post WHERE round_id = :round) GROUP BY 1, 2",
+                {"round": round_id},
+            ):
                 counts.setdefault(row["criterion_id"], {})[row["state"]] = row["n"]
         return counts
 

@@ -10,7 +10,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from storage.queue_schema import FLAT_QUEUE
-from storage.team_schema import TEAMS
+from storage.team_schema import REPORTS, TEAMS
 
 migrations = Migrations("evidence")
 
@@ -378,6 +378,11 @@ ALTER TABLE criterion ADD COLUMN counterexamples TEXT NOT NULL DEFAULT '[]';  --
 @migrations()
 def m008_examples_of_criteria(db: Database) -> None:
     _run_statements(db, _EXAMPLES)
+
+
+@migrations()
+def m009_team_reports(db: Database) -> None:
+    _run_statements(db, REPORTS)
 
 
 def _run_statements(db: Database, script: str) -> None:

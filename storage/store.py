@@ -24,6 +24,7 @@ from storage.progress import ProgressStore
 from storage.queue import QueueStore
 from storage.rounds import RoundStore
 from storage.settings import SettingStore
+from storage.team_figures import TeamFigureStore
 
 __all__ = ["Connections", "Store", "open_store"]
 
@@ -44,6 +45,7 @@ class Store(
     ImportStore,
     AlignmentStore,
     ExportStore,
+    TeamFigureStore,
 ):
     """All questions and events of one project's database. Safe to share between threads."""
 

@@ -80,3 +80,13 @@ AND a.id = (SELECT max(m.annotation_id) FROM annotation_head m JOIN reviewer q O
     WHERE m.post_id = h.post_id AND m.criterion_id = h.criterion_id AND q.role = 'adjudicator'
     AND m.verdict IN ('evidence', 'no_evidence'));
 """
+
+REPORTS = """
+CREATE TABLE team_report (           -- the lead's figures as they were worked out last; derived, may be emptied at any time
+    name TEXT PRIMARY KEY,           -- of which posts and with which model versions
+    basis TEXT NOT NULL,             -- JSON: what it rests on; where it is no longer that, the report is out of date
+    value TEXT NOT NULL,             -- JSON
+    made_at TEXT NOT NULL,
+    seconds REAL NOT NULL            -- how long it took
+) STRICT, WITHOUT ROWID;
+"""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ import numpy as np
 from annotator.teams.agreement.answers import CATEGORIES, Answers
 from annotator.teams.agreement.continua import Marks
 from annotator.teams.agreement.figures import Ints
-from annotator.teams.agreement.tables import ALL, Agreement
+from annotator.teams.agreement.tables import ALL, Agreement, PairRow
+from annotator.teams.agreement.trends import Change, Comparisons
 from storage.records import InvalidRecord, Verdict
 from storage.store import Store
 
-MODEL = "model "  # before the name of a model version that takes part as one more person
+Wire = dict[str, Any]
+ALL_CRITERIA = "all"
+DAYS_DRAWN = 21  # up to so many days, time goes by the day
+WEEKS_DRAWN = 26
 
 
 def agreement_of(
@@ -31,21 +36,84 @@ def agreement_of(
     return Agreement(_columns(store, rows), threshold=store.gold_rule().iou, seed=seed, replicates=replicates)
 
 
-def report(store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0) -> dict[str, Any]:
-    """All tables as JSON values: by criterion, by pair, per month, and which criteria are taken for one another."""
-    agreement = agreement_of(store, round_id=round_id, models=models, seed=seed)
-    if not len(agreement.answers):
-        return {"criteria": [], "pairs": [], "months": [], "confusions": [], "rule": store.gold_rule().to_dict()}
-    return {
-        "rule": store.gold_rule().to_dict(),
-        "criteria": [_row(row.criterion or "all", row) for row in agreement.by_criterion()],
-        "pairs": [
-            {"one": p.one, "other": p.other, "units": p.units, "confusion": p.confusion, "figures": _figures(p.figures)}
-            for p in agreement.by_pair()
-        ],
-        "months": [_row(month, row) for month, row in agreement.over_time(lambda day: day[:7])],
-        "confusions": [list(found) for found in agreement.confusions()],
-    }
+def report(store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0) -> Wire:
+    """All tables as JSON values: by criterion, pair, round, person and period; where wordings changed, whether agreement fell, and which
+    criteria are taken for one another.
+    """
+    with store.read():  # one moment for all of it
+        agreement = agreement_of(store, round_id=round_id, models=models, seed=seed)
+        answers = agreement.answers
+        pairs = agreement.by_pair()
+        comparisons = Comparisons(answers, agreement.pairs, agreement.bootstrap)
+        days = sorted({str(at)[:10] for at in answers.at})
+        return {
+            "rule": store.gold_rule().to_dict(),
+            "seed": seed,
+            "criteria": [_row(row.criterion or ALL_CRITERIA, row) for row in agreement.by_criterion() if row.units],
+            "pairs": [
+                {
+                    "one": p.one,
+                    "other": p.other,
+                    "units": p.units,
+                    "confusion": p.confusion,
+                    "figures": _figures(p.figures),
+                }
+                for p in pairs
+            ],
+            "rounds": _by_round(store, agreement),
+            "people": [_person(name, pairs, comparisons.drift(name)) for name in answers.people],
+            "periods": [
+                {"period": period, **_row(row.criterion or ALL_CRITERIA, row)}
+                for period, row in agreement.over_time(period_of(days))
+            ],
+            "wordings": wordings(store),
+            "falls": [
+                {"name": name or ALL_CRITERIA, **comparisons.fall(name).to_dict()} for name in (None, *answers.criteria)
+            ],
+            "confusions": [list(found) for found in agreement.confusions()],
+        }
+
+
+def period_of(days: Sequence[str]) -> Callable[[str], str]:
+    """The first day of a day's period: the day itself, its week or its month, by how long a time all `days` (in order) span."""
+    span = (dt.date.fromisoformat(days[-1]) - dt.date.fromisoformat(days[0])).days if days else 0
+    if span < DAYS_DRAWN:
+        return str
+
+    def monday(day: str) -> str:
+        date = dt.date.fromisoformat(day)
+        return str(date - dt.timedelta(days=date.weekday()))
+
+    return monday if span < 7 * WEEKS_DRAWN else lambda day: f"{day[:7]}-01"
+
+
+def wordings(store: Store) -> list[Wire]:
+    """When the wording of a criterion was changed, oldest first."""
+    return sorted(
+        ({"criterion": c.id, "version": c.version, "at": c.created_at} for c in store.wordings() if c.version > 1),
+        key=lambda change: (change["at"], change["criterion"]),
+    )
+
+
+def _by_round(store: Store, agreement: Agreement) -> list[Wire]:
+    rounds = {r.id: r for r in store.rounds()}
+    found = store.rounds_of_posts(agreement.answers.posts)
+    return [
+        {"round": n, "kind": str(rounds[n].kind), **_row(rounds[n].name, agreement.of_posts(rounds[n].name, found[n]))}
+        for n in sorted(found)
+    ]
+
+
+def _person(name: str, pairs: Sequence[PairRow], drift: Change) -> Wire:
+    """Somebody against all others: means of their pairs' figures, each weighted by what the pair has in common."""
+    theirs = [p for p in pairs if name in (p.one, p.other)]
+    row: Wire = {"person": name, "units": sum(p.units for p in theirs), "drift": drift.to_dict()}
+    for figure in ("percent", "cohen_kappa", "span_f1"):
+        known = [(p.figures[figure].value, p.figures[figure].units) for p in theirs]
+        defined = [(value, weight) for value, weight in known if value is not None]
+        total = sum(weight for _, weight in defined)
+        row[figure] = sum(value * weight for value, weight in defined) / total if total else None
+    return row
 
 
 def gamma_of(store: Store, criterion_id: str, *, round_id: int | None = None, seed: int = 0) -> dict[str, Any]:

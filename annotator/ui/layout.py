@@ -12,7 +12,19 @@ import gradio as gr
 
 from annotator.people.accounts import CURATORS
 from annotator.review.about import care_of
-from annotator.ui import adjudicate, api_endpoints, data, guidelines, overview, posts, retrain, review, start, try_it
+from annotator.ui import (
+    adjudicate,
+    agreement,
+    api_endpoints,
+    data,
+    guidelines,
+    overview,
+    posts,
+    retrain,
+    review,
+    start,
+    try_it,
+)
 from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context
 from annotator.ui.quiet import keep_quiet
@@ -45,6 +57,7 @@ PAGES = (
     Page("review", "Review", review.build),
     Page("posts", "Posts", posts.build),
     Page("adjudicate", "Adjudicate", adjudicate.build, roles=CURATORS, in_demo=False),
+    Page("agreement", "Agreement", agreement.build, roles=CURATORS, in_demo=False),
     Page("try", "Try it", try_it.build),
     Page("data", "Data", data.build, roles=CURATORS, in_demo=False),
     Page("retrain", "Retrain", retrain.build, roles=CURATORS, in_demo=False),
@@ -173,7 +186,7 @@ def theme() -> gr.themes.Base:
 
 
 def style() -> str:
-    return asset("style.css") + asset("retrain.css")
+    return asset("style.css") + asset("retrain.css") + asset("agreement.css")
 
 
 def _tab(context: Context, page: Page) -> gr.Tab:

@@ -75,23 +75,38 @@ class Agreement:
 
     def by_pair(self) -> list[PairRow]:
         """One row for each two people who answered something in common, by name."""
-        left, right = self._pairs
+        left, right = self.pairs
         keys = self.answers.person[left] * len(self.answers.people) + self.answers.person[right]
         rows = []
         for key in np.unique(keys):
             rows.append(self._pair_row(int(key), keys == key))
         return sorted(rows, key=lambda row: (row.one, row.other))
 
-    def over_time(self, period: Callable[[str], str]) -> list[tuple[str, Row]]:
-        """The row of all criteria for each period of the day on which a unit got its last answer, oldest first.
+    def of_posts(self, name: str, posts: Iterable[str]) -> Row:
+        """The row of all criteria over these posts."""
+        number = {post: n for n, post in enumerate(self.answers.posts)}
+        chosen = np.zeros(len(self.answers.posts), bool)
+        chosen[[number[post] for post in posts if post in number]] = True
+        return self._row(name, chosen[self._unit_post])
 
-        period: from a day, as 2026-11-30, to the name of its period, whose order is that of time.
+    def over_time(self, period: Callable[[str], str]) -> list[tuple[str, Row]]:
+        """A row for each period of the day on which a unit got its last answer, oldest first: of all criteria, then of each.
+
+        period: from a day, as 2026-11-30, to the name of its period, whose order is that of time. Verdicts only; the rows of single
+        criteria have no intervals.
         """
         days, day = np.unique(self.answers.at.astype("U10"), return_inverse=True)
         last = np.zeros(len(self._unit_post), np.int64)
         np.maximum.at(last, self._unit, day)
-        periods = np.array([period(str(name)) for name in days])[last]
-        return [(str(name), self._row(ALL, periods == name, spans_too=False)) for name in np.unique(periods)]
+        names, of_unit = np.unique(np.array([period(str(name)) for name in days])[last], return_inverse=True)
+        rows = []
+        for number, name in enumerate(names):
+            then = of_unit == number
+            rows.append((str(name), self._row(ALL, then, spans_too=False)))
+            for c in np.unique(self._unit_criterion[then]):
+                of_both = then & (self._unit_criterion == c)
+                rows.append((str(name), self._row(self.answers.criteria[c], of_both, spans_too=False, intervals=False)))
+        return rows
 
     def confusions(self) -> list[tuple[str, str, int]]:
         """(criterion of the one, criterion of the other, how often): passages that two people marked, each for another criterion."""
@@ -117,24 +132,25 @@ class Agreement:
 
     # --- what is summed, by unit or by pair of answers
 
-    def _row(self, name: str, chosen: NDArray[np.bool_], *, spans_too: bool = True) -> Row:
+    def _row(self, name: str, chosen: NDArray[np.bool_], *, spans_too: bool = True, intervals: bool = True) -> Row:
         post = self._unit_post[chosen]
         verdict_sums = self._verdict_sums[chosen]
         several = verdict_sums[:, 1] > 0
         units = int(several.sum())
-        left, _ = self._pairs
+        left, _ = self.pairs
         of_pairs = chosen[self._unit[left]]
-        figures = self._verdict_figures(verdict_sums, post, units)
-        figures["cohen_kappa"] = self._mean_cohen(of_pairs, units)
+        figures = self._verdict_figures(verdict_sums, post if intervals else None, units)
         if spans_too:
+            figures["cohen_kappa"] = self._mean_cohen(of_pairs, units)
             figures |= self._continuum_figures(chosen, post)
             figures |= self._span_figures(of_pairs)
         return Row(name, len(np.unique(post[several])), units, int(of_pairs.sum()), figures)
 
-    def _verdict_figures(self, sums: Array, post: Ints, units: int) -> dict[str, Figure]:
+    def _verdict_figures(self, sums: Array, post: Ints | None, units: int) -> dict[str, Figure]:
         used = sums[:, 3 : 3 + len(CATEGORIES)].sum(axis=0) > 0
         columns = [True, True, True, *used, *np.outer(used, used).ravel()]  # AC1 counts the categories that are in use
-        summed = self.bootstrap.sums(sums[:, columns], post)
+        kept = sums[:, columns]
+        summed = (kept.sum(axis=0), None) if post is None else self.bootstrap.sums(kept, post)
         reason = ONE_CATEGORY if units else NO_PAIR
         return {
             name: figure(summed, coefficient, units=units, reason=NO_PAIR if name == "percent" else reason)
@@ -142,7 +158,7 @@ class Agreement:
         }
 
     def _mean_cohen(self, of_pairs: NDArray[np.bool_], units: int) -> Figure:
-        left, right = (rows[of_pairs] for rows in self._pairs)
+        left, right = (rows[of_pairs] for rows in self.pairs)
         pair = self.answers.person[left] * len(self.answers.people) + self.answers.person[right]
         keys, number = np.unique(pair, return_inverse=True)
         if not len(keys):
@@ -164,7 +180,7 @@ class Agreement:
         return figures
 
     def _span_figures(self, of_pairs: NDArray[np.bool_]) -> dict[str, Figure]:
-        left, _ = self._pairs
+        left, _ = self.pairs
         sums = self._pair_sums[of_pairs]
         summed = self.bootstrap.sums(sums, self.answers.post[left[of_pairs]])
         marked, compared = int(sums[:, 0].sum()), int(sums[:, 4].sum())
@@ -179,7 +195,7 @@ class Agreement:
         }
 
     def _pair_row(self, key: int, chosen: NDArray[np.bool_]) -> PairRow:
-        left, right = (rows[chosen] for rows in self._pairs)
+        left, right = (rows[chosen] for rows in self.pairs)
         cell = self.answers.verdict[left] * 3 + self.answers.verdict[right]
         summed = self.bootstrap.sums_of_cells(cell, self.answers.post[left], columns=9)
         counts = summed[0].reshape(3, 3).astype(int).tolist()
@@ -194,7 +210,8 @@ class Agreement:
         return PairRow(self.answers.people[one], self.answers.people[other], len(left), counts, figures)
 
     @cached_property
-    def _pairs(self) -> tuple[Ints, Ints]:
+    def pairs(self) -> tuple[Ints, Ints]:
+        """Rows of every two answers to the same (post, criterion), see `Answers.pairs`."""
         return self.answers.pairs()
 
     @cached_property
@@ -228,7 +245,7 @@ class Agreement:
     @cached_property
     def _pair_sums(self) -> Array:
         """What `spans.pair_sums` says of each pair of answers, shape (pairs, 5); zero where one of them is unsure."""
-        left, right = self._pairs
+        left, right = self.pairs
         answers, marks = self.answers, self.answers.marks
         sure = (answers.verdict[left] != UNSURE) & (answers.verdict[right] != UNSURE)
         sums = np.zeros((len(left), spans.COLUMNS))

@@ -18,6 +18,7 @@ from annotator.people.accounts import CURATORS, NotAllowed, allow
 from annotator.problems import AnswerConflict
 from annotator.project import Project
 from annotator.review import decisions, post_list
+from annotator.teams.reports import Reports
 from annotator.web.api import wire
 from annotator.web.api.arguments import check_page, describe, one_of, parameters_of, read_arguments
 from annotator.web.api.limits import RateLimit, Slots
@@ -66,6 +67,7 @@ ENDPOINTS = (
     Endpoint("export", "GET", roles=CURATORS, reads=False),
     Endpoint("jobs", "GET", roles=CURATORS),
     Endpoint("models", "GET"),
+    Endpoint("team", "GET", roles=CURATORS),
 )
 
 
@@ -78,6 +80,7 @@ class Api:
         self._models = models
         self._limit = limit or RateLimit(project.settings.api_per_minute)
         self._visitor_limit = RateLimit(max(1, project.settings.api_per_minute // VISITORS_SHARE))
+        self.reports = Reports(project.store)
         self.predicting = Slots(PREDICTIONS_AT_ONCE, patience=BUSY_PATIENCE_SECONDS)
         self._exporting = Slots(EXPORTS_AT_ONCE, patience=BUSY_PATIENCE_SECONDS)
         self.endpoints = tuple(e for e in ENDPOINTS if e.in_demo or not project.settings.demo)
@@ -381,6 +384,16 @@ class Api:
             "limit": limit,
             "offset": offset,
         }
+
+    def team(self, person: Reviewer, *, round_id: int | None = None, models: list[str] | None = None) -> Wire:
+        """The lead's figures and all coefficients of agreement, with the time at which they were worked out (`made_at`) and whether
+        nothing has changed since (`current`); only `working` while the first ones are worked out.
+
+        Args:
+            round_id: Only posts of this round.
+            models: Model versions whose predictions are compared as one more person's.
+        """
+        return self.reports.report(round_id=round_id, models=models or ())
 
     def _criteria(self, ids: Sequence[str] | None) -> list[Criterion]:
         """The criteria in use with these ids, all without any. Raises NotFound, InvalidRecord where there are none."""

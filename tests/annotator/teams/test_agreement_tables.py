@@ -170,7 +170,10 @@ def test_agreement_over_time_goes_by_the_last_answer_of_each_unit() -> None:
     ]
     at = ["2026-10-30T09:00:00Z", "2026-11-01T09:00:00Z", "2026-11-01T10:00:00Z", "2026-12-01T09:00:00Z"]
     agreement = Agreement(answers_of({"p1": TEXT, "p2": TEXT}, given, at=at))
-    assert [(name, row.figures["percent"].value) for name, row in agreement.over_time(lambda day: day[:7])] == [
-        ("2026-11", 1.0),
-        ("2026-12", 0.0),
+    found = agreement.over_time(lambda day: day[:7])
+    assert [(name, row.criterion, row.figures["percent"].value) for name, row in found] == [
+        ("2026-11", ALL, 1.0),
+        ("2026-11", "SLEEP", 1.0),
+        ("2026-12", ALL, 0.0),
+        ("2026-12", "SLEEP", 0.0),
     ]

@@ -1,0 +1,118 @@
+"""The report of a team, kept: worked out anew when something changed, and shown with its age while that takes long.
+
+A page that is asked for must answer at once, also over 300,000 answers, which take seconds to go through. So what was worked out last
+is kept in the database with what it rests on. If nothing has changed since, it is current; if working it out was quick, it is done
+again on the spot; else the kept one is shown, with its age, and a thread makes the next.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from annotator.teams import measuring, people_figures
+from storage.records import utc_now
+from storage.store import Store
+from storage.team_figures import Kept
+
+Wire = dict[str, Any]
+AT_ONCE_SECONDS = 0.4  # a report that took longer than this is made beside the page
+AT_ONCE_ANSWERS = 2_000  # and the very first one, if there are more answers than this
+LEAST_PAUSE = 20  # times the working time: how long a thread rests between two reports
+log = logging.getLogger(__name__)
+
+
+class Reports:
+    """The reports of one store, safe to share between threads. One thread at a time works them out."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._working: dict[str, threading.Thread] = {}
+        self._rested_until = 0.0
+        self._last: dict[str, Kept] = {}
+
+    def report(self, *, round_id: int | None = None, models: Sequence[str] = ()) -> Wire:
+        """The report with `made_at`, `current` (whether nothing has changed since) and `working`; without figures if there is none yet.
+
+        Raises NotFound if there is no such round.
+        """
+        if round_id is not None:
+            self._store.round(round_id)
+        name = f"round {round_id or 'all'}" + "".join(f" with {m}" for m in sorted(models))
+        basis = self._store.report_basis()
+        kept = self._last.get(name) or self._store.kept_report(name)
+        if kept is None or kept.basis != basis:
+            if kept.seconds < AT_ONCE_SECONDS if kept else self._few():
+                kept = self._made(name, round_id, models)
+            else:
+                self._start(name, functools.partial(self._made, name, round_id, models))
+        if kept is None:
+            return {"working": True}
+        working = name in self._working
+        return {**kept.value, "made_at": kept.made_at, "current": kept.basis == basis, "working": working}
+
+    def finish(self) -> None:
+        """Wait for what is being worked out."""
+        for thread in list(self._working.values()):
+            thread.join()
+
+    def _few(self) -> bool:
+        return self._store.last_annotation_id() <= AT_ONCE_ANSWERS
+
+    def _start(self, name: str, make: Callable[[], Kept]) -> None:
+        with self._lock:
+            if self._working or time.monotonic() < self._rested_until:
+                return
+
+            def work() -> None:
+                try:
+                    made = make()
+                    self._rested_until = time.monotonic() + LEAST_PAUSE * made.seconds
+                except Exception:
+                    log.exception("The team's report could not be worked out.")
+                finally:
+                    self._working.pop(name, None)
+                    self._store.close()
+
+            self._working[name] = threading.Thread(target=work, name="team report", daemon=True)
+            self._working[name].start()
+
+    def _made(self, name: str, round_id: int | None, models: Sequence[str]) -> Kept:
+        began = time.monotonic()
+        basis = (
+            self._store.report_basis()
+        )  # before the rows: what comes in between makes it out of date, never the reverse
+        value = work_out(self._store, round_id=round_id, models=models)
+        kept = Kept(basis, value, utc_now(), round(time.monotonic() - began, 3))
+        self._store.keep_report(name, kept)
+        self._last[name] = kept
+        return kept
+
+
+def work_out(store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0) -> Wire:
+    """Agreement, people and criteria as JSON values. Raises NotFound if there is no such round."""
+    standing = store.standing_counts(round_id=round_id)
+    with store.read():  # one moment for all figures
+        tables = measuring.report(store, round_id=round_id, models=models, seed=seed)
+        decisions = store.latest_decisions(round_id=round_id)
+        by_criterion = {row["name"]: row for row in tables["criteria"]}
+        return {
+            "answers": len(decisions),
+            "round": round_id,
+            "models": sorted(models),
+            "agreement": tables,
+            "people": people_figures.of_people(
+                decisions,
+                store.given(round_id=round_id),
+                store.judged(round_id=round_id),
+                {row["person"]: row for row in tables["people"]},
+            ),
+            "criteria": people_figures.of_criteria(
+                store.criteria(with_inactive=True), decisions, standing, by_criterion
+            ),
+        }

@@ -1,0 +1,130 @@
+// The lead's page: people, criteria, agreement in tables, a matrix of pairs, and agreement over time.
+
+import { app } from "../span_editor/js/app.js";
+import { button, fill, make, mount, part, sleep } from "../span_editor/js/dom.js";
+import { drawCriteria, drawFigures, drawPairs, drawPeople, drawRounds, percent } from "./agreement_tables.js";
+import { drawTime } from "./agreement_time.js";
+import { ask, askQuietly, connect, tell } from "./asking.js";
+
+const AGAIN_MILLISECONDS = 2000;
+const page = { reply: null, turn: 0, drawn: "" };
+
+function chosen() {
+  return Object.fromEntries(new FormData(part("filter")));
+}
+
+function choice(label, name, options) {
+  return make("label", {}, label, make("select", { name }, options.map(([value, text]) => make("option", { value }, text))));
+}
+
+function drawFilter() {
+  const { rounds, versions } = page.reply;
+  const key = JSON.stringify([rounds, versions]);
+  if (page.drawn === key) return;
+  const before = chosen();
+  page.drawn = key;
+  const form = part("filter");
+  fill(form,
+    choice("Posts", "round", [["", "Of all rounds and none"], ...rounds.map((r) => [r.id, r.name])]),
+    choice("Beside people", "model", [["", "No model"], ...versions.map((v) => [v, `Model ${v}`])]),
+    make("div", { class: "ev-row" }, button("Save all figures as CSV", saveTable)));
+  for (const [name, value] of Object.entries(before)) form.elements[name].value = value;
+}
+
+// Figures over many answers are worked out beside the page: until they are there, the last ones are shown with their age.
+async function load() {
+  const turn = (page.turn += 1);
+  let reply = await ask("agreement_report", chosen());
+  while (reply && turn === page.turn) {
+    const before = page.reply && page.reply.report.made_at;
+    page.reply = reply;
+    drawFilter();
+    drawAge();
+    if (reply.report.people && reply.report.made_at !== before) draw();
+    if (!reply.report.working) return;
+    await sleep(AGAIN_MILLISECONDS);
+    if (!part("root").isConnected || turn !== page.turn) return;
+    reply = await askQuietly("agreement_report", chosen());
+  }
+}
+
+function drawAge() {
+  const { report } = page.reply;
+  if (!report.made_at) return fill(part("age"), "The figures are being worked out for the first time. They appear here when they are there.");
+  const state = report.current ? "nothing has changed since" : report.working ? "newer ones are being worked out" : "newer answers are there; newer figures follow in a few minutes";
+  return fill(part("age"), `Figures of ${when(report.made_at)}, over ${report.answers.toLocaleString("en")} answers: ${state}.`);
+}
+
+function when(iso) {
+  const seconds = Math.max(0, (Date.now() - new Date(iso)) / 1000);
+  if (seconds < 90) return "this minute";
+  if (seconds < 5400) return `${Math.round(seconds / 60)} minutes ago`;
+  return iso.replace("T", " ").replace("Z", " UTC");
+}
+
+function draw() {
+  const { report, names } = page.reply;
+  const { agreement } = report;
+  fill(part("proposals"), proposals(agreement, names));
+  if (!report.answers && !report.people.length) {
+    return fill(part("report"), make("p", {}, "Nobody has been given a post and nobody has decided anything: there is nothing to count yet."));
+  }
+  return fill(part("report"),
+    drawPeople(report.people),
+    drawCriteria(report.criteria, showOlder),
+    make("div", { class: "ag-older", "data-part": "older" }),
+    agreement.criteria.length
+      ? [drawFigures(agreement, names, showGamma), make("div", { "data-part": "gamma", role: "status" }), drawPairs(agreement, names), drawRounds(agreement), drawTime(agreement, names)]
+      : make("p", {}, "No two people decided the same post and criterion: nothing can be said about agreement."));
+}
+
+function proposals(agreement, names) {
+  return agreement.falls.filter((fall) => fall.falls).map((fall) => {
+    const since = fall.since.slice(0, 10);
+    const changed = agreement.wordings.filter((w) => (fall.name === "all" || w.criterion === fall.name) && w.at.slice(0, 10) <= since).pop();
+    return make("div", { class: "ev-notice ev-warn" },
+      `Calibrate again: equal verdicts on ${fall.name === "all" ? "all criteria" : names[fall.name] || fall.name} fell from ${percent(fall.before)} to ${percent(fall.after)} since ${since}` +
+      `${changed ? ` (its wording changed on ${changed.at.slice(0, 10)})` : ""}. A calibration round, read by all and talked about, is the usual answer.`);
+  });
+}
+
+async function showOlder(criterion, person) {
+  const reply = await ask("agreement_older", { criterion, person });
+  if (!reply) return;
+  const box = part("older");
+  fill(box,
+    make("h4", { tabindex: -1 }, `To be read again: ${page.reply.names[criterion] || criterion}${person ? `, ${person}` : ""}`),
+    make("p", { class: "ev-muted" }, "Each reader finds their own under Posts, State: Decided under an older wording."),
+    make("ul", {}, reply.posts.map((one) => make("li", {}, make("a", { href: `?post=${encodeURIComponent(one.post)}` }, one.post), ` ${one.person}, wording ${one.version}`))));
+  box.querySelector("h4").focus();
+}
+
+async function showGamma(criterion) {
+  fill(part("gamma"), "Gamma is being worked out; this takes a second per hundred posts or so.");
+  const reply = await ask("agreement_gamma", { ...chosen(), criterion });
+  if (!reply) return fill(part("gamma"));
+  const value = reply.value === null ? `undefined (${reply.reason})` : reply.value.toFixed(3);
+  return fill(part("gamma"), `Gamma of ${page.reply.names[criterion] || criterion}: ${value}, over ${reply.texts} posts, seed ${reply.seed}.`);
+}
+
+async function saveTable() {
+  const reply = await ask("agreement_csv", chosen());
+  if (!reply) return;
+  save(reply.name, reply.csv, "text/csv");
+  tell("Saved.");
+}
+
+export function save(name, text, type) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}
+
+export function start(host) {
+  mount(host.element);
+  connect(app);
+  part("filter").addEventListener("change", load);
+  part("filter").addEventListener("submit", (event) => event.preventDefault());
+  part("root").addEventListener("focus", load); // the page was opened again: others have gone on
+  load();
+}

@@ -1,0 +1,72 @@
+"""The Agreement page: how far each person is and how like the others, what is open per criterion, and all coefficients of agreement."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from annotator.teams import measuring, spreadsheet
+from annotator.ui.answers import Answer, Wire, server_functions
+from annotator.ui.assets import asset, styled_script
+from annotator.ui.context import Context
+from storage.records import InvalidRecord, ModelStatus, Reviewer
+
+MOST_LISTED = 100
+
+
+def build(context: Context) -> None:
+    """Put the page into the tab that is being built."""
+    gr.HTML(
+        html_template=asset("agreement.html"),
+        js_on_load=styled_script("agreement.js"),
+        apply_default_css=False,
+        server_functions=server_functions(context, ANSWERS),
+        elem_id="agreement",
+    )
+
+
+def _report(context: Context, message: Wire, me: Reviewer) -> Wire:
+    found = context.api.reports.report(round_id=_round(message), models=_models(message))
+    return {
+        "report": found,
+        "rounds": [{"id": r.id, "name": r.name} for r in context.store.rounds()],
+        "versions": [m.id for m in context.store.models() if m.status is not ModelStatus.DELETED],
+        "names": {c.id: c.name for c in context.store.criteria(with_inactive=True)},
+    }
+
+
+def _gamma(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return measuring.gamma_of(context.store, str(message.get("criterion")), round_id=_round(message))
+
+
+def _older(context: Context, message: Wire, me: Reviewer) -> Wire:
+    found = context.store.older_wordings(
+        criterion_id=message.get("criterion") or None, reviewer=message.get("person") or None, limit=MOST_LISTED
+    )
+    return {"posts": [{"post": p, "criterion": c, "person": who, "version": v} for p, c, who, v in found]}
+
+
+def _csv(context: Context, message: Wire, me: Reviewer) -> Wire:
+    found = context.api.reports.report(round_id=_round(message), models=_models(message))
+    if "people" not in found:
+        raise InvalidRecord("The figures are being worked out for the first time. Try again in a minute.")
+    return {"csv": spreadsheet.of_report(found), "name": "team.csv"}
+
+
+def _round(message: Wire) -> int | None:
+    given = message.get("round")
+    try:
+        return int(given) if given else None
+    except (TypeError, ValueError) as error:
+        raise InvalidRecord(f"{given!r} is no round.") from error
+
+
+def _models(message: Wire) -> tuple[str, ...]:
+    return (str(message["model"]),) if message.get("model") else ()
+
+
+ANSWERS: dict[str, Answer] = {
+    "agreement_report": _report,
+    "agreement_gamma": _gamma,
+    "agreement_older": _older,
+    "agreement_csv": _csv,
+}

@@ -1,0 +1,156 @@
+"""What the lead's page and the agreement are worked out from, in one pass each; and the last report, kept with what it rests on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from storage.connection import Connections
+from storage.heads import IN_USE
+from storage.records import utc_now
+from storage.rows import to_json
+
+_BASIS = (
+    "(SELECT ifnull(max(id), 0) FROM annotation)",
+    "(SELECT count(*) FROM annotation_head)",
+    "(SELECT ifnull(max(id), 0) FROM adjudication)",
+    "(SELECT total(revision) FROM round)",
+    "(SELECT count(*) FROM assignment)",
+    "(SELECT count(*) FROM criterion)",
+    "(SELECT count(*) FROM criterion WHERE active)",
+    "(SELECT value FROM setting WHERE key = 'gold_rule')",
+)
+
+
+class Decision(NamedTuple):
+    """Somebody's latest answer, without its spans."""
+
+    post_id: str
+    criterion_id: str
+    reviewer: str
+    verdict: str
+    criterion_version: int
+    seconds: float | None
+    bulk: int
+    created_at: str
+
+
+class Given(NamedTuple):
+    """How far a person is with the posts of a round that they were given; round_id is None for those outside of any."""
+
+    round_id: int | None
+    reviewer: str
+    assigned: int
+    done: int
+
+
+class Judged(NamedTuple):
+    """A person's answer beside what the answers of several people came to: `gold` is the verdict, `state` a Standing."""
+
+    reviewer: str
+    criterion_id: str
+    verdict: str
+    gold: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A report as it was worked out. basis: what it rests on, see `report_basis`. seconds: how long it took."""
+
+    basis: str
+    value: Any
+    made_at: str
+    seconds: float
+
+
+class TeamFigureStore(Connections):
+    """Questions about how a team works."""
+
+    def report_basis(self) -> str:
+        """A text that is another one as soon as an answer, adjudication, round, assignment, wording or the gold rule is."""
+        with self.read() as db:
+            return to_json(list(db.execute(f"SELECT {', '.join(_BASIS)}").fetchone()))
+
+    def latest_decisions(self, *, round_id: int | None = None) -> list[Decision]:
+        """Every person's latest verdicts; of the posts of a round, or of all."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT h.post_id, h.criterion_id, h.reviewer, h.verdict, a.criterion_version, a.seconds, a.bulk, a.created_at"
+                " FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL"
+                f" AND {_IN_ROUND}",
+                {"round": round_id},
+            )
+            return [Decision(*row) for row in rows]
+
+    def given(self, *, round_id: int | None = None) -> list[Given]:
+        """Posts given and done by round and person; done: a verdict for every criterion in use."""
+        with self.read() as db:
+            needed = db.execute(f"SELECT count(*) FROM criterion WHERE {IN_USE}").fetchone()[0]
+            rows = db.execute(
+                "SELECT g.round_id, g.reviewer, count(*), total(ifnull(r.decided, 0) >= :needed) FROM assignment g"
+                " LEFT JOIN post_review r ON r.reviewer = g.reviewer AND r.post_id = g.post_id"
+                " WHERE (:round IS NULL OR g.round_id = :round) GROUP BY 1, 2",
+                {"round": round_id, "needed": needed},
+            )
+            return [Given(row[0], row[1], row[2], int(row[3])) for row in rows]
+
+    def judged(self, *, round_id: int | None = None) -> list[Judged]:
+        """Every latest answer to what several people answered and that has gold; `refresh_standing` has to come before."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT h.reviewer, h.criterion_id, h.verdict, CASE s.state WHEN 'agreed' THEN h.verdict ELSE d.outcome END, s.state"
+                " FROM standing s CROSS JOIN annotation_head h ON h.post_id = s.post_id AND h.criterion_id = s.criterion_id"
+                " LEFT JOIN adjudication d ON d.id = s.adjudication_id WHERE h.verdict IS NOT NULL"
+                " AND (s.state = 'adjudicated' OR (s.state = 'agreed' AND h.verdict <> 'unsure'))"
+                f" AND {_IN_ROUND}",
+                {"round": round_id},
+            )
+            return [Judged(*row) for row in rows]
+
+    def older_wordings(
+        self, *, reviewer: str | None = None, criterion_id: str | None = None, limit: int = 100
+    ) -> list[tuple[str, str, str, int]]:
+        """(post id, criterion id, person, version that was shown) of decisions under a wording that is no longer current."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT h.post_id, h.criterion_id, h.reviewer, a.criterion_version FROM annotation_head h CROSS JOIN main.annotation a"
+                f" ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL AND a.criterion_version < ({_CURRENT})"
+                " AND (:reviewer IS NULL OR h.reviewer = :reviewer) AND (:criterion IS NULL OR h.criterion_id = :criterion)"
+                " ORDER BY h.criterion_id, h.reviewer, h.post_id LIMIT :limit",
+                {"reviewer": reviewer, "criterion": criterion_id, "limit": limit},
+            )
+            return [tuple(row) for row in rows]
+
+    def rounds_of_posts(self, post_ids: Sequence[str]) -> dict[int, list[str]]:
+        """By round, which of these posts are in it."""
+        found: dict[int, list[str]] = {}
+        with self.read() as db:
+            for round_id, post_id in db.execute(
+                "SELECT r.round_id, r.post_id FROM json_each(?) g CROSS JOIN round_post r ON r.post_id = g.value",
+                [json.dumps(list(post_ids))],
+            ):
+                found.setdefault(round_id, []).append(post_id)
+        return found
+
+    def keep_report(self, name: str, kept: Kept) -> None:
+        """Keep a report in place of the one of that name."""
+        with self.write(durable=False) as db:
+            db.conn.execute(
+                "INSERT OR REPLACE INTO team_report VALUES (?, ?, ?, ?, ?)",
+                [name, kept.basis, to_json(kept.value), kept.made_at or utc_now(), kept.seconds],
+            )
+
+    def kept_report(self, name: str) -> Kept | None:
+        with self.read() as db:
+            for row in db.query("SELECT basis, value, made_at, seconds FROM team_report WHERE name = ?", [name]):
+                return Kept(row["basis"], json.loads(row["value"]), row["made_at"], row["seconds"])
+        return None
+
+
+_IN_ROUND = (
+    "(:round IS NULL OR EXISTS (SELECT 1 FROM round_post p WHERE p.round_id = :round AND p.post_id = h.post_id))"
+)
+_CURRENT = "SELECT max(version) FROM criterion c WHERE c.id = h.criterion_id"
