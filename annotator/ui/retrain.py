@@ -79,7 +79,7 @@ class RetrainPage:
         self.where = gr.Radio(
             ["Here", "Hugging Face Job"], value="Here", label="Where", visible=bool(self.settings.jobs_repo)
         )
-        self.note = gr.Textbox(label="Note", placeholder="What is this training for? (optional)", max_length=500)
+        self.note = gr.Textbox(label="Note", placeholder="What is it for? (optional)", max_length=500)
         with gr.Accordion("All settings", open=False, elem_id="retrain-settings"):
             self.fields = retrain_form.build(PRESETS[0].config)
             self.rule = retrain_form.build_rule(PromotionRule())
@@ -102,7 +102,7 @@ class RetrainPage:
                 [], label="Version", scale=2, min_width=200, interactive=True, elem_id="retrain-version"
             )
             self.service_note = gr.Textbox(
-                label="Note", placeholder="Needed to put a model in service against the rule", scale=3, max_length=500
+                label="Note", placeholder="Why, if it did not prove better", scale=3, max_length=500
             )
         with gr.Row():
             self.serve = gr.Button("Put in service", variant="primary", min_width=120, elem_id="retrain-serve")

@@ -32,9 +32,9 @@ function comparison(m) {
 function view(value) {
   const rows = value.rows.map((m) => row(badges(m), [
     [m.parent || "–", ""], [blank(m.examples) ? "–" : String(m.examples), "num"], ...comparison(m),
-    [size(m.size), "num"], [m.data || "–", "mono"], [m.by || (m.bundled ? "–" : "the rule"), ""], [when(m.at), ""], [download(m), ""]]));
+    [size(m.size), "num"], [m.by || (m.bundled ? "–" : "the rule"), ""], [when(m.at), ""], [download(m), ""]]));
   const parts = [table(
-    [["Version", ""], ["From", ""], ["Trained on posts", "num"], ["F1", "num"], ["Model before, same posts", "num"], ["Measured on", ""], ["Size", "num"], ["Data", ""], ["By", ""], ["Made", ""], ["", ""]],
+    [["Version", ""], ["From", ""], ["Trained on posts", "num"], ["F1", "num"], ["Model before, same posts", "num"], ["Measured on", ""], ["Size", "num"], ["By", ""], ["Made", ""], ["", ""]],
     rows, "Model versions")];
   const lines = value.curve.lines;
   if (lines.length && lines[0].points.length > 1) {

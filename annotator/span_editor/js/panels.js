@@ -146,7 +146,7 @@ function modelLine(criterion) {
   if (criterion.known === false) return "The model was not trained on this criterion. Mark what you find yourself.";
   if (!criterion.predicted) {
     if (model.status === "loading") return "The model is still loading. You can begin; its marks come in by themselves.";
-    if (model.status.startsWith("reading")) return "The model is reading this long post" + model.status.slice("reading".length) + ". You can begin; its marks come in by themselves.";
+    if (model.status.startsWith("reading")) return "The model is reading this long post" + model.status.slice("reading".length).replace("%", " %") + ". You can begin; its marks come in by themselves.";
     return model.status === "none" ? "No model is in service. Mark what you find yourself." : "Not predicted (" + model.status + "). Mark what you find yourself.";
   }
   const found = criterion.marks.filter((m) => m.predicted).length;

@@ -149,6 +149,8 @@ async function watchModel(item) {
     if (ed.item !== item || !reply || !reply.ok || !reply.item) continue;
     item.model = reply.item.model;
     for (const wire of reply.item.criteria) takePrediction(item, wire);
+    const untouched = !ed.mark && !ed.pending && ed.mode === "review" && item.criteria.every((c) => !c.verdict && !c.revision);
+    if (untouched) beginAt(item); // what the model says is seen at once, also when it comes late
     refresh();
   }
 }
