@@ -18,6 +18,7 @@ from annotator.models import bundled
 from storage.store import Store, open_store
 from tests.browsers import chromium  # noqa: F401  (one per process)
 from tests.builders import MOOD, SLEEP
+from tests.durations import pytest_terminal_summary  # noqa: F401  (a hook)
 from tests.hub.conftest import hub, hub_environment, on_the_hub  # noqa: F401  (fixtures for every folder)
 
 
