@@ -33,8 +33,14 @@ def test_the_likeliest_evidence_comes_first_when_asked(filled: Store) -> None:
     assert ids(filled, order=QueueOrder.EVIDENCE) == ["sure", "torn", "plain"]
 
 
-def test_random_order_is_the_same_each_time(filled: Store) -> None:
-    assert ids(filled, order=QueueOrder.RANDOM) == ids(filled, order=QueueOrder.RANDOM)
+def test_random_order_is_the_same_each_time_and_mixes_early_posts_with_late_ones(store: Store) -> None:
+    stored = [f"p{n:02}" for n in range(60)]
+    store.add_posts([a_post(f"Post {n}.", id=post_id) for n, post_id in enumerate(stored)])
+    wanted = QueueFilter(order=QueueOrder.RANDOM)
+    first, again = (store.queue_ids(wanted, me="ana", model_version=None, limit=60) for _ in range(2))
+    assert first == again
+    assert sorted(first) == stored
+    assert 10 <= len(set(first[:30]) & set(stored[:30])) <= 20
 
 
 def test_a_post_leaves_the_queue_when_every_criterion_is_decided(filled: Store) -> None:
