@@ -10,7 +10,7 @@ from typing import Any
 from storage.connection import PENDING, Connections
 from storage.heads import replace_heads
 from storage.records import Annotation, Conflict, NotFound, utc_now
-from storage.rows import annotated_json, annotation_from_row, spans_json
+from storage.rows import annotation_from_row, answer_cells
 
 INSERT_ANNOTATION = """
 INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
@@ -168,13 +168,7 @@ def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annota
             annotation.criterion_version,
             annotation.reviewer,
             annotation.revision,
-            annotation.verdict and str(annotation.verdict),
-            annotated_json(annotation.spans),
-            spans_json(annotation.rejected),
-            spans_json(annotation.undecided),
-            annotation.note,
-            annotation.seconds,
-            annotation.model_version,
+            *answer_cells(annotation),
             annotation.restored_from,
             annotation.undoes,
             import_id,

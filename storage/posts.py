@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.connection import Connections
 from storage.records import Conflict, NotFound, Post, Split, split_of, utc_now
-from storage.rows import post_from_row, to_json
+from storage.rows import post_from_row, to_json, values_in_index
 
 
 class PostStore(Connections):
@@ -96,17 +96,9 @@ class PostStore(Connections):
             return cursor.rowcount
 
     def sources(self) -> list[str]:
-        """Where the posts came from, each once, looked up one after the other in the index."""
-        found: list[str] = []
+        """Where the posts came from, each once."""
         with self.read() as db:
-            while True:
-                row = db.execute(
-                    "SELECT source FROM post WHERE source IS NOT NULL AND source > ? ORDER BY source LIMIT 1",
-                    [found[-1] if found else ""],
-                ).fetchone()
-                if row is None:
-                    return found
-                found.append(row[0])
+            return values_in_index(db, "post", "source")
 
 
 def _post_values(post: Post, import_id: int | None) -> list[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from storage.connection import Connections
 from storage.queue_schema import changed
 from storage.records import Prediction, utc_now
-from storage.rows import prediction_from_row, spans_json
+from storage.rows import prediction_from_row, spans_json, values_in_index
 
 FORGOTTEN_AT_ONCE = 2000
 _FORGET_SOME = (
@@ -110,17 +110,9 @@ class PredictionStore(Connections):
         return removed
 
     def _predicting_models(self) -> list[str]:
-        """Whatever a prediction stands under, looked up one after the other in the index."""
-        found: list[str] = []
+        """Whatever a prediction stands under."""
         with self.read() as db:
-            while True:
-                row = db.execute(
-                    "SELECT model_version FROM main.prediction WHERE model_version > ? ORDER BY model_version LIMIT 1",
-                    [found[-1] if found else ""],
-                ).fetchone()
-                if row is None:
-                    return found
-                found.append(row[0])
+            return values_in_index(db, "main.prediction", "model_version")
 
     def forget_model_predictions(self, model_version: str) -> int:
         """Remove everything that the model version has predicted, as when it is deleted. Returns how many."""

@@ -33,6 +33,17 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
+def values_in_index(db: Any, table: str, column: str) -> list[str]:
+    """The texts of an indexed column, each once and in order: looked up one after the other, without reading the rows."""
+    found: list[str] = []
+    following = (
+        f"SELECT {column} FROM {table} WHERE {column} > ? ORDER BY {column} LIMIT 1"  # NULL is not above anything
+    )
+    while (row := db.execute(following, [found[-1] if found else ""]).fetchone()) is not None:
+        found.append(row[0])
+    return found
+
+
 def span_to_list(span: Span) -> list[Any]:
     """How a span is written, in the database and for the pages: a list that begins with its start and end."""
     return [span.start, span.end, span.score, span.core_start, span.core_end]
@@ -71,6 +82,19 @@ def annotated_json(spans: Iterable[AnnotatedSpan]) -> str:
 
 def annotated_from_json(cell: str) -> tuple[AnnotatedSpan, ...]:
     return tuple(annotated_from_list(item) for item in json.loads(cell))
+
+
+def answer_cells(annotation: Annotation) -> list[Any]:
+    """verdict, spans, rejected, undecided, note, seconds, model_version, as the tables of annotations have them in this order."""
+    return [
+        annotation.verdict and str(annotation.verdict),
+        annotated_json(annotation.spans),
+        spans_json(annotation.rejected),
+        spans_json(annotation.undecided),
+        annotation.note,
+        annotation.seconds,
+        annotation.model_version,
+    ]
 
 
 def post_from_row(row: Row) -> Post:

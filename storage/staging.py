@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.records import Annotation, Post, Prediction, Role, split_of
-from storage.rows import annotated_json, spans_json, to_json
+from storage.rows import answer_cells, spans_json, to_json
 
 FOLDER_PREFIX = ".import-"
 LOCK = "lock"
@@ -145,13 +145,7 @@ class Staging:
                 annotation.criterion_id,
                 annotation.criterion_version,
                 annotation.reviewer,
-                annotation.verdict and str(annotation.verdict),
-                annotated_json(annotation.spans),
-                spans_json(annotation.rejected),
-                spans_json(annotation.undecided),
-                annotation.note,
-                annotation.seconds,
-                annotation.model_version,
+                *answer_cells(annotation),
                 annotation.bulk,
                 annotation.created_at,
             ],

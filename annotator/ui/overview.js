@@ -1,6 +1,7 @@
 // Draws the overview. Everything from the server becomes a text node; bars are elements with a width.
 
 import { find, make, mount, shape } from "../span_editor/js/dom.js";
+import { card } from "./card.js";
 
 const number = (value, digits = 2) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
 const VERDICTS = [["evidence", "evidence"], ["no_evidence", "no evidence"], ["unsure", "unsure"]];
@@ -22,13 +23,6 @@ function bar(counts, parts) {
     if (counts[key] / total > 0.12) piece.textContent = counts[key];
     box.append(piece);
   }
-  return box;
-}
-
-function card(label, value, detail) {
-  const box = make("div");
-  box.append(make("dt", {}, label), make("dd", {}, value));
-  if (detail) box.append(make("dd", { class: "detail" }, detail));
   return box;
 }
 

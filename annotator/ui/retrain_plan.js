@@ -1,14 +1,8 @@
 // What a training would be made from.
 
 import { find, make } from "../span_editor/js/dom.js";
+import { card } from "./card.js";
 import { drawing, percent, row, table, when } from "./retrain_common.js";
-
-function card(label, value, detail) {
-  const box = make("div");
-  box.append(make("dt", {}, label), make("dd", {}, value));
-  if (detail) box.append(make("dd", { class: "detail" }, detail));
-  return box;
-}
 
 function cards(value) {
   const list = make("dl", { class: "rt-cards" });
