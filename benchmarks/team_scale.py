@@ -13,12 +13,14 @@ import json
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from annotator.project import open_project
 from annotator.settings import Settings
 from annotator.teams import measuring
+from annotator.teams.reports import Reports, work_out
 from storage.heads import replace_heads
 from storage.records import Post, Split
 from storage.store import Store
@@ -40,8 +42,21 @@ def main() -> None:
     given = parser.parse_args()
     store = open_project(Settings(data_dir=given.data_dir, empty=True)).store
     make(store, given.posts)
-    if not given.make_only:
-        timed("agreement, all tables, 1000 resamples", lambda: measuring.report(store))
+    if given.make_only:
+        return
+    timed("disagreements brought up to date", store.refresh_standing)
+    timed("agreement, all tables, 1000 resamples", lambda: measuring.report(store))
+    timed("the lead's report, agreement and all", lambda: work_out(store))
+    reports = Reports(store)
+    reports.report()
+    reports.finish()
+    timed("the lead's page, nothing changed", reports.report)
+    post, person = name_of(0), readers_of(0)[0]
+    answer = next(iter(store.annotations_of(post, person).values()))
+    store.add_annotation(replace(answer, id=None, op_id=None, created_at=None), expected_revision=answer.revision)
+    timed("the lead's page, one answer later", reports.report)
+    reports.finish()
+    timed("the lead's page after a restart", Reports(store).report)
 
 
 def make(store: Store, posts: int) -> None:

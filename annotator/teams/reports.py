@@ -8,14 +8,14 @@ again on the spot; else the kept one is shown, with its age, and a thread makes 
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from annotator.problems import unexpected
 from annotator.teams import measuring, people_figures
-from storage.records import utc_now
+from storage.records import StoreUnavailable, utc_now
 from storage.store import Store
 from storage.team_figures import Kept
 
@@ -23,7 +23,7 @@ Wire = dict[str, Any]
 AT_ONCE_SECONDS = 0.4  # a report that took longer than this is made beside the page
 AT_ONCE_ANSWERS = 2_000  # and the very first one, if there are more answers than this
 LEAST_PAUSE = 20  # times the working time: how long a thread rests between two reports
-log = logging.getLogger(__name__)
+PAUSE_AFTER_FAILURE = 60.0  # seconds
 
 
 class Reports:
@@ -33,13 +33,14 @@ class Reports:
         self._store = store
         self._lock = threading.Lock()
         self._working: dict[str, threading.Thread] = {}
-        self._rested_until = 0.0
+        self._rests_until: dict[str, float] = {}
+        self._failed: dict[str, str] = {}
         self._last: dict[str, Kept] = {}
 
     def report(self, *, round_id: int | None = None, models: Sequence[str] = ()) -> Wire:
         """The report with `made_at`, `current` (whether nothing has changed since) and `working`; without figures if there is none yet.
 
-        Raises NotFound if there is no such round.
+        Raises NotFound if there is no such round, StoreUnavailable if it could not be worked out.
         """
         if round_id is not None:
             self._store.round(round_id)
@@ -51,6 +52,8 @@ class Reports:
                 kept = self._made(name, round_id, models)
             else:
                 self._start(name, functools.partial(self._made, name, round_id, models))
+        if name in self._failed:
+            raise StoreUnavailable(self._failed[name])
         if kept is None:
             return {"working": True}
         working = name in self._working
@@ -66,15 +69,17 @@ class Reports:
 
     def _start(self, name: str, make: Callable[[], Kept]) -> None:
         with self._lock:
-            if self._working or time.monotonic() < self._rested_until:
+            if self._working or time.monotonic() < self._rests_until.get(name, 0.0):
                 return
 
             def work() -> None:
                 try:
                     made = make()
-                    self._rested_until = time.monotonic() + LEAST_PAUSE * made.seconds
-                except Exception:
-                    log.exception("The team's report could not be worked out.")
+                    self._rests_until[name] = time.monotonic() + LEAST_PAUSE * made.seconds
+                    self._failed.pop(name, None)
+                except Exception as error:
+                    self._failed[name] = unexpected(error, "the team's report")
+                    self._rests_until[name] = time.monotonic() + PAUSE_AFTER_FAILURE
                 finally:
                     self._working.pop(name, None)
                     self._store.close()
@@ -86,7 +91,7 @@ class Reports:
         began = time.monotonic()
         basis = (
             self._store.report_basis()
-        )  # before the rows: what comes in between makes it out of date, never the reverse
+        )  # before the rows: what comes in between makes it out of date, not the reverse
         value = work_out(self._store, round_id=round_id, models=models)
         kept = Kept(basis, value, utc_now(), round(time.monotonic() - began, 3))
         self._store.keep_report(name, kept)
