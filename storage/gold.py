@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from storage.matching import Words, match
 from storage.records import AnnotatedSpan, Annotation, Gold, Span, Verdict
-from storage.team_records import Adjudication, GoldRule, Outcome, SpanRule, Standing
+from storage.team_records import ONE_READER, Adjudication, GoldRule, Outcome, SpanRule, Standing
 
 DEFAULT_RULE = GoldRule()
 
@@ -62,7 +62,7 @@ def settle(
         state = Standing.UNDECIDABLE if standing.outcome is Outcome.UNDECIDABLE else Standing.ADJUDICATED
         return Settled(state, _adjudicated(standing, decided), score)
     if len(decided) == 1:
-        return Settled(Standing.SINGLE, _gold(decided[0], decided, "one reader"), None)
+        return Settled(Standing.SINGLE, _gold(decided[0], decided, ONE_READER), None)
     if not agreed:
         return Settled(Standing.OPEN, None, score)
     return Settled(Standing.AGREED, _gold(_joined(decided, rule, text), decided, f"agreement, {rule.spans}"), score)

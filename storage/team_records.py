@@ -10,6 +10,8 @@ from typing import Any
 from storage.matching import AGREEMENT_IOU
 from storage.records import InvalidRecord, Span
 
+ONE_READER = "one reader"  # how an answer became gold that nobody else gave one to
+
 
 class SpanRule(StrEnum):
     """What becomes of the spans of people who agree: each of the latest answer's, with those that match it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,14 +122,20 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     version, settings = model_of(arguments), settings_of(arguments)
     from annotator.models.loading import load_predictor, model_source
     from encoder.measure.evaluate import evaluate
+    from encoder.measure.outcomes import outcomes
+    from encoder.measure.ranking import evidence_recall, ranking_figures
 
     predictor = load_predictor(settings, version, on_progress=progress_lines())
     seen = _warned_of_seen(model_source(version, settings), examples)
     predictions = predictor.predict([e.post for e in examples], criteria, threshold=0.0)
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
     found = evaluate(predictions, examples, criteria, thresholds=thresholds, bootstrap=arguments.bootstrap)
+    laid = outcomes(predictions, examples, criteria, thresholds=thresholds)
+    ranked, recalled = ranking_figures(laid), asdict(evidence_recall(laid))
     say(found.table())
+    say(_ranking_line(ranked["mean"], recalled))
     result: dict[str, Any] = {"model": version.id, "data": str(arguments.data), "seen": seen, **found.to_dict()}
+    result |= {"ranking": ranked, "evidence_recall": recalled}
     if arguments.baselines is not None:
         fitted = baseline_predictions(read_examples(arguments.baselines), examples, criteria)
         result["baselines"] = {
@@ -139,6 +146,17 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         with whole_file(arguments.output) as out:
             out.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
     report(result)
+
+
+def _ranking_line(mean: Mapping[str, Any], recalled: Mapping[str, Any]) -> str:
+    def said(value: float | None) -> str:
+        return "–" if value is None else f"{value:.3f}"
+
+    return (
+        f"ranking of sentences, mean of criteria: AP {said(mean['average_precision'])}, R-Prec {said(mean['r_precision'])},"
+        f" P@10 {said(mean['precision_at_10'])}, NDCG {said(mean['ndcg'])}; evidence recall by words per user {said(recalled['recall'])},"
+        f" weighted {said(recalled['weighted_recall'])}"
+    )
 
 
 def _chosen(examples: list[Example], arguments: argparse.Namespace) -> list[Example]:

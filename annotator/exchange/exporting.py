@@ -17,6 +17,7 @@ from typing import Any
 
 from annotator.settings import software
 from annotator.teams.measuring import facts
+from encoder.text.sentences import sentence_ranges
 from storage.criteria_file import wording_wire
 from storage.exports import Answers, ExportFilter
 from storage.files import sync
@@ -104,6 +105,7 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
             software=software(),
             roles={r.name: str(r.role) for r in store.reviewers()},
             facts=_facts(store, chosen),
+            sentences=sentence_ranges,
         )
         place = {c.id: n for n, c in enumerate(criteria)}
         posts = _watched(store.iter_export(chosen, complete=kind.complete), place, counts, export.on_progress)

@@ -10,6 +10,7 @@ from typing import Any
 from storage.formats.rows import FormatError, Passage
 from storage.formats.values import is_empty, shortened
 from storage.records import AnnotatedSpan, Annotation, InvalidRecord, Post, Prediction, Span, Verdict
+from storage.team_records import Adjudication
 
 _VERDICTS = {
     **{v.value: v for v in Verdict},
@@ -100,6 +101,22 @@ def prediction_object(post: Post, prediction: Prediction) -> dict[str, Any]:
         "no_evidence_score": prediction.no_evidence_score,
         "spans": [span_object(post, s) for s in prediction.spans],
         "created_at": prediction.created_at,
+    }
+
+
+def adjudication_object(post: Post, decision: Adjudication) -> dict[str, Any]:
+    """Everything that is known of a decision but its database number, its operation id and the numbers of the answers."""
+    return {
+        "criterion": decision.criterion_id,
+        "criterion_version": decision.criterion_version,
+        "adjudicator": decision.adjudicator,
+        "revision": decision.revision,
+        "outcome": str(decision.outcome),
+        "spans": [span_object(post, s) for s in decision.spans],
+        "reason": decision.reason,
+        "error_kind": decision.error_kind,
+        "seconds": decision.seconds,
+        "created_at": decision.created_at,
     }
 
 

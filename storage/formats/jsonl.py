@@ -11,14 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from storage.formats.answers import answer_object, prediction_object, revision_object
+from storage.formats.answers import adjudication_object, answer_object, prediction_object, revision_object
 from storage.formats.columns import Record
 from storage.formats.items import write_lines
 from storage.formats.json_text import iter_lines
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
 from storage.formats.table import read_table
 from storage.formats.values import kind_of
-from storage.records import Annotation, Post
+from storage.team_records import ONE_READER
 
 SAMPLE_RECORDS = 50
 CANNOT_CARRY: tuple[str, ...] = ()
@@ -35,12 +35,26 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
 
 
 def write_gold(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    return write_lines(posts, path, lambda item, _: _gold(item.post, item.answers))
+    return write_lines(posts, path, lambda item, _: _gold(item))
 
 
-def _gold(post: Post, answers: Iterable[Annotation]) -> dict[str, Any]:
-    line = {"post_id": post.id, "text": post.text, "split": post.split and str(post.split)}
-    return line | {"annotations": [answer_object(post, a) for a in answers]}
+def _gold(item: ExportPost) -> dict[str, Any]:
+    post = item.post
+    return {
+        "post_id": post.id,
+        "text": post.text,
+        "split": post.split and str(post.split),
+        "annotations": _answers(item),
+    }
+
+
+def _answers(item: ExportPost) -> list[dict[str, Any]]:
+    """The answers; those that became gold by more than one person's reading say how."""
+    rules = {criterion: rule for criterion, rule in item.gold_rules.items() if rule != ONE_READER}
+    return [
+        answer_object(item.post, a) | ({"gold_rule": rules[a.criterion_id]} if a.criterion_id in rules else {})
+        for a in item.answers
+    ]
 
 
 def _complete(item: ExportPost, roles: Mapping[str, str]) -> dict[str, Any]:
@@ -53,9 +67,10 @@ def _complete(item: ExportPost, roles: Mapping[str, str]) -> dict[str, Any]:
         "source": post.source,
         "posted_at": post.posted_at,
         "meta": dict(sorted(post.meta.items())),
-        "annotations": [answer_object(post, a) for a in item.answers],
+        "annotations": _answers(item),
         "history": [revision_object(post, r, roles.get(r.reviewer)) for r in item.history],
         "predictions": [prediction_object(post, p) for p in item.predictions],
+        **({"adjudications": [adjudication_object(post, d) for d in item.adjudications]} if item.adjudications else {}),
     }
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, Source, Written
 
 AUTO = "auto"
+NO_RULE = "how an answer became gold, and adjudications"
+NO_ADJUDICATION = "adjudications, but for their outcome"
 _HERE = "storage.formats."
 
 
@@ -20,7 +22,8 @@ class Format:
 
     suffix: of an exported file; '' for a folder. folder, file: what it is read from. table: its columns can be chosen from a list.
     options: the import options that have an effect on it. complete: it is given history and predictions too. all_posts: unless asked
-    otherwise, posts without answers are written too. carries: the name of what its writer says it cannot carry.
+    otherwise, posts without answers are written too. carries: the name of what its writer says it cannot carry. says_rule: it says of
+    each gold answer how it became gold; adjudications go with the complete ones of these.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Format:
     all_posts: bool = False
     carries: str = "CANNOT_CARRY"
     also_file: bool = False
+    says_rule: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -59,7 +63,8 @@ class Format:
 
     def cannot_carry(self) -> tuple[str, ...]:
         found: tuple[str, ...] = getattr(self._module(), self.carries)
-        return found
+        lost = () if self.says_rule and self.complete else (NO_ADJUDICATION,) if self.says_rule else (NO_RULE,)
+        return (*found, *lost)
 
     def _module(self) -> Any:
         return importlib.import_module(_HERE + self.module)
@@ -69,7 +74,16 @@ _PACKED = ("columns",)
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
-        Format("jsonl", "JSON Lines, complete", "jsonl", ".jsonl", table=True, complete=True, all_posts=True),
+        Format(
+            "jsonl",
+            "JSON Lines, complete",
+            "jsonl",
+            ".jsonl",
+            table=True,
+            complete=True,
+            all_posts=True,
+            says_rule=True,
+        ),
         Format(
             "gold",
             "JSON Lines, gold only",
@@ -78,6 +92,7 @@ FORMATS: dict[str, Format] = {
             writer="write_gold",
             table=True,
             carries="CANNOT_CARRY_GOLD",
+            says_rule=True,
         ),
         Format("csv", "CSV", "delimited", ".csv", table=True),
         Format("tsv", "TSV", "delimited", ".tsv", writer="write_tsv", table=True),
@@ -93,6 +108,8 @@ FORMATS: dict[str, Format] = {
         Format("brat", "brat standoff", "brat", "", options=("encoding",)),
         Format("conll", "BIO / CoNLL columns", "conll", ".conll", options=("encoding",)),
         Format("redsm5", "ReDSM5 layout", "redsm5", "", options=("encoding",)),
+        Format("trec", "TREC qrels of sentences", "trec", "", reads=False),
+        Format("clpsych", "CLPsych evidence per user (JSON)", "clpsych", ".json", reads=False),
         Format("webanno", "WebAnno TSV 3", "webanno", ".tsv", writer=None, options=("encoding",)),
         Format("cas", "UIMA CAS (XMI, JSON)", "cas", ".xmi", writer=None, options=(), also_file=True),
         Format("spacy", "spaCy DocBin", "spacy_docs", ".spacy", writer=None, options=()),

@@ -5,7 +5,7 @@ Nothing here is checked against a criteria set or a store; offsets of a reader a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -158,11 +158,16 @@ class ExportPost:
     adjudications: tuple[Adjudication, ...] = ()
 
 
+def _one_sentence(text: str) -> Sequence[tuple[int, int]]:
+    return [(0, len(text))]
+
+
 @dataclass(frozen=True, slots=True)
 class ExportContext:
     """What a writer needs to know beside the posts.
 
-    roles: by reviewer name. facts: lines for a dataset card about the people's agreement, as prepared by the caller.
+    roles: by reviewer name. sentences: where those of a text lie.
+    facts: lines for a dataset card about the people's agreement, as prepared by the caller.
     """
 
     criteria: Sequence[Criterion]
@@ -171,6 +176,7 @@ class ExportContext:
     software: str = ""
     roles: Mapping[str, str] = field(default_factory=dict)
     facts: Sequence[str] = ()
+    sentences: Callable[[str], Sequence[tuple[int, int]]] = _one_sentence
 
 
 @dataclass
