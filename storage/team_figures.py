@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -54,6 +54,19 @@ class Judged(NamedTuple):
     verdict: str
     gold: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The posts in numbers. characters: mean length. shared_authors: authors with posts in more than one split."""
+
+    posts: int
+    authors: int
+    without_author: int
+    characters: int
+    sources: tuple[tuple[str | None, int], ...]
+    splits: Mapping[str, int]
+    shared_authors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,42 @@ class TeamFigureStore(Connections):
             ):
                 found.setdefault(round_id, []).append(post_id)
         return found
+
+    def corpus(self) -> Corpus:
+        with self.read() as db:
+            posts, authors, alone, length = db.execute(
+                "SELECT count(*), count(DISTINCT author), total(author IS NULL), total(length(text)) FROM post"
+            ).fetchone()
+            sources = db.execute("SELECT source, count(*) FROM post GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
+            splits = dict(db.execute("SELECT split, count(*) FROM post GROUP BY 1").fetchall())
+            shared = db.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM post WHERE author IS NOT NULL GROUP BY author HAVING count(DISTINCT split) > 1)"
+            ).fetchone()[0]
+        return Corpus(posts, authors, int(alone), round(length / posts) if posts else 0, tuple(sources), splits, shared)
+
+    def hashes_of_texts(self) -> dict[str, str]:
+        """The SHA-256 of each post's text, by its id."""
+        with self.read() as db:
+            return dict(db.execute("SELECT id, text_sha256 FROM post").fetchall())
+
+    def decisions_by_model(self) -> dict[str | None, int]:
+        """How many latest verdicts were given on which model version's suggestions; None: on none."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT a.model_version, count(*) FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id"
+                " WHERE h.verdict IS NOT NULL GROUP BY 1"
+            )
+            return dict(rows.fetchall())
+
+    def count_gold_states(self) -> dict[str, int]:
+        """Pairs of post and criterion with a verdict, by how they stand; `refresh_standing` has to come before."""
+        with self.read() as db:
+            single = db.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM annotation_head WHERE verdict IS NOT NULL GROUP BY post_id, criterion_id"
+                " HAVING count(*) = 1)"
+            ).fetchone()[0]
+            rows = db.execute("SELECT state, count(*) FROM standing GROUP BY 1 ORDER BY 1")
+            return {"decided by one person": single, **dict(rows.fetchall())}
 
     def keep_report(self, name: str, kept: Kept) -> None:
         """Keep a report in place of the one of that name."""

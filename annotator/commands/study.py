@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from annotator.commands.common import Subparsers, UsageError, add_data_dir, project_of, report
+from annotator.commands.common import Subparsers, UsageError, add_data_dir, project_of, report, whole_file
 
 
 def add(commands: Subparsers) -> None:
-    study = commands.add_parser("study", help="rounds of readers: add, list, people, close, reopen")
+    study = commands.add_parser("study", help="rounds of readers: add, list, people, close, reopen, report")
     actions = study.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser("add", help="choose posts and give them out, balanced over people and pairs")
     new.add_argument("name", metavar="NAME")
@@ -48,6 +49,10 @@ def add(commands: Subparsers) -> None:
         parser = actions.add_parser(action, help=words)
         parser.add_argument("round", type=int, metavar="ROUND")
         _finish(parser, run_close)
+    methods = actions.add_parser("report", help="the methods section of a paper, as Markdown or HTML")
+    methods.add_argument("--output", required=True, type=Path, metavar="FILE", help="ends with .md or .html")
+    methods.add_argument("--seed", type=int, default=0, metavar="N", help="of the intervals (default: 0)")
+    _finish(methods, run_report)
     agreement = commands.add_parser(
         "agreement", help="how far people agree: percent, kappas, alphas, span F1, with intervals"
     )
@@ -125,6 +130,15 @@ def run_close(arguments: argparse.Namespace) -> None:
     known = store.round(arguments.round)
     closed = close(store, known.id, expected_revision=known.revision, by=_lead(), closed=arguments.action == "close")
     report(closed.to_dict())
+
+
+def run_report(arguments: argparse.Namespace) -> None:
+    from annotator.teams.methods import file_of, methods_report
+
+    text = file_of(methods_report(project_of(arguments).store, seed=arguments.seed), arguments.output.name)
+    with whole_file(arguments.output) as out:
+        out.write(text)
+    report({"output": str(arguments.output), "characters": len(text)})
 
 
 def run_agreement(arguments: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ function drawFilter() {
   fill(form,
     choice("Posts", "round", [["", "Of all rounds and none"], ...rounds.map((r) => [r.id, r.name])]),
     choice("Beside people", "model", [["", "No model"], ...versions.map((v) => [v, `Model ${v}`])]),
-    make("div", { class: "ev-row" }, button("Save all figures as CSV", saveTable)));
+    make("div", { class: "ev-row" }, button("All figures as CSV", saveTable), button("Methods report, HTML", () => saveMethods(true)), button("Markdown", () => saveMethods(false), { "aria-label": "Methods report, Markdown" })));
   for (const [name, value] of Object.entries(before)) form.elements[name].value = value;
 }
 
@@ -114,7 +114,15 @@ async function saveTable() {
   tell("Saved.");
 }
 
-export function save(name, text, type) {
+async function saveMethods(html) {
+  tell("The methods report is being written.");
+  const reply = await ask("agreement_methods", { html });
+  if (!reply) return;
+  save(reply.name, reply.text, html ? "text/html" : "text/markdown");
+  tell("Saved.");
+}
+
+function save(name, text, type) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   make("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from annotator.teams import measuring, spreadsheet
+from annotator.teams import measuring, methods, spreadsheet
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
@@ -52,6 +52,11 @@ def _csv(context: Context, message: Wire, me: Reviewer) -> Wire:
     return {"csv": spreadsheet.of_report(found), "name": "team.csv"}
 
 
+def _methods(context: Context, message: Wire, me: Reviewer) -> Wire:
+    name = "methods.html" if message.get("html") else "methods.md"
+    return {"text": methods.file_of(methods.methods_report(context.store), name), "name": name}
+
+
 def _round(message: Wire) -> int | None:
     given = message.get("round")
     try:
@@ -69,4 +74,5 @@ ANSWERS: dict[str, Answer] = {
     "agreement_gamma": _gamma,
     "agreement_older": _older,
     "agreement_csv": _csv,
+    "agreement_methods": _methods,
 }

@@ -75,10 +75,13 @@ def test_the_tables_say_what_the_report_says(running: tuple[Store, str], open_pa
     page.select_option("#agreement [name=round]", label="first")
     page.wait_for_function("() => !document.querySelector('#agreement [data-part=proposals]').innerText")
     with page.expect_download() as started:
-        page.click("#agreement [data-part=filter] button")
+        page.click("#agreement [data-part=filter] button:has-text('CSV')")
     lines = list(csv.DictReader(Path(started.value.path()).read_text("utf-8").splitlines()))
     done = {line["of"]: line["value"] for line in lines if (line["table"], line["figure"]) == ("people", "done")}
     assert done == {p["person"]: str(p["done"]) for p in work_out(store, round_id=1)["people"]}
+    with page.expect_download() as started:
+        page.click("#agreement [data-part=filter] button:has-text('Methods report')")
+    assert "<h2>Gold and adjudication</h2>" in Path(started.value.path()).read_text("utf-8")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (320, "light")])
