@@ -160,6 +160,10 @@ def _links(export_id: str, manifest: dict[str, Any]) -> str:
     return f'<a href="export/{export_id}" download id="export-download">Download</a>{more} (kept for an hour)'
 
 
+def _in_use(count: int) -> str:
+    return "1 criterion is in use now." if count == 1 else f"{count} criteria are in use now."
+
+
 def build_criteria(context: Context) -> None:
     gr.Markdown(
         "A YAML, JSON, JSON Lines or CSV file with `id`, `name`, `text` (what the model reads) and `guideline` (what the reviewer"
@@ -188,7 +192,7 @@ def build_criteria(context: Context) -> None:
         except EvidenceError as error:
             raise InvalidRecord(str(error)) from error
         context.models.reload()
-        gr.Info(f"{len(saved)} criteria are in use now.", title="Criteria")
+        gr.Info(_in_use(len(saved)), title="Criteria")
 
     file.change(friendly(look), file, table, **QUIET)
     save.click(friendly(use), file, None, **QUEUED)

@@ -285,6 +285,12 @@ def _sheets(names: tuple[str, ...], chosen: str | None = None) -> gr.Dropdown:
     return gr.Dropdown(choices=choices, value=chosen if chosen in names else "", visible=len(names) > 1)
 
 
+def _counted(count: int, words: str) -> str:
+    """`2 rows refused`, `1 row refused`: all of the report's lines begin with what is counted."""
+    first, _, rest = words.partition(" ")
+    return f"{count:,} {first.removesuffix('s') if count == 1 else first}{' ' + rest if rest else ''}"
+
+
 def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
     """The counts of a report, one per line; only those that say something."""
     if report is None:
@@ -310,7 +316,7 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
         ),
         (report.mended_rows, "wrongly decoded texts mended"),
     ]
-    lines = [f"{count:,} {words}" for n, (count, words) in enumerate(counts) if count or n == 0]
+    lines = [_counted(count, words) for n, (count, words) in enumerate(counts) if count or n == 0]
     lines += [f"Unknown label {name!r} ({count})" for name, count in list(report.unknown_criteria.items())[:10]]
     lines += [f"New criterion {name}" for name in report.new_criteria[:20]]
     lines += [f"Model {old} is kept as {new} here" for old, new in report.renamed_models.items()]

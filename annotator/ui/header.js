@@ -56,7 +56,7 @@ async function ask() {
     if (status.state === "loading" || status.coming) wait = LOADING_MS;
   } catch {
     find(".app-model").dataset.state = "failed";
-    find(".app-model-text").textContent = "No connection to the app";
+    find(".app-model-text").textContent = "No connection to the app. Trying again…";
     wait = 3000;
   }
   if (!document.hidden && find(".app-header").isConnected) timer = setTimeout(ask, wait);

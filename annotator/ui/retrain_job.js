@@ -38,7 +38,7 @@ function words(job) {
   const stage = STAGES[job.stage] || job.stage;
   const text = [stage, job.message].filter(Boolean).join(": ");
   const parts = [make("p", { class: "rt-soft" }, text || "Waits for the worker.")];
-  if (job.stalled) parts.push(make("p", { class: "rt-note warn" }, "The worker has not been heard of for a while. It is replaced if it stays silent."));
+  if (job.stalled) parts.push(make("p", { class: "rt-note warn" }, "The worker has been silent for a while. It is replaced if it stays so."));
   if (job.attempt > 1) parts.push(make("p", { class: "rt-soft" }, "Attempt " + job.attempt + ": resumed after the worker stopped."));
   return parts;
 }

@@ -15,6 +15,7 @@ from annotator.project import (
     replace_criteria,
     serving_alone,
 )
+from annotator.review.decisions import READING, WHOLE_POST
 from annotator.settings import Settings
 from storage.records import CriteriaSet, Role, StoreUnavailable
 from tests.builders import MOOD, SLEEP, an_annotation
@@ -32,6 +33,7 @@ def test_the_first_start_brings_criteria_posts_and_a_model_in_service(tmp_path: 
     assert active is not None
     assert active.id == BUNDLED_ID
     assert project.store.reviewer("local").role is Role.ADMIN
+    assert project.store.setting(READING) == WHOLE_POST
 
 
 def test_the_second_start_brings_nothing_back_that_was_removed(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_corrected_data_is_downloaded(project: tuple[Store, Any], tmp_path: Path
     seen(page, "take the place of the file")
     seen(page, "I cannot sleep.")
     page.click("#import-run")
-    value_becomes(page, RESULT, "1 posts imported")
+    value_becomes(page, RESULT, "1 post imported")
     [post] = store.iter_posts()
     span = AnnotatedSpan(0, 15)
     annotation = Annotation(post.id, "SLEEP_ISSUES", Settings().local_reviewer, Verdict.EVIDENCE, (span,))
@@ -138,5 +138,5 @@ def test_a_criteria_file_becomes_the_set_in_use(project: tuple[Store, Any], tmp_
     page.locator("input[type=file]:visible, [role=tabpanel]:visible input[type=file]").last.set_input_files(str(file))
     seen(page, "The writer is angry.")
     page.click("text=Use this set")
-    seen(page, "1 criteria are in use now.")
+    seen(page, "1 criterion is in use now.")
     assert [c.id for c in store.criteria()] == ["ANGER"]
