@@ -189,7 +189,7 @@ def standard_chores(settings: Settings, jobs: Jobs) -> tuple[Callable[[], object
     from annotator.training import auto as training_auto
 
     return (
-        lambda: training_auto.enqueue_if_due(jobs.store, jobs),
+        lambda: training_auto.enqueue_if_due(jobs.store, jobs, settings),
         lambda: training_registry.sweep(jobs.store, jobs, settings),
     )
 

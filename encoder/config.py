@@ -181,6 +181,8 @@ class TrainConfig(_Json):
     weighs than any other sentence without evidence.
     patience: evaluations without a better dev macro F1 before training stops; 0 never stops early.
     adaptation_steps: steps of masked next-token prediction on the posts before the supervised stage; 0 for none.
+    frozen_layers: how many of the lowest layers stay as they are: they cost no gradients, and what they make of a text is computed
+    once and kept in memory; not together with several processes.
     processes: how many train together, each with batch_size posts at a time; more than one needs a launcher.
     calibrate: fit temperature and thresholds on dev at the end; criteria in recall_first get a threshold that finds recall_target
     of the evidence. precision: `auto` is bf16 on a GPU that has it, else fp32. report_to: any of tensorboard, mlflow, trackio.
@@ -212,6 +214,7 @@ class TrainConfig(_Json):
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.05
+    frozen_layers: int = 0
     gradient_checkpointing: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     eval_steps: int | None = None
@@ -234,11 +237,13 @@ class TrainConfig(_Json):
         _one_of("precision", self.precision, ("auto", "fp32", "bf16"))
         for name in ("batch_size", "accumulation", "lora_rank", "lora_alpha", "processes"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("patience", "adaptation_steps", "seed"):
+        for name in ("patience", "adaptation_steps", "frozen_layers", "seed"):
             _at_least(name, getattr(self, name), 0)
         for name in ("max_steps", "eval_steps", "save_steps", "threads"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
+        if self.frozen_layers and (self.processes > 1 or self.method == "qlora"):
+            raise InvalidConfig("frozen_layers are for one process and weights that are not in four bits.")
         for name in ("epochs", "learning_rate", "head_learning_rate", "max_grad_norm", "positive_weight"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InvalidConfig(f"{name} {getattr(self, name)} is not a positive number.")

@@ -6,8 +6,9 @@ corpus. Safe to call from several threads: they take turns, a few windows each, 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _BUFFERED_BATCHES = 8
 _CACHED_CRITERIA = 1024
+_REMEMBERED_POSTS = 2000
 OnFraction = Callable[[float], None]
 TOKENS_PER_TURN = 512
 """Of a CPU, which gains nothing from larger batches: who asks for little waits for one such turn of another."""
@@ -54,6 +56,7 @@ class Predictor:
         self.learner = learner
         self._turns = Turns()
         self._vectors: OrderedDict[tuple[str, str], torch.Tensor] = OrderedDict()
+        self._remembered: dict[tuple[str, ...], PostScores] | None = None
 
     @property
     def config(self) -> EncoderConfig:
@@ -170,8 +173,26 @@ class Predictor:
                 yield self._nothing_asked(post)
             return
         batcher = self.encoder.batcher(criteria)
-        for group in _groups(posts, batcher, batch_size * _BUFFERED_BATCHES):
-            yield from self._score_group(group, batcher, batch_size, on_progress)
+
+        def compute(some: Iterable[Post]) -> Iterator[PostScores]:
+            for group in _groups(some, batcher, batch_size * _BUFFERED_BATCHES):
+                yield from self._score_group(group, batcher, batch_size, on_progress)
+
+        if self._remembered is None:
+            yield from compute(posts)
+        else:
+            yield from _recalled(self._remembered, list(posts), criteria, compute)
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Inside, the same question about the same post is computed once, for a bounded number of posts: for measuring a model
+        whose weights stay as they are in several ways. Not for several threads.
+        """
+        self._remembered = {}
+        try:
+            yield
+        finally:
+            self._remembered = None
 
     def _nothing_asked(self, post: Post) -> PostScores:
         from encoder.text.windows import ReadPost
@@ -272,3 +293,28 @@ def _groups(posts: Iterable[Post], batcher: Batcher, rows_at_most: int) -> Itera
             group, count = [], 0
     if group:
         yield group
+
+
+def _recalled(
+    remembered: dict[tuple[str, ...], PostScores],
+    posts: Sequence[Post],
+    criteria: Sequence[Criterion],
+    compute: Callable[[Iterable[Post]], Iterator[PostScores]],
+) -> Iterator[PostScores]:
+    """The scores of posts in their order: those that are remembered, the others computed and remembered while there is room."""
+    asked = tuple(text for c in criteria for text in (c.id, c.text))
+    wanted = {(post.id, post.text, *asked): post for post in posts}
+    fresh = [key for key in wanted if key not in remembered]
+    computed = zip(fresh, compute(wanted[key] for key in fresh), strict=True)
+    beyond: dict[tuple[str, ...], PostScores] = {}  # for which there is no room: kept until the post's last place
+    left = Counter((post.id, post.text, *asked) for post in posts)
+    for post in posts:
+        key = (post.id, post.text, *asked)
+        while key not in beyond and key not in remembered:
+            name, scores = next(computed)
+            (remembered if len(remembered) < _REMEMBERED_POSTS else beyond)[name] = scores
+        left[key] -= 1
+        if key in remembered:
+            yield remembered[key]
+        else:
+            yield beyond[key] if left[key] else beyond.pop(key)

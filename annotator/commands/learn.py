@@ -23,9 +23,10 @@ from annotator.commands.common import (
 )
 
 if TYPE_CHECKING:
+    from annotator.settings import Settings
     from encoder.config import TrainConfig
     from encoder.examples import Example
-    from storage.records import Criterion, Prediction
+    from storage.records import Criterion, ModelVersion, Prediction
 
 
 def add(commands: Subparsers) -> None:
@@ -84,14 +85,14 @@ def run_train(arguments: argparse.Namespace) -> None:
     from annotator.models.quality import figures
     from encoder.examples import check_criteria, read_examples
 
-    config = training_config(arguments)
+    base, settings = model_of(arguments), settings_of(arguments)
+    config = training_config(arguments, base, settings)
     examples = read_examples(arguments.data)
     train_on, dev = (examples, read_examples(arguments.dev)) if arguments.dev else divided(examples)
     if not train_on:
         raise UsageError(f"{arguments.data} holds no examples for training: all of them are dev or test posts.")
     criteria = criteria_of(arguments)
     check_criteria([*train_on, *dev], criteria)
-    base, settings = model_of(arguments), settings_of(arguments)
     from annotator.models.loading import model_source
     from encoder.training.train import Task, train
 
@@ -214,13 +215,12 @@ def divided(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     return by_split[Split.TRAIN], by_split[Split.DEV]
 
 
-def training_config(arguments: argparse.Namespace) -> TrainConfig:
-    """Preset, then --config, then --set. Raises UsageError, InvalidConfig."""
-    from annotator.training.plan import PRESETS
+def training_config(arguments: argparse.Namespace, base: ModelVersion, settings: Settings) -> TrainConfig:
+    """The preset for the model that is trained further, then --config, then --set. Raises UsageError, InvalidConfig."""
+    from annotator.training.plan import preset_config
     from encoder.config import TrainConfig
 
-    preset = next(p for p in PRESETS if p.id == arguments.preset)
-    values = {**preset.config.to_dict(), **_config_file(arguments.config)}
+    values = {**preset_config(arguments.preset, settings, base).to_dict(), **_config_file(arguments.config)}
     for text in arguments.changes:
         name, separator, value = text.partition("=")
         if not separator:

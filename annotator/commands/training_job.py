@@ -38,9 +38,10 @@ def add(commands: Subparsers) -> None:
 
 def run_write(arguments: argparse.Namespace) -> None:
     from annotator.training.elsewhere import write_training
+    from annotator.training.run import base_version
 
     project = project_of(arguments)
-    config = training_config(arguments)
+    config = training_config(arguments, base_version(project.store, arguments.model), project.settings)
     data = write_training(project.store, project.settings, arguments.folder, config, base=arguments.model)
     report({"folder": str(arguments.folder), **data.describe()})
     say(f"Carry it to the other machine, then: evidence train-job run {arguments.folder.name}")

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from annotator.models.registry import UNFINISHED
-from annotator.training.plan import PRESETS, trained_up_to
+from annotator.settings import Settings
+from annotator.training.plan import PRESETS, preset_config, trained_up_to
 from annotator.training.run import TrainingWish, enqueue_training
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Job, JobKind
@@ -51,7 +52,7 @@ def set_schedule(store: Store, schedule: Schedule) -> None:
     store.set_setting(SETTING, asdict(schedule))
 
 
-def enqueue_if_due(store: Store, jobs: Jobs, *, now: dt.datetime | None = None) -> Job | None:
+def enqueue_if_due(store: Store, jobs: Jobs, settings: Settings, *, now: dt.datetime | None = None) -> Job | None:
     """Queue a training if the schedule asks for one now. Returns it, or None."""
     schedule = schedule_of(store)
     if not schedule.enabled or jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED, limit=1):
@@ -61,7 +62,7 @@ def enqueue_if_due(store: Store, jobs: Jobs, *, now: dt.datetime | None = None) 
         return None
     if store.count_reviewed_since(max(trained_up_to(store), _tried_up_to(latest))) < schedule.posts:
         return None
-    config = next(p.config for p in PRESETS if p.id == schedule.preset)
+    config = preset_config(schedule.preset, settings, store.active_model())
     with store.write():
         if jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED, limit=1):
             return None

@@ -96,12 +96,13 @@ def measure(
     answers["candidate"] = predict_all(candidate, posts, data.criteria, steps_of(progress, 0, steps, "new model"))
     if active is not None:
         in_service = active()
-        answers["active"] = predict_all(
-            in_service, posts, data.criteria, steps_of(progress, 1, steps, "model in service")
-        )
-        refit_thresholds(in_service, data)
-        judged = [e.post for e in examples["judged"]]
-        answers["refitted"] = predict_all(in_service, judged, data.criteria, lambda _: None)
+        with in_service.remembering():
+            answers["active"] = predict_all(
+                in_service, posts, data.criteria, steps_of(progress, 1, steps, "model in service")
+            )
+            refit_thresholds(in_service, data)
+            judged = [e.post for e in examples["judged"]]
+            answers["refitted"] = predict_all(in_service, judged, data.criteria, lambda _: None)
     progress.progress((steps - 2) / steps, "", "baselines")
     answers |= baseline_predictions(data, posts)
     progress.progress((steps - 1) / steps, "", "figures")
@@ -128,7 +129,7 @@ def refit_thresholds(predictor: Predictor, data: TrainingData) -> None:
     held_out = (*data.dev, *data.replay_dev)
     judge = Judge(held_out, data.criteria, TrainConfig())
     encoder = predictor.encoder
-    encoder.config = with_calibration(encoder.config, judge.measure(encoder).calibrated)
+    encoder.config = with_calibration(encoder.config, judge.measure(encoder, predictor=predictor).calibrated)
     if predictor.learner is not None:
         predictor.learner = settled_beside(predictor, predictor.learner, held_out, data.criteria, trusted=())
 

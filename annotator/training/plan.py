@@ -14,10 +14,10 @@ from pathlib import Path
 
 from annotator.models.bundled import BUNDLED_PATH, GEMMA_PATH, bundled_directory, is_bundled
 from annotator.models.loading import model_source
-from annotator.models.registry import directory_of
 from annotator.settings import Settings
 from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, gold_examples, root_of, usable_gold
 from encoder.config import TrainConfig
+from encoder.errors import ModelUnusable
 from encoder.network.hub import weights_of
 from encoder.training import estimate as training_estimate
 from encoder.training.plan import count_steps
@@ -28,27 +28,40 @@ from storage.store import Store
 FEW_TRAIN_POSTS = 20
 BUNDLED_PARAMETERS = 10_000_000
 GEMMA_PARAMETERS = 268_000_000
+LARGE_PARAMETERS = 100_000_000
+"""From here on a model is trained on a CPU by an adapter of its upper layers: all of its weights would take an hour and 6 GB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named starting point for the settings of a training."""
+    """A named starting point for the settings of a training. large: those for a pretrained Gemma, None for the same ones."""
 
     id: str
     name: str
     text: str
     config: TrainConfig
+    large: TrainConfig | None = None
+
+    def config_for(self, parameters: int) -> TrainConfig:
+        """The settings for a model of so many parameters."""
+        return self.config if self.large is None or parameters < LARGE_PARAMETERS else self.large
 
 
 PRESETS = (
     Preset(
         "quick",
         "Quick, on CPU",
-        "Eighty steps on the corrections and as many replayed old posts. Made for the bundled model.",
+        "A few minutes on the corrections and as many replayed old posts. Of a large model only the upper layers' adapter "
+        "and the heads are trained: what the layers below make of a post is computed once.",
         TrainConfig(
             max_steps=80, learning_rate=1e-4, head_learning_rate=2e-5, wide_learning_rate=1e-2, hidden_dropout=0.0,
             new_criteria_learning_rate=2e-4,
             batch_size=8, replay_ratio=1.0, token_masking=0.08, eval_steps=40, save_steps=40, patience=0,
+        ),
+        TrainConfig(
+            method="lora", frozen_layers=12, max_steps=30, learning_rate=2e-4, head_learning_rate=1e-4,
+            wide_learning_rate=1e-2, new_criteria_learning_rate=1e-3, attention_dropout=0.0, hidden_dropout=0.0,
+            lora_dropout=0.0, batch_size=8, replay_ratio=1.0, eval_steps=30, save_steps=15, patience=0,
         ),
     ),
     Preset(
@@ -287,14 +300,22 @@ def seconds_per_step(jobs: Jobs, config: TrainConfig) -> float | None:
     return None
 
 
+def preset_config(preset_id: str, settings: Settings, base: ModelVersion | None) -> TrainConfig:
+    """The settings of a preset for training this model. Raises KeyError if there is no such preset."""
+    presets = {preset.id: preset for preset in PRESETS}
+    return presets[preset_id].config_for(parameters_of(settings, base))
+
+
 def parameters_of(settings: Settings, base: ModelVersion | None) -> int:
-    """About how many parameters the model has, from the size of its weights."""
+    """About how many parameters the model has, an adapter's base included, from the size of its weights."""
     if base is None or base.path == BUNDLED_PATH:
         return BUNDLED_PARAMETERS
     if base.path == GEMMA_PATH:
         return GEMMA_PARAMETERS
+    directory = Path(model_source(base, settings))
     try:
-        weights = sum(p.stat().st_size for p in directory_of(settings, base).glob("*.safetensors"))
-    except OSError:
+        found = weights_of(directory) or directory
+        weights = sum(p.stat().st_size for p in found.glob("*.safetensors"))
+    except (OSError, ModelUnusable):
         weights = 0
-    return weights // 4 or BUNDLED_PARAMETERS
+    return weights // 4 or (GEMMA_PARAMETERS if "gemma" in base.path.lower() else BUNDLED_PARAMETERS)

@@ -19,13 +19,14 @@ from annotator.models.archives import import_version
 from annotator.training import auto as training_auto
 from annotator.training.hub_job import hub_job_of
 from annotator.training.model_jobs import enqueue_evaluation
-from annotator.training.plan import PRESETS, Plan, estimate, plan_training
+from annotator.training.plan import PRESETS, Plan, estimate, plan_training, preset_config
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import TrainingWish, enqueue_training, resume_training
 from annotator.ui import retrain_form, retrain_hub, retrain_inside, retrain_views
 from annotator.ui.assets import script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
-from storage.records import JobKind, JobStatus, Role
+from encoder.config import TrainConfig
+from storage.records import JobKind, JobStatus, ModelVersion, Role
 
 POLL_SECONDS = 1.0
 UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
@@ -81,7 +82,7 @@ class RetrainPage:
         )
         self.note = gr.Textbox(label="Note", placeholder="What is it for? (optional)", max_length=500)
         with gr.Accordion("All settings", open=False, elem_id="retrain-settings"):
-            self.fields = retrain_form.build(PRESETS[0].config)
+            self.fields = retrain_form.build(preset_config("quick", self.settings, self.store.active_model()))
             self.rule = retrain_form.build_rule(PromotionRule())
         self.estimate_view = view("estimate")
         self.start = gr.Button("Start training", variant="primary", elem_id="retrain-start")
@@ -157,9 +158,10 @@ class RetrainPage:
         tab.select(friendly(self.show), [self.version, *settings], everything, **QUIET)
         self.timer.tick(friendly(self.poll), [self.version, *settings], everything, **QUIET)
         self.version.input(friendly(self.show_version), self.version, self.result_view, **QUIET)
-        self.preset.input(friendly(self.use_preset), self.preset, [*self.fields.values()], **QUIET).then(
-            friendly(self.show_estimate), settings, self.estimate_view, **QUIET
-        )
+        for chosen in (self.preset, self.base):
+            chosen.input(friendly(self.use_preset), [self.preset, self.base], [*self.fields.values()], **QUIET).then(
+                friendly(self.show_estimate), settings, self.estimate_view, **QUIET
+            )
         for field in (self.base, *self.fields.values()):
             field.change(friendly(self.show_estimate), settings, self.estimate_view, **QUIET)
         acts: list[tuple[Any, Callable[..., None], list[Any]]] = [
@@ -245,23 +247,41 @@ class RetrainPage:
         self.context.require(request, CURATOR)
         return retrain_views.shown(retrain_views.result_value, self.store, self.settings, version)
 
-    def use_preset(self, preset: str, request: gr.Request) -> list[Any]:
+    def use_preset(self, preset: str, base: str | None, request: gr.Request) -> list[Any]:
+        """The fields of a preset for the model that is to be trained further."""
         self.context.require(request, CURATOR)
-        return retrain_form.values_of(next(p.config for p in PRESETS if p.id == preset))
+        return retrain_form.values_of(preset_config(preset, self.settings, self._model(base)))
+
+    def _model(self, base: str | None) -> ModelVersion | None:
+        return next((m for m in self.store.models() if m.id == base), None) or self.store.active_model()
+
+    def _config(self, settings: tuple[Any, ...]) -> TrainConfig:
+        """The config of the form. A preset that was left as it is suits the model, also one that came into service since.
+
+        settings: the preset's id, the base, the fields.
+        """
+        config = retrain_form.config_from(settings[2:])
+        preset = next((p for p in PRESETS if p.id == settings[0]), None)
+        if preset is not None and config in (preset.config, preset.large):
+            return preset_config(preset.id, self.settings, self._model(settings[1]))
+        return config
 
     def show_estimate(self, request: gr.Request, *settings: Any) -> Any:
         self.context.require(request, CURATOR)
         return retrain_views.shown(self._estimate, settings[1], settings)
 
     def _estimate(self, base: str | None, settings: tuple[Any, ...]) -> dict[str, Any]:
-        models = {m.id: m for m in self.store.models()}
         try:
-            config = retrain_form.config_from(settings[2:])
+            config = self._config(settings)
         except retrain_form.InvalidConfig as error:
             return {"error": str(error)}
-        found = estimate(self.store, self.jobs, self.settings, config, base=models.get(base or ""))
-        text = next((p.text for p in PRESETS if p.id == settings[0]), "")
-        return retrain_views.estimate_value(found, text, self.settings, PRESETS_CHANGED[config != _preset(settings[0])])
+        model = self._model(base)
+        found = estimate(self.store, self.jobs, self.settings, config, base=model)
+        preset = next((p for p in PRESETS if p.id == settings[0]), None)
+        changed = preset is None or config != preset_config(preset.id, self.settings, model)
+        return retrain_views.estimate_value(
+            found, preset.text if preset else "", self.settings, PRESETS_CHANGED[changed]
+        )
 
     # --- acting
 
@@ -269,7 +289,7 @@ class RetrainPage:
         self, request: gr.Request, where: str, note: str, margin: Any, support: Any, posts: Any, *settings: Any
     ) -> None:
         person = self.context.require(request, ADMIN)
-        config = retrain_form.config_from(settings[2:])
+        config = self._config(settings)
         rule = retrain_form.rule_from(margin, support, posts)
         hub_job = hub_job_of(self.settings) if where == "Hugging Face Job" else None
         words = (note or "").strip()
@@ -334,10 +354,6 @@ class RetrainPage:
 
 
 PRESETS_CHANGED = {False: "", True: "Some settings differ from the preset."}
-
-
-def _preset(preset_id: str) -> Any:
-    return next((p.config for p in PRESETS if p.id == preset_id), None)
 
 
 def chosen_version(version: str | None) -> str:

@@ -19,6 +19,7 @@ from encoder.network.dropout import set_dropout
 from encoder.network.families import Family, sliding_reach
 from encoder.network.heads import LinearHeads, PairHeads, Pool, Scores, masked_mean, sentence_means
 from encoder.network.losses import Losses, LossWeights, joint_loss, softmax_loss
+from encoder.network.lower import LowerLayers
 from encoder.network.packing import additive, pack, packed_mask
 from encoder.network.unmasking import keep_causal
 from encoder.network.wide import HashedNgrams
@@ -67,6 +68,7 @@ class EvidenceEncoder(nn.Module):
         self.tokenizer_of_base = self.stands_on_base = False
         self.replaced: tuple[str, ...] = ()
         self.base_found: Mapping[str, str] = {}
+        self.lower: LowerLayers | None = None  # while layers above them are trained alone
         self.speed: Speed | None = None  # how a large backbone computes on this CPU, where that was chosen
 
     @property

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import warnings
 
+from torch import nn
+
 from encoder.config import TrainConfig
 from encoder.errors import TrainingFailed
+from encoder.network.lower import LowerLayers, layers_of
 from encoder.network.model import EvidenceEncoder
 
 
@@ -41,6 +44,7 @@ def choose_trained(encoder: EvidenceEncoder, config: TrainConfig) -> None:
         _add_adapter(encoder, config)
     for parameter in encoder.heads.parameters():
         parameter.requires_grad_(True)
+    encoder.lower = LowerLayers(encoder.backbone, config.frozen_layers) if config.frozen_layers else None
     if config.gradient_checkpointing:
         encoder.backbone.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
@@ -54,10 +58,16 @@ def _add_adapter(encoder: EvidenceEncoder, config: TrainConfig) -> None:
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
-        target_modules="all-linear",
+        target_modules=_linear_above(encoder.backbone, config.frozen_layers) if config.frozen_layers else "all-linear",
         bias="none",
     )
     with warnings.catch_warnings():
         # peft asks transformers for a property by its old name
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*is_gradient_checkpointing")
         encoder.backbone = get_peft_model(encoder.backbone, lora)
+
+
+def _linear_above(backbone: nn.Module, frozen: int) -> list[str]:
+    """Names of the linear modules of all layers but the lowest `frozen` ones."""
+    inside = {id(module) for layer in layers_of(backbone)[frozen:] for module in layer.modules()}
+    return [name for name, module in backbone.named_modules() if isinstance(module, nn.Linear) and id(module) in inside]

@@ -26,8 +26,10 @@ CHARACTERS_PER_TOKEN = 4.0
 START_SECONDS = 10.0
 EVALUATIONS = 5  # unless eval_steps says otherwise
 HEADS_FILE = "heads.safetensors"
-# operations per second that training reaches: measured for one CPU thread, a third of the bf16 peak elsewhere
-_CPU_SPEED = 1.6e10
+# operations per second that training reaches: measured for one CPU thread (small matrices by the hidden size, large ones from
+# LARGE_HIDDEN), a third of the bf16 peak elsewhere
+_CPU_SPEED, _CPU_SPEED_LARGE = 1.6e10, 7e10
+_LARGE_HIDDEN = 512
 _GPU_SPEEDS = {
     "H200": 3.3e14,
     "H100": 3.3e14,
@@ -89,12 +91,14 @@ def estimate(
     work = Work(
         backbone=max(1, count_parameters(weights, with_heads=False) - shape["vocabulary"] * shape["hidden"]),
         posts=(steps + config.adaptation_steps) * config.batch_size * config.accumulation,
+        different_posts=len(amount.train) + amount.replay,
+        frozen=config.frozen_layers / max(1, shape["layers"]),
         tokens=tokens,
         measured_posts=(_evaluations(steps, config) + 2) * len(amount.dev),
         measured_tokens=_tokens(amount.dev, encoder, amount.criteria),
     )
     return Estimate(
-        START_SECONDS + work.operations(config) / operations_per_second(device, config.threads),
+        START_SECONDS + work.operations(config) / operations_per_second(device, config.threads, shape["hidden"]),
         _memory(parameters, shape, tokens * config.batch_size, config, device),
         steps,
         parameters,
@@ -105,10 +109,13 @@ def estimate(
 class Work:
     """What there is to compute. backbone: parameters that every token passes through, so neither embeddings nor heads.
     posts: read by one process in all steps together, each of `tokens`; measured_posts: the same in all evaluations together.
+    frozen: share of the layers that stay as they are and are computed once for each of different_posts.
     """
 
     backbone: int
     posts: int
+    different_posts: int
+    frozen: float
     tokens: float
     measured_posts: int
     measured_tokens: float
@@ -116,7 +123,9 @@ class Work:
     def operations(self, config: TrainConfig) -> float:
         """Floating point operations: 2 for a parameter and token forward, 2 back, 2 more where the weights are trained."""
         per_token = (6.0 if config.method == "full" else 4.0) * (4 / 3 if config.gradient_checkpointing else 1.0)
-        return self.backbone * (self.posts * self.tokens * per_token + self.measured_posts * self.measured_tokens * 2.0)
+        learned = (1 - self.frozen) * self.posts * self.tokens * per_token
+        once = self.frozen * min(self.posts, self.different_posts) * self.tokens * 2.0
+        return self.backbone * (learned + once + self.measured_posts * self.measured_tokens * 2.0)
 
 
 def count_parameters(directory: Path, *, with_heads: bool = True) -> int:
@@ -176,10 +185,10 @@ def _tokens(examples: Sequence[Example], encoder: EncoderConfig, criteria: int) 
     return (post + 40) * reviewed
 
 
-def operations_per_second(device: str, threads: int | None) -> float:
-    """Floating point operations a second that training reaches on the device, as `estimate` names it."""
+def operations_per_second(device: str, threads: int | None, hidden: int) -> float:
+    """Floating point operations a second that training reaches on the device, as `estimate` names it. hidden: the hidden size."""
     if device == "cpu":
-        return _CPU_SPEED * min(threads or 1, 16)
+        return (_CPU_SPEED_LARGE if hidden >= _LARGE_HIDDEN else _CPU_SPEED) * min(threads or 1, 16)
     return next((speed for name, speed in _GPU_SPEEDS.items() if name in device), _OTHER_GPU)
 
 

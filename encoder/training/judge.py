@@ -59,11 +59,20 @@ class Judge:
         self._mine = list(dev)[process::processes]
         self._gather = gather
 
-    def measure(self, encoder: EvidenceEncoder, *, each_post: Callable[[], None] = lambda: None) -> Judged:
-        """Score the dev posts. `each_post` is called between posts and may raise to stop. Leaves the encoder's mode as it was."""
+    def measure(
+        self,
+        encoder: EvidenceEncoder,
+        *,
+        predictor: Predictor | None = None,
+        each_post: Callable[[], None] = lambda: None,
+    ) -> Judged:
+        """Score the dev posts. `each_post` is called between posts and may raise to stop. Leaves the encoder's mode as it was.
+
+        predictor: one of this encoder that may remember scores.
+        """
         training = encoder.training
         try:
-            mine = list(self._answers(encoder, each_post))
+            mine = list(self._answers(encoder, predictor or Predictor(encoder, "in training"), each_post))
         finally:
             encoder.train(training)
         answers: list[_Answers] = self._gather(mine)
@@ -79,10 +88,11 @@ class Judge:
             )
         return Judged(_macro_f1(logits, gold, encoder.config, found), found)
 
-    def _answers(self, encoder: EvidenceEncoder, each_post: Callable[[], None]) -> Iterator[_Answers]:
+    def _answers(
+        self, encoder: EvidenceEncoder, predictor: Predictor, each_post: Callable[[], None]
+    ) -> Iterator[_Answers]:
         asked = [c for c in self._criteria if encoder.config.knows(c.id)]
         number = {c.id: k for k, c in enumerate(self._criteria)}
-        predictor = Predictor(encoder, "in training")
         posts: list[Post] = [e.post for e in self._mine]
         scores = predictor.iter_scores(posts, asked, batch_size=16)
         for example, found in zip(self._mine, scores, strict=True):

@@ -124,6 +124,18 @@ class Run:
         self.encoder.prepare_training(config.changed(attention_dropout=0.0, hidden_dropout=0.0))
         self.encoder.eval()
 
+    def thaw(self) -> None:
+        """Let the whole encoder be computed again, as it will be served."""
+        lower = self.encoder.lower
+        if lower is None:
+            return
+        rest = f"; for {lower.refused} texts there was no more room" if lower.refused else ""
+        self.log(
+            f"What the lowest {lower.count} layers made of the texts took {lower.bytes / 1e6:.0f} MB of memory{rest}."
+        )
+        lower.remove()
+        self.encoder.lower = None
+
     def finish_weights(self) -> None:
         """Merge what should be merged, then calibrate: the model that is measured is the one that is saved.
 
@@ -131,6 +143,7 @@ class Run:
         """
         adapted = hasattr(self.encoder.backbone, "peft_config")
         if adapted and self.task.config.method != "qlora" and not self.encoder.stands_on_base:
+            self.thaw()
             self.encoder.backbone = self.encoder.backbone.merge_and_unload()
             for parameter in self.encoder.parameters():
                 parameter.requires_grad_(False)

@@ -22,6 +22,7 @@ from encoder.training.task import Task
 from storage.records import utc_now
 
 if TYPE_CHECKING:
+    from encoder.predict import Predictor
     from encoder.simple.learner import SimpleLearner
     from encoder.training.run import Run
 
@@ -68,6 +69,7 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
     something else), and whatever the monitor raises.
     """
     # torch and transformers load here, so that importing the API stays cheap
+    from encoder.predict import Predictor
     from encoder.training.checkpoint import Checkpoints
     from encoder.training.run import Run
 
@@ -79,8 +81,12 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
     run.train()
     run.tell(0.93, "measuring", "measuring on the dev posts")
     run.finish_weights()
-    learner = _learner(run, task)
-    result = _result(run, task, _measured(run, task, learner), time.monotonic() - started)
+    predictor = Predictor(run.encoder, task.output.name)
+    with predictor.remembering():
+        predictor.learner = learner = _learner(run, task, predictor)
+        evaluation = _measured(task, predictor)
+    run.thaw()
+    result = _result(run, task, evaluation, time.monotonic() - started)
     run.tell(0.97, "saving", f"saving {task.output.name}")
     if run.is_main:
         _save(run, task, result, learner)
@@ -90,9 +96,8 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
     return result
 
 
-def _learner(run: Run, task: Task) -> SimpleLearner | None:
+def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None:
     """The simple learner that will speak beside the encoder, None where it has nothing to add."""
-    from encoder.predict import Predictor
     from encoder.training.floor import fit_learner, settled_beside
 
     if run.encoder.config.span_head == "softmax":
@@ -104,17 +109,14 @@ def _learner(run: Run, task: Task) -> SimpleLearner | None:
     encoder = run.encoder
     known = encoder.config.known_criteria if run.ours else ()
     trusted = [c.id for c in task.criteria if known is None or (c.id in known and c.id not in encoder.new_criteria)]
-    settled = settled_beside(Predictor(encoder, task.output.name), fitted, task.dev, task.criteria, trusted=trusted)
+    settled = settled_beside(predictor, fitted, task.dev, task.criteria, trusted=trusted)
     run.log(f"The simple learner speaks beside the encoder for {len(settled.fits)} of {len(task.criteria)} criteria.")
     for key, fit in settled.fits.items():
         run.log(f"{key}: marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")
     return settled if settled.fits else None
 
 
-def _measured(run: Run, task: Task, learner: SimpleLearner | None) -> Evaluation:
-    from encoder.predict import Predictor
-
-    predictor = Predictor(run.encoder, task.output.name, learner)
+def _measured(task: Task, predictor: Predictor) -> Evaluation:
     posts = [e.post for e in task.dev]
     every = predictor.predict(posts, task.criteria, threshold=0.0)
     shown = predictor.predict(posts, task.criteria)

@@ -201,6 +201,37 @@ def test_posts_are_read_a_bounded_number_ahead() -> None:
     assert taken <= 16
 
 
+def rows_of(predictor: Predictor, posts: list[Post]) -> int:
+    batcher = predictor.encoder.batcher(CRITERIA)
+    return sum(len(batcher.rows(batcher.read(post))) for post in posts)
+
+
+@pytest.mark.parametrize("room", [0, 1, 2000])
+def test_what_is_remembered_is_what_would_be_computed_again(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr("encoder.predict._REMEMBERED_POSTS", room)
+    predictor = a_predictor()
+    posts = [POSTS[0], POSTS[1], POSTS[0], POSTS[2]]
+    expected = predictor.predict(posts, CRITERIA)
+    rows: list[int] = []
+    score = predictor.encoder.score
+    monkeypatch.setattr(
+        predictor.encoder, "score", lambda batch, *more: rows.append(len(batch.input_ids)) or score(batch, *more)
+    )
+    with predictor.remembering():
+        for _ in range(2):
+            found = predictor.predict(posts, CRITERIA)
+            assert [(p.post_id, p.criterion_id) for p in found] == [(p.post_id, p.criterion_id) for p in expected]
+            for one, other in zip(found, expected, strict=True):
+                assert one.no_evidence_score == pytest.approx(other.no_evidence_score, abs=1e-4)
+    first, second = (
+        rows_of(predictor, POSTS),
+        {0: rows_of(predictor, POSTS), 1: rows_of(predictor, POSTS[1:]), 2000: 0}[room],
+    )
+    assert sum(rows) == first + second
+    predictor.predict(posts, CRITERIA)
+    assert sum(rows) == first + second + rows_of(predictor, posts)
+
+
 def test_several_threads_get_the_answers_that_one_would_get() -> None:
     predictor = a_predictor()
     expected = predictor.predict(POSTS, CRITERIA, threshold=0.0)

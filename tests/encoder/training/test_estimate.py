@@ -57,17 +57,29 @@ def test_a_base_that_is_not_here_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_arithmetic_is_that_of_forward_backward_and_evaluations() -> None:
-    work = Work(backbone=1000, posts=10, tokens=50.0, measured_posts=4, measured_tokens=25.0)
+    numbers = {
+        "backbone": 1000,
+        "posts": 10,
+        "different_posts": 5,
+        "tokens": 50.0,
+        "measured_posts": 4,
+        "measured_tokens": 25.0,
+    }
+    work = Work(frozen=0.0, **numbers)
     forward_only = 1000 * 4 * 25 * 2
     assert work.operations(TrainConfig()) == 1000 * 10 * 50 * 6 + forward_only
     assert work.operations(TrainConfig(method="lora")) == 1000 * 10 * 50 * 4 + forward_only
     assert work.operations(TrainConfig(gradient_checkpointing=True)) == 1000 * 10 * 50 * 8 + forward_only
+    half = Work(frozen=0.5, **numbers)
+    assert half.operations(TrainConfig()) == 1000 * 0.5 * (10 * 50 * 6 + 5 * 50 * 2) + forward_only
 
 
 def test_the_estimate_is_within_a_factor_of_two_of_a_measured_run() -> None:
     """The bundled model of the first release, 50 steps of 8 posts of 285 characters, one core: 41 s of processor time."""
-    work = Work(backbone=2_400_000, posts=400, tokens=71.0, measured_posts=4 * 70, measured_tokens=69.0)
-    seconds = START_SECONDS + work.operations(TrainConfig()) / operations_per_second("cpu", 1)
+    work = Work(
+        2_400_000, posts=400, different_posts=400, frozen=0, tokens=71.0, measured_posts=4 * 70, measured_tokens=69.0
+    )
+    seconds = START_SECONDS + work.operations(TrainConfig()) / operations_per_second("cpu", 1, 256)
     assert 41 / 2 < seconds < 41 * 2
 
 
