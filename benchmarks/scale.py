@@ -199,7 +199,7 @@ def page_rows(store: Store) -> list[tuple[str, str]]:
         ("Overview: progress", milliseconds(lambda: store.progress_counts(me=ME.name))),
         ("Overview: verdicts and span origins", milliseconds(
             lambda: (store.verdict_counts(), store.span_origin_counts()))),
-        ("Overview: to adjudicate", milliseconds(store.to_adjudicate, 3)),
+        ("Overview: to adjudicate", milliseconds(store.count_disagreements, 3)),
         ("predicted posts", milliseconds(lambda: store.count_predicted_posts(MODEL))),
         ("posts without prediction", milliseconds(
             lambda: store.posts_without_prediction(MODEL, criteria, limit=100), 3)),

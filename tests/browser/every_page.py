@@ -14,7 +14,7 @@ from typing import Any
 from annotator.people.accounts import Accounts
 from annotator.project import STARTED, default_criteria
 from annotator.training.promotion import PromotionRule
-from annotator.training.run import enqueue_training
+from annotator.training.run import TrainingWish, enqueue_training
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus, ModelVersion, Post, Prediction, Role, Span, Split
 from storage.store import open_store
@@ -216,7 +216,8 @@ def _trained(folder: Path, *, steps: int | None) -> None:
     a_reviewed_project(folder)
     store = open_store(folder)
     config = QUICK if steps is None else dataclasses.replace(QUICK, max_steps=steps)
-    enqueue_training(store, Jobs(store), config, base="base", rule=PromotionRule(margin=1.0, min_posts=1), by="ana")
+    wish = TrainingWish(config, base="base", rule=PromotionRule(margin=1.0, min_posts=1))
+    enqueue_training(Jobs(store), wish, by="ana")
     store.close()
 
 

@@ -57,7 +57,7 @@ def read(store: Store, round_: Round, *, day: str, seed: int, care: float = 0.85
     given = store.assigned(round_id=round_.id)
     for a in given[: int(len(given) * share)]:
         text = store.post(a.post_id).text
-        answers = []
+        before = store.annotations_of(a.post_id, a.reviewer)
         for criterion in versions:
             truth = random.Random(f"{a.post_id} {criterion}").random() < 0.3
             verdict = Verdict.EVIDENCE if truth == (draw.random() < care) else Verdict.NO_EVIDENCE
@@ -66,20 +66,19 @@ def read(store: Store, round_: Round, *, day: str, seed: int, care: float = 0.85
             start = draw.choice([0, 0, 0, 2, 20])
             spans = (AnnotatedSpan(start, start + draw.choice([18, 18, 25])),) if verdict is Verdict.EVIDENCE else ()
             assert spans == () or spans[0].end <= len(text)
-            answers.append(
-                Annotation(
-                    a.post_id,
-                    criterion,
-                    a.reviewer,
-                    verdict,
-                    spans,
-                    criterion_version=versions[criterion],
-                    seconds=None if draw.random() < 0.1 else round(draw.lognormvariate(2, 1.5), 1),
-                    bulk=draw.random() < 0.2,
-                    created_at=f"{day}T{draw.randrange(8, 18):02d}:{draw.randrange(60):02d}:{draw.randrange(60):02d}Z",
-                )
+            answer = Annotation(
+                a.post_id,
+                criterion,
+                a.reviewer,
+                verdict,
+                spans,
+                criterion_version=versions[criterion],
+                seconds=None if draw.random() < 0.1 else round(draw.lognormvariate(2, 1.5), 1),
+                bulk=draw.random() < 0.2,
+                created_at=f"{day}T{draw.randrange(8, 18):02d}:{draw.randrange(60):02d}:{draw.randrange(60):02d}Z",
             )
-        store.import_annotations(answers, import_id=None)
+            known = before.get(criterion)
+            store.add_annotation(answer, expected_revision=known.revision if known else 0)
 
 
 def adjudicate(store: Store, *, leave: int, seed: int) -> None:
