@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -14,6 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("storage", "encoder", "annotator", "recipes")
 USE_CASES = ("annotator.people", "annotator.review", "annotator.exchange")  # no gradio, no torch
+MOST_PARAMETERS = 6
+_API = "the parameters of the HTTP API are read from this signature"
+PUBLIC_SURFACES = {
+    "encoder.predict.Predictor.load": "what a program calls first, each choice by its name",
+    "storage.rounds.RoundStore.change_round": "each change by its name, all of them optional",
+    "annotator.web.api.endpoints.Api.posts": _API,
+    "annotator.web.api.endpoints.Api.next": _API,
+    "annotator.web.api.endpoints.Api.annotate": _API,
+    "annotator.web.api.endpoints.Api.export": _API,
+    "annotator.ui.retrain.RetrainPage.save_automatic": "Gradio hands over one value for each component",
+}
 OPEN_TO_ENCODER = ("storage.records", "storage.formats", "storage.criteria_file", "storage.files")
 
 
@@ -156,6 +168,28 @@ def test_the_worker_loads_no_gradio() -> None:
 
 def test_importing_the_app_loads_no_torch() -> None:
     assert "torch" not in loaded_after("import app")
+
+
+def functions_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function with its dotted name and the number of its named parameters, `self` and `cls` left out."""
+
+    def inside(node: ast.AST, name: str) -> Iterator[tuple[str, int]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                within = f"{name}.{child.name}"
+                if not isinstance(child, ast.ClassDef):
+                    given = [a.arg for a in (*child.args.posonlyargs, *child.args.args, *child.args.kwonlyargs)]
+                    yield within, len([a for a in given if a not in ("self", "cls")])
+                yield from inside(child, within)
+            else:
+                yield from inside(child, name)
+
+    return inside(ast.parse(path.read_text("utf-8")), name_of(path))
+
+
+def test_functions_with_more_than_six_parameters_take_a_record() -> None:
+    long = {name for path in modules() for name, count in functions_of(path) if count > MOST_PARAMETERS}
+    assert long - set(PUBLIC_SURFACES) == set()
 
 
 def private_names_in(tree: ast.AST) -> set[str]:
