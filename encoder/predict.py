@@ -17,13 +17,14 @@ import torch
 
 from encoder.config import EncoderConfig
 from encoder.errors import ModelUnusable
+from encoder.likeness import Vectors
 from encoder.measure.metrics import Floats
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.decode import decode
 from encoder.network.hub import BUNDLED, resolve
 from encoder.simple.files import load_learner
 from encoder.simple.learner import SimpleLearner
-from encoder.text.windows import Merger, PostScores
+from encoder.text.windows import Merger, PostScores, ReadPost, windows
 from encoder.turns import Turns
 from storage.records import Criterion, Post, Prediction
 
@@ -104,6 +105,34 @@ class Predictor:
 
         with self._turns.turn(1):
             return look_inside(self.encoder, text, layer=layer, head=head)
+
+    @property
+    def reads_alone(self) -> bool:
+        """Whether the encoder reads posts and criteria apart, so that their vectors can be compared."""
+        return self.config.scoring == "post-once"
+
+    def sentence_vectors(self, post: Post) -> Vectors:
+        """What the backbone makes of each sentence, (sentences, hidden size), fp32; zeros for one without a token.
+
+        The post is read without a prompt, sentences in the first window that holds them whole.
+        """
+        read = ReadPost.of(post, self.encoder.tokenizer)
+        found = np.zeros((len(read.sentences), self.encoder.hidden_size), np.float32)
+        size = self.encoder.prompts.window_tokens([])
+        for window in windows(read, size=size, stride=0):
+            with self._turns.turn(1), torch.inference_mode():
+                ids = torch.tensor([read.ids[window.token_start : window.token_end]], device=self.encoder.device)
+                hidden = self.encoder.hidden_states(ids, torch.ones_like(ids))[0].cpu().numpy()
+            for number in range(window.first_sentence, window.last_sentence):
+                start, end = (t - window.token_start for t in read.sentence_tokens[number])
+                if 0 <= start < end and not found[number].any():
+                    found[number] = hidden[start:end].mean(0)
+        return found
+
+    def passage_vectors(self, passages: Sequence[str]) -> Vectors:
+        """The same for passages, the mean of the sentences of each, (passages, hidden size)."""
+        found = [self.sentence_vectors(Post("passage", text)).mean(0) for text in passages]
+        return np.stack(found) if found else np.zeros((0, self.encoder.hidden_size), np.float32)
 
     def predict(
         self,
@@ -195,8 +224,6 @@ class Predictor:
             self._remembered = None
 
     def _nothing_asked(self, post: Post) -> PostScores:
-        from encoder.text.windows import ReadPost
-
         return Merger(ReadPost.of(post, self.encoder.tokenizer), 0).result()
 
     @torch.inference_mode()

@@ -51,6 +51,11 @@ class PostStore(Connections):
             found = {row["id"]: post_from_row(row) for row in rows}
         return [found[post_id] for post_id in ids if post_id in found]
 
+    def posts_at_random(self, limit: int) -> list[str]:
+        """Ids of some posts, always the same ones until more are imported."""
+        with self.read() as db:
+            return [row[0] for row in db.execute("SELECT id FROM post ORDER BY shuffle LIMIT ?", [limit])]
+
     def iter_posts(self, *, batch_size: int = 500) -> Iterator[Post]:
         """Every post in order of storage, in constant memory; each batch is one read."""
         last = -1

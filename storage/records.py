@@ -263,7 +263,7 @@ class Prediction:
 
     `spans` are those at or above the model's threshold for the criterion, in text order.
     `no_evidence_score` in [0, 1]: the model's belief that the post holds no evidence.
-    `known` is False when the model was never trained on the criterion: then there are no spans.
+    `known` is False when the model was never trained on the criterion: then there are no spans, or they merely resemble it.
     """
 
     post_id: str

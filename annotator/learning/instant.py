@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annotator.learning.likeness import LikenessService
 from annotator.training.plan import trained_up_to
 from encoder.examples import Label
 from encoder.measure.metrics import Floats, sentence_is_evidence
@@ -79,6 +80,7 @@ class InstantService:
         self._fresh: set[tuple[str, str]] = set()
         self._known: dict[str, Criterion] = {}
         self._place = ""
+        self._likeness = LikenessService(store, models)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="instant-learner", daemon=True)
@@ -112,14 +114,20 @@ class InstantService:
 
     def _improve(self, taught: _Taught, post: Post, prediction: Prediction) -> Prediction:
         criterion = self._known.get(prediction.criterion_id)
-        if criterion is None or prediction.model_version != taught.version or not taught.learner.knows(criterion.id):
+        if criterion is None:
             return prediction
+        if prediction.model_version != taught.version or not taught.learner.knows(criterion.id):
+            return prediction if prediction.known else self._likeness.suggest(post, criterion, prediction)
         return taught.learner.predict_one(
             post,
             criterion,
             given=given_by(prediction, taught.learner.sentences(post)),
             version=f"{prediction.model_version} + {taught.decisions} decisions",
         )
+
+    def hint(self, criterion: Criterion) -> str:
+        """What to know of the suggestions for a criterion that neither the model nor the learner knows."""
+        return self._likeness.hint(criterion) if criterion.id in self._known else ""
 
     # --- the thread
 
@@ -143,7 +151,9 @@ class InstantService:
         if basis != self._basis:
             self._begin(basis, criteria)
         if version is None or not is_on(self._store) or self._pupil is None:
+            self._known = {}
             return False
+        self._likeness.prepare(criteria)
         pairs = self._store.answers_after(self._seen, limit=1)
         for annotation_id, post_id, criterion_id in pairs:
             self._seen = annotation_id
@@ -175,6 +185,8 @@ class InstantService:
             if shown is None
             else np.array([sentence_is_evidence(s, shown) for s in self._cache.of(post).sentences], np.bool_)
         )
+        if prediction is None or not prediction.known:
+            self._likeness.learn(post, self._known[criterion_id], gold.spans if gold else None)
         self._pupil.take(post, criterion_id, _label_of(gold), given=given, marked=marked, fresh=fresh)
         self._pupil.refit(criterion_id)
         (self._fresh.add if fresh and gold else self._fresh.discard)((post_id, criterion_id))

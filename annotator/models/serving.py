@@ -174,6 +174,10 @@ class ModelService:
             stored = self._store.predictions(post.id, made[0].model_version)
         return {c.id: stored[c.id] for c in criteria if c.id in stored}
 
+    def hint(self, criterion: Criterion) -> str:
+        """What to know of the suggestions for a criterion that the model does not know: here nothing more."""
+        return ""
+
     def predict(
         self,
         posts: Sequence[Post],

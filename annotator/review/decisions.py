@@ -65,6 +65,8 @@ class Model(Protocol):
 
     def predict_post(self, post: Post) -> Mapping[str, Prediction]: ...
 
+    def hint(self, criterion: Criterion) -> str: ...
+
 
 # --- which post
 
@@ -167,7 +169,13 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
         },
         "language": other_language_at_once(post.text, about_of(store).language),
         "sentences": ranges_to_list(sentences(post.text)),
-        "criteria": [_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])) for c in criteria],
+        "criteria": [
+            {
+                **_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])),
+                "hint": model.hint(c) if c.id in predictions and not predictions[c.id].known else "",
+            }
+            for c in criteria
+        ],
         "model": {
             "version": model.version,
             "status": trouble or model.status(),

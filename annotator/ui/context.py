@@ -54,7 +54,7 @@ class Context:
         self.project_id = project_id(project.store)
         self.models = models
         self.suggestions: Model = suggestions or models
-        self.api = Api(project, models)
+        self.api = Api(project, models, suggestions)
         self.permissions = Permissions()
         self.answers: dict[str, Any] = {}
         """What the pages may ask, by name: see `annotator.ui.answers`."""

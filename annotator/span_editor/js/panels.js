@@ -143,7 +143,7 @@ function verdictBadge(criterion) {
 
 function modelLine(criterion) {
   const { model } = ed.item;
-  if (criterion.known === false) return "The model was not trained on this criterion. Mark what you find yourself.";
+  if (criterion.known === false) return criterion.hint || "The model was not trained on this criterion. Mark what you find yourself.";
   if (!criterion.predicted) {
     if (model.status === "loading") return "The model is still loading. You can begin; its marks come in by themselves.";
     if (model.status.startsWith("reading")) return "The model is reading this long post" + model.status.slice("reading".length).replace("%", " %") + ". You can begin; its marks come in by themselves.";
@@ -172,9 +172,9 @@ function drawMarks(criterion) {
   const before = list.rows || new Map();
   list.rows = new Map();
   for (const mark of criterion.marks) {
-    const key = [mark.state, mark.start, mark.end, mark.id === ed.mark].join();
+    const key = [criterion.known, mark.state, mark.start, mark.end, mark.id === ed.mark].join();
     const old = before.get(mark.id);
-    const row = old && old.key === key ? old : { key, node: markRow(mark) };
+    const row = old && old.key === key ? old : { key, node: markRow(mark, criterion.known === false) };
     if (old && old !== row) old.node.replaceWith(row.node);
     list.rows.set(mark.id, row);
   }
@@ -186,9 +186,9 @@ function drawMarks(criterion) {
   }
 }
 
-function markRow(mark) {
+function markRow(mark, alike) {
   const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
-  const word = { undecided: "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
+  const word = { undecided: alike ? "similar" : "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
   const text = shortQuote(mark);
   return make(
     "li",

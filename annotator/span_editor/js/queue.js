@@ -170,7 +170,7 @@ export async function askNewModel(status) {
 function takePrediction(item, wire) {
   const criterion = item.criteria.find((c) => c.id === wire.id);
   if (!criterion || !wire.predicted) return false;
-  Object.assign(criterion, { predicted: true, known: wire.known });
+  Object.assign(criterion, { predicted: true, known: wire.known, hint: wire.hint });
   const untouched = criterion.verdict === null && !criterion.revision && criterion.marks.every((m) => m.state === "undecided");
   if (!untouched || pendingFor(item.post.id).some((e) => e.message.criterion_id === wire.id)) return false;
   const chosen = criterion.marks.some((m) => m.id === ed.mark);

@@ -48,6 +48,7 @@ function readCriterion(doc, wire, index) {
     version: wire.version,
     predicted: wire.predicted,
     known: wire.known,
+    hint: wire.hint,
     others: wire.others,
     ...readAnswer(doc, wire),
   };

@@ -14,7 +14,7 @@ export function verdictText(verdict, marks) {
 export function stateText(criterion) {
   if (criterion.verdict) return verdictText(criterion.verdict, criterion.marks);
   const open = criterion.marks.filter((m) => m.state === "undecided").length;
-  if (open) return plural(open, "predicted span") + " to check";
+  if (open) return plural(open, criterion.known === false ? "similar passage" : "predicted span") + " to check";
   if (criterion.marks.length) return "in progress";
   if (criterion.known === false) return "the model does not know this criterion";
   return criterion.predicted ? "nothing predicted" : "not predicted yet";

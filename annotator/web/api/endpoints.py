@@ -72,12 +72,20 @@ ENDPOINTS = (
 
 
 class Api:
-    """The endpoints of one project. Safe to share between threads."""
+    """The endpoints of one project. suggestions: what a post is shown with, as on the pages. Safe to share between threads."""
 
-    def __init__(self, project: Project, models: ModelService, *, limit: RateLimit | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        models: ModelService,
+        suggestions: decisions.Model | None = None,
+        *,
+        limit: RateLimit | None = None,
+    ) -> None:
         self.project = project
         self._store = project.store
         self._models = models
+        self._suggestions = suggestions or models
         self._limit = limit or RateLimit(project.settings.api_per_minute)
         self._visitor_limit = RateLimit(max(1, project.settings.api_per_minute // VISITORS_SHARE))
         self.reports = Reports(project.store)
@@ -229,7 +237,7 @@ class Api:
         progress = decisions.progress(self._store, self._models, person, wanted)
         if chosen is None:
             return {"item": None, "progress": progress}
-        item = decisions.load_item(self._store, self._models, chosen, person)
+        item = decisions.load_item(self._store, self._suggestions, chosen, person)
         return {"item": wire.item(item), "progress": progress}
 
     def annotate(
@@ -262,7 +270,7 @@ class Api:
         one_of(verdict, Verdict, "verdict")
         chosen = wire.read_spans(spans or [], most=MAX_SPANS)
         mine = self._store.annotations_of(post_id, person.name).get(criterion)
-        shown = decisions.answer_wire(mine, self._models.predictions(post).get(criterion))
+        shown = decisions.answer_wire(mine, self._suggestions.predictions(post).get(criterion))
         result = decisions.save(
             self._store,
             person,

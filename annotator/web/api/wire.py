@@ -27,7 +27,7 @@ def item(shown: Mapping[str, Any]) -> Wire:
         "post": shown["post"],
         "criteria": [
             {
-                **{k: c[k] for k in ("id", "name", "guideline", "version", "known", "no_evidence_score")},
+                **{k: c[k] for k in ("id", "name", "guideline", "version", "known", "no_evidence_score", "hint")},
                 **answer(c, text),
                 "others": [
                     {**other, "spans": [_span(text, start, end) for start, end in other["spans"]]}

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from annotator.learning.instant import InstantService, given_by, is_on, switch
+from encoder.errors import ModelUnusable
 from encoder.examples import Example
+from encoder.predict import Predictor
 from storage.queue_plan import QueueFilter, QueueOrder
 from storage.records import ModelVersion, Post, Prediction, Span, Split, Verdict
 from storage.rounds import RoundPost
@@ -37,6 +39,9 @@ class ServedModel:
         return self._store.predictions(post.id, "m1")
 
     predict_post = predictions
+
+    def predictor(self) -> Predictor:
+        raise ModelUnusable("Its answers were written down.")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from storage.records import (
     Verdict,
 )
 from storage.store import Store
-from tests.builders import SLEEP, a_post, a_prediction, an_annotation
+from tests.builders import MOOD, SLEEP, a_post, a_prediction, an_annotation
 
 ANA = Reviewer("ana")
 BEN = Reviewer("ben")
@@ -42,6 +42,9 @@ class WrittenModel:
 
     def predictions(self, post: Post) -> Mapping[str, Prediction]:
         return {} if self._loading else {c: p for (post_id, c), p in self._answers.items() if post_id == post.id}
+
+    def hint(self, criterion: Criterion) -> str:
+        return "Not learned yet." if criterion.id == MOOD.id else ""
 
     def predict_post(self, post: Post) -> Mapping[str, Prediction]:
         if self._loading:
