@@ -9,6 +9,7 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from storage.doubt_schema import DOUBTS
 from storage.queue_schema import FLAT_QUEUE
 from storage.team_schema import REPORTS, TEAMS
 
@@ -383,6 +384,11 @@ def m008_examples_of_criteria(db: Database) -> None:
 @migrations()
 def m009_team_reports(db: Database) -> None:
     _run_statements(db, REPORTS)
+
+
+@migrations()
+def m010_doubts(db: Database) -> None:
+    _run_statements(db, DOUBTS)
 
 
 def _run_statements(db: Database, script: str) -> None:

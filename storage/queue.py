@@ -240,7 +240,7 @@ def _plan(db: Handle, wanted: QueueFilter, me: str, model_version: str | None) -
 
 def _is_plain(wanted: QueueFilter) -> bool:
     """True without any filter but the state."""
-    return (
+    return wanted.order is not QueueOrder.DOUBTS and (
         wanted == QueueFilter(order=wanted.order, state=wanted.state, query=wanted.query) and not wanted.query.strip()
     )
 

@@ -25,10 +25,11 @@ class QueueOrder(StrEnum):
     EVIDENCE = "evidence"
     NEWEST = "newest"
     RANDOM = "random"
+    DOUBTS = "doubts"
 
 
 class ReviewState(StrEnum):
-    """Of a post, for one reviewer. `todo` is open and not skipped."""
+    """Of a post, for one reviewer. `todo` is open and not skipped; in the order `doubts`, whatever holds a doubted answer."""
 
     TODO = "todo"
     SKIPPED = "skipped"
@@ -118,6 +119,16 @@ WALKS: dict[QueueOrder, tuple[Walk, ...]] = {
         Walk("main.post AS post", "post_newest", ("post.imported_at", "post.number"), descending=True),
     ),
     QueueOrder.RANDOM: (_SHUFFLED,),
+    QueueOrder.DOUBTS: (
+        Walk(
+            table="post_doubt AS d",
+            index="post_doubt_worst",
+            columns=("d.doubt", "d.post_id"),
+            descending=True,
+            post_id="d.post_id",
+            joined="d.post_id = post.id",
+        ),
+    ),
 }
 
 
@@ -223,7 +234,7 @@ def plan(wanted: QueueFilter, *, me: str, model_version: str | None, criteria: i
     }
     parts: list[str] = []
     starts: list[Start] = []
-    for look in (_state, _assigned, _score, _answers, _post_columns, _words):
+    for look in (_doubted, _state, _assigned, _score, _answers, _post_columns, _words):
         condition, start = look(wanted, criteria)
         parts += condition
         starts += start
@@ -240,9 +251,22 @@ _DONE = "SELECT 1 FROM post_review r WHERE r.reviewer = :me AND r.post_id = @id 
 _PUT_OFF = "SELECT 1 FROM post_visit v WHERE v.reviewer = :me AND v.post_id = @id AND v.skipped_at IS NOT NULL"
 
 
+_DOUBTED = (
+    "EXISTS (SELECT 1 FROM doubt x CROSS JOIN main.annotation_head h ON h.post_id = x.post_id AND h.criterion_id = x.criterion_id"
+    f" AND h.annotation_id = x.annotation_id WHERE x.post_id = @id AND {VISIBLE_HEAD.format(h='h')})"
+)
+
+
+def _doubted(wanted: QueueFilter, criteria: int) -> Looked:
+    """In the order by doubts, only posts with an answer that is doubted and that one may see."""
+    return ([_DOUBTED] if wanted.order is QueueOrder.DOUBTS else []), []
+
+
 def _state(wanted: QueueFilter, criteria: int) -> Looked:
     if wanted.state is ReviewState.ANY:
         return [], []
+    if wanted.order is QueueOrder.DOUBTS and wanted.state is ReviewState.TODO:
+        return [f"NOT EXISTS ({_PUT_OFF})"], []
     if criteria == 0:  # nothing to decide: every post is reviewed
         return ["1" if wanted.state is ReviewState.REVIEWED else "0"], []
     if wanted.state is ReviewState.REVIEWED:

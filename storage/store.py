@@ -14,6 +14,7 @@ from storage.annotations import AnnotationStore
 from storage.attempts import AttemptStore
 from storage.connection import DATABASE_NAME, Connections
 from storage.criteria import CriterionStore
+from storage.doubts import DoubtStore
 from storage.exports import ExportStore
 from storage.identities import IdentityStore
 from storage.imports import ImportStore
@@ -36,6 +37,7 @@ class Store(
     ModelStore,
     AnnotationStore,
     RoundStore,
+    DoubtStore,
     QueueStore,
     ProgressStore,
     AccountStore,

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annotator.learning.given import given_by, label_of
 from annotator.learning.likeness import LikenessService
 from annotator.training.plan import trained_up_to
-from encoder.examples import Label
-from encoder.measure.metrics import Floats, sentence_is_evidence
+from encoder.measure.metrics import sentence_is_evidence
 from encoder.simple.features import FeatureCache
 from encoder.simple.instant import MOST_POSTS, InstantLearner
 from encoder.simple.learner import SimpleLearner
-from storage.records import Criterion, EvidenceError, Gold, Post, Prediction, Span, Split
+from storage.records import Criterion, Post, Prediction, Split
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ POLL_SECONDS = 0.5
 STOP_SECONDS = 5.0
 RESCORED = 20
 """Posts read ahead whose place in the queue is looked at after each decision, one stretch after the other."""
-HIDDEN = 0.02
-"""Chance of a sentence that the model did not mark, where it marked another."""
 
 
 def is_on(store: Store) -> bool:
@@ -187,7 +185,7 @@ class InstantService:
         )
         if prediction is None or not prediction.known:
             self._likeness.learn(post, self._known[criterion_id], gold.spans if gold else None)
-        self._pupil.take(post, criterion_id, _label_of(gold), given=given, marked=marked, fresh=fresh)
+        self._pupil.take(post, criterion_id, label_of(gold), given=given, marked=marked, fresh=fresh)
         self._pupil.refit(criterion_id)
         (self._fresh.add if fresh and gold else self._fresh.discard)((post_id, criterion_id))
         if self._fresh:  # before the first decision since the model was trained there is nothing to add to it
@@ -205,30 +203,3 @@ class InstantService:
         for post in self._store.posts(ids):
             found += list(self.improved(post, self._store.predictions(post.id, version)).values())
         self._store.set_post_scores(version, found)
-
-
-def given_by(prediction: Prediction | None, sentences: Sequence[Span]) -> Floats | None:
-    """What a stored prediction says of each sentence, as logits, (sentences,); None where the model does not know the criterion.
-
-    A sentence that was not marked has no score of its own: it is taken to be unlikely where another was marked, and half as
-    likely as the post's best where none was.
-    """
-    if prediction is None or not prediction.known:
-        return None
-    rest = HIDDEN if prediction.spans else max(HIDDEN / 2, (1 - prediction.no_evidence_score) / 2)
-    chances = np.full(len(sentences), rest)
-    for at, sentence in enumerate(sentences):
-        scores = [s.score or rest for s in prediction.spans if sentence_is_evidence(sentence, [s])]
-        if scores:
-            chances[at] = max(scores)
-    held = np.clip(chances, 0.001, 0.999)
-    return np.asarray(np.log(held / (1 - held)), np.float64)
-
-
-def _label_of(gold: Gold | None) -> Label | None:
-    if gold is None:
-        return None
-    try:
-        return Label(gold.verdict, gold.spans, gold.rejected)
-    except EvidenceError:
-        return None

@@ -19,6 +19,7 @@ from annotator.review.language import other_language_at_once
 from annotator.review.undo import last_gesture, stacks
 from encoder.errors import StillReading
 from encoder.text.sentences import sentences
+from storage.doubts import Doubt, SecondLook
 from storage.queue import QueueFilter, QueueOrder, ReviewState
 from storage.records import (
     AnnotatedSpan,
@@ -159,6 +160,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     criteria = store.criteria()
     mine = store.annotations_of(post_id, reviewer.name)
     others = _others(store, post_id, reviewer)
+    doubts = store.doubts_of(post_id, reviewer.name)
     return {
         "post": {
             "id": post.id,
@@ -173,6 +175,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
             {
                 **_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])),
                 "hint": model.hint(c) if c.id in predictions and not predictions[c.id].known else "",
+                "doubts": [_doubt_wire(d) for d in doubts if d.criterion_id == c.id],
             }
             for c in criteria
         ],
@@ -205,6 +208,20 @@ def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[An
         if a.reviewer != reviewer.name and a.decided and (a.criterion_id, a.reviewer) in visible
     ]
     return {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
+
+
+def _doubt_wire(doubt: Doubt) -> Wire:
+    passage = [doubt.passage.start, doubt.passage.end]
+    return {"passage": passage, "evidence": doubt.is_evidence, "doubt": doubt.doubt, "answer": doubt.annotation_id}
+
+
+def look_again(store: Store, reviewer: Reviewer, post_id: str, annotation_id: int, look: str) -> None:
+    """Settle what is doubted of an answer: `kept`, or `handed_over` to an adjudicator. Raises NotFound, InvalidRecord."""
+    if annotation_id not in {d.annotation_id for d in store.doubts_of(post_id, reviewer.name)}:
+        raise NotFound("That answer is no longer doubted: it was changed or looked at again meanwhile.")
+    if look not in set(SecondLook):
+        raise InvalidRecord(f"{look!r} is none of {', '.join(SecondLook)}.")
+    store.look_again(annotation_id, SecondLook(look), by=reviewer.name)
 
 
 def _criterion_wire(

@@ -43,9 +43,14 @@ def queue(
     states = (Standing.ADJUDICATED, Standing.UNDECIDABLE) if done else (Standing.OPEN,)
     found = store.disagreements(criterion_id=criterion, people=pair, states=states, limit=MOST_LISTED)
     total = store.count_disagreements(criterion_id=criterion, people=pair, states=states)
+    asked = [] if done or pair else store.handed_over(criterion)[:MOST_LISTED]
     return {
-        "total": total,
+        "total": total + len(asked),
         "cases": [
+            {"post_id": post_id, "criterion_id": criterion_id, "readers": 1, "score": 0.0, "state": "asked"}
+            for post_id, criterion_id in asked
+        ]
+        + [
             {
                 "post_id": d.post_id,
                 "criterion_id": d.criterion_id,

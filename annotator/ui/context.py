@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from annotator.learning.doubts import DoubtService
 from annotator.models.serving import ModelService
 from annotator.people.accounts import NotAllowed, allow
 from annotator.problems import unexpected
@@ -54,6 +55,7 @@ class Context:
         self.project_id = project_id(project.store)
         self.models = models
         self.suggestions: Model = suggestions or models
+        self.doubts = None if self.settings.demo else DoubtService(project.store)
         self.api = Api(project, models, suggestions)
         self.permissions = Permissions()
         self.answers: dict[str, Any] = {}

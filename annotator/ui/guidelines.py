@@ -21,6 +21,8 @@ class Edited(TypedDict):
     name: NotRequired[Words | None]
     text: NotRequired[Words | None]
     guideline: NotRequired[Words | None]
+    examples: NotRequired[Words | None]
+    counterexamples: NotRequired[Words | None]
     active: NotRequired[bool]
     version: NotRequired[Whole | None]
 

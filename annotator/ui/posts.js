@@ -9,7 +9,7 @@ const KEPT = "evidence.posts.filter";
 const list = { offset: 0, total: 0, places: [""], posts: [], chosen: new Set(), me: null, choices: null, turn: 0 };
 
 const FIELDS = [
-  ["order", "Order", [["newest", "Newest first"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["random", "Random"]]],
+  ["order", "Order", [["newest", "Newest first"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["random", "Random"], ["doubts", "Answers the model doubts"]]],
   ["state", "State", [["any", "All"], ["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"]]],
   ["criterion", "Criterion", () => [["", "Any"], ...list.choices.criteria.map((c) => [c.id, c.name])]],
   ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],

@@ -19,6 +19,7 @@ from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.context import Context
 from storage.criteria_file import about_wire
+from storage.queue import QueueFilter, QueueOrder
 from storage.records import NotFound, Reviewer
 
 MAX_FOUND = 100
@@ -54,6 +55,12 @@ class Sought(TypedDict, total=False):
     limit: Annotated[int, Field(ge=1, le=MAX_FOUND)]
 
 
+class Looked(TypedDict):
+    post_id: Id
+    answer: Whole
+    look: Id
+
+
 class Restored(TypedDict):
     annotation_id: Whole
     expected_revision: Whole
@@ -72,6 +79,7 @@ def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
     """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left."""
     store, models, settings = context.store, context.suggestions, context.settings
     wanted = decisions.read_filter(message.get("filter"), me)
+    _look_for_doubts(context, wanted)
     error = ""
     post_id: str | None = message.get("post_id")
     if post_id and not store.known_post_ids([post_id]):
@@ -97,6 +105,7 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
     if opened and store.known_post_ids([opened]):  # its import may have been undone meanwhile
         store.open_post(opened, me.name)
     wanted = decisions.read_filter(message.get("filter"), me)
+    _look_for_doubts(context, wanted)
     post_id = message.get("post_id")
     if message.get("next"):
         post_id = decisions.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
@@ -104,6 +113,16 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
         "item": decisions.load_item(store, models, post_id, me) if post_id else None,
         "progress": decisions.progress(store, models, me, wanted),
     }
+
+
+def _look_for_doubts(context: Context, wanted: QueueFilter) -> None:
+    if wanted.order is QueueOrder.DOUBTS and context.doubts is not None:
+        context.doubts.look(context.models.version)
+
+
+def _look_again(context: Context, message: Looked, me: Reviewer) -> Wire:
+    decisions.look_again(context.store, me, message["post_id"], message["answer"], message["look"])
+    return {}
 
 
 def _opened(context: Context, message: OnePost, me: Reviewer) -> Wire:
@@ -131,6 +150,7 @@ def _assign(context: Context, message: OnePost, me: Reviewer) -> Wire:
 
 def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
     wanted = decisions.read_filter(message.get("filter"), me)
+    _look_for_doubts(context, wanted)
     portion = post_list.Portion(limit=message.get("limit", 30))
     return post_list.find_posts(context.store, context.models, me, wanted, portion)
 
@@ -171,5 +191,6 @@ ANSWERS: dict[str, Answer] = {
     "review_history": _history,
     "review_restore": _restore,
     "review_undo": _undo,
+    "review_look_again": _look_again,
 }
 """What the editor can ask, by the name it uses."""

@@ -150,18 +150,12 @@ class _Table:
 
 def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> CriterionFit | None:
     """What the reviewed posts teach; None while one of the two answers is missing."""
-    has = np.array([r.label.has_evidence for r in reviewed], np.bool_)
     sentence_columns = used_columns([r.features.sentence_rows for r in reviewed])
     word_columns = used_columns([r.features.word_rows for r in reviewed], least=2)
     table = _table(reviewed, sentence_columns, word_columns)
     if not table.gold.any() or table.gold.all():
         return None
-    fold = _folds(has)
-    strength, own = _sentence_logits(table, fold)
-    tag_scores = _tag_scores(table, fold)
-    tried = [
-        Tried.of(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in enumerate(reviewed)
-    ]
+    strength, tried = _tried(reviewed, table)
     return CriterionFit(
         sentence_columns=sentence_columns,
         sentence=fit_binary(table.sentences, table.gold, strength=strength),
@@ -170,6 +164,31 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
         strength=strength,
         settled=settle(tried, choice),
     )
+
+
+def held_out_logits(reviewed: Sequence[Reviewed]) -> list[Floats] | None:
+    """Calibrated logits of each post's sentences by what was learned from other posts; None while one of the two answers is missing."""
+    table = _table(
+        reviewed,
+        used_columns([r.features.sentence_rows for r in reviewed]),
+        used_columns([r.features.word_rows for r in reviewed], least=2),
+    )
+    if not table.gold.any() or table.gold.all():
+        return None
+    _, tried = _tried(reviewed, table)
+    stacked = np.concatenate([t.stacked for t in tried])
+    prior = GIVEN_PRIOR if stacked[:, 0].any() else STACK_PRIOR
+    logits = _stacked_held_out(stacked, table.gold, table.sentence_post % FOLDS, prior)
+    return np.split(logits, np.cumsum([len(t.gold) for t in tried])[:-1])
+
+
+def _tried(reviewed: Sequence[Reviewed], table: _Table) -> tuple[float, list[Tried]]:
+    """The strength that suits the posts best, and what each is answered by weights that have not seen it."""
+    fold = _folds(np.array([r.label.has_evidence for r in reviewed], np.bool_))
+    strength, own = _sentence_logits(table, fold)
+    tag_scores = _tag_scores(table, fold)
+    posts = enumerate(reviewed)
+    return strength, [Tried.of(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in posts]
 
 
 def settle(

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from storage.doubts import Doubt
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus, Split
 from tests.browser.conftest import Site
 from tests.browser.test_review_access import violations
+from tests.builders import a_span, an_annotation
 
 pytestmark = pytest.mark.browser
 Opener = Callable[..., Any]
@@ -142,3 +144,24 @@ def test_many_posts_are_predicted_by_a_job_whose_progress_is_shown_and_which_can
     jobs.acknowledge_cancel(job)
     page.wait_for_selector("text=The prediction was stopped.")
     assert jobs.get(job.id).status is JobStatus.CANCELLED
+
+
+def test_an_answer_that_the_model_doubts_is_kept_or_handed_over(site: Site, new_page: Opener) -> None:
+    post_id = site.add_post("I pace all night. The dog is well.")
+    post = site.store.post(post_id)
+    stored = site.store.add_annotation(
+        an_annotation(post, criterion=site.store.criteria()[4], reviewer=site.reviewer), expected_revision=0
+    )
+    found = Doubt(post_id, stored.criterion_id, stored.id or 0, a_span(post, "I pace all night."), False, 0.93)
+    site.store.replace_doubts(stored.criterion_id, [found])
+    page = new_page(f"/?post={post_id}")
+    page.wait_for_selector('.ev[data-state="ready"]')
+    page.locator(".ev-criterion").nth(4).click()
+    page.wait_for_selector("text=The model doubts this answer.")
+    assert "I pace all night." in page.inner_text(".ev-doubts li")
+    assert violations(page, ".ev") == []
+    page.get_by_role("button", name="Keep the answer").click()
+    page.wait_for_selector(".ev-doubts", state="hidden")
+    assert site.store.doubts_of(post_id, site.reviewer) == []
+    site.store.replace_doubts(stored.criterion_id, [found])
+    assert site.store.doubts_of(post_id, site.reviewer) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage import queue
+from storage.doubts import Doubt
 from storage.queue import QueueCount, QueueFilter, QueueOrder, ReviewState
 from storage.records import Post, Prediction, Role, Span, Split, Verdict
 from storage.store import Store
@@ -49,6 +50,12 @@ class Project:
                 self.answers[post.id, criterion.id, person] = verdict
                 answer = an_annotation(post, criterion=criterion, reviewer=person, verdict=verdict)
                 self.store.add_annotation(answer, expected_revision=0)
+        self.doubts: dict[tuple[str, str], float] = {}
+        for post_id, criterion_id, person in draw.sample(sorted(self.answers), 40):
+            doubted = self.store.annotations_of(post_id, person)[criterion_id]
+            self.doubts.setdefault((post_id, criterion_id), round(0.7 + draw.random() * 0.3, 2))
+            found = Doubt(post_id, criterion_id, doubted.id or 0, Span(0, 4), False, self.doubts[post_id, criterion_id])
+            self.store.replace_doubts(criterion_id, [*self._kept(criterion_id), found])
         self.skipped = {post.id for post in draw.sample(self.posts, 15)}
         for post_id in self.skipped:
             self.store.skip_post(post_id, "ana")
@@ -56,6 +63,11 @@ class Project:
         self.store.assign(sorted(self.given), "ana", by=None)
         with self.store.read() as db:
             self.rows = {row["id"]: row for row in db.query("SELECT * FROM post")}
+
+    def _kept(self, criterion_id: str) -> list[Doubt]:
+        """The doubts of a criterion so far."""
+        found = [self.store.doubts_of(post_id, "ana") for post_id in {p for p, c in self.doubts if c == criterion_id}]
+        return [d for some in found for d in some if d.criterion_id == criterion_id]
 
     def predict(self, post: Post, draw: random.Random) -> None:
         found = {c.id: draw.choice((0.0, round(draw.random(), 1))) for c in (SLEEP, MOOD)}
@@ -72,11 +84,13 @@ class Project:
     def _fits(self, post: Post, wanted: QueueFilter) -> bool:
         done = sum((post.id, c.id, "ana") in self.answers for c in (SLEEP, MOOD)) == 2
         put_off = post.id in self.skipped
+        if wanted.order is QueueOrder.DOUBTS and not any(p == post.id for p, _ in self.doubts):
+            return False
         state = {
             ReviewState.ANY: True,
             ReviewState.REVIEWED: done,
             ReviewState.SKIPPED: put_off and not done,
-            ReviewState.TODO: not done and not put_off,
+            ReviewState.TODO: not put_off and (not done or wanted.order is QueueOrder.DOUBTS),
         }[wanted.state]
         return (
             state
@@ -117,6 +131,8 @@ class Project:
             return (row["shuffle"], row["number"])
         if order is QueueOrder.NEWEST:
             return (-row["number"],)  # all came in one moment
+        if order is QueueOrder.DOUBTS:
+            return (-max(d for (p, _), d in self.doubts.items() if p == post_id), turned)
         if post_id not in self.scores:
             return (1, row["shuffle"], row["number"])
         score = self.unsure[post_id] if order is QueueOrder.UNCERTAIN else max(self.scores[post_id].values())
@@ -205,6 +221,8 @@ def _happen(project: Project, draw: random.Random, opened: list[str]) -> None:
 
 def _answer(project: Project, post: Post, criterion_id: str, person: str, verdict: Verdict | None) -> None:
     before = project.store.annotations_of(post.id, person).get(criterion_id)
+    if before is not None:
+        project.doubts.pop((post.id, criterion_id), None)
     criterion = next(c for c in (SLEEP, MOOD) if c.id == criterion_id)
     answer = an_annotation(post, criterion=criterion, reviewer=person, verdict=verdict or Verdict.UNSURE)
     if verdict is None:

@@ -82,6 +82,7 @@ function onSaved(entry, result) {
   const criterion = item && item.criteria.find((c) => c.id === entry.message.criterion_id);
   if (!criterion) return;
   criterion.revision = result.revision;
+  criterion.doubts = []; // they were about the answer before
   criterion.others = result.others;
   criterion.decidedOn = entry.message.criterion_version;
   if (item === ed.item && criterion === activeCriterion()) drawDetail();

@@ -8,6 +8,7 @@ import { shortQuote, stateSign, stateText, VERDICT_SIGN, VERDICT_WORD } from "./
 import { drawText } from "./text.js";
 import { edgeBox, reveal } from "./places.js";
 import { drawBar } from "./bar.js";
+import { drawDoubts } from "./doubts.js";
 
 // Everything is written first; only then is asked where things are, so that the browser lays the page out once.
 export function refresh() {
@@ -99,6 +100,7 @@ export function drawDetail() {
   fillOnce(part("detail-head"), [criterion.index, criterion.name, criterion.verdict].join("|"), () => [
     make("span", { class: "ev-number" }, criterion.index + 1), make("h2", {}, criterion.name), verdictBadge(criterion)]);
   write(part("model-line"), modelLine(criterion));
+  drawDoubts(criterion);
   drawMarks(criterion);
   if (box.criterion !== criterion) write(part("guideline-text"), unwrapped(criterion.guideline));
   if (part("guideline").open !== settings.guideline) part("guideline").open = settings.guideline;

@@ -182,6 +182,7 @@ function takePrediction(item, wire) {
 export function nothingLeft() {
   ed.next = null;
   if (ed.item && openCount(ed.item)) return say("This is the last post of the queue.");
+  if (ed.filter.order === "doubts") return nothingToShow("The model doubts no answer now. After a change of model or many decisions it looks again, which takes a minute.", button("Show all posts to review", () => changeFilter({}), { class: "ev-primary" }));
   const narrowed = Object.entries(ed.filter).some(([name, value]) => name !== "order" && value !== "" && value !== DEFAULT_FILTER[name]);
   const look = button("Choose another queue", () => perform("search"));
   if (narrowed) return nothingToShow("No post is left in this queue.", button("Show all posts to review", () => changeFilter({}), { class: "ev-primary" }), look);

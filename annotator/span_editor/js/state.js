@@ -49,6 +49,7 @@ function readCriterion(doc, wire, index) {
     predicted: wire.predicted,
     known: wire.known,
     hint: wire.hint,
+    doubts: wire.doubts || [],
     others: wire.others,
     ...readAnswer(doc, wire),
   };

@@ -46,6 +46,8 @@ function chooseMark(criterion, mark) {
 
 // Where a post begins: at the first prediction, so that what the model says is seen at once.
 export function beginAt(item) {
+  const doubted = item.criteria.findIndex((c) => c.doubts.length);
+  if (ed.filter.order === "doubts" && doubted >= 0) return activate(doubted);
   const open = inReadingOrder(item).find((e) => isOpen(e.criterion) && e.mark.state === "undecided");
   if (readsWhole() && open) return chooseMark(open.criterion, open.mark);
   const first = item.criteria.findIndex((c) => isOpen(c) && c.marks.some((m) => m.state === "undecided"));

@@ -180,7 +180,7 @@ class Api:
 
         Args:
             state: any, todo, skipped or reviewed, as seen by the person who asks.
-            order: newest, uncertain, evidence or random.
+            order: newest, uncertain, evidence, random or doubts.
             query: Words that the text must hold.
             criterion: Only posts with evidence for this criterion, or with `verdict` for it.
             verdict: Only posts on which somebody decided evidence, no_evidence or unsure.
@@ -223,7 +223,7 @@ class Api:
 
         Args:
             post_id: This post instead of the next one.
-            order: uncertain, evidence, newest or random.
+            order: uncertain, evidence, newest, random or doubts (answers that the model doubts; the page looks for them).
             query: Words that the text must hold.
             criterion: Only posts with evidence for this criterion.
             split: train, dev or test.

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotator.learning.instant import InstantService, given_by, is_on, switch
+from annotator.learning.given import given_by
+from annotator.learning.instant import InstantService, is_on, switch
 from encoder.errors import ModelUnusable
 from encoder.examples import Example
 from encoder.predict import Predictor
