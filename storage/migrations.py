@@ -391,6 +391,17 @@ def m010_doubts(db: Database) -> None:
     _run_statements(db, DOUBTS)
 
 
+_SUGGESTED = """
+ALTER TABLE annotation ADD COLUMN suggested INTEGER;  -- 1: the model's marks were shown, 0: hidden; NULL when that is not known
+CREATE INDEX annotation_unsuggested ON annotation(id) WHERE suggested = 0;
+"""
+
+
+@migrations()
+def m011_suggested(db: Database) -> None:
+    _run_statements(db, _SUGGESTED)
+
+
 def _run_statements(db: Database, script: str) -> None:
     """Statement by statement: executescript() would commit the migration's own transaction."""
     statement = ""

@@ -293,7 +293,8 @@ class Annotation:
     undecided: predicted spans neither accepted, adjusted nor rejected yet; empty once there is a verdict.
     seconds: time spent on this decision, as measured in the browser. op_id: idempotency key of the save.
     restored_from: id of the revision whose answer this one brings back. undoes: id of the revision that it takes back
-    (an undo; taking an undo back is a redo). bulk: one of several that one gesture confirmed as shown.
+    (an undo; taking an undo back is a redo). bulk: one of several that one gesture confirmed as shown. suggested: whether the
+    model's marks were on the page; None where that is not known, as with imports.
     """
 
     post_id: str
@@ -312,6 +313,7 @@ class Annotation:
     restored_from: int | None = None
     undoes: int | None = None
     bulk: bool = False
+    suggested: bool | None = None
     created_at: str | None = None
     id: int | None = None
 

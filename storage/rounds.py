@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ _SEALED = (
     "EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND round.blind AND round.closed_at IS NULL"
     " WHERE sealed.post_id = {h}.post_id)"
 )
+UNSUGGESTED = "posts_without_suggestions"
+"""Setting: the share of posts, 0 to 1, that are shown without suggestions outside of rounds."""
 _READS_BLIND = (
     "EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND round.blind AND round.closed_at IS NULL"
     " WHERE own.post_id = {h}.post_id AND own.reviewer = :me)"
@@ -244,15 +247,19 @@ class RoundStore(Connections):
         return readers
 
     def hides_suggestions(self, post_id: str, reviewer: str) -> bool:
-        """Whether the person reads this post without the model's marks, in a round that is open."""
+        """Whether the person reads this post without the model's marks: as the open round says in which they were given it, else by
+        the project's share of posts without suggestions, drawn for each person and post once and for all.
+        """
         with self.read() as db:
-            return any(
-                db.query(
-                    "SELECT 1 FROM assignment a JOIN round ON round.id = a.round_id AND round.closed_at IS NULL"
-                    " WHERE a.post_id = ? AND a.reviewer = ? AND a.hide_suggestions",
-                    [post_id, reviewer],
-                )
-            )
+            given = db.execute(
+                "SELECT a.hide_suggestions FROM assignment a JOIN round ON round.id = a.round_id AND round.closed_at IS NULL"
+                " WHERE a.post_id = ? AND a.reviewer = ?",
+                [post_id, reviewer],
+            ).fetchone()
+            if given is not None:
+                return bool(given[0])
+            share = db.execute("SELECT value FROM setting WHERE key = ?", [UNSUGGESTED]).fetchone()
+            return share is not None and _drawn(post_id, reviewer) < float(share[0])
 
     def visible_heads(self, post_id: str, me: str) -> set[tuple[str, str]]:
         """(criterion id, reviewer) of every latest answer to the post that `me` may see, their own among them."""
@@ -270,6 +277,11 @@ _DECIDED = (
     "SELECT count(*) FROM annotation_head h WHERE h.post_id = a.post_id AND h.reviewer = a.reviewer AND h.verdict IS NOT NULL"
     f" AND h.criterion_id IN (SELECT c.id {_IN_USE})"
 )
+
+
+def _drawn(post_id: str, reviewer: str) -> float:
+    """A number in [0, 1) that is always the same for the two."""
+    return int.from_bytes(hashlib.sha256(f"{reviewer}\0{post_id}".encode()).digest()[:4], "big") / 2**32
 
 
 def round_from_row(row: Row) -> Round:

@@ -156,6 +156,7 @@ def annotation_from_row(row: Row) -> Annotation:
         restored_from=row["restored_from"],
         undoes=row["undoes"],
         bulk=bool(row["bulk"]),
+        suggested=None if row["suggested"] is None else bool(row["suggested"]),
         created_at=row["created_at"],
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from storage.accounts import AccountStore
 from storage.alignments import AlignmentStore
 from storage.annotations import AnnotationStore
+from storage.arms import ArmStore
 from storage.attempts import AttemptStore
 from storage.connection import DATABASE_NAME, Connections
 from storage.criteria import CriterionStore
@@ -38,6 +39,7 @@ class Store(
     AnnotationStore,
     RoundStore,
     DoubtStore,
+    ArmStore,
     QueueStore,
     ProgressStore,
     AccountStore,

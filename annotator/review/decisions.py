@@ -328,6 +328,7 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
 def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
     """The annotation that a decision of the page stands for. Raises InvalidRecord, NotFound, KeyError."""
     post = store.post(wire["post_id"])
+    hidden = store.hides_suggestions(post.id, reviewer.name)
     spans = tuple(sorted(annotated_from_list(item) for item in wire["spans"]))
     for span in spans:
         if span.predicted is not None:
@@ -343,6 +344,7 @@ def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
         rejected=tuple(span_from_list(item) for item in wire["rejected"]),
         undecided=tuple(span_from_list(item) for item in wire["undecided"]),
         criterion_version=_shown_version(store, str(wire["criterion_id"]), int(wire["criterion_version"])),
+        suggested=False if hidden else True if wire.get("model_version") else None,
         model_version=wire.get("model_version"),
         note=str(wire.get("note") or "")[:MAX_NOTE_CHARACTERS],
         seconds=_seconds(wire.get("seconds")),

@@ -58,6 +58,23 @@ function criterionRow(row) {
   return line;
 }
 
+const percent = (share) => Math.round(100 * share) + " %";
+const within = (interval) => (interval ? " (" + percent(interval[0]) + " to " + percent(interval[1]) + ")" : "");
+
+function armRow(row) {
+  const line = make("tr");
+  const name = make("th", {}, row.name);
+  name.scope = "row";
+  const missed = row.of ? row.missed + " of " + row.of + within(row.interval) : "–";
+  line.append(name, cell(String(row.decisions), "num"), cell(percent(row.evidence), "num"), cell(number(row.passages), "num"), cell(number(row.seconds, 1), "num"), cell(missed, "num"));
+  return line;
+}
+
+function recallLine(recall) {
+  if (!recall) return "";
+  return "Of " + recall.of + " passages that people marked without seeing the model's marks, the model marks " + recall.found + ": " + percent(recall.found / recall.of) + within(recall.interval) + ". That is its recall, whatever its marks do to people.";
+}
+
 function qualityRow(row, index) {
   const line = make("tr", { class: index === 0 ? "own" : "" });
   const name = make("th", {}, row.name);
@@ -103,6 +120,9 @@ function draw(value) {
   find(".ov-criteria tbody").replaceChildren(...value.criteria.map(criterionRow));
   const legend = [...VERDICTS, ...FATES].map(([key, label]) => { const item = make("span", {}); item.append(make("i", { class: key }), document.createTextNode(label)); return item; });
   find(".ov-legend").replaceChildren(...legend);
+  find(".ov-arms").hidden = !value.arms;
+  find(".ov-arms tbody").replaceChildren(...(value.arms ? value.arms.rows : []).map(armRow));
+  find(".ov-recall").textContent = value.arms ? recallLine(value.arms.recall) : "";
   find(".ov-model").textContent = describe(value.model);
   find(".ov-offer").hidden = !value.offer;
   find(".ov-offer").textContent = value.offer;

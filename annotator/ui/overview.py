@@ -8,6 +8,7 @@ import gradio as gr
 
 from annotator.models.bundled import gemma_offer
 from annotator.models.quality import NAMES, figures, interval_of, quality_of
+from annotator.review.arms import arms_of
 from annotator.snapshots.keeper import snapshot_shown_to
 from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context, friendly
@@ -45,6 +46,7 @@ def overview(context: Context, person: Reviewer) -> dict[str, Any]:
         },
         "predicted": store.count_predicted_posts(context.models.version or ""),
         "criteria": criterion_rows(context, of=person.name if sealed else None),
+        "arms": arms_of(context.store, context.models.version, of=person.name if sealed else None),
         "model": model_figures(context),
         "offer": gemma_offer(),
         "snapshot": snapshot_shown_to(person, context.settings, context.keeper),

@@ -16,6 +16,7 @@ import gradio as gr
 from annotator.learning import instant
 from annotator.models import registry as training_registry
 from annotator.models.archives import import_version
+from annotator.review import arms
 from annotator.training import auto as training_auto
 from annotator.training.hub_job import hub_job_of
 from annotator.training.model_jobs import enqueue_evaluation
@@ -124,6 +125,14 @@ class RetrainPage:
                 info="Improves the suggestions at once, where that proves right; the model itself stays as it is",
                 elem_id="retrain-instant",
             )
+            self.unsuggested = gr.Number(
+                round(100 * arms.share_of(self.store)),
+                label="Posts shown without suggestions, in %",
+                info="Overview then compares what people decide with and without, how long it takes and what they miss",
+                minimum=0,
+                maximum=100,
+                elem_id="retrain-unsuggested",
+            )
             with gr.Row():
                 self.auto = gr.Checkbox(schedule.enabled, label="Train by itself when enough posts have been reviewed")
                 self.auto_posts = gr.Number(schedule.posts, label="Newly reviewed posts", precision=0, minimum=1)
@@ -182,7 +191,15 @@ class RetrainPage:
             self.pull.click(friendly(self.hub.pull), self.repository, None, api_visibility="private"),
         ):
             added.then(friendly(self.show), [self.version, *settings], everything, **QUIET)
-        schedule = [self.instant, self.auto, self.auto_posts, self.auto_hours, self.auto_preset, self.keep]
+        schedule = [
+            self.instant,
+            self.unsuggested,
+            self.auto,
+            self.auto_posts,
+            self.auto_hours,
+            self.auto_preset,
+            self.keep,
+        ]
         self.save_auto.click(friendly(self.save_automatic), schedule, None, **QUEUED)
 
     # --- looking
@@ -342,9 +359,18 @@ class RetrainPage:
         gr.Info(f"Imported as {model.id}; it is not in service yet.", duration=6)
 
     def save_automatic(
-        self, learn: bool, enabled: bool, posts: Any, hours: Any, preset: str, keep: Any, request: gr.Request
+        self,
+        learn: bool,
+        unsuggested: Any,
+        enabled: bool,
+        posts: Any,
+        hours: Any,
+        preset: str,
+        keep: Any,
+        request: gr.Request,
     ) -> None:
         self.context.require(request, ADMIN)
+        arms.set_share(self.store, float(unsuggested or 0) / 100)
         instant.switch(self.store, on=bool(learn))
         training_auto.set_schedule(
             self.store, training_auto.Schedule(bool(enabled), int(posts or 0), float(hours or 0), preset)

@@ -88,6 +88,19 @@ def average_precision(gold: npt.ArrayLike, score: npt.ArrayLike, weight: npt.Arr
     return float(_weighted_average_precision(gold_, score_, weight_[None, :])[0])
 
 
+def wilson(successes: int, of: int) -> tuple[float, float] | None:
+    """The 95 % interval of a share, within [0, 1]; None of nothing.
+
+    Source: Wilson 1927 (JASA 22), the score interval.
+    """
+    if not of:
+        return None
+    z, share = 1.959964, successes / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * float(np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def reliability_bins(score: npt.ArrayLike, gold: npt.ArrayLike, *, bins: int = 10) -> tuple[Bin, ...]:
     """The non-empty bars of a reliability diagram with `bins` bars of equal width over [0, 1].
 

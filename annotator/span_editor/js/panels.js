@@ -145,6 +145,7 @@ function verdictBadge(criterion) {
 
 function modelLine(criterion) {
   const { model } = ed.item;
+  if (model.hidden) return "This post is shown without suggestions. Mark what you find yourself.";
   if (criterion.known === false) return criterion.hint || "The model was not trained on this criterion. Mark what you find yourself.";
   if (!criterion.predicted) {
     if (model.status === "loading") return "The model is still loading. You can begin; its marks come in by themselves.";

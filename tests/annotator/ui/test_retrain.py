@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from annotator.models.serving import ModelService
 from annotator.project import Project
+from annotator.review.arms import share_of
 from annotator.settings import Settings
 from annotator.training.measure import Differing
 from annotator.training.plan import PRESETS, plan_training
@@ -113,7 +114,7 @@ def test_only_an_admin_may_act(page: RetrainPage, role: Role) -> None:
         lambda: page.measure_again("v1", asked),
         lambda: page.delete_version("v1", asked),
         lambda: page.import_model("/tmp/none.zip", asked),
-        lambda: page.save_automatic(True, True, 5, 5, "quick", None, asked),
+        lambda: page.save_automatic(True, 0, True, 5, 5, "quick", None, asked),
     ]
     for act in acts:
         with pytest.raises(gr.Error, match="admin"):
@@ -150,9 +151,10 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
 
 
 def test_automatic_retraining_is_set_by_an_admin(page: RetrainPage) -> None:
-    page.save_automatic(False, True, 30, 12, "quick", 3, asked_by(Role.ADMIN))
+    page.save_automatic(False, 10, True, 30, 12, "quick", 3, asked_by(Role.ADMIN))
     assert page.store.setting("automatic_training") == {"enabled": True, "posts": 30, "hours": 12.0, "preset": "quick"}
     assert page.store.setting("models_kept") == 3
+    assert share_of(page.store) == 0.1
 
 
 def test_an_estimate_that_cannot_be_made_says_why(page: RetrainPage) -> None:
