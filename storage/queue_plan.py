@@ -45,7 +45,7 @@ class QueueFilter:
     latest verdict for it. reviewer: posts on which that person has a verdict. query: words to find in the text (FTS5).
     """
 
-    order: QueueOrder = QueueOrder.UNCERTAIN
+    order: QueueOrder = QueueOrder.RANDOM
     state: ReviewState = ReviewState.TODO
     criterion: str | None = None
     verdict: Verdict | None = None

@@ -80,7 +80,7 @@ def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
         raise InvalidRecord(f"The queue cannot be filtered by {', '.join(sorted(unknown))}.")
     try:
         return QueueFilter(
-            order=QueueOrder(given.get("order", QueueOrder.UNCERTAIN)),
+            order=QueueOrder(given.get("order", QueueOrder.RANDOM)),
             state=ReviewState(given.get("state", ReviewState.TODO)),
             criterion=given.get("criterion"),
             verdict=Verdict(given["verdict"]) if "verdict" in given else None,

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from annotator.messages import Filter, Id, Whole
 from annotator.review import decisions, post_list
 from annotator.review.about import care_of
+from annotator.review.why_next import why_next
 from annotator.span_editor.component import span_editor
 from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
@@ -110,9 +111,19 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
     if message.get("next"):
         post_id = decisions.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
     return {
-        "item": decisions.load_item(store, models, post_id, me) if post_id else None,
+        "item": _with_why(context, wanted, post_id, me, next=bool(message.get("next"))) if post_id else None,
         "progress": decisions.progress(store, models, me, wanted),
     }
+
+
+def _with_why(context: Context, wanted: QueueFilter, post_id: str, me: Reviewer, *, next: bool) -> Wire:
+    """A post as the page shows it; where the queue chose it, with why."""
+    store, models = context.store, context.suggestions
+    item = decisions.load_item(store, models, post_id, me)
+    if next:
+        predictions = models.predictions(store.post(post_id))
+        item["why"] = why_next(wanted, store.criteria(), predictions, hidden=item["model"]["hidden"])
+    return item
 
 
 def _look_for_doubts(context: Context, wanted: QueueFilter) -> None:

@@ -22,11 +22,12 @@ def filled(store: Store) -> Store:
 
 
 def ids(store: Store, **wanted: object) -> list[str]:
-    return store.queue_ids(QueueFilter(**wanted), me="ana", model_version="m1", limit=10)  # type: ignore[arg-type]
+    asked = QueueFilter(**{"order": QueueOrder.UNCERTAIN, **wanted})  # type: ignore[arg-type]
+    return store.queue_ids(asked, me="ana", model_version="m1", limit=10)
 
 
 def test_the_least_certain_post_comes_first_and_posts_not_yet_read_last(filled: Store) -> None:
-    assert ids(filled) == ["torn", "sure", "plain"]
+    assert ids(filled, order=QueueOrder.UNCERTAIN) == ["torn", "sure", "plain"]
 
 
 def test_the_likeliest_evidence_comes_first_when_asked(filled: Store) -> None:

@@ -7,7 +7,7 @@ import { changeFilter, DEFAULT_FILTER, openPost } from "./queue.js";
 import { closeDialog, openDialog } from "./dialog.js";
 
 const FILTER_FIELDS = [
-  ["order", "Order", [["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["newest", "Newest first"], ["random", "Random"], ["doubts", "Answers the model doubts"]]],
+  ["order", "Order", [["random", "Random"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["newest", "Newest first"], ["doubts", "Answers the model doubts"]]],
   ["state", "State", [["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"], ["any", "All posts"]]],
   ["criterion", "Criterion", null],
   ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],

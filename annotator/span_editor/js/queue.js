@@ -15,7 +15,7 @@ import { activate, beginAt } from "./walk.js";
 import { setMode } from "./modes.js";
 
 const KEPT_ITEMS = 30;
-export const DEFAULT_FILTER = { order: "uncertain", state: "todo" };
+export const DEFAULT_FILTER = { order: "random", state: "todo" };
 
 function keepItem(item) {
   ed.items.delete(item.post.id);
@@ -124,6 +124,8 @@ export function show(item) {
   part("root").dataset.state = "ready";
   part("root").dataset.shown = Number(part("root").dataset.shown || 0) + 1; // how many posts have been shown
   part("scroll").scrollTop = 0;
+  part("why").hidden = !item.why;
+  write(part("why"), item.why || "");
   part("language").hidden = !item.language;
   write(part("language"), item.language || "");
   mountText(item);

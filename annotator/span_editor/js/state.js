@@ -36,7 +36,7 @@ function makeMark(state, start, end, predicted) {
 export function readItem(wire) {
   const doc = makeDoc(wire.post.text, wire.sentences);
   const criteria = wire.criteria.map((c, index) => readCriterion(doc, c, index));
-  return { post: wire.post, doc, criteria, model: wire.model, language: wire.language };
+  return { post: wire.post, doc, criteria, model: wire.model, language: wire.language, why: wire.why };
 }
 
 function readCriterion(doc, wire, index) {

@@ -212,7 +212,7 @@ class Api:
         person: Reviewer,
         *,
         post_id: str | None = None,
-        order: str = "uncertain",
+        order: str = "random",
         query: str = "",
         criterion: str | None = None,
         split: str | None = None,

@@ -1,0 +1,35 @@
+"""Why a post is the next one, in words for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from storage.queue import QueueFilter, QueueOrder
+from storage.records import Criterion, Prediction
+
+NO_SCORE = "Next by chance: the model has not read it yet."
+_FIXED = {
+    QueueOrder.RANDOM: "Next by chance, so that what you decide is a fair sample.",
+    QueueOrder.NEWEST: "Next because it was imported last.",
+    QueueOrder.DOUBTS: "Next because the model doubts an answer here.",
+}
+
+
+def why_next(
+    wanted: QueueFilter, criteria: Sequence[Criterion], predictions: Mapping[str, Prediction], *, hidden: bool
+) -> str:
+    """hidden: the person reads the post without the model's marks, so that nothing of them is said."""
+    if wanted.order in _FIXED:
+        return _FIXED[wanted.order]
+    if hidden:
+        return "Next in the order of the queue."
+    scored = [(p, c.name) for c in criteria if (p := predictions.get(c.id)) is not None]
+    if not scored:
+        return NO_SCORE
+    if wanted.order is QueueOrder.UNCERTAIN:
+        best, name = max(scored, key=lambda pair: pair[0].uncertainty)
+        return f"Next because the model is unsure here, most of all about {name}." if best.uncertainty else NO_SCORE
+    best, name = max(scored, key=lambda pair: pair[0].max_score)
+    if not best.max_score:
+        return "Next because the model expects no more evidence in any other post than in this one."
+    return f"Next because the model expects evidence here, most of all for {name}."
