@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.formats.rows import FormatError
+from storage.formats.western import western
 
 UTF_8 = "utf-8"
 SAMPLE_BYTES = 512 * 1024
@@ -28,14 +29,6 @@ _BOMS = (
 )
 # the encodings that corpora are met in; an open list makes the detector guess exotic ones for short texts
 _CANDIDATES = ["cp1252", "mac_roman", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr", "iso8859_15"]
-_C1, _LETTERS = re.compile(rb"[\x80-\x9f]"), re.compile(rb"[\xa1-\xff]")
-# in the Windows code pages: opening quotes, closing ones, an apostrophe, a bullet or dash, dots, a currency sign
-_TYPOGRAPHIC = re.compile(
-    rb"(?<![A-Za-z\xc0-\xff])[\x82\x84\x91\x93](?=[\w\x80-\xff])|(?<=[\w.,!?;:\x85\xc0-\xff])[\x92\x94](?![A-Za-z])"
-    rb"|(?<=[A-Za-z\xc0-\xff])\x92(?=[A-Za-z\xc0-\xff])|(?<=\s)[\x95-\x97](?=\s)|(?<=[\w.,!?\xc0-\xff])\x85(?![A-Za-z])"
-    rb"|(?<=[\d\s\xa0])\x80(?![A-Za-z])"
-)
-_OF_A_MAC = re.compile(rb"(?<=[a-z])\xd5(?=[a-z])|(?<=\s)[\xd0\xd1](?=\s)|(?<!\w)\xd2(?=\w)")  # the same in mac-roman
 _BROKEN = re.compile("[\udc80-\udcff]")
 # UTF-8 that was read as cp1252 or mac-roman once before: "don't" as "donâ€™t" or "don‚Äôt", "é" as "Ã©"
 _MOJIBAKE = re.compile(r"â€[™œ\x9d˜“”¦]|Ã[©¨¼¶¤±§ª«\xa0³¡]|‚Ä[ôúùòì¶î]|ðŸ[\x80-\xbf˜\u2018\u2019™]|Â[\xa0£°·»«]")
@@ -129,27 +122,22 @@ def _count_utf8(path: Path) -> tuple[int, int, int]:
 
 
 def _guess(path: Path) -> Encoding:
+    """Raises FormatError where two encodings read as well and differ: nobody but the reader of the texts can tell."""
     from charset_normalizer import from_bytes
 
     sample = _sample_with_high_bytes(path)
-    windows = _is_windows(sample)
-    if windows and not _LETTERS.search(sample):
-        return Encoding("cp1252", "not UTF-8; quotes and dashes as Windows writes them (cp1252)")
-    matches = list(from_bytes(sample, cp_isolation=[c for c in _CANDIDATES if not windows or c != "mac_roman"]))
+    found = western(sample)
+    if found is not None and found.name is not None:
+        return Encoding(found.name, f"not UTF-8; looks like {found.name}")
+    if found is not None:
+        readings = " or ".join(f"{name} (one character is {char!r})" for name, char in found.others)
+        raise FormatError(
+            f"{path.name} is not UTF-8, and its encoding cannot be told: {readings}. Say which (--encoding)."
+        )
+    matches = list(from_bytes(sample, cp_isolation=_CANDIDATES))
     if not matches:
         return Encoding("cp1252", "not UTF-8; read as Windows Western (cp1252) for want of a better match")
-    best = matches[0]
-    western = next((m for m in matches if m.encoding == "cp1252"), None)
-    # the Windows code pages for the west and for central Europe share most letters: in doubt it is the common one
-    if western is not None and best.encoding in ("cp1250", "iso8859_15") and western.chaos <= best.chaos + 0.05:
-        return Encoding("cp1252", f"not UTF-8; looks like cp1252, perhaps {best.encoding}")
-    return Encoding(best.encoding, f"not UTF-8; looks like {best.encoding}")
-
-
-def _is_windows(sample: bytes) -> bool:
-    """True if the bytes 80 to 9F, which are letters in mac-roman, are absent, or stand where quotes, dashes and dots stand."""
-    doubtful = len(_C1.findall(sample))
-    return len(_TYPOGRAPHIC.findall(sample)) >= 0.8 * doubtful and not _OF_A_MAC.search(sample)
+    return Encoding(matches[0].encoding, f"not UTF-8; looks like {matches[0].encoding}")
 
 
 def _sample_with_high_bytes(path: Path) -> bytes:

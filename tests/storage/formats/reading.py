@@ -17,7 +17,7 @@ TEXT = f"{SLEEP} {FOOD}"
 
 def rows(path: Path, format: str | None = None, **source: Any) -> list[Row]:
     """The rows of a file, in the format that it seems to be in or the one that is given."""
-    found = detect(path)
+    found = detect(path, encoding=source.get("encoding"))
     reader = format_named(format) if format else found.format
     return list(reader.read(Source(path, source.pop("encoding", found.encoding.name), **source)))
 
