@@ -14,11 +14,11 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from storage.records import Annotation, Post, Prediction, Role, split_of
-from storage.rows import answer_cells, spans_json, to_json
+from storage.records import Annotation, Post, Prediction, Role, Verdict, split_of
+from storage.rows import annotated_from_json, answer_cells, spans_from_json, spans_json, to_json
 
 FOLDER_PREFIX = ".import-"
 LOCK = "lock"
@@ -136,11 +136,13 @@ class Staging:
     def add_reviewer(self, name: str, role: Role) -> None:
         self._db.execute("INSERT OR IGNORE INTO reviewer VALUES (?, ?)", [name, str(role)])
 
-    def add_annotation(self, annotation: Annotation) -> None:
+    def add_annotation(self, annotation: Annotation, *, in_place_of: int | None = None) -> None:
+        """in_place_of: the number of a staged one, as `answer_before` gives it, that this one replaces."""
         self._db.execute(
-            "INSERT INTO annotation (post_id, criterion_id, criterion_version, reviewer, verdict, spans, rejected, undecided,"
-            " note, seconds, model_version, bulk, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO annotation (seq, post_id, criterion_id, criterion_version, reviewer, verdict, spans, rejected,"
+            " undecided, note, seconds, model_version, bulk, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
+                in_place_of,
                 annotation.post_id,
                 annotation.criterion_id,
                 annotation.criterion_version,
@@ -150,6 +152,56 @@ class Staging:
                 annotation.created_at,
             ],
         )
+
+    def answer_before(self, annotation: Annotation) -> tuple[int, Annotation] | None:
+        """The last staged answer to the same question by the same person, with its number."""
+        self._index("annotation(post_id, criterion_id, reviewer)")
+        names = "seq, criterion_version, verdict, spans, rejected, undecided, note, seconds, model_version, bulk, created_at"
+        key = (annotation.post_id, annotation.criterion_id, annotation.reviewer)
+        row = self._db.execute(
+            f"SELECT {names} FROM annotation WHERE post_id = ? AND criterion_id = ? AND reviewer = ? ORDER BY seq DESC LIMIT 1",
+            key,
+        ).fetchone()
+        if row is None:
+            return None
+        seq, version, verdict, spans, rejected, undecided, note, seconds, model, bulk, created = row
+        return seq, Annotation(
+            *key,
+            verdict and Verdict(verdict),
+            annotated_from_json(spans),
+            spans_from_json(rejected),
+            spans_from_json(undecided),
+            criterion_version=version,
+            note=note,
+            seconds=seconds,
+            model_version=model,
+            bulk=bool(bulk),
+            created_at=created,
+        )
+
+    def drop_annotation(self, number: int) -> None:
+        self._db.execute("DELETE FROM annotation WHERE seq = ?", [number])
+
+    def take_prediction(self, prediction: Prediction, *, model_version: str | None) -> Prediction | None:
+        """Take the staged prediction of the same model for the same question out again; None if there is none."""
+        self._index("prediction(post_id, criterion_id)")
+        where = "post_id = ? AND criterion_id = ? AND model_version IS ?"
+        key = [prediction.post_id, prediction.criterion_id, model_version]
+        row = self._db.execute(
+            f"SELECT spans, no_evidence_score, known, created_at FROM prediction WHERE {where}", key
+        ).fetchone()
+        if row is None:
+            return None
+        self._db.execute(f"DELETE FROM prediction WHERE {where}", key)
+        spans, score, known, created = row
+        return replace(
+            prediction, spans=spans_from_json(spans), no_evidence_score=score, known=bool(known), created_at=created
+        )
+
+    def _index(self, columns: str) -> None:
+        """Made when it is first needed: most files name no post twice."""
+        name = f"{columns.partition('(')[0]}_of_post"
+        self._db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}")
 
     def add_prediction(self, prediction: Prediction, *, model_version: str | None) -> None:
         """model_version: None lets the store name it after the import."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.options import ImportOptions, LabelsAs
 from annotator.exchange.placing import LabelPlace, OnePlacing, Taken, counts_utf16, reviewer_of
+from annotator.exchange.repeated import stronger
 from storage.formats.ledger import Outcome
 from storage.formats.rows import Label, LabelKind
-from storage.records import Annotation, InvalidRecord, Verdict
+from storage.records import InvalidRecord, Verdict
 from storage.staging import Issue
 
 
@@ -126,7 +127,7 @@ def _judges_the_post(label: Label) -> bool:
 def _joined(one: Label, other: Label) -> Label:
     return replace(
         one,
-        verdict=_stronger(one.verdict, other.verdict),
+        verdict=stronger(one.verdict, other.verdict),
         passages=tuple(dict.fromkeys((*one.passages, *other.passages))),
         rejected=tuple(dict.fromkeys((*one.rejected, *other.rejected))),
         undecided=tuple(dict.fromkeys((*one.undecided, *other.undecided))),
@@ -138,25 +139,8 @@ def _joined(one: Label, other: Label) -> Label:
     )
 
 
-def _stronger(one: Verdict | None, other: Verdict | None) -> Verdict | None:
-    """Evidence before unsure before no evidence: a positive is never made a negative."""
-    order = (Verdict.EVIDENCE, Verdict.UNSURE, Verdict.NO_EVIDENCE, None)
-    return min(one, other, key=order.index)
-
-
 def _size(taken: Taken) -> tuple[int, int, int]:
     return len(taken.annotations), len(taken.predictions), len(taken.doubts)
-
-
-def already_there(known: Iterable[Annotation], new: Annotation) -> bool:
-    """True if one of the stored revisions says the same, by the same person and (where the file tells) at the same time."""
-    return any(
-        (k.criterion_id, k.reviewer, k.verdict) == (new.criterion_id, new.reviewer, new.verdict)
-        and {(s.start, s.end) for s in k.spans} == {(s.start, s.end) for s in new.spans}
-        and set(k.rejected) == set(new.rejected)
-        and new.created_at in (None, k.created_at)
-        for k in known
-    )
 
 
 def mapping_of(lines: str) -> Mapping[str, str]:

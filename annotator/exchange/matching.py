@@ -37,6 +37,7 @@ class CriteriaMatcher:
         self._by_name = {folded(n): c for c in reversed(criteria) for n in (c.name, c.id)}
         self._by_id = {c.id: c for c in criteria}
         self._joined = _unambiguous(criteria)
+        self._mapped = tuple(options.criteria)
         self._chosen = {folded(k): v for k, v in options.criteria.items()}
         self._wording = {folded(c.id): c for c in wording}
         lost = [v for v in self._chosen.values() if self._known(v) is None]
@@ -66,7 +67,7 @@ class CriteriaMatcher:
 
     def names(self) -> list[str]:
         """Every name under which a file may know a criterion: ids, names, and labels that were chosen to become one."""
-        return list(dict.fromkeys([*self._by_id, *(c.name for c in self._by_id.values()), *self._chosen]))
+        return list(dict.fromkeys([*self._by_id, *(c.name for c in self._by_id.values()), *self._mapped]))
 
     def _known(self, label: str) -> Criterion | None:
         return self._by_name.get(folded(label)) or self._joined.get(_joined(label))

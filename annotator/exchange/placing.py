@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -27,8 +28,9 @@ from storage.staging import Issue
 
 GOLD_REVIEWER = "imported gold"
 # what parts several pieces of evidence in one cell; the first ones are used for nothing else
-SEPARATORS = ("||", "|", "\n", '", "', "', '", ";", " // ", " / ", "[...]", "…", "...")
-_SURE_SEPARATORS = 3
+SEPARATORS = ("||", "|", "\n", "\t", "</s>", "<br>", '", "', "', '", ";", " // ", " / ", "[...]", "…", "...")
+_SURE_SEPARATORS = 6
+_BULLET = re.compile(r"(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 _CLOSE = (How.EXACT, How.VARIANT)
 
 
@@ -185,7 +187,7 @@ class OnePlacing:
     def _pieces(self, words: str) -> list[Span]:
         """The places of the pieces that a separator parts, if all of them stand in the post (for a sure separator: if any does)."""
         for place, separator in enumerate(SEPARATORS):
-            pieces = [q for p in words.split(separator) if len(q := p.strip(" \t\r\n\"'“”[]")) > 1]
+            pieces = [q for p in words.split(separator) if len(q := _piece(p)) > 1]
             if len(pieces) < 2:
                 continue
             found = [align(self.text, p, accept=self.options.accept).best for p in pieces]
@@ -222,6 +224,11 @@ class OnePlacing:
 
     def _report(self, kind: str, reason: str, words: str | None = None) -> None:
         self.taken.issues.append(Issue(self.row, self.post_id, kind, reason, words))
+
+
+def _piece(words: str) -> str:
+    """A piece of evidence without its bullet, number and quotes."""
+    return _BULLET.sub("", words.strip(), count=1).strip(" \t\r\n\"'“”[]")
 
 
 def reviewer_of(label: Label, options: ImportOptions) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotator.exchange.labels import LabelTaker, already_there
+from annotator.exchange.labels import LabelTaker
 from annotator.exchange.masking import masked_row
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.mending import Mender
@@ -25,6 +25,7 @@ from annotator.exchange.options import (
 )
 from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_named, storable, storable_row
+from annotator.exchange.repeated import Uniting, already_there
 from annotator.exchange.sources import detected_of, fingerprint, source_of, wording_beside
 from storage.formats.ledger import COLUMN, FILE, LABEL, OF_TOOL, OPTION, Ledger, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
@@ -243,7 +244,7 @@ class Importer:
         self.ledger.add(row.account, kept_lost=f"the post was skipped for having the same text as {twin}")
         if in_store:
             self.staging.add_known_post(twin, text_sha256)
-        self._stage_labels(row, twin, in_store=in_store is not None)
+        self._stage_labels(row, twin, in_store=in_store is not None, again=True)
 
     def _stage_new(self, row: ImportRow, post_id: str, text_sha256: str) -> None:
         post = Post(
@@ -268,16 +269,20 @@ class Importer:
             self._duplicate(row, "the post is there already" if in_store else "the post stands in the file before")
         lost = "the post is there already, and stays as it is" if in_store else "stands in a further row of its post"
         self.ledger.add(row.account, kept_lost=lost)
-        self._stage_labels(row, post_id, in_store=in_store is not None)
+        self._stage_labels(row, post_id, in_store=in_store is not None, again=True)
 
     # --- labels
 
-    def _stage_labels(self, row: ImportRow, post_id: str, *, in_store: bool) -> None:
-        """Labels that are whole become records at once; those spread over rows wait until all rows are read."""
+    def _stage_labels(self, row: ImportRow, post_id: str, *, in_store: bool, again: bool = False) -> None:
+        """Labels that are whole become records at once; those spread over rows wait until all rows are read.
+
+        again: the post may have stood in the file before; what is said of it now is united with what was said then.
+        """
         if all(label.whole or label.left_out for label in row.labels):
             if row.labels:
                 taken = self._taker.take(post_id, row.text or "", [(row.number, la) for la in row.labels])
-                self._stage_taken(post_id, taken, in_store=in_store)
+                again = again and not any(label.revision for label in row.labels)
+                self._stage_taken(post_id, taken, in_store=in_store, again=again)
         else:
             self._keep_labels(row, post_id)
 
@@ -301,21 +306,27 @@ class Importer:
             self._stage_taken(post_id, self._taker.take(post_id, text, labels), in_store=bool(stored))
 
     def _no_such_post(self, post_id: str, labels: Sequence[tuple[int, Label]]) -> None:
-        reason = f"there is no post {post_id} to which the {len(labels)} labels belong"
+        reason = f"has no text, and there is no post {post_id} to which its {len(labels)} labels could belong"
         self.staging.add_issue(Issue(labels[0][0], storable(post_id), "rejected", storable(reason)))
         self._count_rejected(labels[0][0], reason)
         for _, label in labels:
             self.ledger.count(LABEL, label.criterion, Outcome.LEFT, "there is no post of that id")
 
-    def _stage_taken(self, post_id: str, taken: Taken, *, in_store: bool) -> None:
+    def _stage_taken(self, post_id: str, taken: Taken, *, in_store: bool, again: bool = False) -> None:
         known = self.store.history(post_id) if in_store and taken.annotations else []
+        united = Uniting(self.staging, known) if again else None
         for annotation in taken.annotations:
             if already_there(known, annotation):
                 self.report.known_annotations += 1
-            else:
+            elif united is None:
                 self.staging.add_annotation(annotation)
+            else:
+                self.report.known_annotations += united.add_answer(annotation)
         for prediction, model_version in taken.predictions:
-            self.staging.add_prediction(prediction, model_version=model_version)
+            if united is None:
+                self.staging.add_prediction(prediction, model_version=model_version)
+            else:
+                united.add_prediction(prediction, model_version)
         for name, role in taken.reviewers.items():
             self.staging.add_reviewer(name, role)
         for doubt in taken.doubts:

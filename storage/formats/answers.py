@@ -14,8 +14,10 @@ from storage.team_records import Adjudication
 
 _VERDICTS = {
     **{v.value: v for v in Verdict},
-    **dict.fromkeys(("1", "true", "yes", "positive", "present"), Verdict.EVIDENCE),
-    **dict.fromkeys(("0", "false", "no", "none", "negative", "absent", "no evidence"), Verdict.NO_EVIDENCE),
+    **dict.fromkeys(("1", "true", "yes", "positive", "present", "ja", "oui"), Verdict.EVIDENCE),
+    **dict.fromkeys(
+        ("0", "false", "no", "none", "negative", "absent", "no evidence", "nein", "non"), Verdict.NO_EVIDENCE
+    ),
     "uncertain": Verdict.UNSURE,
 }
 
@@ -36,7 +38,8 @@ def is_verdict(value: Any) -> bool:
 
 
 def _word(value: Any) -> str:
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip().lower()
+    word = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip().lower()
+    return word[:1] if word in ("0.0", "1.0") else word  # a number as pandas writes it beside empty cells
 
 
 def quoted(post: Post, start: int, end: int) -> str:

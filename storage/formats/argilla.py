@@ -117,7 +117,7 @@ def _row(number: int, record: Fields) -> ImportRow:
     if metadata is not None:
         known["meta"] |= _decoded(metadata.take("meta")) | metadata.rest()
     known["post_id"] = string(record.take(record.first("post_id", "id", "external_id"), "post_id"))
-    reader = _Answers(record, people)
+    reader = Answers(record, people)
     reader.responses()
     reader.suggestions()
     known["meta"] |= reader.kept
@@ -136,7 +136,7 @@ def _text(record: Fields, fields: Fields | None) -> Any:
     return fields.take(name, "text")
 
 
-class _Answers:
+class Answers:
     """The answers of one record: spans become labels; ratings, choices and texts are kept in meta."""
 
     def __init__(self, record: Fields, people: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,12 +34,12 @@ from storage.formats.rows import (
 )
 from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields, settled_answers
 from storage.formats.splits import split_in_path
+from storage.formats.standing import takes_back
 from storage.formats.texts import check_text
-from storage.formats.values import plain
-from storage.formats.vocabulary import NEGATING
 from storage.records import InvalidRecord, Verdict
 
 INDEX = "posts.jsonl"
+STANDOFF = (".ann", ".a1", ".a2")  # the latter two of the BioNLP tasks: given and to be found
 MAX_NAME_BYTES = 120
 CANNOT_CARRY = (
     "who decided, when, and earlier revisions",
@@ -103,7 +103,7 @@ def _file_name(post_id: str) -> str:
 def read(source: Source) -> Iterator[Row]:
     """A post per `.txt` file; its id is in `posts.jsonl`, else it is the file's name, with its folder where two have the same."""
     folder = source.path
-    index, texts = _index(folder), _text_files(folder, source)
+    index, (texts, standoff_of) = _index(folder), _files(folder, source)
     stems = Counter(file.stem for file in texts)
     for number, file in enumerate(texts, start=1):
         place = file.relative_to(folder)
@@ -114,28 +114,48 @@ def read(source: Source) -> Iterator[Row]:
         if split is not None and "split" not in known:
             known["split"] = split
         try:
-            yield _row(number, file, known, source.encoding)
+            yield _row(number, file, known, source.encoding, standoff_of.get(file, []))
         except InvalidRecord as error:
             yield RowError(number, f"{place.as_posix()}: {error}", post_id=str(known["post_id"]))
 
 
-def _text_files(folder: Path, source: Source) -> list[Path]:
-    """The texts, in order of their names; every other file is counted as left out, but for what belongs to a text."""
+def _files(folder: Path, source: Source) -> tuple[list[Path], dict[Path, list[Path]]]:
+    """The texts, in order of their names, and the annotation files of each; every other file is counted as left out.
+
+    Annotations stand beside their text, or alone under its name in another folder, as some corpora part them.
+    """
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    stems = {p.with_suffix("") for p in files if p.suffix.lower() == ".ann"}
+    standoff = [p for p in files if p.suffix.lower() in STANDOFF]
+    stems = {p.with_suffix("") for p in standoff}
+    names = Counter(p.stem for p in standoff if p.suffix.lower() == ".ann")
     texts = [
-        p for p in files if p.suffix.lower() == ".txt" and (p.with_suffix("") in stems or not _READ_ME.match(p.name))
+        p
+        for p in files
+        if p.suffix.lower() == ".txt" and (p.with_suffix("") in stems or p.stem in names or not _READ_ME.match(p.name))
     ]
-    there = {p.with_suffix("") for p in texts}
+    of_text: dict[Path, list[Path]] = {}
+    alone = Counter(p.stem for p in texts)
+    for text in texts:
+        beside = [p for p in standoff if p.with_suffix("") == text.with_suffix("")]
+        if not beside and names[text.stem] == alone[text.stem] == 1:
+            beside = [p for p in standoff if p.stem == text.stem]
+        of_text[text] = beside
+    read = {p for found in of_text.values() for p in found}
     for file in files:
         name = file.relative_to(folder).as_posix()
         if file.suffix.lower() == ".txt" and file not in texts:
             source.ledger.count(FILE, name, Outcome.LEFT, "is about the corpus, no text with a .ann file")
-        elif file.suffix.lower() == ".ann" and file.with_suffix("") not in there:
-            source.ledger.count(FILE, name, Outcome.LEFT, "there is no .txt file of this name")
-        elif file.suffix.lower() not in (".txt", ".ann") and file.name not in (INDEX, *_OF_BRAT):
+        elif file in standoff and file not in read:
+            several = names[file.stem] > 1 and alone[file.stem] > 0
+            why = (
+                "several .ann files of this name: import those of one folder"
+                if several
+                else "there is no .txt file of this name"
+            )
+            source.ledger.count(FILE, name, Outcome.LEFT, why)
+        elif file.suffix.lower() not in (".txt", *STANDOFF) and file.name not in (INDEX, *_OF_BRAT):
             source.ledger.count(FILE, name, Outcome.LEFT, "is neither a .txt nor a .ann file")
-    return texts
+    return texts, of_text
 
 
 def _index(path: Path) -> dict[str, dict[str, Any]]:
@@ -154,14 +174,14 @@ def _index(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _row(number: int, file: Path, known: Mapping[str, Any], encoding: str) -> ImportRow:
+def _row(number: int, file: Path, known: Mapping[str, Any], encoding: str, annotations: Sequence[Path]) -> ImportRow:
     text = _read_text(file, encoding)
-    notes = next((n for n in (file.with_suffix(".ann"), file.with_suffix(".ANN")) if n.is_file()), None)
     standoff = _Standoff(text)
-    if notes is None:
+    if not annotations:
         standoff.notes.append(("doubtful", f"{file.name} has no .ann file beside it"))
-    for place, line in enumerate(_read_text(notes, encoding).split("\n") if notes else (), start=1):
-        standoff.line(place, line.rstrip("\r"))
+    for notes in annotations:
+        for place, line in enumerate(_read_text(notes, encoding).split("\n"), start=1):
+            standoff.line(place, line.rstrip("\r"))
     fields = Fields(known)
     settled, post = settled_answers(fields), post_fields(fields)
     labels = [*standoff.labels(), *settled.labels()]
@@ -199,6 +219,9 @@ class _Standoff:
         self._text = text
         self._spans: list[tuple[str, str, list[Passage]]] = []  # a list: an id may stand in the file twice
         self._back: dict[str, str] = {}
+        self._triggers: dict[
+            str, str
+        ] = {}  # by the id of an event: its words, which an attribute of the event is about
         self._bad: list[Label] = []
         self.kept: list[str] = []
         self.notes: list[tuple[str, str]] = []
@@ -214,8 +237,10 @@ class _Standoff:
         parts = line.split("\t")
         words = parts[1].split() if len(parts) > 1 else []
         name = f"{_KINDS.get(kind, 'line')} {words[0] if words and kind in 'AMRE*#' else ''}".strip()
-        if kind in "AM" and words and plain(words[0]) in NEGATING and len(words) > 1:
-            self._back.setdefault(words[1], f"marked {words[0]} ({parts[0]})")
+        if kind in "AM" and len(words) > 1 and takes_back(words[0], words[2] if len(words) > 2 else True):
+            self._back.setdefault(words[1], f"marked {' '.join([words[0], *words[2:]])} ({parts[0]})")
+        if kind == "E" and words and ":" in words[0]:
+            self._triggers[parts[0]] = words[0].rpartition(":")[2]
         self.kept.append(line)
         self._count(name, Outcome.KEPT, "" if kind in _KINDS else "is no line of brat's")
 
@@ -248,6 +273,9 @@ class _Standoff:
 
     def labels(self) -> list[Label]:
         given = Given()
+        for event, trigger in self._triggers.items():
+            if event in self._back:
+                self._back.setdefault(trigger, self._back[event])
         found = [
             given.a_label(label, Verdict.EVIDENCE, *passages, left_out=self._back.get(name, ""))
             for name, label, passages in self._spans

@@ -13,7 +13,8 @@ from typing import Any
 from storage.formats.labels import Given
 from storage.formats.ledger import COLUMN, FILE, Key, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Passage, Row, RowError, Source
-from storage.formats.webanno import GRAMMAR
+from storage.formats.standing import TAKES_BACK, takes_back
+from storage.formats.webanno import GRAMMAR, document_of, label_feature
 from storage.records import Verdict
 
 MAX_BYTES = 256 << 20
@@ -29,7 +30,6 @@ _STRUCTURE = (
     "Div",
     "Compound",
 )
-_LABEL_FEATURES = ("label", "value", "identifier", "category", "code", "type", "name", "concept")
 _BUILT_IN = ("begin", "end", "sofa", "xmiID", "type", "self")
 
 
@@ -107,11 +107,22 @@ def _row(number: int, file: Path, cas: Any) -> Row:
     for sofa in cas.sofas:
         if sofa.sofaString is not text and sofa.sofaID != "_InitialView":
             account[FILE, f"view {sofa.sofaID}", Outcome.LEFT, "only the first view of a document is read"] = 1
-    labels = [la for found in cas.select_all_annotations() if (la := _label(found, account)) is not None]
-    return ImportRow(number=number, post_id=file.stem, text=text, labels=tuple(labels), account=account)
+    post_id, annotator = _named(file, cas)
+    labels = [la for found in cas.select_all_annotations() if (la := _label(found, account, annotator)) is not None]
+    return ImportRow(number=number, post_id=post_id, text=text, labels=tuple(labels), account=account)
 
 
-def _label(found: Any, account: dict[Key, int]) -> Label | None:
+def _named(file: Path, cas: Any) -> tuple[str, str | None]:
+    """The document's id and who annotated it, by its place in a project of INCEpTION, else the title that the document has."""
+    post_id, annotator = document_of(file)
+    if annotator is None:
+        titles = (getattr(a, "documentTitle", None) for a in cas.select_all_annotations())
+        title = next((t for t in titles if isinstance(t, str) and t.strip()), None)
+        return (title or post_id).strip(), None
+    return post_id, annotator
+
+
+def _label(found: Any, account: dict[Key, int], annotator: str | None) -> Label | None:
     """The label of an annotation; None (and counted) for one of the text's structure, and for one without a place."""
     short = found.type.name.rsplit(".", 1)[-1]
 
@@ -127,10 +138,16 @@ def _label(found: Any, account: dict[Key, int]) -> Label | None:
         count(short, Outcome.LEFT, "has no place in the text, or is a relation")
         return None
     features = {f.name: getattr(found, f.name, None) for f in found.type.all_features if f.name not in _BUILT_IN[:4]}
-    words = {k: v for k, v in features.items() if isinstance(v, str) and v.strip()}
-    name = next((n for n in _LABEL_FEATURES if n in words), next(iter(words), None))
+    name = label_feature({k: v for k, v in features.items() if isinstance(v, str) and v.strip()})
+    why = ""
     for feature, value in features.items():
-        if feature != name and value not in (None, "", []):
+        if feature == name or value in (None, "", []):
+            continue
+        if takes_back(feature, value):
+            why = why or f"marked {feature}: {value}"
+            count(f"{short}.{feature}", Outcome.LEFT, TAKES_BACK)
+        else:
             count(f"{short}.{feature}", Outcome.LEFT, "a further feature of a span; one alone is the label")
     count(short, Outcome.TAKEN, "labels")
-    return Given().a_label(words[name] if name else short, Verdict.EVIDENCE, Passage(start, end))
+    label = features[name] if name else short
+    return Given(annotator=annotator).a_label(label, Verdict.EVIDENCE, Passage(start, end), left_out=why)

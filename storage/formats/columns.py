@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.formats.answers import is_verdict
+from storage.formats.argilla_columns import questions_of
 from storage.formats.labels import holds_labels
 from storage.formats.rows import FormatError, LabelKind
 from storage.formats.values import decoded, is_empty, is_number, plain
+from storage.formats.vocabulary import LISTS
+from storage.formats.wide import wide_columns
 
 Record = Mapping[str, Any]
 
@@ -77,8 +80,30 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "verdict": ("verdict", "status", "answer"),
     "start": ("start", "startoffset", "startchar", "begin", "spanstart", "von"),
     "end": ("end", "endoffset", "endchar", "stop", "spanend", "bis"),
-    "evidence": ("quote", "evidence", "evidencetext", "sentencetext", "spantext", "excerpt", "passage", "span"),
-    "annotator": ("reviewer", "annotator", "annotatorid", "rater", "labeler"),
+    "evidence": (
+        "quote",
+        "evidence",
+        "evidencetext",
+        "sentencetext",
+        "spantext",
+        "excerpt",
+        "passage",
+        "span",
+        "zitat",
+        "beleg",
+        "textstelle",
+    ),
+    "annotator": (
+        "reviewer",
+        "annotator",
+        "annotatorid",
+        "rater",
+        "labeler",
+        "annotatedby",
+        "codedby",
+        "coder",
+        "workerid",
+    ),
     "created_at": ("createdat", "annotatedat"),
     "note": ("note", "explanation", "remark"),
     "annotations": ("annotations",),
@@ -92,19 +117,6 @@ _ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID
 _BARE_ID = re.compile(r"[a-z]*(?:id|nr)$")
 _TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag", "label", "goldlabels")
 _TOKENS = ("tokens", "words", "token", "wordlist")
-_EVIDENCE_OF = (
-    "evidence",
-    "evidencetext",
-    "text",
-    "quote",
-    "quotes",
-    "span",
-    "spans",
-    "sentence",
-    "passage",
-    "words",
-    "excerpt",
-)
 _PREDICTED = re.compile(r"predict|suggest|proposal|machine|model_output", re.IGNORECASE)
 _TAG = re.compile(r"(?:O|[BIESLU][-_].+)\Z")
 
@@ -116,6 +128,7 @@ class ColumnMapping:
     lists: columns that hold lists of labels, with the kind of their labels. wide: the columns (verdict, evidence) of a criterion that has
     columns of its own; either may be None. tokens: the columns of words and of their tags. squad: the columns are a question's.
     hints: what is to be said of a column that is kept in meta. joined: columns that are the text together (`title+body`).
+    questions: the columns of each of Argilla's questions.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +138,7 @@ class ColumnMapping:
     squad: bool = False
     hints: Mapping[str, str] = field(default_factory=dict)
     joined: tuple[str, ...] = ()
+    questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict[str, str]:
@@ -220,7 +234,9 @@ def checked_mapping(
 
     Raises FormatError if a chosen column is not there, or if nothing could be the text or labels of known posts.
     """
-    mapping = guess_mapping(columns, sample)
+    questions = questions_of(columns, sample)
+    asked = {c for names in questions.values() for c in names}
+    mapping = guess_mapping([c for c in columns if c not in asked], sample)
     joined: tuple[str, ...] = ()
     for name, column in (chosen or {}).items():
         if name not in SYNONYMS:
@@ -234,17 +250,17 @@ def checked_mapping(
         mapping = {k: v for k, v in mapping.items() if v != column and k != name}
         if column:
             mapping[name] = column
-    free = [c for c in columns if c not in mapping.values() and c not in joined]
+    free = [c for c in columns if c not in mapping.values() and c not in joined and c not in asked]
     tokens = _token_columns(free, sample)
     squad = _is_squad(columns) and "text" not in (chosen or {})
-    lists = {} if squad else {c: _kind(c) for c in free if any(holds_labels(v) for v in _values(c, sample))}
+    lists = {} if squad else {c: kind_of_column(c) for c in free if any(holds_labels(v) for v in _values(c, sample))}
     if tokens is not None:
         lists.pop(tokens[1], None)
-    wide = _wide_columns(free, criteria, sample)
-    has_labels = {"criterion", "annotations"} & mapping.keys() or lists or wide
+    wide = wide_columns(free, criteria, sample)
+    has_labels = {"criterion", "annotations"} & mapping.keys() or lists or wide or questions
     if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
         raise FormatError(_no_text(columns, sample))
-    return ColumnMapping(mapping, lists, wide, tokens, squad, _hints(free, lists, sample), joined)
+    return ColumnMapping(mapping, lists, wide, tokens, squad, _hints(free, lists, sample), joined, questions)
 
 
 def _parts(column: str) -> tuple[str, ...]:
@@ -259,7 +275,8 @@ def _no_text(columns: Sequence[str], sample: Sequence[Record]) -> str:
     return words + " Say which one is the text (--column text=NAME)."
 
 
-def _kind(column: str) -> LabelKind:
+def kind_of_column(column: str) -> LabelKind:
+    """Whose labels a column of this name holds: a model's where it says so, else people's."""
     return LabelKind.PREDICTION if _PREDICTED.search(column) else LabelKind.ANSWER
 
 
@@ -280,33 +297,6 @@ def _is_squad(columns: Sequence[str]) -> bool:
     return {"context", "question", "answers"} <= set(columns)
 
 
-def _wide_columns(
-    columns: Sequence[str], criteria: Sequence[str], sample: Sequence[Record]
-) -> dict[str, tuple[str | None, str | None]]:
-    """The columns of criteria that have some of their own: one with verdicts, one with evidence, or both."""
-    names = {plain(c): c for c in reversed(columns)}
-    found: dict[str, tuple[str | None, str | None]] = {}
-    for criterion in criteria:
-        own = plain(criterion)
-        if not own:
-            continue
-        beside = [names[k] for e in _EVIDENCE_OF for k in (own + e, e + own, own + e + "s") if k in names]
-        column = names.get(own)
-        evidence = beside[0] if beside else None
-        if column is not None and evidence is None and not all(map(is_verdict, _values(column, sample))):
-            column, evidence = None, column  # its cells are the evidence
-        if column is not None or evidence is not None:
-            found.setdefault(column or str(evidence), (column, evidence))
-            found[criterion] = found.pop(column or str(evidence))
-    return _each_once(found)
-
-
-def _each_once(found: dict[str, tuple[str | None, str | None]]) -> dict[str, tuple[str | None, str | None]]:
-    """A criterion's id and its name may mean the same columns."""
-    seen: set[tuple[str | None, str | None]] = set()
-    return {k: v for k, v in found.items() if not (v in seen or seen.add(v))}  # type: ignore[func-returns-value]
-
-
 def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, str]:
     """For columns that are kept in meta although they look like labels: what can be done."""
     found = {}
@@ -314,7 +304,16 @@ def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Seque
     for column in columns:
         if column not in lists and plain(column) in beside and _values(column, sample):
             found[column] = "belongs to no criterion; with --column criterion=NAME it is read"
+        elif column not in lists and plain(column) in LISTS and any(map(_is_listed, _values(column, sample))):
+            found[column] = "looks like passages, but in no form with labels that is known: not read"
+        elif column not in lists and any(_holds_objects(v) for v in _values(column, sample)):
+            found[column] = "a list of objects, not read as labels"
     return found
+
+
+def _holds_objects(value: Any) -> bool:
+    value = decoded(value)
+    return isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value)
 
 
 def listed(columns: Sequence[str]) -> str:

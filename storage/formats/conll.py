@@ -180,7 +180,10 @@ def _foreign_row(number: int, block: Sequence[str], tabs: bool, source: Source) 
     tags: list[str] = []
     notes: list[tuple[str, str]] = []
     comments: dict[str, str] = {}
-    width = 0
+    width, numbered = (
+        0,
+        _is_numbered([_cells(line, tabs) for line in block if not line.startswith(("#", "-DOCSTART-"))]),
+    )
     for place, line in enumerate(block, start=number):
         cells = _cells(line, tabs)
         if line.startswith("-DOCSTART-"):
@@ -191,15 +194,19 @@ def _foreign_row(number: int, block: Sequence[str], tabs: bool, source: Source) 
         if len(cells) < 2 or not cells[0].strip():
             notes.append(("line", f"line {place} has no token, or no tag: left out"))
             continue
-        words.append(cells[0])
+        words.append(cells[1] if numbered else cells[0])
         tags.append(cells[-1].strip())
         width = max(width, len(cells))
     if not words:
         return None if not comments and not notes else _no_tokens(number)
-    for column in range(2, width):
-        source.ledger.count(
-            COLUMN, f"column {column}", Outcome.LEFT, "only the first column (tokens) and the last (tags) are read", 1
-        )
+    why = (
+        "only the columns of the tokens and the last (tags) are read"
+        if numbered
+        else "only the first column (tokens) and the last (tags) are read"
+    )
+    for column in range(1, width):
+        if column != 1 + numbered:
+            source.ledger.count(COLUMN, f"column {column}", Outcome.LEFT, why, 1)
     text = comments.pop("text", None)
     if text is None or placed_tokens(words, text) is None:
         text = joined_tokens(words)[0]
@@ -216,6 +223,12 @@ def _foreign_row(number: int, block: Sequence[str], tabs: bool, source: Source) 
         notes=tuple(notes),
         account=fields.account,
     )
+
+
+def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column counts the tokens from 1, as CoNLL-U and the older tasks have it; the tokens are the second then."""
+    counted = [str(n) for n in range(1, len(rows) + 1)]
+    return len(rows) > 1 and all(len(cells) > 2 for cells in rows) and [cells[0] for cells in rows] == counted
 
 
 def _cells(line: str, tabs: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,6 +28,7 @@ _REFUSED_MAGIC = {
     b"GIF8": "a picture",
     b"ARROW1": "an Arrow file; import the folder of the dataset that it belongs to",
 }
+MAX_PARTS = 5000  # files of one format in a folder, each of which is looked into
 _DATA = (
     ".json",
     ".jsonl",
@@ -38,6 +40,7 @@ _DATA = (
     ".conll",
     ".bio",
     ".iob",
+    ".iob2",
     ".txt",
     ".spacy",
     ".xmi",
@@ -113,6 +116,8 @@ def _detect_folder(path: Path) -> Detected:
         return detect(data[0])
     from storage.formats.hf_folder import is_split
 
+    if (one := _one_format(data)) is not None:
+        return Detected(one, f"holds {len(data)} files of one format", left=_others(path, data))
     if data and is_split(path, data):
         return Detected(FORMATS["hf"], "holds a data file for each split", left=_others(path, data))
     names = ", ".join(p.relative_to(path).as_posix() for p in data[:6])
@@ -124,14 +129,27 @@ def _detect_folder(path: Path) -> Detected:
     )
 
 
+def _one_format(files: list[Path]) -> Format | None:
+    """The format that all the files are in, if it is one of a tool's own (tables may have different columns each)."""
+    found: set[str] = set()
+    for file in files[:MAX_PARTS]:
+        try:
+            found.add(detect(file).format.name)
+        except FormatError:
+            return None
+        if len(found) > 1 or FORMATS[next(iter(found))].table:
+            return None
+    return FORMATS[found.pop()] if found and len(files) <= MAX_PARTS else None
+
+
 def _layout_of(path: Path) -> Detected | None:
     """The folder format, where the files' names say it."""
     names = {p.name for p in path.rglob("*") if p.is_file()}
     suffixes = {Path(n).suffix.lower() for n in names}
     if {"redsm5_posts.csv", "redsm5_annotations.csv"} <= names:
         return Detected(FORMATS["redsm5"], "holds redsm5_posts.csv and redsm5_annotations.csv")
-    if ".ann" in suffixes:
-        return Detected(FORMATS["brat"], "holds .ann files")
+    if {".ann", ".a1"} & suffixes:
+        return Detected(FORMATS["brat"], "holds .ann files" if ".ann" in suffixes else "holds .a1 files")
     if ".xmi" in suffixes:
         return Detected(FORMATS["cas"], "holds XMI files")
     if {".parquet", ".arrow"} & suffixes or {"dataset_info.json", "dataset_dict.json"} & names:
@@ -183,7 +201,16 @@ def _detect_text(path: Path, encoding: Encoding) -> Detected:
 
 
 def _refuse_other_layouts(path: Path, start: str) -> None:
-    first = start.split("\n", 1)[0]
+    first, _, rest = start.partition("\n")
+    second = rest.partition("\n")[0].strip()
+    if "|" in first and len(second) > 2 and not second.strip("|:- "):
+        raise FormatError(f"{path.name} is a table of Markdown; save it as CSV or Excel.")
+    if re.match(r"\w+\|[ta]\|", first):
+        raise FormatError(
+            f"{path.name} is in the PubTator layout, which no reader knows. Convert it to brat, JSON or CSV."
+        )
+    if re.match(r"---\s*$|- \w+:\s|\w+:\s*$", first) and path.suffix.lower() in (".yaml", ".yml"):
+        raise FormatError(f"{path.name} is YAML; save it as JSON or JSON Lines.")
     if path.suffix.lower() in (".ann", ".a1", ".a2") or (
         first[:1] == "T" and first.count("\t") == 2 and first[1:2].isdigit()
     ):

@@ -146,7 +146,7 @@ def _arrow_records(file: Path) -> Iterator[tuple[int, Any]]:
             except pa.ArrowInvalid:
                 reader = pa.ipc.open_file(opened)
                 batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
-            names: dict[str, list[str]] | None = None
+            names: parquet.Names | None = None
             budget, number = Budget(file), 0
             for batch in batches:
                 names = parquet.class_names(batch.schema.metadata) if names is None else names

@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from storage.formats.columns import FIELDS, kind_of_column
 from storage.formats.fields import Fields
 from storage.formats.json_text import dump_line, is_json_lines, iter_items, iter_lines
-from storage.formats.rows import ExportPost, FormatError, ImportRow, Row, RowError, Source, Written
+from storage.formats.labels import Given, holds_labels, labels_of
+from storage.formats.rows import ExportPost, FormatError, ImportRow, LabelKind, Row, RowError, Source, Written
+from storage.formats.standing import qualifier_of_row
 from storage.formats.texts import check_text
 from storage.formats.values import kind_of
 from storage.records import InvalidRecord
@@ -55,7 +58,7 @@ def rows_of_items(
             continue
         fields = Fields(item, chosen=source.columns)
         try:
-            row = row_of(number, fields)
+            row = _with_further_labels(row_of(number, fields), fields)
             text, notes = check_text(row.text)
         except InvalidRecord as error:
             fields.settle()
@@ -65,10 +68,22 @@ def rows_of_items(
         yield replace(row, text=text, meta=meta, notes=(*row.notes, *notes), account=fields.account)
 
 
+def _with_further_labels(row: ImportRow, fields: Fields) -> ImportRow:
+    """The row with the labels under keys that its format does not have; its answers are left out where the item was dismissed."""
+    found = list(row.labels)
+    for key in fields:
+        if holds_labels(fields.peek(key)):
+            found += labels_of(fields.take(key, "labels"), fields, key, Given(kind_of_column(key)))
+    why = qualifier_of_row(fields, list(fields.item_keys()), one_label=False) if found else ""
+    if why:
+        found = [
+            replace(la, left_out=la.left_out or f"marked {why}") if la.kind is LabelKind.ANSWER else la for la in found
+        ]
+    return replace(row, labels=tuple(found))
+
+
 def check_columns(source: Source) -> None:
     """Raises FormatError for a field that no format has."""
-    from storage.formats.columns import FIELDS
-
     for name in source.columns:
         if name not in FIELDS:
             raise FormatError(f"There is no field {name!r} to map. Fields: {', '.join(FIELDS)}.")

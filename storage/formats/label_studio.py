@@ -32,9 +32,11 @@ from storage.records import Annotation, InvalidRecord, Post, Prediction, Span, V
 CONFIG_SUFFIX = ".config.xml"
 LABELS, TEXT = "label", "text"
 _LABEL_KEYS = ("labels", "hypertextlabels", "paragraphlabels", "timeserieslabels")
-_TOOLS_KEYS = ("file_upload", "drafts", "updated_at", "created_at", "inner_id", "total_annotations", "cancelled_annotations",
+_TOOLS_KEYS = ("file_upload", "updated_at", "created_at", "inner_id", "total_annotations", "cancelled_annotations",
             "total_predictions", "comment_count", "unresolved_comment_count", "last_comment_updated_at", "project", "updated_by",
             "comment_authors", "is_labeled")  # fmt: skip
+_OF_ANNOTATIONS = ("id", "unique_id", "task", "project", "import_id", "result_count", "last_action", "last_created_by", "bulk_created",
+            "updated_at", "draft_created_at", "updated_by", "created_ago", "created_username")  # fmt: skip
 CANNOT_CARRY = (
     "earlier revisions, rejected predictions and where a span came from",
     "notes of the reviewers",
@@ -146,7 +148,13 @@ def _row(number: int, task: Fields) -> ImportRow:
     annotations = [*task.each("annotations"), *task.each("completions")]
     predictions = task.each("predictions")
     regions = [(a, a.each("result")) for a in (*annotations, *predictions)]
-    text = data.take(_text_key(task, data, [r for _, found in regions for r in found]), "text")
+    key = _text_key(task, data, [r for _, found in regions for r in found])
+    turns = next((k for k in data if isinstance(data.peek(k), list)), None)
+    if key is None and turns is not None:
+        raise InvalidRecord(
+            f"{turns}: its text is a list (a dialogue of turns), which is not read; export it as one text"
+        )
+    text = data.take(key, "text")
     names = data.take("reviewers", "annotator") if isinstance(data.peek("reviewers"), Mapping) else {}
     known = post_fields(data)
     if "post_id" not in known:
@@ -166,8 +174,12 @@ def _row(number: int, task: Fields) -> ImportRow:
                 Given(LabelKind.PREDICTION, model_version=model, units=Units.UNKNOWN),
                 score=item.take("score", "score"),
             )
-    for key in _TOOLS_KEYS:
-        task.leave(key, OF_TOOL)
+    for name in _TOOLS_KEYS:
+        task.leave(name, OF_TOOL)
+    task.leave("drafts", "drafts were not submitted")
+    for item in (*annotations, *predictions):
+        for name in _OF_ANNOTATIONS:
+            item.leave(name, OF_TOOL)
     return ImportRow(number=number, text=text, labels=tuple(reader.labels), **known)
 
 

@@ -12,27 +12,31 @@ from typing import Any
 
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.fields import Fields
+from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import Names, own_passage, passages_of, taken, transposed
 from storage.formats.rows import Label, LabelKind, Passage, Units
+from storage.formats.standing import qualifier
 from storage.formats.values import decoded, is_empty, is_number, kind_of, number, plain, shortened, string, whole
 from storage.formats.vocabulary import (
-    AFFIRMERS,
     ANNOTATORS,
     ENDS,
     LABELS,
     LENGTHS,
     LISTS,
     MODELS,
-    NEGATING,
     NOTES,
-    QUALIFIERS,
-    STANDING,
     STARTS,
     TIMES,
     VERDICTS,
 )
 from storage.records import InvalidRecord, Verdict
 
+_OF_TOOLS = (
+    "id",
+    "token_start",
+    "token_end",
+    "input_hash",
+)  # say again what other keys say, or nothing outside the tool
 NO_LABEL = "(no label)"
 NOTHING_SAID = "neither a verdict nor a passage"
 WHOLE_POST = "a label of the whole post, without a passage"
@@ -145,6 +149,8 @@ def _of_list(item: Sequence[Any], owner: Fields, path: str, given: Given, depth:
         yield _of_triple(item, triple, given)
     elif given.label is not None and len(item) == 2 and all(map(is_number, item)):
         yield given.a_label(None, Verdict.EVIDENCE, Passage(whole(item[0]), whole(item[1])))
+    elif len(item) == 2 and isinstance(item[0], str) and item[0].strip() and is_verdict(item[1]):
+        yield given.a_label(item[0], verdict_of(item[1]))
     elif depth < 2 and any(isinstance(x, Mapping | Sequence) and not isinstance(x, str) for x in item):
         yield from _labels(item, owner, path, given, depth + 1)
     else:
@@ -187,9 +193,11 @@ def _of_triple(item: Sequence[Any], places: tuple[int, int, int], given: Given) 
 
 def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
     """The labels of one object: one, or one for each of its names. Raises nothing: what it cannot read is left out with its reason."""
+    for name in _OF_TOOLS:
+        fields.leave(name, OF_TOOL)
     names = Names(fields)
     criteria = _criteria(fields, names) or ([given.label] if given.label else [])
-    taken_back = _qualifier(fields, names)
+    taken_back = qualifier(fields)
     try:
         made = _made(fields, names, given)
     except InvalidRecord as error:
@@ -215,23 +223,6 @@ def _criteria(fields: Fields, names: Names) -> list[str]:
             fields.take(key, "label")
             return labels
     return []
-
-
-def _qualifier(fields: Fields, names: Names) -> str:
-    """The key and value that take the label back, in words; '' if none does."""
-    for key in names.keys(QUALIFIERS):
-        value = fields.peek(key)
-        if value is True or (not isinstance(value, list | Mapping) and plain(str(value)) in ("true", "yes", "1")):
-            return f"{key}: {fields.leave(key, 'takes its label back')}"
-    for key in names.keys(AFFIRMERS):
-        value = fields.peek(key)
-        if value is False or (isinstance(value, str) and plain(value) in ("false", "no")):
-            return f"{key}: {fields.leave(key, 'takes its label back')}"
-    for key in names.keys(STANDING):
-        value = fields.peek(key)
-        if isinstance(value, str) and plain(value) in NEGATING and not (plain(key) in VERDICTS and is_verdict(value)):
-            return f"{key}: {fields.leave(key, 'takes its label back')}"
-    return ""
 
 
 def _made(fields: Fields, names: Names, given: Given) -> list[Label]:

@@ -163,29 +163,47 @@ def _rows_at_once(file: BinaryIO, name: str) -> int:
     return max(1, min(BATCH_ROWS, BATCH_BYTES // max(tight))) if tight else BATCH_ROWS
 
 
-def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
-    """The names of the classes by column, where the datasets library wrote them; numbers stand for them in the rows."""
+Names = Mapping[tuple[str, ...], Sequence[str]]  # of classes, by the path to their numbers
+
+
+def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[tuple[str, ...], list[str]]:
+    """The names of the classes, where the datasets library wrote them, by the path of keys to the numbers that stand for them."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        found = {}
-        for column, feature in features.items():
-            inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
-            if isinstance(inner, dict) and isinstance(inner.get("names"), list):
-                found[str(column)] = [str(n) for n in inner["names"]]
-        return found
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return dict(_names_in(features, ()))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
 
 
-def with_class_names(record: dict[str, Any], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The record with the names of its classes in place of their numbers."""
-    for column, classes in names.items():
-        value = record.get(column)
-        if isinstance(value, list):
-            record[column] = [_named(v, classes) for v in value]
-        elif value is not None:
-            record[column] = _named(value, classes)
+def _names_in(feature: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    if isinstance(feature, list):
+        for inner in feature:
+            yield from _names_in(inner, path)
+    elif isinstance(feature, dict) and isinstance(feature.get("names"), list):
+        yield path, [str(n) for n in feature["names"]]
+    elif isinstance(feature, dict) and "_type" in feature and "feature" in feature:
+        yield from _names_in(feature["feature"], path)
+    elif isinstance(feature, dict) and "_type" not in feature:
+        for key, inner in feature.items():
+            yield from _names_in(inner, (*path, str(key)))
+
+
+def with_class_names(record: dict[str, Any], names: Names) -> dict[str, Any]:
+    """The record with the names of its classes in place of their numbers, however deep in lists and objects they stand."""
+    for path, classes in names.items():
+        if path:
+            _put_names(record, path, classes)
     return record
+
+
+def _put_names(holder: dict[str, Any], path: tuple[str, ...], classes: Sequence[str]) -> None:
+    value = holder.get(path[0])
+    if len(path) == 1:
+        holder[path[0]] = [_named(v, classes) for v in value] if isinstance(value, list) else _named(value, classes)
+        return
+    for inner in value if isinstance(value, list) else [value]:
+        if isinstance(inner, dict):
+            _put_names(inner, path[1:], classes)
 
 
 def _named(value: Any, classes: Sequence[str]) -> Any:

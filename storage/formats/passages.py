@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -95,6 +96,12 @@ def passages_of(value: Any) -> tuple[tuple[Passage, ...], list[str]]:
         value = [value]
     if not isinstance(value, Sequence):
         return (), [f"its passages are {kind_of(value)}, no list"]
+    if (runs := _runs(value)) is not None:
+        return runs, []
+    if len(value) > 2 and all(isinstance(v, int) for v in value):
+        return (), [
+            f"{shortened(value)} are numbers: neither pairs of start and end, nor places of characters that follow each other"
+        ]
     found: list[Passage] = []
     bad: list[str] = []
     for item in value:
@@ -103,6 +110,18 @@ def passages_of(value: Any) -> tuple[tuple[Passage, ...], list[str]]:
         except InvalidRecord as error:
             bad.append(str(error))
     return tuple(found), bad
+
+
+def _runs(value: Sequence[Any]) -> tuple[Passage, ...] | None:
+    """Passages from the positions of all their characters, [4, 5, 6, 9, 10], as some corpora write them; None for any other list."""
+    if len(value) < 3 or any(not isinstance(v, int) or isinstance(v, bool) for v in value):
+        return None
+    steps = [b - a for a, b in itertools.pairwise(value)]
+    if min(steps) < 1 or steps.count(1) * 2 < len(steps):
+        return None
+    ends = [n for n, step in enumerate(steps) if step > 1]
+    bounds = [0, *(n + 1 for n in ends), len(value)]
+    return tuple(Passage(value[a], value[b - 1] + 1) for a, b in itertools.pairwise(bounds))
 
 
 def _passage_of(item: Any) -> Passage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from storage.formats.spans import (
 from storage.formats.values import string
 
 _TOOLS_KEYS = ("_input_hash", "_task_hash", "_session_id", "_view_id", "_timestamp", "_is_binary")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d")
 CANNOT_CARRY = (
     "who decided, when, and earlier revisions",
     "rejected predictions and where a span came from",
@@ -80,7 +82,7 @@ def _row(number: int, fields: Fields) -> ImportRow:
     known["post_id"] = given_id
     answer = str(fields.peek("answer") or "accept")
     fields.keep("answer", "") if answer != "accept" else fields.take("answer", "answers")
-    given = Given(annotator=string(fields.take("_annotator_id", "annotator")))
+    given = Given(annotator=_annotator(fields))
     labels = [*_spans(fields, given), *_of_post(fields, given)]
     if answer != "accept":
         labels = [
@@ -93,6 +95,14 @@ def _row(number: int, fields: Fields) -> ImportRow:
     for key in _TOOLS_KEYS:
         fields.leave(key, OF_TOOL)
     return ImportRow(number=number, text=fields.take("text"), labels=tuple(labels), **known)
+
+
+def _annotator(fields: Fields) -> str | None:
+    """Who annotated: the annotator, else the session, unless it bears the time at which it began."""
+    session = string(fields.peek("_session_id"))
+    if "_annotator_id" in fields or session is None or _TIME.search(session):
+        return string(fields.take("_annotator_id", "annotator"))
+    return string(fields.take("_session_id", "annotator"))
 
 
 def _spans(fields: Fields, given: Given) -> tuple[Label, ...]:

@@ -49,6 +49,12 @@ class Format:
         return self.also_file or path.is_dir() == self.is_folder
 
     def read(self, source: Source) -> Iterator[Row]:
+        """The rows of the file or folder; of a folder of files of this format, those of each."""
+        if source.path.is_dir() and not self.takes(source.path):
+            from storage.formats.detection import data_files
+            from storage.formats.parts import read_parts
+
+            return read_parts(data_files(source.path), self._module().read, source)
         return iter(self._module().read(source))
 
     def preview(self, source: Source) -> tuple[list[str], list[Mapping[str, Any]]]:

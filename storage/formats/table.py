@@ -7,15 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from storage.formats.answers import is_verdict, verdict_of
+from storage.formats.argilla import Answers
+from storage.formats.argilla_columns import record_of
 from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.fields import Fields
 from storage.formats.labels import NOTHING_SAID, Given, labels_of
 from storage.formats.passages import passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.squad import answers_of_question
+from storage.formats.standing import qualifier_of_row
 from storage.formats.tagged import joined_tokens, tagged_labels
-from storage.formats.texts import NOBODY, check_text
+from storage.formats.texts import NOBODY, UNSAVED, check_text
 from storage.formats.values import decoded, plain_value, string
+from storage.formats.wide import says_verdict
 from storage.records import InvalidRecord, Verdict
 
 IGNORED = ("manifest",)
@@ -53,16 +57,27 @@ class _RowReader:
         self._notes: list[tuple[str, str]] = []
         self._labels: list[Label] = []
         self._post_id: str | None = None
+        self._kept: dict[str, Any] = {}
 
     def row(self) -> ImportRow:
         self._post_id = None if self._mapping.squad else string(self._take("post_id"))
+        if self._post_id == UNSAVED:
+            self._post_id = None
+            self._notes.append(("renamed", f"its id is {UNSAVED}: the id is made from the text"))
         text = self._text()
         history, settled = self._labels_in("history"), self._labels_in("annotations")
         predictions = self._labels_in("predictions", LabelKind.PREDICTION)
         self._labels = [*(history or settled), *predictions]
+        flat = self._flat_label()
+        if flat:
+            self._labels += self._unless_taken_back(flat, one_label=True)
+        found: list[Label] = []
         for column, kind in self._mapping.lists.items():
-            self._labels += labels_of(self._fields.take(column, "labels"), self._fields, column, Given(kind))
-        self._labels += [*self._flat_label(), *self._wide_labels(), *self._tagged(text), *self._question()]
+            value = self._fields.take(column, "labels")
+            if value is not None:
+                found += labels_of(value, self._fields, column, self._given(column, kind))
+        found += [*self._wide_labels(), *self._tagged(text), *self._question(), *self._argilla()]
+        self._labels += self._unless_taken_back(found, one_label=False) if found else ()
         author = string(self._take("author"))
         source, posted_at, split = (string(self._take(n)) for n in ("source", "posted_at", "split"))
         return ImportRow(
@@ -129,13 +144,18 @@ class _RowReader:
             return labels_of(criterion, self._fields, column, Given())
         given = Given(
             label=string(criterion),
-            annotator=string(self._take("annotator")),
+            annotator=self._annotator(),
             created_at=string(self._take("created_at")),
             whole=False,
         )
         note = string(self._take("note")) or ""
-        found, bad = self._flat_passages()
         said = self._take("verdict")
+        evidence = self._mapping.columns.get("evidence", "")
+        if said is None and says_verdict(
+            self._fields.peek(evidence)
+        ):  # a column of evidence that says whether there is any
+            said = self._fields.take(evidence, "verdict")
+        found, bad = self._flat_passages()
         left = [given.a_label(None, None, left_out=reason) for reason in bad]
         if said is not None and not is_verdict(said):
             self._fields.keep(column, "with an unknown verdict")
@@ -146,6 +166,32 @@ class _RowReader:
             return tuple(left) or (given.a_label(None, None, left_out=NOTHING_SAID),)
         self._fields.take(column, "criterion")
         return (*left, replace(_answer(given, verdict_of(said), found), note=note))
+
+    def _given(self, column: str, kind: LabelKind) -> Given:
+        """Whose the labels of a column are: of the person (or model) whom a column beside it names, else of the row's annotator."""
+        key = self._fields.first(*(f"{column}{mark}agent" for mark in "_.-"))
+        if key is not None:
+            name = string(self._fields.take(key, "annotator" if kind is LabelKind.ANSWER else "model"))
+            return Given(kind, annotator=name) if kind is LabelKind.ANSWER else Given(kind, model_version=name)
+        return Given(kind, annotator=self._annotator() if kind is LabelKind.ANSWER else None)
+
+    def _annotator(self) -> str | None:
+        """Who gave the row's labels; the column is taken with the first of them."""
+        column = self._mapping.columns.get("annotator")
+        if column is None:
+            return None
+        name = string(self._fields.peek(column))
+        self._fields.take(column, "annotator")
+        return name
+
+    def _unless_taken_back(self, labels: Sequence[Label], *, one_label: bool) -> list[Label]:
+        """The labels; left out where a column of the row takes them back."""
+        taken = set(self._mapping.columns.values())
+        why = qualifier_of_row(self._fields, [c for c in self._fields if c not in taken], one_label=one_label)
+        if not why:
+            return list(labels)
+        answers = LabelKind.ANSWER
+        return [replace(la, left_out=la.left_out or f"marked {why}") if la.kind is answers else la for la in labels]
 
     def _flat_passages(self) -> tuple[tuple[Passage, ...], list[str]]:
         """The passages of the row: by its offsets, or by what its evidence says; and the reasons why others cannot be read."""
@@ -159,8 +205,13 @@ class _RowReader:
         """Labels of columns that bear a criterion's name."""
         for criterion, (verdict_column, evidence_column) in self._mapping.wide.items():
             given = Given(label=criterion)
-            found, bad = passages_of(self._fields.take(evidence_column, f"evidence of {criterion}"))
+            if any(c in self._fields for c in (verdict_column, evidence_column) if c is not None):
+                given = replace(given, annotator=self._annotator())
             said = self._fields.peek(verdict_column or "")
+            evidence = self._fields.peek(evidence_column or "")
+            if said is None and says_verdict(evidence):
+                said, verdict_column, evidence_column = evidence, evidence_column, None
+            found, bad = passages_of(self._fields.take(evidence_column, f"evidence of {criterion}"))
             yield from (given.a_label(None, None, left_out=reason) for reason in bad)
             if said is not None and not is_verdict(said):
                 self._fields.keep(str(verdict_column), "is no verdict")
@@ -186,6 +237,15 @@ class _RowReader:
         self._fields.keep("id", "the id of a question")
         return answers_of_question(self._fields, whole=False)
 
+    def _argilla(self) -> list[Label]:
+        if not self._mapping.questions:
+            return []
+        answers = Answers(Fields(record_of(self._fields, self._mapping.questions)), {})
+        answers.responses()
+        answers.suggestions()
+        self._kept |= answers.kept
+        return answers.labels
+
     # --- the rest
 
     def _meta(self) -> dict[str, Any]:
@@ -197,7 +257,7 @@ class _RowReader:
             self._fields.leave(name, "of another export")
         for column, hint in self._mapping.hints.items():
             self._fields.keep(column, hint)
-        return found | self._fields.settle()
+        return found | self._fields.settle() | self._kept
 
     def _take(self, name: str) -> Any:
         column = self._mapping.columns.get(name)

@@ -90,6 +90,7 @@ LISTS = (
     "interval",
     "boundaries",
     "fragments",
+    "points",
 )
 WORDS = (
     "text",
@@ -138,6 +139,9 @@ MODELS = ("modelversion", "model", "agent")
 # keys that take a label back; that do so when they are false; values that do so under the keys of STANDING
 QUALIFIERS = (
     "negated",
+    "neg",
+    "negex",
+    "notpresent",
     "isnegated",
     "negation",
     "negative",
@@ -157,6 +161,8 @@ AFFIRMERS = ("accepted", "accept", "valid", "isvalid", "approved", "correct", "i
 NEGATING = frozenset(
     [
         "absent",
+        "associatedwithsomeoneelse",
+        "cancelled",
         "deleted",
         "denied",
         "discarded",
@@ -179,9 +185,34 @@ NEGATING = frozenset(
     ]
 )
 STANDING = ("polarity", "status", "assertion", "certainty", "answer", "state", "decision", "modality", "verdict")
+# of a whole row of labels: keys that dismiss it, and values that do so under those of STANDING
+OF_ROWS = frozenset(
+    (
+        "status",
+        "state",
+        "answer",
+        "decision",
+        "rejected",
+        "isrejected",
+        "deleted",
+        "cancelled",
+        "wascancelled",
+        "skipped",
+        "discarded",
+        "accepted",
+        "isaccepted",
+        "approved",
+    )
+)
+DISMISSING = frozenset(
+    ("rejected", "reject", "discarded", "deleted", "skipped", "ignored", "ignore", "invalid", "cancelled")
+)
 # keys of labels that a whole post has, without a passage
 OF_WHOLE_POSTS = frozenset(
     (
+        "prediction",
+        "predictedlabel",
+        "predictedlabels",
         "label",
         "labels",
         "class",

@@ -6,15 +6,19 @@ Offsets in it count UTF-16 units. A span over several tokens bears the same numb
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from storage.formats.encodings import open_text
 from storage.formats.labels import Given
 from storage.formats.ledger import COLUMN, LINE, Key, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Passage, Row, Source
+from storage.formats.standing import takes_back
 from storage.formats.utf16 import CodePoints
+from storage.formats.values import plain
+from storage.formats.vocabulary import AFFIRMERS, LABELS, NOTES, QUALIFIERS, STANDING
 from storage.records import Verdict
 
 MARK = "#FORMAT=WebAnno TSV"
@@ -33,6 +37,8 @@ GRAMMAR = (
     "Paragraph",
     "Heading",
 )
+# what the label of a span is called, before all names that labels have elsewhere
+_CALLED = ("label", "value", "category", "code", "type", "concept")
 _PART = re.compile(r"(?<!\\)\|")
 _NUMBERED = re.compile(r"(.*?)(?:\[(\d+)\])?\Z", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)")
@@ -53,6 +59,7 @@ class _Document:
     texts: list[tuple[int, str]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     spans: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    back: dict[tuple[str, str, str], str] = field(default_factory=dict)
     account: dict[Key, int] = field(default_factory=dict)
     columns: int = 0
     bad: list[str] = field(default_factory=list)
@@ -76,16 +83,23 @@ def read(source: Source) -> Iterator[Row]:
     if not document.texts:
         raise FormatError(f"{source.path.name} holds no text (#Text=).")
     text = _text(document.texts)
-    meta = {"document": source.path.stem}
+    post_id, annotator = document_of(source.path)
     yield ImportRow(
         number=1,
-        post_id=source.path.stem,
+        post_id=post_id,
         text=text,
-        labels=tuple(_labels(document, text)),
-        meta=meta,
+        labels=tuple(_labels(document, text, Given(annotator=annotator))),
+        meta={"document": post_id},
         notes=tuple(("line", reason) for reason in document.bad),
         account=document.account,
     )
+
+
+def document_of(file: Path) -> tuple[str, str | None]:
+    """The document's id and who annotated it. A project of INCEpTION has a folder for each document, with a file for each person."""
+    if file.parent.parent.name in ("annotation", "curation"):
+        return file.parent.name, file.stem
+    return file.stem, None
 
 
 def _line(document: _Document, number: int, line: str) -> None:
@@ -141,23 +155,37 @@ def _cells_of_layer(document: _Document, layer: _Layer, cells: list[str], token:
     """The spans that one token belongs to: parts of the cells, of which the first feature with a value is the label."""
     mine = [_PART.split(c) for c in cells[layer.first : layer.first + max(1, len(layer.features))]]
     for place in range(max(map(len, mine), default=0)):
-        values = [_NUMBERED.match(parts[place]) for parts in mine if place < len(parts)]
-        found = [(m[1], m[2]) for m in values if m is not None]
-        if not found or all(value in ("_", "") for value, _ in found):
+        values = [(_NUMBERED.match(parts[place]), n) for n, parts in enumerate(mine) if place < len(parts)]
+        found = [(m[1], m[2], n) for m, n in values if m is not None]
+        if not found or all(value in ("_", "") for value, _, _ in found):
             continue
-        labels = [(_plain(v), n) for v, n in found if v not in ("_", "*", "")]
-        label = labels[0][0] if labels else layer.name
-        span = next((n for _, n in found if n), None)
+        said = {
+            layer.features[n] if n < len(layer.features) else "": _plain(v)
+            for v, _, n in found
+            if v not in ("_", "*", "")
+        }
+        feature = label_feature(said)
+        label = said[feature] if feature is not None else layer.name
+        span = next((n for _, n, _ in found if n), None)
         key = (layer.name, label, f"[{span}]" if span else f"{token}.{place}")
         place_found = document.spans.setdefault(key, [start, end])
         place_found[1] = max(place_found[1], end)
-        for value, _ in labels[1:]:
-            document.count(
-                COLUMN,
-                f"{layer.name}: {value[:40]}",
-                Outcome.LEFT,
-                "a further feature of a span; its first one is the label",
-            )
+        for name, value in said.items():
+            if name != feature and takes_back(name, value):
+                document.back[key] = f"marked {name}: {value}"
+            elif name != feature:
+                why = "a further feature of a span; one alone is its label"
+                document.count(COLUMN, f"{layer.name}: {value[:40]}", Outcome.LEFT, why)
+
+
+def label_feature(values: Mapping[str, str]) -> str | None:
+    """The feature that names what a span is: one that is called like a label, else the first that is neither a note nor a qualifier."""
+    by_name = {plain(name): name for name in reversed(list(values))}
+    named = next((by_name[n] for n in (*_CALLED, *LABELS) if n in by_name), None)
+    if named is not None:
+        return named
+    others = (*STANDING, *QUALIFIERS, *AFFIRMERS, *NOTES, "identifier", "id")
+    return next((name for key, name in reversed(by_name.items()) if key not in others), None)
 
 
 def _text(texts: list[tuple[int, str]]) -> str:
@@ -173,15 +201,16 @@ def _text(texts: list[tuple[int, str]]) -> str:
     return found
 
 
-def _labels(document: _Document, text: str) -> Iterator[Label]:
+def _labels(document: _Document, text: str, given: Given) -> Iterator[Label]:
     offsets = CodePoints(text)
     shift = document.texts[0][0]
-    for (_, label, _), (start, end) in document.spans.items():
+    for key, (start, end) in document.spans.items():
+        label = key[1]
         first, last = offsets.of(start - shift), offsets.of(end - shift)
         if first is None or last is None:
-            yield Given().a_label(label, None, left_out=f"its place {start}-{end} does not lie in the text")
+            yield given.a_label(label, None, left_out=f"its place {start}-{end} does not lie in the text")
         else:
-            yield Given().a_label(label, Verdict.EVIDENCE, Passage(first, last))
+            yield given.a_label(label, Verdict.EVIDENCE, Passage(first, last), left_out=document.back.get(key, ""))
 
 
 def _plain(cell: str) -> Any:

@@ -388,7 +388,9 @@ def test_the_redsm5_layout_is_read_with_its_two_kinds_of_status(store: Store, tm
     (folder / "redsm5_annotations.csv").write_text(header + "\n".join(rows) + "\n", "utf-8")
     report = import_file(store, folder)
     assert (report["format"], report["imported"], report["aligned"], report["annotations"]) == ("redsm5", 2, 2, 2)
-    assert report["rejected"] == [{"row": 5, "reason": "there is no post s9 to which the 1 labels belong"}]
+    assert report["rejected"] == [
+        {"row": 5, "reason": "has no text, and there is no post s9 to which its 1 labels could belong"}
+    ]
     answers = {a.criterion_id: a for a in store.history("s1")}
     text = store.post("s1").text
     assert [s.span.quote(text) for s in answers["SLEEP_ISSUES"].spans] == ["I cannot sleep"]

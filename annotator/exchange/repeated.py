@@ -1,0 +1,92 @@
+"""What several rows of a file, or a file and the project, say of one question: united, as the labels of one row are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from storage.records import Annotation, Prediction, Verdict
+from storage.staging import Issue, Staging
+
+_STRENGTH = (Verdict.EVIDENCE, Verdict.UNSURE, Verdict.NO_EVIDENCE, None)
+
+
+def stronger(one: Verdict | None, other: Verdict | None) -> Verdict | None:
+    """Evidence before unsure before no evidence: a positive is never made a negative."""
+    return min(one, other, key=_STRENGTH.index)
+
+
+def same_sheet(one: Annotation, other: Annotation) -> bool:
+    """Whether two answers of one person belong together: answers of different times follow each other."""
+    return one.created_at is None or other.created_at is None or one.created_at == other.created_at
+
+
+def united_answers(one: Annotation, other: Annotation) -> tuple[Annotation, str]:
+    """The two as one answer, and how they contradict each other, in words ('' if they do not)."""
+    verdict = stronger(one.verdict, other.verdict)
+    spans = {(s.start, s.end): s for s in (*other.spans, *one.spans)}
+    rejected = {(s.start, s.end): s for s in (*other.rejected, *one.rejected) if (s.start, s.end) not in spans}
+    undecided = {(s.start, s.end): s for s in (*other.undecided, *one.undecided)}
+    united = replace(
+        one,
+        verdict=verdict,
+        spans=tuple(spans[key] for key in sorted(spans)),
+        rejected=tuple(rejected[key] for key in sorted(rejected)),
+        undecided=tuple(undecided[key] for key in sorted(undecided)),
+        note="\n".join(dict.fromkeys(n for n in (one.note, other.note) if n)),
+        created_at=max(filter(None, (one.created_at, other.created_at)), default=None),
+    )
+    said = {v for v in (one.verdict, other.verdict) if v is not None}
+    if len(said) < 2 or (Verdict.NO_EVIDENCE in said and (one.rejected or other.rejected)):
+        return united, ""
+    words = " and ".join(sorted(map(str, said)))
+    return united, f"{one.criterion_id}: contradictory: rows of the file say {words}; kept as {verdict}"
+
+
+def united_predictions(one: Prediction, other: Prediction) -> Prediction:
+    spans = {(s.start, s.end): s for s in (*other.spans, *one.spans)}
+    return replace(
+        one,
+        spans=tuple(spans[key] for key in sorted(spans)),
+        no_evidence_score=min(one.no_evidence_score, other.no_evidence_score),
+        known=one.known or other.known,
+    )
+
+
+def already_there(known: Iterable[Annotation], new: Annotation) -> bool:
+    """True if one of the stored revisions says the same, by the same person and (where the file tells) at the same time."""
+    return any(
+        (k.criterion_id, k.reviewer, k.verdict) == (new.criterion_id, new.reviewer, new.verdict)
+        and {(s.start, s.end) for s in k.spans} == {(s.start, s.end) for s in new.spans}
+        and set(k.rejected) == set(new.rejected)
+        and new.created_at in (None, k.created_at)
+        for k in known
+    )
+
+
+class Uniting:
+    """Stages what a further row says of a post beside what was said before. known: the post's revisions in the store."""
+
+    def __init__(self, staging: Staging, known: Sequence[Annotation]) -> None:
+        self._staging, self._known = staging, known
+
+    def add_answer(self, annotation: Annotation) -> int:
+        """Stage it; the number of staged answers that turn out to be in the store already, and are taken out again."""
+        found = self._staging.answer_before(annotation)
+        if found is None or not same_sheet(found[1], annotation):
+            self._staging.add_annotation(annotation)
+            return 0
+        place, before = found
+        united, contradiction = united_answers(before, annotation)
+        if contradiction:
+            self._staging.add_issue(Issue(None, annotation.post_id, "contradiction", contradiction))
+        if already_there(self._known, united):
+            self._staging.drop_annotation(place)
+            return 1
+        self._staging.add_annotation(united, in_place_of=place)
+        return 0
+
+    def add_prediction(self, prediction: Prediction, model_version: str | None) -> None:
+        before = self._staging.take_prediction(prediction, model_version=model_version)
+        united = prediction if before is None else united_predictions(before, prediction)
+        self._staging.add_prediction(united, model_version=model_version)

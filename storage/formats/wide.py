@@ -1,0 +1,69 @@
+"""Wide tables: a criterion has columns of its own, one with verdicts, one with evidence, or one whose cells are either."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from storage.formats.answers import is_verdict
+from storage.formats.values import is_empty, is_number, plain
+
+_EVIDENCE = re.compile(
+    r"(?:evidence|evidences|evidencetext|text|texts|quote|quotes|span|spans|sentence|sentences|passage|passages|words|excerpt|excerpts"
+    r"|highlight|highlights|snippet|snippets|belege?|belegstellen?|textstellen?|zitate?)\Z"
+)
+_BETWEEN = " _-:./()[]"
+
+
+def wide_columns(
+    columns: Sequence[str], criteria: Sequence[str], sample: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[str | None, str | None]]:
+    """The columns (of verdicts, of evidence) by criterion, of those that have any. Signs of names count: `mood+`, `mood-`."""
+    owners: dict[str, str] = {}
+    for criterion in criteria:
+        if plain(criterion):
+            owners.setdefault(_loose(criterion), criterion)
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for column in columns:
+        name = _loose(column)
+        if name in owners:
+            found[owners[name]] = (column, found.get(owners[name], (None, None))[1])
+    for column in columns:
+        own = max((o for o in owners if _is_evidence_of(o, _loose(column))), key=len, default=None)
+        if own is not None and found.get(owners[own], (None, None))[1] is None:
+            found[owners[own]] = (found.get(owners[own], (None, None))[0], column)
+    return _each_once({c: _settled(pair, sample) for c, pair in found.items()})
+
+
+def _loose(name: str) -> str:
+    """The name without case, white space, underscores and hyphens between words; signs and marks stay."""
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return re.sub(r"(?<=\w)-(?=\w)|[\s_]", "", folded)
+
+
+def _is_evidence_of(own: str, column: str) -> bool:
+    if column.startswith(own) and column != own:
+        return _EVIDENCE.match(column[len(own) :].strip(_BETWEEN)) is not None
+    return column.endswith(own) and _EVIDENCE.match(column[: -len(own)].strip(_BETWEEN)) is not None
+
+
+def says_verdict(value: Any) -> bool:
+    """True for a verdict's word and for any number: neither is ever a passage."""
+    return is_verdict(value) or (is_number(value) and not isinstance(value, list | tuple))
+
+
+def _settled(pair: tuple[str | None, str | None], sample: Sequence[Mapping[str, Any]]) -> tuple[str | None, str | None]:
+    """A column that stands alone holds verdicts if most of its cells do, else evidence (and perhaps some verdicts)."""
+    column, evidence = pair
+    if column is None or evidence is not None:
+        return pair
+    values = [v for record in sample if not is_empty(v := record.get(column))]
+    return (column, None) if sum(map(says_verdict, values)) * 2 >= len(values) else (None, column)
+
+
+def _each_once(found: dict[str, tuple[str | None, str | None]]) -> dict[str, tuple[str | None, str | None]]:
+    """A criterion's id and its name may mean the same columns."""
+    seen: set[tuple[str | None, str | None]] = set()
+    return {k: v for k, v in found.items() if not (v in seen or seen.add(v))}  # type: ignore[func-returns-value]

@@ -1,0 +1,78 @@
+"""A post that stands in several rows of a file: what they say of one question by one person is one answer; the last replaces nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.exchange.use_cases import import_file
+from storage.exports import ExportFilter
+from storage.records import Verdict
+from storage.store import Store
+from tests.annotator.exchange_rows import jsonl
+
+TEXT = "I lie awake until four. Food has no taste."
+
+
+def answers(store: Store, post_id: str) -> dict[tuple[str, str], tuple[Verdict | None, list[str]]]:
+    """Of each person to each question, the latest; and there is one revision of each."""
+    history = store.history(post_id)
+    assert len({(a.criterion_id, a.reviewer) for a in history}) == len(history)
+    return {(a.criterion_id, a.reviewer): (a.verdict, [TEXT[s.start : s.end] for s in a.spans]) for a in history}
+
+
+def entities(*spans: tuple[int, int]) -> list[Any]:
+    return [[start, end, "SLEEP_ISSUES"] for start, end in spans]
+
+
+@pytest.mark.parametrize("ids", [("a", "a"), ("a", "b"), (None, None)])
+def test_a_line_for_each_span(ids: tuple[str | None, str | None], store: Store, tmp_path: Path) -> None:
+    lines = [{"id": i, "text": TEXT, "entities": entities(s)} for i, s in zip(ids, [(0, 6), (24, 28)], strict=True)]
+    path = jsonl(tmp_path / "in.jsonl", *lines)
+    import_file(store, path)
+    (post,) = store.iter_posts()
+    wanted = {("SLEEP_ISSUES", "imported"): (Verdict.EVIDENCE, ["I lie ", "Food"])}
+    assert answers(store, post.id) == wanted
+    again = import_file(store, path)
+    assert (again["annotations"], again["known_annotations"]) == (0, 1)
+    assert answers(store, post.id) == wanted
+
+
+def test_rows_of_several_people_are_each_their_own(store: Store, tmp_path: Path) -> None:
+    """As Label Studio's CSV has a row for each annotation."""
+    cells = [json.dumps([{"start": s, "end": e, "labels": ["SLEEP_ISSUES"]}]) for s, e in [(0, 6), (24, 28), (0, 23)]]
+    with (tmp_path / "in.csv").open("w", newline="") as file:
+        rows = zip("111", [TEXT] * 3, cells, "121", strict=True)
+        csv.writer(file).writerows([("id", "text", "label", "annotator"), *rows])
+    import_file(store, tmp_path / "in.csv")
+    assert answers(store, "1") == {
+        ("SLEEP_ISSUES", "1"): (Verdict.EVIDENCE, ["I lie ", "I lie awake until four."]),
+        ("SLEEP_ISSUES", "2"): (Verdict.EVIDENCE, ["Food"]),
+    }
+
+
+def test_a_verdict_that_contradicts_another_row_is_reported(store: Store, tmp_path: Path) -> None:
+    lines = [{"id": "a", "text": TEXT, "annotations": [{"label": "SLEEP_ISSUES", "verdict": "no_evidence"}]},
+             {"id": "a", "text": TEXT, "entities": entities((0, 6))}]  # fmt: skip
+    report = import_file(store, jsonl(tmp_path / "in.jsonl", *lines))
+    assert answers(store, "a") == {("SLEEP_ISSUES", "imported"): (Verdict.EVIDENCE, ["I lie "])}
+    (issue,) = [i for i in store.import_issues(report["import_id"]) if i.kind == "contradiction"]
+    assert (
+        issue.reason == "SLEEP_ISSUES: contradictory: rows of the file say evidence and no_evidence; kept as evidence"
+    )
+
+
+def test_predictions_of_one_model_unite_and_those_of_two_stay_apart(store: Store, tmp_path: Path) -> None:
+    spans = [("m1", 0, 6), ("m1", 24, 28), ("m2", 0, 23)]
+    lines = [
+        {"id": "a", "text": TEXT, "predictions": [{"label": "SLEEP_ISSUES", "start": s, "end": e, "model": m}]}
+        for m, s, e in spans
+    ]
+    import_file(store, jsonl(tmp_path / "in.jsonl", *lines))
+    (item,) = store.iter_export(ExportFilter(unreviewed=True), complete=True)
+    found = {p.model_version: [TEXT[s.start : s.end] for s in p.spans] for p in item.predictions}
+    assert found == {"m1": ["I lie ", "Food"], "m2": ["I lie awake until four."]}

@@ -1,0 +1,86 @@
+"""Argilla's records, nested and flattened, of version 2 and 1: each label its own, only what was submitted, each person's and model's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.formats.rows import ImportRow, LabelKind
+from tests.storage.formats.reading import FOOD, SLEEP, TEXT, left_out, one, write_lines
+
+ANA, BEN = "6d8c6a30-5d8e-5a3e-9a53-1c5f3a1c7e10", "6d8c6a30-5d8e-5a3e-9a53-1c5f3a1c7e11"
+
+
+def span(words: str, label: str) -> dict[str, Any]:
+    return {"start": TEXT.index(words), "end": TEXT.index(words) + len(words), "label": label}
+
+
+def whose(row: ImportRow) -> list[tuple[str, str | None, LabelKind]]:
+    """(label, person or model, kind) of what is taken."""
+    return [(la.criterion, la.annotator or la.model_version, la.kind) for la in row.labels if not la.left_out]
+
+
+WANTED = [("SLEEP_ISSUES", ANA, LabelKind.ANSWER), ("ANHEDONIA", "m1", LabelKind.PREDICTION)]
+
+
+def flattened() -> dict[str, Any]:
+    return {
+        "id": "r1", "status": "completed", "text": TEXT,
+        "q.responses": [[span(SLEEP, "SLEEP_ISSUES")], [span(FOOD, "ANHEDONIA")]],
+        "q.responses.users": [ANA, BEN], "q.responses.status": ["submitted", "discarded"],
+        "q.suggestion": [span(FOOD, "ANHEDONIA")], "q.suggestion.agent": "m1", "q.suggestion.score": [0.8],
+        "rating.responses": [3], "rating.responses.users": [ANA], "rating.responses.status": ["submitted"],
+    }  # fmt: skip
+
+
+def test_records_in_columns_of_a_dataset(tmp_path: Path) -> None:
+    row = one(write_lines(tmp_path / "in.jsonl", flattened()))
+    assert whose(row) == WANTED
+    assert left_out(row)["ANHEDONIA"] == "its response was not submitted (status: discarded)"
+    assert row.meta == {"status": "completed", "rating": [{"value": 3, "by": ANA}]}
+
+
+def test_records_in_columns_of_parquet(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist([flattened()]), tmp_path / "in.parquet")
+    assert whose(one(tmp_path / "in.parquet")) == WANTED
+
+
+def test_a_feedback_dataset_of_version_1(tmp_path: Path) -> None:
+    responses = [{"user_id": ANA, "value": [span(SLEEP, "SLEEP_ISSUES")], "status": "submitted"},
+                 {"user_id": BEN, "value": [span(FOOD, "ANHEDONIA")], "status": "draft"}]  # fmt: skip
+    about = {"type": None, "score": 0.9, "agent": "m1"}
+    item = {"text": TEXT, "q": responses, "q-suggestion": [span(FOOD, "ANHEDONIA")], "q-suggestion-metadata": about}
+    row = one(write_lines(tmp_path / "in.jsonl", item))
+    assert whose(row) == WANTED
+    assert "draft" in left_out(row)["ANHEDONIA"]
+
+
+def test_token_classification_of_version_1(tmp_path: Path) -> None:
+    item = {"id": "1", "text": TEXT, "annotation": [["SLEEP_ISSUES", 0, 23]], "annotation_agent": ANA, "status": "Validated",
+            "prediction": [["ANHEDONIA", 24, 42, 0.9]], "prediction_agent": "m1"}  # fmt: skip
+    assert whose(one(write_lines(tmp_path / "in.jsonl", item))) == WANTED
+    row = one(write_lines(tmp_path / "in.jsonl", item | {"status": "Discarded"}))
+    assert whose(row) == WANTED[1:]
+    assert left_out(row) == {"SLEEP_ISSUES": "marked status: Discarded"}
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_as_argillas_own_code_writes_its_records(flat: bool, tmp_path: Path) -> None:
+    argilla = pytest.importorskip("argilla")
+    from argilla.records._io import GenericIO
+
+    response = argilla.Response("q", [span(SLEEP, "SLEEP_ISSUES")], user_id=ANA, status="submitted")
+    suggestion = argilla.Suggestion("q", [span(FOOD, "ANHEDONIA")], score=[0.5], agent="m1")
+    record = argilla.Record(
+        fields={"text": TEXT}, metadata={"origin": "x"}, responses=[response], suggestions=[suggestion], id="r1"
+    )
+    items = GenericIO.to_list([record], flatten=flat)
+    row = one(write_lines(tmp_path / "in.jsonl", *json.loads(json.dumps(items, default=str))))
+    assert (row.post_id, row.text, whose(row)) == ("r1", TEXT, WANTED)
+    assert row.meta["origin"] == "x"

@@ -1,0 +1,61 @@
+"""Wide tables: columns of criteria are found by their names, signs and all, and a verdict's word or a number is never a passage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.storage.formats.reading import SLEEP, TEXT, left_out, rows, said, write_lines
+
+CRITERIA = ("SLEEP_ISSUES", "Sleep issues", "mood+", "mood-", "मन की", "मन का")
+
+
+def a_row(path: Path, header: str, cells: str) -> object:
+    (path / "in.csv").write_text(f"id,text,{header}\n1,{TEXT},{cells}\n2,Fine.,,\n", "utf-8")
+    return rows(path / "in.csv", criteria=CRITERIA)[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "wanted"),
+    [
+        ("SLEEP_ISSUES,Sleep Issues Beleg", f"ja,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
+        ("sleep-issues,evidence_sleep_issues", f"1.0,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
+        ("SLEEP_ISSUES (quote),x", f"{SLEEP},", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
+        ("mood+,mood-", "1,0", {"mood+": ("evidence", []), "mood-": ("no_evidence", [])}),
+        ("मन की,मन का", "0,lie awake", {"मन की": ("no_evidence", []), "मन का": ("evidence", ["lie awake"])}),
+        ("SLEEP_ISSUES,note", "0.0,0", {"SLEEP_ISSUES": ("no_evidence", [])}),
+    ],
+)
+def test_the_columns_of_a_criterion(header: str, cells: str, wanted: object, tmp_path: Path) -> None:
+    assert said(a_row(tmp_path, header, cells)) == wanted  # type: ignore[arg-type]
+
+
+def test_a_cell_may_hold_a_passage_or_say_that_there_is_none(tmp_path: Path) -> None:
+    lines = [
+        f'{n},"{TEXT} {n}",{cell}' for n, cell in enumerate(["lie awake", "no", "until four", "3", "has no taste"])
+    ]
+    (tmp_path / "in.csv").write_text("\n".join(["id,text,SLEEP_ISSUES", *lines]) + "\n", "utf-8")
+    found = rows(tmp_path / "in.csv", criteria=CRITERIA)
+    assert [list(said(row).values()) for row in found] == [
+        [("evidence", ["lie awake"])],
+        [("no_evidence", [])],
+        [("evidence", ["until four"])],
+        [],
+        [("evidence", ["has no taste"])],
+    ]
+    assert left_out(found[3]) == {"SLEEP_ISSUES": "'3' is no verdict"}
+
+
+@pytest.mark.parametrize(("cell", "verdict"), [("0", "no_evidence"), ("no", "no_evidence"), ("1", "evidence")])
+def test_a_column_of_evidence_that_only_says_whether_there_is_any(cell: str, verdict: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(f"id,text,criterion,evidence\na,0 of 10 no 1,SLEEP_ISSUES,{cell}\n", "utf-8")
+    assert said(rows(tmp_path / "in.csv")[0]) == {"SLEEP_ISSUES": (verdict, [])}
+
+
+def test_places_of_characters_are_passages(tmp_path: Path) -> None:
+    places = [*range(2, 11), *range(24, 28)]
+    path = write_lines(tmp_path / "in.jsonl", {"id": 1, "text": TEXT, "SLEEP_ISSUES": places, "mood+": [0, 6, 24, 42]})
+    (row,) = rows(path, criteria=CRITERIA)
+    assert said(row) == {"SLEEP_ISSUES": ("evidence", ["lie awake", "Food"])}
+    assert "neither pairs of start and end" in left_out(row)["mood+"]
