@@ -29,7 +29,7 @@ from types import FrameType
 from typing import Any
 
 from annotator.exchange.importing import check_import
-from annotator.exchange.options import ImportOptions, ImportRefused, took_something
+from annotator.exchange.options import ImportOptions, ImportRefused, ImportReport, took_something
 from annotator.exchange.raw_rows import storable
 from storage.formats.archive import unpacked
 from storage.formats.detection import detect, file_in
@@ -299,7 +299,7 @@ def check(path: Path, store: Store, folder: Path) -> tuple[bool, list[str]]:
     for what in (COLUMN, LINE, SHEET):
         wrong += _differing(what, _totals(booked, what), _totals([(e.what, e.name, e.count) for e in ledger], what))
     wrong += _differing(LABEL, _totals(booked, LABEL), labels)
-    wrong += _differing("key", _totals(booked, COLUMN), _keys_of_lines(path, report.format), subset=True)
+    wrong += _differing("key", _totals(booked, COLUMN), _keys_of_lines(path, report), subset=True)
     if report.rows != len(rows):
         wrong.append(f"{len(rows)} rows were read, {report.rows} reported")
     single = sum(1 for row in rows if isinstance(row, ImportRow) and not row.labels)
@@ -341,14 +341,14 @@ def _differing(what: str, booked: Mapping[str, int], wanted: Mapping[str, int], 
     ]
 
 
-def _keys_of_lines(path: Path, format_name: str) -> collections.Counter[str]:
+def _keys_of_lines(path: Path, report: ImportReport) -> collections.Counter[str]:
     """How often each key stands in a file of JSON lines, counted by the standard library alone."""
     found: collections.Counter[str] = collections.Counter()
-    if path.suffix != ".jsonl" or format_name not in ("jsonl", "doccano", "prodigy", "argilla"):
+    if path.suffix != ".jsonl" or report.format not in ("jsonl", "doccano", "prodigy", "argilla"):
         return found
     for line in path.read_bytes().split(b"\n"):
         try:
-            item = json.loads(line)
+            item = json.loads(line.decode(report.encoding))
         except ValueError:
             continue
         if isinstance(item, dict):

@@ -11,6 +11,7 @@ from typing import Any
 
 from storage.formats.encodings import Encoding, detect_encoding, open_text
 from storage.formats.json_text import is_json_lines, iter_items, iter_lines
+from storage.formats.parts import data_files
 from storage.formats.registry import FORMATS, Format
 from storage.formats.rows import FormatError, RowError
 from storage.formats.tagged import is_tag
@@ -29,34 +30,6 @@ _REFUSED_MAGIC = {
     b"ARROW1": "an Arrow file; import the folder of the dataset that it belongs to",
 }
 MAX_PARTS = 5000  # files of one format in a folder, each of which is looked into
-_DATA = (
-    ".json",
-    ".jsonl",
-    ".ndjson",
-    ".csv",
-    ".tsv",
-    ".tab",
-    ".xlsx",
-    ".conll",
-    ".bio",
-    ".iob",
-    ".iob2",
-    ".txt",
-    ".spacy",
-    ".xmi",
-    ".parquet",
-)
-_BESIDE = (
-    "manifest.json",
-    ".manifest.json",
-    ".config.xml",
-    ".settings.json",
-    "readme.md",
-    "readme.txt",
-    "readme",
-    "license",
-    ".md",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +128,6 @@ def _layout_of(path: Path) -> Detected | None:
     if {".parquet", ".arrow"} & suffixes or {"dataset_info.json", "dataset_dict.json"} & names:
         return Detected(FORMATS["hf"], "holds Parquet or Arrow files")
     return None
-
-
-def data_files(path: Path) -> list[Path]:
-    """The files of the folder that can hold posts, whatever the case of their names."""
-    files = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    found = [p for p in files if p.suffix.lower() in _DATA and not p.name.lower().endswith(_BESIDE)]
-    return [p for p in found if p.suffix.lower() != ".txt"] or found
 
 
 def _others(path: Path, data: list[Path]) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ _BOMS = (
 # the encodings that corpora are met in; an open list makes the detector guess exotic ones for short texts
 _CANDIDATES = ["cp1252", "mac_roman", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc_kr", "iso8859_15"]
 _BROKEN = re.compile("[\udc80-\udcff]")
+_THREE_BYTES = re.compile("[\u2000-\u2fff\U0001f000-\U0001faff]")  # quotes, dashes, signs, emoji
 # UTF-8 that was read as cp1252 or mac-roman once before: "don't" as "donâ€™t" or "don‚Äôt", "é" as "Ã©"
 _MOJIBAKE = re.compile(r"â€[™œ\x9d˜“”¦]|Ã[©¨¼¶¤±§ª«\xa0³¡]|‚Ä[ôúùòì¶î]|ðŸ[\x80-\xbf˜\u2018\u2019™]|Â[\xa0£°·»«]")
 
@@ -52,10 +53,10 @@ def detect_encoding(path: Path) -> Encoding:
             return Encoding(name, "byte order mark")
     if wide := _utf16_without_mark(path):
         return Encoding(wide, "looks like UTF-16 without a byte order mark")
-    broken, broken_lines, valid_lines = _count_utf8(path)
+    broken, broken_lines, valid_lines, proven = _count_utf8(path)
     if broken == 0:
         return Encoding(UTF_8)
-    if valid_lines * 10 > broken_lines:
+    if valid_lines * 10 > broken_lines or proven * 3 >= broken:
         return Encoding(UTF_8, f"{broken} bytes are not UTF-8: rows with them are refused", broken)
     return _guess(path)
 
@@ -105,9 +106,11 @@ def _reason(error: UnicodeError) -> str:
     return str(getattr(error, "reason", error))
 
 
-def _count_utf8(path: Path) -> tuple[int, int, int]:
-    """(bytes that are not UTF-8, lines with such bytes, lines with characters beyond ASCII that are UTF-8 throughout)."""
+def _count_utf8(path: Path) -> tuple[int, int, int, int]:
+    """(bytes that are not UTF-8, lines with such bytes, lines with characters beyond ASCII that are UTF-8 throughout, and
+    quotes, dashes and emoji that stand in broken lines as bytes that seldom follow each other in another encoding)."""
     broken = broken_lines = valid_lines = 0
+    proven = 0
     with path.open("rb") as file:
         while line := file.readline(CHUNK_BYTES):
             if line.isascii():
@@ -117,8 +120,10 @@ def _count_utf8(path: Path) -> tuple[int, int, int]:
                 valid_lines += 1
             except UnicodeDecodeError:
                 broken_lines += 1
-                broken += sum(1 for _ in _BROKEN.finditer(line.decode(UTF_8, "surrogateescape")))
-    return broken, broken_lines, valid_lines
+                decoded = line.decode(UTF_8, "surrogateescape")
+                broken += sum(1 for _ in _BROKEN.finditer(decoded))
+                proven += len(_THREE_BYTES.findall(decoded))
+    return broken, broken_lines, valid_lines, proven
 
 
 def _guess(path: Path) -> Encoding:

@@ -51,10 +51,9 @@ class Format:
     def read(self, source: Source) -> Iterator[Row]:
         """The rows of the file or folder; of a folder of files of this format, those of each."""
         if source.path.is_dir() and not self.takes(source.path):
-            from storage.formats.detection import data_files
-            from storage.formats.parts import read_parts
+            from storage.formats.parts import data_files, read_parts
 
-            return read_parts(data_files(source.path), self._module().read, source)
+            return read_parts(data_files(source.path), self._module().read, source, text="encoding" in self.options)
         return iter(self._module().read(source))
 
     def preview(self, source: Source) -> tuple[list[str], list[Mapping[str, Any]]]:
