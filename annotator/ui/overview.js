@@ -11,6 +11,7 @@ function cell(text, className) { return make("td", { class: className }, text); 
 
 function bar(counts, parts) {
   const total = parts.reduce((sum, [key]) => sum + counts[key], 0);
+  if (!total) return make("span", { class: "ov-none" }, "none yet");
   const box = make("div", { class: "ov-bar" });
   const words = parts.map(([key, label]) => counts[key] + " " + label).join(", ");
   box.setAttribute("role", "img");

@@ -18,6 +18,7 @@ function cards(value) {
 }
 
 function shareBar(row) {
+  if (!row.evidence && !row.no_evidence) return make("span", { class: "rt-soft" }, "none yet");
   const box = make("div", { class: "rt-bar" });
   const words = row.evidence + " evidence, " + row.no_evidence + " no evidence";
   box.setAttribute("role", "img");

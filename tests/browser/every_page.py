@@ -16,8 +16,20 @@ from annotator.project import STARTED, default_criteria
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import TrainingWish, enqueue_training
 from storage.jobs import Jobs
-from storage.records import JobKind, JobStatus, ModelVersion, Post, Prediction, Role, Span, Split
-from storage.store import open_store
+from storage.records import (
+    AnnotatedSpan,
+    Annotation,
+    JobKind,
+    JobStatus,
+    ModelVersion,
+    Post,
+    Prediction,
+    Role,
+    Span,
+    Split,
+    Verdict,
+)
+from storage.store import Store, open_store
 from tests.annotator.reviewed_project import QUICK, a_reviewed_project
 from tests.browser.conftest import running_app
 from tests.browser.gestures import press
@@ -158,7 +170,13 @@ STATES = (
     State("review-nothing-left", "empty", "/", _seen(".ev-empty:not(:empty)")),
     State("posts", "site", "/?tab=posts", _seen("#posts-list tbody tr")),
     State("posts-empty", "empty", "/?tab=posts", _seen("#posts-list")),
-    State("adjudicate", "site", "/?tab=adjudicate", _seen("#adjudicate")),
+    State(
+        "adjudicate",
+        "site",
+        "/?tab=adjudicate",
+        _seen("#adjudicate .ev-lanes"),
+    ),
+    State("agreement", "site", "/?tab=agreement", _seen("[data-part=report] table")),
     State("try", "demo", "/?tab=try", _seen("#try-text textarea")),
     State("try-result", "demo", "/?tab=try", _try(TEXTS[0], ".try-post mark")),
     State("try-language", "demo", "/?tab=try", _try(TEXTS[2], ".try-language:not([hidden])")),
@@ -199,7 +217,21 @@ def _site(folder: Path, *, posts: bool) -> None:
             post = Post(id=f"p{number}", text=text, split=Split.TRAIN)
             store.add_posts([post])
             store.add_predictions(_predictions(store.criteria(), post))
+        _read_by_two(store)
     store.close()
+
+
+def _read_by_two(store: Store) -> None:
+    """Two people have read a few posts and do not agree on one criterion."""
+    for person in ("ben", "cleo"):
+        store.ensure_reviewer(person, Role.REVIEWER)
+        for number in (6, 7, 9, 10):
+            post = store.post(f"p{number}")
+            for criterion, quotes in MARKS.items():
+                found = [q for q in quotes if q in post.text and (person, criterion) != ("cleo", "SLEEP_ISSUES")]
+                spans = tuple(AnnotatedSpan(at := post.text.index(q), at + len(q)) for q in found)
+                verdict = Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE
+                store.add_annotation(Annotation(post.id, criterion, person, verdict, spans), expected_revision=0)
 
 
 def _predictions(criteria: Any, post: Post) -> list[Prediction]:
