@@ -186,7 +186,7 @@ def replay_words(store: Store, base: ModelVersion | None) -> str:
     """Where replayed old examples come from, in words."""
     if base is not None and uses_bundled_replay(store, base):
         return "posts of the corpus that comes with the bundled model"
-    return "none: all reviewed posts are trained on each time"
+    return "none, as all reviewed posts are trained on each time"
 
 
 def uses_bundled_replay(store: Store, base: ModelVersion) -> bool:
