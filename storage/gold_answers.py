@@ -12,15 +12,18 @@ from typing import Any
 from storage.adjudications import AdjudicationStore
 from storage.gold import Settled, settle
 from storage.records import Annotation, Gold, Split
+from storage.rounds import IS_MEASURED
 from storage.rows import annotation_from_row, to_json
 from storage.team_records import GoldRule, Standing
 
 GOLD_RULE_SETTING = "gold_rule"
 TEXTS_AT_ONCE = 2000
-_SEVERAL = (
-    "SELECT post_id, criterion_id, count(*) AS readers, max(annotation_id) AS newest FROM annotation_head"
-    " WHERE verdict IS NOT NULL GROUP BY post_id, criterion_id HAVING count(*) > 1"
+_ALL_OF_SEVERAL = (
+    "SELECT post_id, criterion_id, count(*) AS readers, max(annotation_id) AS newest FROM annotation_head h"
+    " WHERE verdict IS NOT NULL{counted} GROUP BY post_id, criterion_id HAVING count(*) > 1"
 )
+_COUNTED = f" AND NOT {IS_MEASURED.format(h='h')}"
+_SEVERAL = _ALL_OF_SEVERAL.format(counted=_COUNTED)
 _ADJUDICATED = "SELECT post_id, criterion_id, max(id) AS decision FROM adjudication GROUP BY post_id, criterion_id"
 
 
@@ -58,7 +61,7 @@ class GoldStore(AdjudicationStore):
     ) -> Iterator[tuple[Settled, list[Annotation]]]:
         """How each (post, criterion) with an answer stands, and the latest annotations it stands on."""
         rule, decisions = self.gold_rule(), self.latest_adjudications(post_ids)
-        chosen, values = ["1"], {}
+        chosen, values = [f"NOT {IS_MEASURED.format(h='h')}"], {}
         if split is not None:
             chosen.append("(SELECT split FROM post WHERE id = h.post_id) = :split")
             values["split"] = str(split)
@@ -130,16 +133,18 @@ class GoldStore(AdjudicationStore):
     ) -> list[tuple[str, str, str, str, str, str]]:
         """(post id, criterion id, person, verdict, spans as JSON, time) of every latest answer to what several people answered.
 
-        round_id: only posts of that round. models: with the predictions of these versions for the same, as "model VERSION".
+        round_id: only posts of that round, with the answers that were given to be measured by gold; they count nowhere else.
+        models: with the predictions of these versions for the same, as "model VERSION".
         """
-        chosen = f"({_SEVERAL}) n"
+        counted = _COUNTED if round_id is None else ""
+        chosen = f"({_ALL_OF_SEVERAL.format(counted=counted)}) n"
         where = "(:round IS NULL OR n.post_id IN (SELECT post_id FROM round_post WHERE round_id = :round))"
         values = {"round": round_id, "models": json.dumps(list(models))}
         with self.read() as db:
             people = db.execute(
                 f"SELECT h.post_id, h.criterion_id, h.reviewer, h.verdict, a.spans, a.created_at FROM {chosen}"
                 " CROSS JOIN annotation_head h ON h.post_id = n.post_id AND h.criterion_id = n.criterion_id"
-                f" CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL AND {where}",
+                f" CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL{counted} AND {where}",
                 values,
             ).fetchall()
             predicted = (
@@ -175,7 +180,7 @@ class GoldStore(AdjudicationStore):
         )
         gone = (
             "DELETE FROM standing WHERE NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
-            " AND h.criterion_id = standing.criterion_id AND h.verdict IS NOT NULL GROUP BY h.post_id HAVING count(*) > 1)"
+            f" AND h.criterion_id = standing.criterion_id AND h.verdict IS NOT NULL{_COUNTED} GROUP BY h.post_id HAVING count(*) > 1)"
         )
         with self.read() as db:
             pairs = {(row["post_id"], row["criterion_id"]) for row in db.query(changed, {"rule": rule})}

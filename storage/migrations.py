@@ -11,7 +11,7 @@ from sqlite_utils import Database, Migrations
 
 from storage.doubt_schema import DOUBTS
 from storage.queue_schema import FLAT_QUEUE
-from storage.team_schema import REPORTS, TEAMS
+from storage.team_schema import REPORTS, ROUNDS_ON_THE_PAGE, TEAMS
 
 migrations = Migrations("evidence")
 
@@ -400,6 +400,11 @@ CREATE INDEX annotation_unsuggested ON annotation(id) WHERE suggested = 0;
 @migrations()
 def m011_suggested(db: Database) -> None:
     _run_statements(db, _SUGGESTED)
+
+
+@migrations()
+def m012_rounds_on_the_page(db: Database) -> None:
+    _run_statements(db, ROUNDS_ON_THE_PAGE)
 
 
 def _run_statements(db: Database, script: str) -> None:

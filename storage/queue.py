@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.connection import Connections, Handle
+from storage.fulltext import fts_query
 from storage.heads import IN_USE
 from storage.progress import count_plainly, posts_not_read
-from storage.queue_plan import NOT_READ, QueueFilter, QueueOrder, QueuePlan, ReviewState, Start, Walk, fts_query, plan
+from storage.queue_plan import NOT_READ, QueueFilter, QueueOrder, QueuePlan, ReviewState, Start, Walk, plan
 from storage.records import InvalidRecord, Split, utc_now
 
 __all__ = ["QueueCount", "QueueFilter", "QueueItem", "QueueOrder", "QueueStore", "ReviewState", "fts_query"]
@@ -224,10 +225,11 @@ class QueueStore(Connections):
             return cursor.rowcount
 
     def unassign(self, post_ids: list[str], reviewer: str) -> int:
-        """Take posts from a reviewer. Returns how many they had."""
+        """Take posts from a reviewer, except those of a round that they have begun. Returns how many were taken."""
         with self.write() as db:
             cursor = db.conn.execute(
-                "DELETE FROM assignment WHERE reviewer = ? AND post_id IN (SELECT value FROM json_each(?))",
+                "DELETE FROM assignment WHERE reviewer = ? AND post_id IN (SELECT value FROM json_each(?)) AND NOT (round_id IS NOT NULL"
+                " AND EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = assignment.post_id AND h.reviewer = assignment.reviewer))",
                 [reviewer, json.dumps(post_ids)],
             )
             return cursor.rowcount

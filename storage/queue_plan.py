@@ -16,16 +16,20 @@ from enum import StrEnum
 from typing import Any
 
 from storage.connection import PENDING
+from storage.fulltext import fts_query
 from storage.records import InvalidRecord, Split, Verdict
 from storage.rounds import VISIBLE_HEAD
 
 
 class QueueOrder(StrEnum):
+    """`round`: what `assigned_to` was given, round by round, in the order of each; what was given in a closed round is left out."""
+
     UNCERTAIN = "uncertain"
     EVIDENCE = "evidence"
     NEWEST = "newest"
     RANDOM = "random"
     DOUBTS = "doubts"
+    ROUND = "round"
 
 
 class ReviewState(StrEnum):
@@ -42,7 +46,8 @@ class QueueFilter:
     """What is asked of the queue. None or empty means: no such condition.
 
     min_score/max_score: the post's best span score, with `criterion` its best one for that. criterion with verdict: somebody's
-    latest verdict for it. reviewer: posts on which that person has a verdict. query: words to find in the text (FTS5).
+    latest verdict for it. reviewer: posts on which that person has a verdict. outside_rounds: only posts that no open round holds.
+    query: words to find in the text (FTS5).
     """
 
     order: QueueOrder = QueueOrder.RANDOM
@@ -55,6 +60,7 @@ class QueueFilter:
     source: str | None = None
     reviewer: str | None = None
     assigned_to: str | None = None
+    outside_rounds: bool = False
     query: str = ""
 
 
@@ -102,6 +108,7 @@ def _by_score(column: str) -> Walk:
     )
 
 
+_STILL_OPEN = "ifnull({given}.round_id, 0) NOT IN (SELECT id FROM round WHERE closed_at IS NOT NULL)"
 _SHUFFLED = Walk("main.post AS post", "post_shuffle", ("post.shuffle", "post.number"), descending=False)
 NOT_READ = Walk(
     "main.post AS post",
@@ -127,6 +134,17 @@ WALKS: dict[QueueOrder, tuple[Walk, ...]] = {
             descending=True,
             post_id="d.post_id",
             joined="d.post_id = post.id",
+        ),
+    ),
+    QueueOrder.ROUND: (
+        Walk(
+            table="assignment AS w",
+            index="assignment_place",
+            columns=("w.place", "w.post_id"),
+            descending=False,
+            post_id="w.post_id",
+            joined="w.post_id = post.id AND w.reviewer = :assigned_to",
+            where=f"w.reviewer = :assigned_to AND {_STILL_OPEN.format(given='w')}",
         ),
     ),
 }
@@ -218,7 +236,11 @@ def _needs_score(conditions: tuple[str, ...]) -> bool:
 
 
 def plan(wanted: QueueFilter, *, me: str, model_version: str | None, criteria: int, hides_pending: bool) -> QueuePlan:
-    """How to answer `wanted` for reviewer `me`. criteria: how many are in use. Raises InvalidRecord for a search of no words."""
+    """How to answer `wanted` for reviewer `me`. criteria: how many are in use. Raises InvalidRecord for a search of no words, and
+    for the order of rounds without the person whose it is.
+    """
+    if wanted.order is QueueOrder.ROUND and not wanted.assigned_to:
+        raise InvalidRecord("The order of a round is for what somebody was given: say who it is assigned to.")
     values: dict[str, Any] = {
         "me": me,
         "model": model_version or "",
@@ -248,6 +270,7 @@ def plan(wanted: QueueFilter, *, me: str, model_version: str | None, criteria: i
 Looked = tuple[list[str], list[Start]]
 
 _DONE = "SELECT 1 FROM post_review r WHERE r.reviewer = :me AND r.post_id = @id AND r.decided >= :needed"
+_IN_A_ROUND = "SELECT 1 FROM round_post i CROSS JOIN round ON round.id = i.round_id AND round.closed_at IS NULL WHERE i.post_id = @id"
 _PUT_OFF = "SELECT 1 FROM post_visit v WHERE v.reviewer = :me AND v.post_id = @id AND v.skipped_at IS NOT NULL"
 
 
@@ -287,11 +310,15 @@ def _state(wanted: QueueFilter, criteria: int) -> Looked:
 
 
 def _assigned(wanted: QueueFilter, criteria: int) -> Looked:
+    free = [f"NOT EXISTS ({_IN_A_ROUND})"] if wanted.outside_rounds else []
     if not wanted.assigned_to:
-        return [], []
-    given = "SELECT 1 FROM assignment g WHERE g.post_id = @id AND g.reviewer = :assigned_to"
+        return free, []
+    theirs = "g.reviewer = :assigned_to"
+    if wanted.order is QueueOrder.ROUND:
+        theirs += f" AND {_STILL_OPEN.format(given='g')}"
+    given = f"SELECT 1 FROM assignment g WHERE g.post_id = @id AND {theirs}"
     table = "assignment AS g INDEXED BY assignment_of_reviewer"
-    return [f"EXISTS ({given})"], [Start(table, "g.reviewer = :assigned_to", "post.id = g.post_id")]
+    return [f"EXISTS ({given})", *free], [Start(table, theirs, "post.id = g.post_id")]
 
 
 def _score(wanted: QueueFilter, criteria: int) -> Looked:
@@ -345,18 +372,3 @@ def _words(wanted: QueueFilter, criteria: int) -> Looked:
     one = "SELECT 1 FROM post_fts WHERE post_fts MATCH :match AND post_fts.rowid = post.number"
     found = f"EXISTS ({one})"
     return [found], [Start("post_fts", "post_fts MATCH :match", "post.number = post_fts.rowid", implies=found)]
-
-
-def fts_query(words: str) -> str:
-    """An FTS5 query that finds all the words, whatever signs they hold; a trailing * finds by prefix.
-
-    Raises InvalidRecord when there is nothing to look for.
-    """
-    terms = []
-    for word in words.replace("\x00", " ").split():  # a statement ends at one
-        star = "*" if word.endswith("*") else ""
-        if bare := word.rstrip("*").replace('"', '""'):
-            terms.append(f'"{bare}"{star}')
-    if not terms:
-        raise InvalidRecord("Type at least one word to search for.")
-    return " ".join(terms)

@@ -5,13 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from storage.connection import Connections
+from storage.fulltext import fts_query
 from storage.records import Conflict, InvalidRecord, NotFound, utc_now
 from storage.rows import Row, to_json
-from storage.team_records import Round, RoundKind, Suggestions
+from storage.team_records import (
+    Assigned,
+    Candidate,
+    PostsWanted,
+    Progress,
+    Round,
+    RoundChange,
+    RoundEvent,
+    RoundKind,
+    RoundPost,
+    Suggestions,
+)
+
+__all__ = ["IS_MEASURED", "VISIBLE_HEAD", "Assigned", "Candidate", "RoundPost", "RoundStore", "round_from_row"]
 
 _SEALED = (
     "EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND round.blind AND round.closed_at IS NULL"
@@ -37,36 +50,12 @@ VISIBLE_HEAD = (
 Reviewers see it after their own decision about the same criterion of the post, and in a blind round not before the round is closed.
 Adjudicators and admins see everything, but not what they have to read blind themselves and have not decided yet.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class RoundPost:
-    """A post of a round. readers: how many people are to read it. gold: whether it is there to check the readers by."""
-
-    post_id: str
-    readers: int
-    gold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A post that a person was given. done: they have decided every criterion in use; started: one of them."""
-
-    post_id: str
-    reviewer: str
-    round_id: int | None
-    hide_suggestions: bool = False
-    decided: int = 0
-    done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A post that may go into a round. evidence: the model's best span score in it; None if it has not read it."""
-
-    post_id: str
-    source: str | None
-    evidence: float | None
+IS_MEASURED = (
+    "EXISTS (SELECT 1 FROM round_post q INDEXED BY round_post_gold CROSS JOIN assignment m ON m.post_id = q.post_id"
+    " AND m.round_id = q.round_id AND m.reviewer = {h}.reviewer WHERE q.post_id = {h}.post_id AND q.gold)"
+)
+"""SQL: whether an answer was given to a post that is there to train or to check its reader: it is measured by gold, and no part of it."""
+_PLACE = "(?1 << 32) + ifnull((SELECT position FROM round_post WHERE round_id = ?1 AND post_id = ?2), 0)"
 
 
 class RoundStore(Connections):
@@ -100,6 +89,7 @@ class RoundStore(Connections):
                 [[number, p.post_id, p.readers, position, p.gold] for position, p in enumerate(posts)],
             )
             _assign(db, number, assigned, by=given.created_by)
+            _note(db, number, "made", {"posts": len(posts), "people": list(given.people)}, by=given.created_by)
         return self.round(number)
 
     def round(self, round_id: int) -> Round:
@@ -120,21 +110,10 @@ class RoundStore(Connections):
             return [round_from_row(row) for row in db.query("SELECT * FROM round ORDER BY id")]
 
     def change_round(
-        self,
-        round_id: int,
-        *,
-        expected_revision: int,
-        people: Sequence[str] | None = None,
-        deadline: str | None = None,
-        closed: bool | None = None,
-        taken: Iterable[tuple[str, str]] = (),
-        given: Iterable[Assigned] = (),
-        by: str | None = None,
+        self, round_id: int, change: RoundChange | None = None, *, expected_revision: int, by: str | None = None
     ) -> Round:
-        """Change a round in one step: who is in it, its deadline, whether it is closed, which (post, person) are taken away and given.
-
-        Raises Conflict if somebody changed it since the revision that the caller saw.
-        """
+        """Change a round in one step, and note it. Raises Conflict if somebody changed it since the revision that the caller saw."""
+        change = change or RoundChange()
         with self.write() as db:
             current = self.round(round_id)
             if current.revision != expected_revision:
@@ -142,22 +121,66 @@ class RoundStore(Connections):
                     f"Round {current.name} was changed by somebody else in the meantime. Load it again.",
                     current_revision=current.revision,
                 )
-            closed_at = current.closed_at if closed is None else (current.closed_at or utc_now()) if closed else None
+            closed, now = change.closed, utc_now()
             db.conn.execute(
                 "UPDATE round SET people = ?, deadline = ?, closed_at = ?, revision = revision + 1 WHERE id = ?",
                 [
-                    to_json(list(current.people if people is None else people)),
-                    current.deadline if deadline is None else deadline or None,
-                    closed_at,
+                    to_json(list(current.people if change.people is None else change.people)),
+                    current.deadline if change.deadline is None else change.deadline or None,
+                    current.closed_at if closed is None else (current.closed_at or now) if closed else None,
                     round_id,
                 ],
             )
             db.conn.executemany(
                 "DELETE FROM assignment WHERE round_id = ? AND post_id = ? AND reviewer = ?",
-                [[round_id, post_id, reviewer] for post_id, reviewer in taken],
+                [[round_id, post_id, reviewer] for post_id, reviewer in change.taken],
             )
-            _assign(db, round_id, given, by=by)
+            _assign(db, round_id, change.given, by=by)
+            _note(db, round_id, change.what, change.detail, by=by)
         return self.round(round_id)
+
+    def round_events(self, round_id: int) -> list[RoundEvent]:
+        """What was done with the round, oldest first."""
+        with self.read() as db:
+            rows = db.query("SELECT * FROM round_event WHERE round_id = ? ORDER BY id", [round_id])
+            return [RoundEvent(row["what"], json.loads(row["detail"]), row["at"], row["by"]) for row in rows]
+
+    def round_progress(self, round_id: int) -> list[Progress]:
+        """How far each of its people is, and each who has left it with posts, by name."""
+        found = {name: Progress(name, 0, 0, 0) for name in self.round(round_id).people}
+        with self.read() as db:
+            needed = db.execute(_CRITERIA_IN_USE).fetchone()[0]
+            rows = db.execute(
+                "SELECT a.reviewer, count(*), total(ifnull(r.decided, 0) >= :needed), total(r.decided > 0 AND r.decided < :needed)"
+                " FROM assignment a LEFT JOIN post_review r ON r.reviewer = a.reviewer AND r.post_id = a.post_id"
+                " WHERE a.round_id = :round GROUP BY a.reviewer",
+                {"round": round_id, "needed": needed},
+            )
+            found |= {name: Progress(name, given, int(done), int(begun)) for name, given, done, begun in rows}
+        return [found[name] for name in sorted(found)]
+
+    def readers_missing(self, round_id: int) -> int:
+        """How many readers its posts lack: who answered a post, or has been given it in the round, counts."""
+        with self.read() as db:
+            row = db.execute(
+                "SELECT total(max(0, p.readers - (SELECT count(*) FROM (SELECT reviewer FROM assignment a WHERE a.post_id = p.post_id"
+                " AND a.round_id = p.round_id UNION SELECT reviewer FROM annotation_head h WHERE h.post_id = p.post_id"
+                " AND h.reviewer IN (SELECT value FROM json_each(round.people))))))"
+                " FROM round CROSS JOIN round_post p ON p.round_id = round.id WHERE round.id = ?"
+                " AND EXISTS (SELECT 1 FROM post WHERE post.id = p.post_id)",
+                [round_id],
+            ).fetchone()
+            return int(row[0])
+
+    def open_on_screens(self, round_id: int, *, since: str) -> set[tuple[str, str]]:
+        """(post id, reviewer) of what was given in the round and was opened since then (UTC), and not skipped."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT a.post_id, a.reviewer FROM assignment a CROSS JOIN post_visit v ON v.reviewer = a.reviewer"
+                " AND v.post_id = a.post_id WHERE a.round_id = ? AND v.opened_at >= ? AND v.skipped_at IS NULL",
+                [round_id, since],
+            )
+            return {(row[0], row[1]) for row in rows}
 
     def round_posts(self, round_id: int) -> list[RoundPost]:
         """The posts of a round that are (still) there, in its order."""
@@ -169,14 +192,23 @@ class RoundStore(Connections):
             )
             return [RoundPost(row["post_id"], row["readers"], bool(row["gold"])) for row in rows]
 
+    def count_round_posts(self, round_id: int) -> int:
+        """How many of its posts are (still) there."""
+        with self.read() as db:
+            row = db.execute(
+                "SELECT count(*) FROM round_post WHERE round_id = ? AND EXISTS (SELECT 1 FROM post WHERE post.id = post_id)",
+                [round_id],
+            ).fetchone()
+            return int(row[0])
+
     def assigned(self, *, round_id: int | None = None, reviewer: str | None = None) -> list[Assigned]:
         """Who was given which post, in the order of the rounds, and how far they are with it."""
         with self.read() as db:
             needed = db.execute(_CRITERIA_IN_USE).fetchone()[0]
             rows = db.query(
-                f"SELECT a.*, ({_DECIDED}) AS decided FROM assignment a LEFT JOIN round_post p"
-                " ON p.round_id = a.round_id AND p.post_id = a.post_id WHERE (:round IS NULL OR a.round_id = :round)"
-                " AND (:reviewer IS NULL OR a.reviewer = :reviewer) ORDER BY a.round_id, p.position, a.reviewer",
+                "SELECT a.*, ifnull(r.decided, 0) AS decided FROM assignment a LEFT JOIN post_review r ON r.reviewer = a.reviewer"
+                " AND r.post_id = a.post_id WHERE (:round IS NULL OR a.round_id = :round)"
+                " AND (:reviewer IS NULL OR a.reviewer = :reviewer) ORDER BY a.round_id, a.place, a.reviewer",
                 {"round": round_id, "reviewer": reviewer},
             )
             return [
@@ -191,18 +223,13 @@ class RoundStore(Connections):
                 for row in rows
             ]
 
-    def unassign(self, post_ids: Sequence[str], reviewer: str) -> int:
-        """Take posts away from a person; what they have decided stays. Returns how many."""
-        with self.write() as db:
-            cursor = db.conn.execute(
-                "DELETE FROM assignment WHERE reviewer = ? AND post_id IN (SELECT value FROM json_each(?))",
-                [reviewer, json.dumps(list(post_ids))],
-            )
-            return cursor.rowcount
-
     def reads_in_a_round(self, reviewer: str) -> bool:
         """Whether the person is one of the readers of a round that is open: their queue is then what they were given."""
-        return any(reviewer in r.people for r in self.rounds() if r.closed_at is None)
+        return bool(self.rounds_of(reviewer))
+
+    def has_open_rounds(self) -> bool:
+        with self.read() as db:
+            return any(db.query("SELECT 1 FROM round WHERE closed_at IS NULL LIMIT 1"))
 
     def seals(self) -> bool:
         """Whether a blind round is open, so that counts over everybody's answers are not for its readers."""
@@ -216,23 +243,70 @@ class RoundStore(Connections):
             ).fetchone()
             return bool(row[0])
 
-    def candidates(
-        self, *, model_version: str | None, source: str | None = None, unread: bool = True
-    ) -> list[Candidate]:
-        """The posts that a round can be made of, in order of id. unread: only those that nobody answered and no round holds."""
-        where = "(:source IS NULL OR post.source = :source)"
-        if unread:
+    def candidates(self, wanted: PostsWanted, *, model_version: str | None) -> list[Candidate]:
+        """The posts that a round can be made of, in order of id. Raises InvalidRecord for a search of no words."""
+        where = "(:source IS NULL OR post.source = :source) AND (:split IS NULL OR post.split = :split)"
+        values = {"model": model_version or "", "source": wanted.source, "split": wanted.split and str(wanted.split)}
+        if wanted.query.strip():
+            where += " AND post.number IN (SELECT rowid FROM post_fts WHERE post_fts MATCH :match)"
+            values["match"] = fts_query(wanted.query)
+        if wanted.unread:
             where += (
                 " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id)"
                 " AND NOT EXISTS (SELECT 1 FROM round_post p WHERE p.post_id = post.id)"
             )
         with self.read() as db:
             rows = db.query(
-                "SELECT post.id, post.source, s.evidence FROM post LEFT JOIN post_score s ON s.post_id = post.id"
-                f" AND s.model_version = :model WHERE {where} ORDER BY post.id",
-                {"model": model_version or "", "source": source},
+                "SELECT post.id, post.source, s.evidence, s.uncertainty, post.number FROM post LEFT JOIN post_score s"
+                f" ON s.post_id = post.id AND s.model_version = :model WHERE {where} ORDER BY post.id",
+                values,
             )
-            return [Candidate(row["id"], row["source"], row["evidence"]) for row in rows]
+            return [
+                Candidate(row["id"], row["source"], row["evidence"], row["uncertainty"], row["number"]) for row in rows
+            ]
+
+    def posts_with_gold(self, *, unknown_to: Sequence[str]) -> set[str]:
+        """Posts in which others have settled some criterion, and which none of these people has answered or been given.
+
+        Goes by what `refresh_standing` has worked out.
+        """
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT h.post_id FROM annotation_head h LEFT JOIN standing s ON s.post_id = h.post_id"
+                " AND s.criterion_id = h.criterion_id WHERE h.verdict IN ('evidence', 'no_evidence')"
+                " AND ifnull(s.state, 'agreed') IN ('agreed', 'adjudicated')"
+                " AND NOT EXISTS (SELECT 1 FROM annotation_head o WHERE o.post_id = h.post_id"
+                " AND o.reviewer IN (SELECT value FROM json_each(:people)))"
+                " AND NOT EXISTS (SELECT 1 FROM assignment a WHERE a.post_id = h.post_id"
+                f" AND a.reviewer IN (SELECT value FROM json_each(:people))) AND NOT {IS_MEASURED.format(h='h')}",
+                {"people": json.dumps(list(unknown_to))},
+            )
+            return {row[0] for row in rows}
+
+    def measured_readers(self, post_id: str) -> set[str]:
+        """Whose answers to the post are measured by gold, see IS_MEASURED."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT m.reviewer FROM assignment m JOIN round_post q ON q.round_id = m.round_id AND q.post_id = m.post_id"
+                " WHERE m.post_id = ? AND q.gold",
+                [post_id],
+            )
+            return {row[0] for row in rows}
+
+    def trains(self, post_id: str, reviewer: str) -> bool:
+        """Whether the person reads the post in a training round, where they are told what gold says."""
+        with self.read() as db:
+            return any(
+                db.query(
+                    "SELECT 1 FROM assignment a JOIN round ON round.id = a.round_id AND round.kind = 'training'"
+                    " WHERE a.post_id = ? AND a.reviewer = ?",
+                    [post_id, reviewer],
+                )
+            )
+
+    def rounds_of(self, reviewer: str) -> list[Round]:
+        """The open rounds in which the person reads, oldest first."""
+        return [r for r in self.rounds() if r.closed_at is None and reviewer in r.people]
 
     def readers_of(self, post_ids: Sequence[str]) -> dict[str, set[str]]:
         """By post id, who has been given it or has answered something in it."""
@@ -273,10 +347,6 @@ class RoundStore(Connections):
 
 _IN_USE = "FROM criterion c WHERE c.active AND c.version = (SELECT max(version) FROM criterion d WHERE d.id = c.id)"
 _CRITERIA_IN_USE = f"SELECT count(*) {_IN_USE}"
-_DECIDED = (
-    "SELECT count(*) FROM annotation_head h WHERE h.post_id = a.post_id AND h.reviewer = a.reviewer AND h.verdict IS NOT NULL"
-    f" AND h.criterion_id IN (SELECT c.id {_IN_USE})"
-)
 
 
 def _drawn(post_id: str, reviewer: str) -> float:
@@ -311,7 +381,14 @@ def _assign(db: Any, round_id: int, assigned: Iterable[Assigned], *, by: str | N
     """Posts that a person has already, from this round or another, are left as they are: nobody reads a post twice."""
     now = utc_now()
     db.conn.executemany(
-        "INSERT INTO assignment (post_id, reviewer, assigned_by, assigned_at, round_id, hide_suggestions)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [[a.post_id, a.reviewer, by, now, round_id, a.hide_suggestions] for a in assigned],
+        "INSERT INTO assignment (round_id, post_id, reviewer, assigned_by, assigned_at, hide_suggestions, place)"
+        f" VALUES (?1, ?2, ?3, ?4, ?5, ?6, {_PLACE}) ON CONFLICT DO NOTHING",
+        [[round_id, a.post_id, a.reviewer, by, now, a.hide_suggestions] for a in assigned],
+    )
+
+
+def _note(db: Any, round_id: int, what: str, detail: Mapping[str, Any], *, by: str | None) -> None:
+    db.conn.execute(
+        "INSERT INTO round_event (round_id, what, detail, at, by) VALUES (?, ?, ?, ?, ?)",
+        [round_id, what, to_json(dict(detail)), utc_now(), by],
     )

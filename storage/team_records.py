@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from storage.matching import AGREEMENT_IOU
-from storage.records import InvalidRecord, Span
+from storage.records import InvalidRecord, Span, Split
 
 ONE_READER = "one reader"  # how an answer became gold that nobody else gave one to
 
@@ -136,3 +136,87 @@ class Round:
     def to_dict(self) -> dict[str, Any]:
         given = asdict(self)
         return given | {"overlap": {str(n): share for n, share in self.overlap.items()}, "people": list(self.people)}
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPost:
+    """A post of a round. readers: how many people are to read it. gold: whether it is there to check the readers by."""
+
+    post_id: str
+    readers: int
+    gold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A post that a person was given. done: they have decided every criterion in use; started: one of them."""
+
+    post_id: str
+    reviewer: str
+    round_id: int | None
+    hide_suggestions: bool = False
+    decided: int = 0
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A post that may go into a round. evidence: the model's best span score in it, uncertainty: how undecided it is about it; None if it
+    has not read it. came: counts the posts as they came in.
+    """
+
+    post_id: str
+    source: str | None
+    evidence: float | None
+    uncertainty: float | None = None
+    came: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PostsWanted:
+    """Which posts a round may be made of. unread: only those that nobody answered and no round holds. query: words of the text."""
+
+    source: str | None = None
+    split: Split | None = None
+    query: str = ""
+    unread: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEvent:
+    """What was done with a round. detail: the people, dates and numbers of posts that it was about."""
+
+    what: str
+    detail: Mapping[str, Any]
+    at: str
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundChange:
+    """What becomes different in a round. what, detail: as the event that is noted. taken: (post id, reviewer) that lose the post.
+
+    deadline: a date, "" for none any more. Everything else that is None stays as it is.
+    """
+
+    what: str = "changed"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    people: Sequence[str] | None = None
+    deadline: str | None = None
+    closed: bool | None = None
+    taken: Sequence[tuple[str, str]] = ()
+    given: Sequence[Assigned] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a person of a round is. posts: given, with every criterion decided, and begun."""
+
+    reviewer: str
+    assigned: int
+    done: int
+    begun: int
+
+    @property
+    def left(self) -> int:
+        return self.assigned - self.done

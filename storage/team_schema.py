@@ -1,4 +1,6 @@
-"""The SQL of working in a team: adjudications, how answers stand, rounds, and whose posts are whose. Run once, by its migration."""
+"""The SQL of working in a team: adjudications, how answers stand, rounds, and whose posts are whose. Each run once, by its migration."""
+
+from storage.queue_schema import changed
 
 TEAMS = """
 CREATE TABLE adjudication (          -- append-only: decisions about the answers of others; the latest per (post, criterion) holds
@@ -89,4 +91,22 @@ CREATE TABLE team_report (           -- the lead's figures as they were worked o
     made_at TEXT NOT NULL,
     seconds REAL NOT NULL            -- how long it took
 ) STRICT, WITHOUT ROWID;
+"""
+
+ROUNDS_ON_THE_PAGE = f"""
+ALTER TABLE assignment ADD COLUMN place INTEGER NOT NULL DEFAULT 0;  -- where it stands in the person's queue: round_id * 2^32 + position
+UPDATE assignment SET place = (round_id << 32) + ifnull((SELECT position FROM round_post p
+    WHERE p.round_id = assignment.round_id AND p.post_id = assignment.post_id), 0) WHERE round_id IS NOT NULL;
+CREATE INDEX assignment_place ON assignment(reviewer, place, post_id);
+CREATE INDEX round_post_gold ON round_post(post_id) WHERE gold;
+CREATE TABLE round_event (           -- append-only: what was done with a round, by whom
+    id INTEGER PRIMARY KEY,
+    round_id INTEGER NOT NULL REFERENCES round(id),
+    what TEXT NOT NULL,              -- made, people, deadline, moved, taken, given, closed, reopened
+    detail TEXT NOT NULL,            -- JSON object: people, numbers of posts, dates
+    at TEXT NOT NULL,
+    by TEXT                          -- NULL when not known
+) STRICT;
+CREATE INDEX round_event_of_round ON round_event(round_id, id);
+CREATE TRIGGER round_changed AFTER UPDATE ON round BEGIN {changed("'assignment'")} END;
 """

@@ -107,7 +107,7 @@ KINDS: tuple[tuple[str, Callable[[list[str], Path], None]], ...] = (
     (r"evidence serve\b", serve_a_while),
     (r"evidence deploy-space\b", run_dry),
     (r"evidence users add\b", add_person),
-    (r"evidence (criteria|imports?|export|predict|train|evaluate|backup|check|models add)\b", run_plainly),
+    (r"evidence (criteria|imports?|export|predict|train|evaluate|backup|check|models add|study)\b", run_plainly),
 )
 
 

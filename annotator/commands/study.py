@@ -10,7 +10,9 @@ from annotator.commands.common import Subparsers, UsageError, add_data_dir, proj
 
 
 def add(commands: Subparsers) -> None:
-    study = commands.add_parser("study", help="rounds of readers: add, list, people, close, reopen, report")
+    study = commands.add_parser(
+        "study", help="rounds of readers: add, list, show, people, move, fill, deadline, close, reopen, report"
+    )
     actions = study.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser("add", help="choose posts and give them out, balanced over people and pairs")
     new.add_argument("name", metavar="NAME")
@@ -34,21 +36,29 @@ def add(commands: Subparsers) -> None:
     new.add_argument("--posts", type=int, metavar="N", help="how many posts (default: all that fit)")
     new.add_argument("--source", metavar="NAME", help="only posts of this source")
     new.add_argument("--also-read", action="store_true", help="also posts that somebody has read")
-    new.add_argument("--deadline", metavar="DATE")
+    new.add_argument("--split", choices=("train", "dev", "test"), help="only posts of this split")
+    new.add_argument("--query", default="", metavar="WORDS", help="only posts with these words")
+    new.add_argument(
+        "--expects", choices=("likely", "unlikely", "unread"), help="only posts of which the model expects this"
+    )
+    new.add_argument(
+        "--strata",
+        default="source,expectation",
+        metavar="A,B",
+        help="each by its share in a sample (default: source,expectation; empty: none)",
+    )
+    new.add_argument(
+        "--order", default="lot", choices=("lot", "uncertain", "evidence", "came"), help="of reading (default: lot)"
+    )
+    new.add_argument(
+        "--gold-posts", type=int, default=0, metavar="N", help="posts with gold that are mixed into a gold check"
+    )
+    new.add_argument("--deadline", metavar="DATE", help="the last day, as 2026-12-31; reading goes on after it")
     new.add_argument("--seed", type=int, default=0, metavar="N", help="of sample and assignment (default: 0)")
+    new.add_argument("--dry-run", action="store_true", help="show who would get what, and store nothing")
     _finish(new, run_add)
     _finish(actions.add_parser("list", help="every round and how far its people are"), run_list)
-    people = actions.add_parser("people", help="others read on: what is not begun is given out anew")
-    people.add_argument("round", type=int, metavar="ROUND")
-    people.add_argument("people", metavar="A,B")
-    _finish(people, run_people)
-    for action, words in (
-        ("close", "end a round: its readers see one another's answers"),
-        ("reopen", "open a closed round again"),
-    ):
-        parser = actions.add_parser(action, help=words)
-        parser.add_argument("round", type=int, metavar="ROUND")
-        _finish(parser, run_close)
+    _add_changes(actions)
     methods = actions.add_parser("report", help="the methods section of a paper, as Markdown or HTML")
     methods.add_argument("--output", required=True, type=Path, metavar="FILE", help="ends with .md or .html")
     methods.add_argument("--seed", type=int, default=0, metavar="N", help="of the intervals (default: 0)")
@@ -65,6 +75,34 @@ def add(commands: Subparsers) -> None:
         "--seed", type=int, default=0, metavar="N", help="of the intervals and of gamma (default: 0)"
     )
     _finish(agreement, run_agreement)
+
+
+def _add_changes(actions: Any) -> None:
+    show = _of_a_round(actions, "show", "one round: its people, what needs a hand, what was done with it")
+    _finish(show, run_show)
+    people = _of_a_round(actions, "people", "others read on: what is not begun is given out anew")
+    people.add_argument("people", metavar="A,B")
+    _finish(people, run_people)
+    moved = _of_a_round(actions, "move", "posts that are not begun go from one person to another")
+    moved.add_argument("person", metavar="FROM")
+    moved.add_argument("--to", metavar="NAME", help="without it they wait for a reader")
+    moved.add_argument("--posts", type=int, metavar="N", help="how many (default: all)")
+    _finish(moved, run_move)
+    _finish(_of_a_round(actions, "fill", "give posts the readers that they lack"), run_fill)
+    deadline = _of_a_round(actions, "deadline", "set the last day; reading goes on after it")
+    deadline.add_argument("deadline", nargs="?", default="", metavar="DATE", help="as 2026-12-31; without it: none")
+    _finish(deadline, run_deadline)
+    for action, words in (
+        ("close", "end a round: its readers see one another's answers"),
+        ("reopen", "open a closed round again"),
+    ):
+        _finish(_of_a_round(actions, action, words), run_close)
+
+
+def _of_a_round(actions: Any, action: str, words: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(action, help=words)
+    parser.add_argument("round", type=int, metavar="ROUND")
+    return parser
 
 
 def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
@@ -85,25 +123,27 @@ def overlap_of(text: str) -> dict[int, float]:
 
 
 def run_add(arguments: argparse.Namespace) -> None:
-    from annotator.teams.rounds import RoundPlan, progress, set_up
-    from storage.team_records import RoundKind, Suggestions
+    from annotator.teams.plan_wire import read_plan
+    from annotator.teams.rounds import preview, progress, set_up
 
     project = project_of(arguments)
     active = project.store.active_model()
-    plan = RoundPlan(
-        name=arguments.name,
-        people=_names(arguments.people),
-        kind=RoundKind(arguments.kind),
-        blind=not arguments.open,
-        suggestions=Suggestions(arguments.suggestions),
-        overlap=overlap_of(arguments.overlap),
-        posts=arguments.posts,
-        source=arguments.source,
-        unread=not arguments.also_read,
-        deadline=arguments.deadline,
-        seed=arguments.seed,
+    names = ("name", "kind", "suggestions", "posts", "source", "split", "query", "expects", "order", "gold_posts")
+    plan = read_plan(
+        {name: getattr(arguments, name) for name in (*names, "deadline", "seed")}
+        | {
+            "people": _names(arguments.people),
+            "blind": not arguments.open,
+            "overlap": overlap_of(arguments.overlap),
+            "unread": not arguments.also_read,
+            "strata": _names(arguments.strata),
+        }
     )
-    made = set_up(project.store, plan, model_version=active.id if active else None, by=_lead())
+    asked: dict[str, Any] = {"model_version": active.id if active else None, "by": _lead()}
+    if arguments.dry_run:
+        report(preview(project.store, plan, **asked))
+        return
+    made = set_up(project.store, plan, **asked)
     report({**made.to_dict(), "progress": progress(project.store, made.id)})
 
 
@@ -112,6 +152,35 @@ def run_list(arguments: argparse.Namespace) -> None:
 
     store = project_of(arguments).store
     report([{**r.to_dict(), "progress": progress(store, r.id)} for r in store.rounds()])
+
+
+def run_show(arguments: argparse.Namespace) -> None:
+    from annotator.teams.watching import one_round
+
+    report(one_round(project_of(arguments).store, _lead(), arguments.round))
+
+
+def run_move(arguments: argparse.Namespace) -> None:
+    from annotator.teams.moves import Move, move
+
+    store, wanted = project_of(arguments).store, Move(arguments.person, arguments.to, arguments.posts)
+    revision = store.round(arguments.round).revision
+    report(move(store, arguments.round, wanted, expected_revision=revision, by=_lead()))
+
+
+def run_fill(arguments: argparse.Namespace) -> None:
+    from annotator.teams.moves import fill
+
+    store = project_of(arguments).store
+    report(fill(store, arguments.round, expected_revision=store.round(arguments.round).revision, by=_lead()))
+
+
+def run_deadline(arguments: argparse.Namespace) -> None:
+    from annotator.teams.moves import set_deadline
+
+    store = project_of(arguments).store
+    revision = store.round(arguments.round).revision
+    report(set_deadline(store, arguments.round, arguments.deadline, expected_revision=revision, by=_lead()).to_dict())
 
 
 def run_people(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from annotator.review.about import about_of
 from annotator.review.decision_form import Decision
 from annotator.review.language import other_language_at_once
 from annotator.review.undo import last_gesture, stacks
+from annotator.teams.training import gold_of_training
 from encoder.errors import StillReading
 from encoder.text.sentences import sentences
 from storage.doubts import Doubt, SecondLook
@@ -43,6 +44,8 @@ from storage.trouble import StorageTrouble
 Wire = dict[str, Any]
 UNDO_DEPTH = 500
 TRAIL = 50
+GOLD = "Gold (training)"
+"""Under this name gold stands among the answers of others."""
 QUOTED = 200  # characters of a passage in the history
 OPENING = "opening_post"
 """Setting: the post that somebody sees who has opened none yet."""
@@ -75,7 +78,7 @@ class Model(Protocol):
 def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
     """The queue filter that the page asked for. Raises InvalidRecord if a value is none of its choices."""
     given = {key: value for key, value in (wire or {}).items() if value not in (None, "")}
-    unknown = set(given) - {field.name for field in dataclasses.fields(QueueFilter)}
+    unknown = set(given) - {field.name for field in dataclasses.fields(QueueFilter) if field.name != "outside_rounds"}
     if unknown:
         raise InvalidRecord(f"The queue cannot be filtered by {', '.join(sorted(unknown))}.")
     try:
@@ -121,10 +124,14 @@ def next_post(
 
 
 def own_queue(store: Store, reviewer: Reviewer, wanted: QueueFilter) -> QueueFilter:
-    """The filter, narrowed to what the person was given while they read in a round."""
-    if wanted.assigned_to or wanted.state is not ReviewState.TODO or not store.reads_in_a_round(reviewer.name):
+    """The filter, narrowed to what the person was given, in that order, while they read in a round; others read outside the rounds."""
+    if wanted.assigned_to or wanted.state is not ReviewState.TODO or wanted.order is QueueOrder.DOUBTS:
         return wanted
-    return dataclasses.replace(wanted, assigned_to=reviewer.name)
+    if not store.has_open_rounds():
+        return wanted
+    if not store.reads_in_a_round(reviewer.name):
+        return dataclasses.replace(wanted, outside_rounds=True)
+    return dataclasses.replace(wanted, assigned_to=reviewer.name, order=QueueOrder.ROUND)
 
 
 def trail(store: Store, reviewer: Reviewer) -> list[str]:
@@ -207,7 +214,10 @@ def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[An
         for a in store.latest_annotations(post_id)
         if a.reviewer != reviewer.name and a.decided and (a.criterion_id, a.reviewer) in visible
     ]
-    return {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
+    found = {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
+    for gold in gold_of_training(store, post_id, reviewer):
+        found.setdefault(gold.criterion_id, []).insert(0, dataclasses.replace(gold, reviewer=GOLD))
+    return found
 
 
 def _doubt_wire(doubt: Doubt) -> Wire:
@@ -287,6 +297,7 @@ def _others_wire(others: Sequence[Annotation]) -> list[Wire]:
             "verdict": str(a.verdict),
             "spans": ranges_to_list(a.spans),
             "note": a.note,
+            **({"gold": True} if a.reviewer == GOLD else {}),
         }
         for a in others
     ]

@@ -173,8 +173,9 @@ def _likeness(own: Annotation, decision: Adjudication, text: str) -> float | Non
 
 
 def _answers(store: Store, post_id: str, criterion_id: str) -> list[Annotation]:
+    measured = store.measured_readers(post_id)
     latest = [a for a in store.latest_annotations(post_id) if a.criterion_id == criterion_id and a.decided]
-    return sorted(latest, key=lambda a: a.reviewer)
+    return sorted((a for a in latest if a.reviewer not in measured), key=lambda a: a.reviewer)
 
 
 def _shared(answers: Sequence[Annotation]) -> list[Span]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import math
 import random
 from collections import Counter
@@ -10,17 +12,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator.people.accounts import allow
-from storage.records import InvalidRecord, Reviewer, Role
-from storage.rounds import Assigned, Candidate, RoundPost
+from annotator.teams.sampling import STRATA, Expectation, PostOrder, expectation, in_order, mixed_in, sample
+from storage.records import InvalidRecord, Reviewer, Role, Split
 from storage.store import Store
-from storage.team_records import Round, RoundKind, Suggestions
+from storage.team_records import (
+    Assigned,
+    Candidate,
+    PostsWanted,
+    Round,
+    RoundChange,
+    RoundKind,
+    RoundPost,
+    Suggestions,
+)
 
-LIKELY = 0.5  # the model's best span score from which it expects evidence
+__all__ = ["RoundPlan", "change_people", "close", "give_out", "preview", "progress", "sample", "set_up"]
+
+LONGEST_NAME = 80
+RESERVED_MINUTES = 60
+RESERVED_SETTING = "reserved_minutes"
 
 
 @dataclass(frozen=True, slots=True)
 class RoundPlan:
-    """What a lead asks for. overlap: share of the posts by how many people read each. posts: how many; None for all that fit."""
+    """What a lead asks for. overlap: share of the posts by how many people read each. posts: how many; None for all that fit.
+
+    source, split, query, expects, unread: which posts fit; a training round takes only posts with gold that its people do not know.
+    strata: by what the sample is stratified. gold_posts: how many posts with gold are mixed into a gold check, for everybody.
+    """
 
     name: str
     people: tuple[str, ...]
@@ -30,62 +49,143 @@ class RoundPlan:
     overlap: Mapping[int, float] | None = None
     posts: int | None = None
     source: str | None = None
+    split: Split | None = None
+    query: str = ""
+    expects: Expectation | None = None
     unread: bool = True
+    strata: tuple[str, ...] = tuple(STRATA)
+    order: PostOrder = PostOrder.LOT
+    gold_posts: int = 0
     deadline: str | None = None
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A round as it would be made. fitting: how many posts it could have been drawn from."""
+
+    round: Round
+    posts: Sequence[RoundPost]
+    given: Sequence[Assigned]
+    fitting: int
+
+
 def set_up(store: Store, plan: RoundPlan, *, model_version: str | None, by: Reviewer) -> Round:
     """Choose the posts, give them out and store the round. Raises NotAllowed, InvalidRecord."""
+    drawn = _drawn(store, plan, model_version=model_version, by=by)
+    return store.add_round(drawn.round, drawn.posts, drawn.given)
+
+
+def preview(store: Store, plan: RoundPlan, *, model_version: str | None, by: Reviewer) -> dict[str, Any]:
+    """What `set_up` would make: posts, who would get how many, which pairs would meet. Nothing is stored. Raises as `set_up`."""
+    drawn = _drawn(store, plan, model_version=model_version, by=by)
+    rows = {name: Counter[str]() for name in plan.people}
+    checks = {p.post_id for p in drawn.posts if p.gold and plan.kind is RoundKind.GOLD_CHECK}
+    readers: dict[str, list[str]] = {}
+    for a in drawn.given:
+        rows[a.reviewer].update(posts=1, hidden=int(a.hide_suggestions), gold=int(a.post_id in checks))
+        readers.setdefault(a.post_id, []).append(a.reviewer)
+    pairs = Counter(pair for names in readers.values() for pair in itertools.combinations(sorted(names), 2))
+    return {
+        "posts": len(drawn.posts),
+        "fitting": drawn.fitting,
+        "people": [
+            {"person": name, **{n: found[n] for n in ("posts", "hidden", "gold")}} for name, found in rows.items()
+        ],
+        "readers": {str(n): count for n, count in sorted(Counter(map(len, readers.values())).items())},
+        "pairs": [{"one": one, "other": other, "posts": count} for (one, other), count in sorted(pairs.items())],
+        "missing": sum(p.readers for p in drawn.posts) - len(drawn.given),
+        "notes": _doubts(plan, pairs, drawn),
+    }
+
+
+def _drawn(store: Store, plan: RoundPlan, *, model_version: str | None, by: Reviewer) -> Drawn:
     allow(by, Role.ADJUDICATOR)
     overlap = _checked(store, plan)
-    candidates = store.candidates(model_version=model_version, source=plan.source, unread=plan.unread)
-    chosen = sample(candidates, plan.posts, seed=plan.seed)
+    candidates = _candidates(store, plan, model_version)
+    chosen = sample(candidates, plan.posts, seed=plan.seed, strata=plan.strata)
     if not chosen:
-        raise InvalidRecord("No post fits: choose another source, or let posts in that somebody has read.")
-    posts = _with_readers(chosen, overlap, seed=plan.seed)
+        raise InvalidRecord(_NOTHING_TRAINS if plan.kind is RoundKind.TRAINING else _NOTHING_FITS)
+    posts = _with_readers(chosen, overlap, gold=plan.kind is RoundKind.TRAINING, seed=plan.seed)
+    by_id = {p.post_id: p for p in posts}
+    posts = [by_id[post_id] for post_id in in_order(chosen, candidates, plan.order)]
+    posts = mixed_in(posts, _checks(store, plan, by_id, model_version), seed=plan.seed)
     given = give_out(posts, plan.people, store.readers_of([p.post_id for p in posts]), plan.suggestions, seed=plan.seed)
-    return store.add_round(
-        Round(
-            id=0,
-            name=plan.name.strip(),
-            kind=plan.kind,
-            blind=plan.blind,
-            suggestions=plan.suggestions,
-            people=plan.people,
-            overlap=overlap,
-            seed=plan.seed,
-            chosen={
-                "posts": len(posts),
-                "of": len(candidates),
-                "source": plan.source,
-                "unread": plan.unread,
-                "strata": "source and the model's expectation",
-                "model": model_version,
-            },
-            deadline=plan.deadline,
-            created_by=by.name,
-        ),
-        posts,
-        given,
+    made = Round(
+        id=0,
+        name=plan.name.strip(),
+        kind=plan.kind,
+        blind=plan.blind,
+        suggestions=plan.suggestions,
+        people=plan.people,
+        overlap=overlap,
+        seed=plan.seed,
+        chosen={
+            "posts": len(posts),
+            "of": len(candidates),
+            "source": plan.source,
+            "split": plan.split and str(plan.split),
+            "query": plan.query,
+            "expects": plan.expects and str(plan.expects),
+            "unread": plan.unread,
+            "strata": list(plan.strata),
+            "order": str(plan.order),
+            "gold_posts": plan.gold_posts,
+            "model": model_version,
+            "criteria": {c.id: c.version for c in store.criteria()},
+        },
+        deadline=plan.deadline or None,
+        created_by=by.name,
     )
+    return Drawn(made, posts, given, len(candidates))
 
 
-def sample(candidates: Sequence[Candidate], count: int | None, *, seed: int) -> list[str]:
-    """`count` post ids in random order, each stratum (source, whether the model expects evidence) by its share."""
-    draw = random.Random(seed)  # noqa: S311 - no secret: the same seed makes the same round
-    strata: dict[tuple[str, str], list[str]] = {}
-    for candidate in candidates:
-        expected = "unread" if candidate.evidence is None else "likely" if candidate.evidence >= LIKELY else "unlikely"
-        strata.setdefault((candidate.source or "", expected), []).append(candidate.post_id)
-    wanted = len(candidates) if count is None else min(count, len(candidates))
-    exact = {key: wanted * len(ids) / max(len(candidates), 1) for key, ids in strata.items()}
-    taken = {key: math.floor(share) for key, share in exact.items()}
-    for key in sorted(exact, key=lambda k: (taken[k] - exact[k], k))[: wanted - sum(taken.values())]:
-        taken[key] += 1
-    chosen = [post_id for key in sorted(strata) for post_id in draw.sample(sorted(strata[key]), taken[key])]
-    draw.shuffle(chosen)
-    return chosen
+_NOTHING_FITS = "No post fits: choose another source, or let posts in that somebody has read."
+_NOTHING_TRAINS = "No post fits: a training round needs posts with gold that none of its people has read. Adjudicate some, or import some."
+
+
+def _candidates(store: Store, plan: RoundPlan, model_version: str | None) -> list[Candidate]:
+    trains = plan.kind is RoundKind.TRAINING
+    wanted = PostsWanted(plan.source, plan.split, plan.query, unread=plan.unread and not trains)
+    found = store.candidates(wanted, model_version=model_version)
+    if plan.expects is not None:
+        found = [c for c in found if expectation(c) is plan.expects]
+    if not trains:
+        return found
+    store.refresh_standing()
+    gold = store.posts_with_gold(unknown_to=plan.people)
+    return [c for c in found if c.post_id in gold]
+
+
+def _checks(
+    store: Store, plan: RoundPlan, taken: Mapping[str, RoundPost], model_version: str | None
+) -> list[RoundPost]:
+    """The posts with gold that are mixed into a gold check. Raises InvalidRecord if there are not so many."""
+    if plan.kind is not RoundKind.GOLD_CHECK:
+        return []
+    store.refresh_standing()
+    gold = store.posts_with_gold(unknown_to=plan.people) - set(taken)
+    if len(gold) < plan.gold_posts:
+        raise InvalidRecord(
+            f"There are {len(gold)} posts with gold that none of these people has read, not {plan.gold_posts}."
+            " Ask for fewer, or adjudicate some first."
+        )
+    every = store.candidates(PostsWanted(unread=False), model_version=model_version)
+    chosen = sample([c for c in every if c.post_id in gold], plan.gold_posts, seed=plan.seed)
+    return [RoundPost(post_id, len(plan.people), gold=True) for post_id in chosen]
+
+
+def _doubts(plan: RoundPlan, pairs: Mapping[tuple[str, str], int], drawn: Drawn) -> list[str]:
+    found = []
+    if plan.posts is not None and len(drawn.posts) - plan.gold_posts < plan.posts:
+        found.append(f"Only {drawn.fitting} posts fit, not {plan.posts}.")
+    if not pairs and plan.kind is not RoundKind.TRAINING:
+        found.append("No post is read by two people: nothing could be said about agreement.")
+    if missing := sum(p.readers for p in drawn.posts) - len(drawn.given):
+        found.append(f"{missing} readers are missing: these people have read some of the posts already.")
+    if plan.deadline and plan.deadline < dt.datetime.now(dt.UTC).date().isoformat():
+        found.append("The deadline is in the past.")
+    return found
 
 
 def give_out(
@@ -124,71 +224,129 @@ def give_out(
 def change_people(store: Store, round_id: int, people: Sequence[str], *, expected_revision: int, by: Reviewer) -> Round:
     """Others read on: what those who leave have not begun goes to the rest; newcomers take from those who have most left.
 
-    What has been answered stays with who answered it. Raises NotAllowed, InvalidRecord, Conflict.
+    What has been answered, or is open on a screen now, stays with who has it. Raises NotAllowed, InvalidRecord, Conflict.
     """
-    allow(by, Role.ADJUDICATOR)
-    known, everybody = store.round(round_id), {r.name for r in store.reviewers()}
-    if missing := sorted(set(people) - everybody) or (not people):
-        raise InvalidRecord(
-            f"There is no reviewer {missing[0]!r}." if isinstance(missing, list) else "Choose at least one person."
+    people = tuple(dict.fromkeys(people))
+    with store.write():  # nobody begins a post while it is taken away
+        known = open_round(store, round_id, by)
+        _check_people(store, people, already=known.people)
+        came, left = sorted(set(people) - set(known.people)), sorted(set(known.people) - set(people))
+        kept_open = store.open_on_screens(round_id, since=reserved_since(store))
+        taken = {
+            (a.post_id, a.reviewer)
+            for a in store.assigned(round_id=round_id)
+            if not a.decided and (a.reviewer not in people or came) and (a.post_id, a.reviewer) not in kept_open
+        }
+        given = missing_readers(store, known, people, without=taken)
+        change = RoundChange(
+            what="people",
+            detail={"came": came, "left": left, "given": len(given), "taken": len(taken)},
+            people=people,
+            taken=sorted(taken),
+            given=given,
         )
-    assigned = store.assigned(round_id=round_id)
-    newcomers = set(people) - set(known.people)
-    open_again = [a for a in assigned if not a.decided and (a.reviewer not in people or newcomers)]
-    taken = {(a.post_id, a.reviewer) for a in open_again}
-    kept = [a for a in assigned if (a.post_id, a.reviewer) not in taken]
-    readers: dict[str, set[str]] = {p: set() for p in {a.post_id for a in assigned}}
-    for post_id, names in store.readers_of(sorted(readers)).items():
-        readers[post_id] = {name for name in names if (post_id, name) not in taken}
-    posts = store.round_posts(round_id)
-    gone = {p.post_id: sum(1 for a in kept if a.post_id == p.post_id and a.reviewer not in people) for p in posts}
+        return store.change_round(round_id, change, expected_revision=expected_revision, by=by.name)
+
+
+def missing_readers(
+    store: Store, known: Round, people: Sequence[str], *, without: set[tuple[str, str]] | None = None
+) -> list[Assigned]:
+    """Who else has to read what, for the posts of a round to have the readers that they are to have.
+
+    people: who may be given posts. without: (post id, person) that are taken away at the same time.
+    """
+    taken = without or set()
+    kept = [a for a in store.assigned(round_id=known.id) if (a.post_id, a.reviewer) not in taken]
+    posts = store.round_posts(known.id)
+    readers = {
+        post_id: {name for name in names if (post_id, name) not in taken}
+        for post_id, names in store.readers_of([p.post_id for p in posts]).items()
+    }
+    gone = Counter(a.post_id for a in kept if a.reviewer not in people)
     wanted = [RoundPost(p.post_id, max(0, p.readers - gone[p.post_id]), p.gold) for p in posts]
     load = Counter(a.reviewer for a in kept if a.reviewer in people)
-    given = give_out(wanted, people, readers, known.suggestions, seed=known.seed, load=load)
-    return store.change_round(
-        round_id, expected_revision=expected_revision, people=people, taken=sorted(taken), given=given, by=by.name
-    )
+    return give_out(wanted, people, readers, known.suggestions, seed=known.seed, load=load)
 
 
 def close(store: Store, round_id: int, *, expected_revision: int, by: Reviewer, closed: bool = True) -> Round:
     """Close a round, so that its readers see one another's answers; or open it again. Raises NotAllowed, Conflict."""
     allow(by, Role.ADJUDICATOR)
-    return store.change_round(round_id, expected_revision=expected_revision, closed=closed, by=by.name)
+    change = RoundChange(what="closed" if closed else "reopened", closed=closed)
+    return store.change_round(round_id, change, expected_revision=expected_revision, by=by.name)
 
 
 def progress(store: Store, round_id: int) -> list[dict[str, Any]]:
     """Per person of a round: posts given, done (every criterion decided), begun, left."""
-    rows: dict[str, Counter[str]] = {name: Counter() for name in store.round(round_id).people}
-    for a in store.assigned(round_id=round_id):
-        rows.setdefault(a.reviewer, Counter()).update(
-            assigned=1, done=int(a.done), begun=int(a.decided > 0 and not a.done), left=int(not a.done)
-        )
-    names = ("assigned", "done", "begun", "left")
-    return [{"person": person, **{n: counts[n] for n in names}} for person, counts in sorted(rows.items())]
+    return [
+        {"person": p.reviewer, "assigned": p.assigned, "done": p.done, "begun": p.begun, "left": p.left}
+        for p in store.round_progress(round_id)
+    ]
+
+
+def open_round(store: Store, round_id: int, by: Reviewer) -> Round:
+    """The round, to be changed. Raises NotAllowed, NotFound, and InvalidRecord if it is closed."""
+    allow(by, Role.ADJUDICATOR)
+    known = store.round(round_id)
+    if known.closed_at is not None:
+        raise InvalidRecord(f"Round {known.name} is closed. Open it again to change who reads what.")
+    return known
+
+
+def reserved_since(store: Store) -> str:
+    """A post that somebody opened after this moment is theirs until they leave it or the time is over."""
+    minutes = float(store.setting(RESERVED_SETTING) or RESERVED_MINUTES)
+    return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _checked(store: Store, plan: RoundPlan) -> dict[int, float]:
-    if not plan.name.strip():
-        raise InvalidRecord("Give the round a name.")
-    if not plan.people or len(set(plan.people)) < len(plan.people):
-        raise InvalidRecord("Choose who reads in the round, each person once.")
-    usable = {r.name for r in store.reviewers() if r.disabled_at is None}
-    if unknown := [p for p in plan.people if p not in usable]:
-        raise InvalidRecord(f"There is no reviewer {unknown[0]!r} who could read.")
+    if not 1 <= len(plan.name.strip()) <= LONGEST_NAME or not plan.name.isprintable():
+        raise InvalidRecord(f"Give the round a name of at most {LONGEST_NAME} characters.")
+    _check_people(store, plan.people)
+    if plan.posts is not None and plan.posts < 1:
+        raise InvalidRecord("A round has at least one post.")
+    if unknown := [name for name in plan.strata if name not in STRATA]:
+        raise InvalidRecord(f"A sample is stratified by {' and '.join(STRATA)}, not by {unknown[0]!r}.")
+    if plan.kind is RoundKind.GOLD_CHECK and (plan.gold_posts < 1 or not plan.blind):
+        raise InvalidRecord("A gold check is blind, and says how many posts with gold are mixed in.")
+    if plan.kind is not RoundKind.GOLD_CHECK and plan.gold_posts:
+        raise InvalidRecord("Posts with gold are mixed into a gold check only.")
+    check_deadline(plan.deadline)
     overlap = dict(plan.overlap or {1: 1.0})
     if min(overlap) < 1 or max(overlap) > len(plan.people):
         raise InvalidRecord(
             f"{max(overlap)} readers for a post are more than the {len(plan.people)} people of the round."
+            if max(overlap) > len(plan.people)
+            else "Each post has at least one reader."
         )
-    if min(overlap.values()) < 0 or not math.isclose(sum(overlap.values()), 1.0, abs_tol=1e-6):
+    if not all(math.isfinite(share) and share >= 0 for share in overlap.values()):
+        raise InvalidRecord("A share of the posts is a number from 0 to 1.")
+    if not math.isclose(sum(overlap.values()), 1.0, abs_tol=1e-6):
         raise InvalidRecord("The shares of the posts have to add up to 1.")
     return overlap
 
 
-def _with_readers(chosen: Sequence[str], overlap: Mapping[int, float], *, seed: int) -> list[RoundPost]:
+def _check_people(store: Store, people: Sequence[str], *, already: Sequence[str] = ()) -> None:
+    """Raises InvalidRecord if nobody reads, somebody twice, or somebody who is not there or cannot sign in (and is not in it already)."""
+    if not people or len(set(people)) < len(people):
+        raise InvalidRecord("Choose who reads in the round, each person once.")
+    usable = {r.name for r in store.reviewers() if r.disabled_at is None}
+    if unknown := [p for p in people if p not in usable and p not in already]:
+        raise InvalidRecord(f"There is no reviewer {unknown[0]!r} who could read.")
+
+
+def check_deadline(deadline: str | None) -> None:
+    """Raises InvalidRecord if it is neither nothing nor a day."""
+    try:
+        if deadline:
+            dt.date.fromisoformat(deadline)
+    except ValueError:
+        raise InvalidRecord(f"{deadline!r} is no day. Write it as 2026-12-31.") from None
+
+
+def _with_readers(chosen: Sequence[str], overlap: Mapping[int, float], *, gold: bool, seed: int) -> list[RoundPost]:
     """How many people read each of the posts, which are in random order; what rounding leaves is read by the fewest."""
     counts = {readers: math.floor(share * len(chosen) + 1e-9) for readers, share in overlap.items()}
     counts[min(overlap)] += len(chosen) - sum(counts.values())
     readers = [number for number, count in counts.items() for _ in range(count)]
     random.Random(f"readers:{seed}").shuffle(readers)  # noqa: S311 - no secret
-    return [RoundPost(post_id, number) for post_id, number in zip(chosen, readers, strict=True)]
+    return [RoundPost(post_id, number, gold) for post_id, number in zip(chosen, readers, strict=True)]

@@ -23,6 +23,7 @@ from annotator.ui import (
     retrain,
     review,
     start,
+    team,
     try_it,
 )
 from annotator.ui.assets import asset, script
@@ -58,6 +59,7 @@ PAGES = (
     Page("posts", "Posts", posts.build),
     Page("adjudicate", "Adjudicate", adjudicate.build, roles=CURATORS, in_demo=False),
     Page("agreement", "Agreement", agreement.build, roles=CURATORS, in_demo=False),
+    Page("team", "Team", team.build, roles=CURATORS, in_demo=False),
     Page("try", "Try it", try_it.build),
     Page("data", "Data", data.build, roles=CURATORS, in_demo=False),
     Page("retrain", "Retrain", retrain.build, roles=CURATORS, in_demo=False),

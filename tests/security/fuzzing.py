@@ -63,6 +63,32 @@ DECISION = {
 }
 CASE = {"post_id": "p1", "criterion_id": CRITERION}
 CHOSEN = {"post_ids": ["p1", "p2"]}
+CHANGE = {"round": 1, "revision": 1}
+PLAN = {
+    **{
+        "name": "pilot",
+        "kind": "main",
+        "people": ["eva", "jon"],
+        "blind": True,
+        "suggestions": "shown",
+        "posts": 2,
+        "source": "",
+    },
+    **{
+        "overlap": {"1": 0.5, "2": 0.5},
+        "split": None,
+        "query": "sleep",
+        "expects": "",
+        "unread": False,
+        "strata": ["source"],
+    },
+    **{"order": "lot", "gold_posts": 0, "deadline": "2030-12-31", "seed": 1},
+}
+RULES = {
+    "gold": {"iou": 0.5, "spans": "latest"},
+    "adjudication": {"names": False, "own": False, "error_kinds": [SECRET]},
+    "reserved_minutes": 60,
+}
 GOOD: dict[str, dict[str, Any]] = {
     "review_start": {"filter": FILTER, "post_id": "p1"},
     "review_item": {"filter": FILTER, "post_id": "p1", "next": True, "exclude": ["p2"], "opened": "p1"},
@@ -100,6 +126,16 @@ GOOD: dict[str, dict[str, Any]] = {
         "version": 1,
     },
     "guidelines_order": {"ids": [CRITERION]},
+    "team_start": {},
+    "team_round": {"round": 1},
+    "team_preview": {"plan": PLAN},
+    "team_make": {"plan": PLAN},
+    "team_people": {**CHANGE, "people": ["eva"]},
+    "team_move": {**CHANGE, "from": "eva", "to": "jon", "posts": 1},
+    "team_fill": CHANGE,
+    "team_deadline": {**CHANGE, "deadline": "2030-12-31"},
+    "team_close": {**CHANGE, "closed": True},
+    "team_rules": {"rules": RULES, "shown": RULES},
 }
 """A message of the right form for everything that pages ask for by name."""
 

@@ -5,10 +5,12 @@ The statements are those that the store sends, taken down while it works; each i
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,8 @@ from storage.records import Post, Prediction, Role, Span, Split, Verdict
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, an_annotation
 
-SMALL = {"criterion", "import", "verdict_count", "v", "reviewer"}
-"""Tables with a row per criterion, import, person or combination of them, however many posts there are."""
+SMALL = {"criterion", "import", "verdict_count", "v", "reviewer", "round"}
+"""Tables with a row per criterion, import, person, round or combination of them, however many posts there are."""
 ME = {"me": "ana", "model_version": "m1"}
 FILTERS = [
     QueueFilter(),
@@ -32,6 +34,7 @@ FILTERS = [
     QueueFilter(split=Split.DEV),
     QueueFilter(source="forum"),
     QueueFilter(assigned_to="ana"),
+    QueueFilter(outside_rounds=True),
     QueueFilter(query="awake"),
     QueueFilter(
         query="awake", source="forum", split=Split.TRAIN, min_score=0.2, assigned_to="ana", verdict=Verdict.UNSURE
@@ -51,6 +54,13 @@ def filled(store: Store) -> Store:
             store.add_annotation(an_annotation(post, criterion=criterion), expected_revision=0)
     store.assign([p.id for p in posts[:9]], "ana", by=None)
     return store
+
+
+def asked(given: QueueFilter, **changes: Any) -> QueueFilter:
+    """The filter with the changes; the order of rounds is always that of a person."""
+    if changes["order"] is QueueOrder.ROUND:
+        changes["assigned_to"] = "ana"
+    return dataclasses.replace(given, **changes)
 
 
 @contextmanager
@@ -83,9 +93,9 @@ def trouble(store: Store, statement: str) -> list[str]:
 
 
 def explained(store: Store, statements: list[str]) -> dict[str, list[str]]:
-    asked = {s for s in statements if s.lstrip().upper().startswith(("SELECT", "WITH"))}
-    assert asked
-    return {s: steps for s in asked if (steps := trouble(store, s))}
+    questions = {s for s in statements if s.lstrip().upper().startswith(("SELECT", "WITH"))}
+    assert questions
+    return {s: steps for s in questions if (steps := trouble(store, s))}
 
 
 @pytest.mark.parametrize("few", [0, 5000], ids=["walked", "looked up"])
@@ -96,9 +106,7 @@ def test_no_question_of_the_queue_reads_or_sorts_all_posts(
     monkeypatch.setattr(queue, "FEW_POSTS", few)
     with taken_down(filled) as statements:
         for given, state in itertools.product(FILTERS, ReviewState):
-            wanted = QueueFilter(
-                **{name: getattr(given, name) for name in QueueFilter.__slots__} | {"order": order, "state": state}
-            )
+            wanted = asked(given, order=order, state=state)
             page = filled.queue(wanted, limit=3, **ME)
             if page:
                 filled.queue(wanted, limit=3, after=page[-1].place, **ME)
@@ -146,7 +154,7 @@ def test_the_walks_are_as_good_while_an_import_is_unfinished(filled: Store, monk
         )
     with taken_down(filled) as statements:
         for order, given in itertools.product(QueueOrder, FILTERS):
-            wanted = QueueFilter(**{name: getattr(given, name) for name in QueueFilter.__slots__} | {"order": order})
+            wanted = asked(given, order=order)
             assert filled.queue_ids(wanted, limit=3, **ME) == filled.queue_ids(wanted, limit=3, **ME)
             filled.next_in_queue(wanted, **ME)
     assert explained(filled, statements) == {}

@@ -129,6 +129,8 @@ class Project:
         row, turned = self.rows[post_id], tuple(-ord(sign) for sign in post_id)
         if order is QueueOrder.RANDOM:
             return (row["shuffle"], row["number"])
+        if order is QueueOrder.ROUND:
+            return (post_id,)  # given outside of any round
         if order is QueueOrder.NEWEST:
             return (-row["number"],)  # all came in one moment
         if order is QueueOrder.DOUBTS:
@@ -140,8 +142,9 @@ class Project:
 
 
 def a_filter(draw: random.Random) -> QueueFilter:
+    order = draw.choice(list(QueueOrder))
     return QueueFilter(
-        order=draw.choice(list(QueueOrder)),
+        order=order,
         state=draw.choice(list(ReviewState)),
         criterion=draw.choice((None, None, SLEEP.id, MOOD.id)),
         verdict=draw.choice((None, None, None, Verdict.UNSURE, Verdict.NO_EVIDENCE)),
@@ -150,7 +153,7 @@ def a_filter(draw: random.Random) -> QueueFilter:
         split=draw.choice((None, None, Split.TRAIN)),
         source=draw.choice((None, None, "forum")),
         reviewer=draw.choice((None, None, None, "ana", "ben")),
-        assigned_to=draw.choice((None, None, "ana")),
+        assigned_to="ana" if order is QueueOrder.ROUND else draw.choice((None, None, "ana")),
         query=draw.choice(("", "", "awake", "dog rain")),
     )
 
@@ -184,7 +187,9 @@ def test_the_next_post_is_the_first_that_fits_whatever_happened_since_the_one_be
 ) -> None:
     monkeypatch.setattr(queue, "FEW_POSTS", few)
     project, draw = Project(tmp_path, seed=7), random.Random(few)
-    filters = [QueueFilter(order=order) for order in QueueOrder] + [a_filter(draw) for _ in range(8)]
+    filters = [QueueFilter(order=o, assigned_to="ana" if o is QueueOrder.ROUND else None) for o in QueueOrder] + [
+        a_filter(draw) for _ in range(8)
+    ]
     opened: list[str] = []
     for _ in range(60):
         for wanted in filters:

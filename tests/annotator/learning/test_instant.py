@@ -18,7 +18,7 @@ from storage.queue_plan import QueueFilter, QueueOrder
 from storage.records import ModelVersion, Post, Prediction, Span, Split, Verdict
 from storage.rounds import RoundPost
 from storage.store import Store, open_store
-from storage.team_records import Round, RoundKind, Suggestions
+from storage.team_records import Round, RoundChange, RoundKind, Suggestions
 from tests.builders import a_post, an_annotation
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
 
@@ -205,6 +205,6 @@ def test_what_a_blind_round_holds_is_learned_only_once_it_is_closed(
     follow(service)
     assert shown(service, later) == {"NIGHTS": [], "FOOD": []}
 
-    store.change_round(opened.id, expected_revision=opened.revision, closed=True, by=None)
+    store.change_round(opened.id, RoundChange(closed=True), expected_revision=opened.revision, by=None)
     follow(service)
     assert all(shown(service, later).values())

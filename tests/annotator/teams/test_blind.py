@@ -9,7 +9,7 @@ from storage.queue import QueueFilter, ReviewState
 from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, Verdict
 from storage.rounds import Assigned, RoundPost
 from storage.store import Store
-from storage.team_records import Round, RoundKind, Suggestions
+from storage.team_records import Round, RoundChange, RoundKind, Suggestions
 from tests.annotator.review.test_decisions import WrittenModel
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
@@ -73,10 +73,10 @@ def test_in_a_blind_round_reviewers_see_nobody_until_it_is_closed(team: Store) -
     verdict = QueueFilter(state=ReviewState.ANY, verdict=Verdict.EVIDENCE)
     assert team.queue_ids(verdict, me="ana", model_version=None, limit=5) == []
     assert team.queue_ids(verdict, me="ben", model_version=None, limit=5) == [POST.id]
-    closed = team.change_round(blind.id, expected_revision=1, closed=True, by="eva")
+    closed = team.change_round(blind.id, RoundChange(closed=True), expected_revision=1, by="eva")
     assert closed.closed_at is not None
     assert seen_by(team, "ana") == {"ben"}
-    team.change_round(blind.id, expected_revision=2, closed=False, by="eva")
+    team.change_round(blind.id, RoundChange(closed=False), expected_revision=2, by="eva")
     assert seen_by(team, "ana") == set()
 
 
@@ -103,7 +103,7 @@ def test_a_persons_queue_is_what_they_were_given(team: Store) -> None:
     assert decisions.next_post(team, model, me, QueueFilter()) == POST.id
     assert decisions.progress(team, model, me, QueueFilter())["left"] == 1
     assert decisions.next_post(team, model, me, QueueFilter(), exclude=[POST.id]) is None
-    team.change_round(blind.id, expected_revision=1, closed=True)
+    team.change_round(blind.id, RoundChange(closed=True), expected_revision=1)
     assert decisions.progress(team, model, me, QueueFilter())["left"] == 2
 
 
@@ -118,8 +118,8 @@ def test_a_reader_without_suggestions_gets_none(team: Store) -> None:
 
 def test_two_leads_cannot_change_a_round_past_each_other_and_a_name_is_given_once(team: Store) -> None:
     first = a_round(team)
-    team.change_round(first.id, expected_revision=1, deadline="2026-12-01")
+    team.change_round(first.id, RoundChange(deadline="2026-12-01"), expected_revision=1)
     with pytest.raises(Conflict, match="changed by somebody else"):
-        team.change_round(first.id, expected_revision=1, closed=True)
+        team.change_round(first.id, RoundChange(closed=True), expected_revision=1)
     with pytest.raises(InvalidRecord, match="There is a round 'main' already"):
         a_round(team)

@@ -1,0 +1,101 @@
+"""What a lead is shown of the rounds: how far they are, what happened to them, and what needs a hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from annotator.people.accounts import allow
+from annotator.teams.rounds import progress
+from storage.records import Reviewer, Role
+from storage.store import Store
+from storage.team_records import Round, RoundKind
+
+
+def all_rounds(store: Store, me: Reviewer) -> list[dict[str, Any]]:
+    """Every round with the progress of its people, the newest first. Raises NotAllowed."""
+    allow(me, Role.ADJUDICATOR)
+    return [_line(store, found) for found in reversed(store.rounds())]
+
+
+def one_round(store: Store, me: Reviewer, round_id: int) -> dict[str, Any]:
+    """A round with what needs a hand and what was done with it, newest first. Raises NotAllowed, NotFound."""
+    allow(me, Role.ADJUDICATOR)
+    found = store.round(round_id)
+    events = store.round_events(round_id)
+    missing = store.readers_missing(round_id) if found.closed_at is None else 0
+    return {
+        **_line(store, found),
+        "missing": missing,
+        "notes": _notes(store, found, missing, reopened=any(e.what == "reopened" for e in events)),
+        "events": [{"what": e.what, "detail": dict(e.detail), "at": e.at, "by": e.by} for e in reversed(events)],
+    }
+
+
+def is_late(found: Round) -> bool:
+    """Whether the round is open after its last day (UTC)."""
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    return found.closed_at is None and bool(found.deadline) and str(found.deadline) < today
+
+
+def reading(store: Store, me: Reviewer) -> list[dict[str, Any]]:
+    """The open rounds in which somebody reads, as they are told: a gold check looks like any other round."""
+    rows = []
+    for found in store.rounds_of(me.name):
+        mine = next((p for p in store.round_progress(found.id) if p.reviewer == me.name), None)
+        if mine is not None and mine.assigned:
+            trains = found.kind is RoundKind.TRAINING
+            late = is_late(found) and mine.left > 0
+            rows.append(
+                {"name": found.name, "left": mine.left, "deadline": found.deadline, "late": late, "trains": trains}
+            )
+    return rows
+
+
+def _line(store: Store, found: Round) -> dict[str, Any]:
+    return {**found.to_dict(), "late": is_late(found), "progress": progress(store, found.id)}
+
+
+def _notes(store: Store, found: Round, missing: int, *, reopened: bool) -> list[str]:
+    notes = []
+    there, planned = store.count_round_posts(found.id), int(found.chosen.get("posts", 0))
+    if there < planned:
+        notes.append(f"{planned - there} of its {planned} posts are gone: their import was undone.")
+    if missing:
+        notes.append(f"{missing} readers are missing. Give out what is missing, or add people.")
+    if found.blind and reopened:
+        notes.append("It was closed and opened again: its readers may have seen one another's answers in between.")
+    if is_late(found):
+        notes.append(f"Its last day was {found.deadline}. Reading goes on until it is closed.")
+    return notes + _changed_criteria(store, found) + _gone_people(store, found)
+
+
+def _changed_criteria(store: Store, found: Round) -> list[str]:
+    """What became of the criteria since the round was made: who has decided all that are in use now is done."""
+    then, notes = dict(found.chosen.get("criteria") or {}), []
+    every = {c.id: c for c in store.criteria(with_inactive=True)}
+    for criterion_id, version in then.items():
+        now = every.get(criterion_id)
+        if now is None or not now.active:
+            notes.append(
+                f"{criterion_id} was retired since the round was made: it counts no longer, its answers are kept."
+            )
+        elif now.version != version:
+            notes.append(
+                f"{criterion_id} was reworded since the round was made: wording {version} is now {now.version}."
+            )
+    if then and (new := sorted(c.id for c in every.values() if c.active and c.id not in then)):
+        notes.append(f"{', '.join(new)} came into use since: posts that were done are to be opened again.")
+    return notes
+
+
+def _gone_people(store: Store, found: Round) -> list[str]:
+    disabled = {r.name for r in store.reviewers() if r.disabled_at is not None}
+    left = {p.reviewer: p.left for p in store.round_progress(found.id) if p.left}
+    notes = [
+        f"{name} cannot sign in any more and has {left[name]} posts left: take {name} out of the round."
+        for name in found.people
+        if name in disabled and name in left
+    ]
+    outside = [name for name in left if name not in found.people]
+    return notes + [f"{name} has left with {left[name]} posts begun: give them to somebody else." for name in outside]

@@ -1,0 +1,42 @@
+// The rules of the project: how gold comes about, and how people adjudicate. Admins set them; others read them.
+
+import { fill, make } from "../span_editor/js/dom.js";
+import { ask, tell } from "./asking.js";
+
+const SPANS = [["latest", "the latest answer's"], ["union", "their union"], ["intersection", "what all share"], ["longest", "the longest"]];
+
+export function drawRules(box, rules, maySet, changed) {
+  if (box.querySelector("details[open] form")) return; // what is being written stays
+  const { gold, adjudication } = rules;
+  const off = { disabled: !maySet };
+  const number = (name, value, props) => make("input", { type: "number", name, value, ...off, ...props });
+  const check = (name, value, text) => make("label", { class: "ev-check" }, make("input", { type: "checkbox", name, checked: value, ...off }), text);
+  const form = make("form", { class: "ev-card", "aria-label": "Rules of the project" },
+    make("p", { class: "ev-muted" }, "Gold is the adjudication; else the answer of the only reader; else, where all agree, what is set here. The rule is kept with each gold answer that is exported."),
+    make("div", { class: "ev-filter" },
+      make("label", {}, "Spans are the same evidence from a share of words in common of", number("iou", gold.iou, { min: 0.01, max: 1, step: "any", required: true })),
+      make("label", {}, "Where people agree, the spans are", make("select", { name: "spans", ...off }, SPANS.map(([value, text]) => make("option", { value, selected: value === gold.spans }, text)))),
+      make("label", {}, "A post is kept for who opened it, minutes", number("reserved", rules.reserved_minutes, { min: 1, max: 1440, step: "any", required: true }))),
+    check("names", adjudication.names, "Adjudicators see who gave which answer"), check("own", adjudication.own, "Adjudicators may decide about their own answers"),
+    make("label", { class: "ev-kinds" }, "Kinds of error, one a line", make("textarea", { name: "kinds", rows: 6, ...off }, adjudication.error_kinds.join("\n"))),
+    maySet ? make("button", { type: "submit", class: "ev-primary" }, "Save the rules") : make("small", {}, "Admins can change them."));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    save(form, rules, changed);
+  });
+  fill(box, make("details", { class: "ev-rules" }, make("summary", {}, `Rules of the project: gold is ${SPANS.find(([value]) => value === gold.spans)[1]} where people agree`), form));
+}
+
+async function save(form, shown, changed) {
+  const { elements } = form;
+  const rules = {
+    gold: { iou: Number(elements.iou.value), spans: elements.spans.value },
+    adjudication: { names: elements.names.checked, own: elements.own.checked, error_kinds: elements.kinds.value.split("\n") },
+    reserved_minutes: Number(elements.reserved.value),
+  };
+  const reply = await ask("team_rules", { rules, shown });
+  if (!reply) return;
+  form.closest("details").open = false;
+  tell("The rules are set.");
+  changed();
+}
