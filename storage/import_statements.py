@@ -62,6 +62,15 @@ INSERT INTO main.alignment (import_id, post_id, criterion_id, reviewer, evidence
 SELECT :import_id, post_id, criterion_id, reviewer, evidence, candidates FROM staged.alignment
 WHERE seq > :after AND seq <= :upto ORDER BY seq
 """
+_ADJUDICATIONS = """
+INSERT INTO adjudication (post_id, criterion_id, criterion_version, adjudicator, revision, outcome, spans, reason, error_kind, answers,
+    seconds, created_at)
+SELECT post_id, criterion_id, criterion_version, adjudicator,
+    row_number() OVER (PARTITION BY post_id, criterion_id ORDER BY seq) + coalesce((SELECT max(a.revision) FROM adjudication a
+        WHERE a.post_id = s.post_id AND a.criterion_id = s.criterion_id), 0),
+    outcome, spans, reason, error_kind, '[]', seconds, coalesce(created_at, :now)
+FROM staged.adjudication s WHERE seq > :after AND seq <= :upto ORDER BY seq
+"""
 _ISSUES = """
 INSERT INTO import_issue (import_id, row, post_id, kind, reason, evidence)
 SELECT :import_id, row, post_id, kind, reason, evidence FROM staged.issue WHERE seq > :after AND seq <= :upto ORDER BY seq
@@ -71,6 +80,7 @@ COPIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("annotation", (_ANNOTATIONS, _HEADS_OF_NEW_POSTS)),
     ("prediction", (_PREDICTIONS, _SCORES)),
     ("alignment", (_ALIGNMENTS,)),
+    ("adjudication", (_ADJUDICATIONS,)),
     ("issue", (_ISSUES,)),
 )
 CLASH = """

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from storage.records import Annotation, Post, Prediction, Role, Verdict, split_of
-from storage.rows import annotated_from_json, answer_cells, spans_from_json, spans_json, to_json
+from storage.rows import annotated_from_json, answer_cells, ranges_to_list, spans_from_json, spans_json, to_json
+from storage.team_records import Adjudication
 
 FOLDER_PREFIX = ".import-"
 LOCK = "lock"
@@ -39,6 +40,9 @@ CREATE TABLE prediction (post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, mode
     no_evidence_score REAL NOT NULL, max_score REAL NOT NULL, known INTEGER NOT NULL, created_at TEXT);
 CREATE TABLE alignment (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, reviewer TEXT NOT NULL,
     evidence TEXT NOT NULL, candidates TEXT NOT NULL);
+CREATE TABLE adjudication (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, criterion_version INTEGER NOT NULL,
+    adjudicator TEXT NOT NULL, outcome TEXT NOT NULL, spans TEXT NOT NULL, reason TEXT NOT NULL, error_kind TEXT, seconds REAL,
+    created_at TEXT);
 CREATE TABLE issue (seq INTEGER PRIMARY KEY, row INTEGER, post_id TEXT, kind TEXT NOT NULL, reason TEXT NOT NULL,
     evidence TEXT);
 """
@@ -216,6 +220,25 @@ class Staging:
                 prediction.max_score,
                 prediction.known,
                 prediction.created_at,
+            ],
+        )
+
+    def add_adjudication(self, decision: Adjudication) -> None:
+        """Of a post of this import: decisions about a post that is there already stay as they are."""
+        self._db.execute(
+            "INSERT INTO adjudication (post_id, criterion_id, criterion_version, adjudicator, outcome, spans, reason, error_kind,"
+            " seconds, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                decision.post_id,
+                decision.criterion_id,
+                decision.criterion_version,
+                decision.adjudicator,
+                str(decision.outcome),
+                to_json(ranges_to_list(decision.spans)),
+                decision.reason,
+                decision.error_kind,
+                decision.seconds,
+                decision.created_at,
             ],
         )
 

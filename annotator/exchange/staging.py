@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from annotator.exchange.decisions import decision_of
 from annotator.exchange.labels import LabelTaker
 from annotator.exchange.masking import masked_row
 from annotator.exchange.matching import CriteriaMatcher
@@ -30,7 +31,7 @@ from annotator.exchange.sources import detected_of, fingerprint, source_of, word
 from storage.formats.ledger import COLUMN, FILE, LABEL, OF_TOOL, OPTION, Ledger, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
 from storage.imports import is_import_name
-from storage.records import InvalidRecord, Post
+from storage.records import InvalidRecord, Post, Role
 from storage.staging import Issue, Staging
 from storage.store import Store
 
@@ -260,6 +261,7 @@ class Importer:
         self.report.imported += 1
         self.ledger.add(row.account)
         self._stage_labels(row, post_id, in_store=False)
+        self._stage_decisions(row, post_id)
 
     def _stage_repeated(self, row: ImportRow, post_id: str, *, in_store: str | None) -> None:
         """A post that is there already: its labels are taken."""
@@ -269,6 +271,8 @@ class Importer:
             self._duplicate(row, "the post is there already" if in_store else "the post stands in the file before")
         lost = "the post is there already, and stays as it is" if in_store else "stands in a further row of its post"
         self.ledger.add(row.account, kept_lost=lost)
+        for _ in row.adjudications:
+            self.ledger.count(COLUMN, "adjudications[]", Outcome.LEFT, lost)
         self._stage_labels(row, post_id, in_store=in_store is not None, again=True)
 
     # --- labels
@@ -285,6 +289,23 @@ class Importer:
                 self._stage_taken(post_id, taken, in_store=in_store, again=again)
         else:
             self._keep_labels(row, post_id)
+
+    def _stage_decisions(self, row: ImportRow, post_id: str) -> None:
+        """The adjudications of a new post; those of a post that is there already stay as they are there."""
+        wanted = self.options.labels_as is LabelsAs.ANSWERS
+        for item in row.adjudications:
+            if not wanted:
+                self.ledger.count(COLUMN, "adjudications[]", Outcome.LEFT, "taken with --labels-as annotations only")
+                continue
+            try:
+                decision = decision_of(item, post_id, row.text or "", self._matcher)
+            except InvalidRecord as error:
+                self._issue(row, "label", str(error), post_id)
+                self.ledger.count(COLUMN, "adjudications[]", Outcome.LEFT, "cannot be taken")
+                continue
+            self.staging.add_reviewer(decision.adjudicator, Role.ADJUDICATOR)
+            self.staging.add_adjudication(decision)
+            self.ledger.count(COLUMN, "adjudications[]", Outcome.TAKEN, "adjudications")
 
     def _keep_labels(self, row: ImportRow, post_id: str) -> None:
         for label in row.labels:

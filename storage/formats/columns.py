@@ -109,10 +109,11 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "annotations": ("annotations",),
     "history": ("history",),
     "predictions": ("predictions",),
+    "adjudications": ("adjudications",),
     "meta": ("meta", "metadata"),
 }
 FIELDS = tuple(SYNONYMS)
-_LISTS = ("annotations", "history", "predictions", "meta")
+_LISTS = ("annotations", "history", "predictions", "adjudications", "meta")
 _ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID|Nr|_id)$", re.IGNORECASE)
 _BARE_ID = re.compile(r"[a-z]*(?:id|nr)$")
 _TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag", "label", "goldlabels")

@@ -106,6 +106,7 @@ class ImportRow:
     """One post of a file, or labels for a post that stands elsewhere (`text` None).
 
     number: 1-based row, line or item in the file, as a person would count it. Raw strings: nothing is validated yet.
+    adjudications: decisions as our own export writes them.
     gold: labels that are the file's settled answers, where it holds those beside each person's own. part: the split, file or sheet
     in which ids may begin anew. notes: (kind, reason) of what was not taken from this row as it stands. account: what became of each
     key or column of the row.
@@ -121,6 +122,7 @@ class ImportRow:
     meta: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[Label, ...] = ()
     gold: tuple[Label, ...] = ()
+    adjudications: tuple[Mapping[str, Any], ...] = ()
     part: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
     account: Account = field(default_factory=dict)

@@ -78,6 +78,7 @@ class _RowReader:
                 found += labels_of(value, self._fields, column, self._given(column, kind))
         found += [*self._wide_labels(), *self._tagged(text), *self._question(), *self._argilla()]
         self._labels += self._unless_taken_back(found, one_label=False) if found else ()
+        decisions = self._decisions()
         author = string(self._take("author"))
         source, posted_at, split = (string(self._take(n)) for n in ("source", "posted_at", "split"))
         return ImportRow(
@@ -91,6 +92,7 @@ class _RowReader:
             meta=self._meta(),
             labels=tuple(self._labels),
             gold=settled if history else (),
+            adjudications=decisions,
             part=split,
             notes=tuple(self._notes),
             account=self._fields.account,
@@ -236,6 +238,11 @@ class _RowReader:
             return ()
         self._fields.keep("id", "the id of a question")
         return answers_of_question(self._fields, whole=False)
+
+    def _decisions(self) -> tuple[Mapping[str, Any], ...]:
+        """Adjudications, as our own export writes them."""
+        value = decoded(self._take("adjudications"))
+        return tuple(v for v in value if isinstance(v, Mapping)) if isinstance(value, list | tuple) else ()
 
     def _argilla(self) -> list[Label]:
         if not self._mapping.questions:

@@ -1,0 +1,57 @@
+"""Adjudications come back from our own export as what they were; an import of it is the identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from annotator.exchange.exporting import export_file
+from annotator.exchange.use_cases import import_file
+from storage.exports import ExportFilter
+from storage.records import AnnotatedSpan, Annotation, Post, Span, Verdict
+from storage.store import Store, open_store
+from storage.team_records import Adjudication, Outcome
+
+ALL = ExportFilter(unreviewed=True)
+
+
+def adjudicated(store: Store) -> None:
+    store.add_posts([Post("a", "😭 I lie awake until four.")])
+    for name in ("ana", "ben", "cy"):
+        store.ensure_reviewer(name)
+    evidence = Annotation("a", "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, (AnnotatedSpan(2, 7),))
+    store.add_annotation(evidence, expected_revision=0)
+    store.add_annotation(Annotation("a", "SLEEP_ISSUES", "ben", Verdict.NO_EVIDENCE), expected_revision=0)
+    for revision, outcome, spans in ((0, Outcome.UNDECIDABLE, ()), (1, Outcome.EVIDENCE, (Span(4, 13),))):
+        decision = Adjudication("a", "SLEEP_ISSUES", "cy", outcome, spans, reason=f"as {outcome}", seconds=2.5)
+        store.add_adjudication(decision, expected_revision=revision)
+
+
+def test_every_decision_comes_back_and_the_second_export_is_the_first(store: Store, tmp_path: Path) -> None:
+    adjudicated(store)
+    export_file(store, "jsonl", tmp_path / "first.jsonl", ALL)
+    other = open_store(tmp_path / "other")
+    other.save_criteria(store.criteria())
+    report = import_file(other, tmp_path / "first.jsonl")
+    export_file(other, "jsonl", tmp_path / "second.jsonl", ALL)
+    assert (tmp_path / "second.jsonl").read_text("utf-8") == (tmp_path / "first.jsonl").read_text("utf-8")
+    assert [(d.outcome, d.revision, d.reason) for d in other.adjudications()] == [
+        ("undecidable", 1, "as undecidable"),
+        ("evidence", 2, "as evidence"),
+    ]
+    assert ("adjudications[]", "taken", 2) in [(e["name"], e["outcome"], e["count"]) for e in report["ledger"]]
+    assert import_file(other, tmp_path / "first.jsonl")["annotations"] == 0
+    assert len(other.adjudications()) == 2
+    assert other.undo_import(report["import_id"])["posts"] == 1
+    assert other.adjudications() == []
+
+
+def test_a_decision_that_cannot_be_read_costs_itself(store: Store, tmp_path: Path) -> None:
+    adjudicated(store)
+    export_file(store, "jsonl", tmp_path / "first.jsonl", ALL)
+    text = (tmp_path / "first.jsonl").read_text("utf-8").replace('"outcome":"undecidable"', '"outcome":"perhaps"')
+    (tmp_path / "first.jsonl").write_text(text, "utf-8")
+    other = open_store(tmp_path / "other")
+    other.save_criteria(store.criteria())
+    report = import_file(other, tmp_path / "first.jsonl")
+    assert [d.outcome for d in other.adjudications()] == ["evidence"]
+    assert len([i for i in other.import_issues(report["import_id"]) if "cannot be read" in i.reason]) == 1
