@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from storage.formats.rows import ImportRow, LabelKind
-from tests.storage.formats.reading import FOOD, SLEEP, TEXT, left_out, one, write_lines
+from tests.storage.formats.reading import FOOD, SLEEP, TEXT, left_out, one, said, write_lines
 
+S, F = "SLEEP_ISSUES", "ANHEDONIA"
+BOTH = {S: ("evidence", [SLEEP]), F: ("evidence", [FOOD])}
 ANA, BEN = "6d8c6a30-5d8e-5a3e-9a53-1c5f3a1c7e10", "6d8c6a30-5d8e-5a3e-9a53-1c5f3a1c7e11"
 
 
@@ -84,3 +86,21 @@ def test_as_argillas_own_code_writes_its_records(flat: bool, tmp_path: Path) -> 
     row = one(write_lines(tmp_path / "in.jsonl", *json.loads(json.dumps(items, default=str))))
     assert (row.post_id, row.text, whose(row)) == ("r1", TEXT, WANTED)
     assert row.meta["origin"] == "x"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_argilla_takes_each_label_and_keeps_other_answers(version: int, tmp_path: Path) -> None:
+    spans = [{"start": 0, "end": 23, "label": S}, {"start": 24, "end": 42, "label": F}]
+    answers: Any = {"marks": spans, "severity": 3, "remark": "look again"}
+    if version == 2:
+        responses: Any = {q: [{"value": v, "user_id": "u1", "status": "submitted"}] for q, v in answers.items()}
+        responses["later"] = [{"value": spans[:1], "user_id": "u2", "status": "draft"}]
+        responses["none"] = [{"value": [], "user_id": "u2", "status": "submitted"}]
+    else:
+        responses = [{"user_id": "u1", "status": "submitted", "values": {q: {"value": v} for q, v in answers.items()}}]
+    row = one(write_lines(tmp_path / "in.jsonl", {"id": "a", "fields": {"text": TEXT}, "responses": responses}))
+    assert said(row) == BOTH
+    assert row.meta == {"severity": [{"value": 3, "by": "u1"}], "remark": [{"value": "look again", "by": "u1"}]}
+    if version == 2:
+        assert left_out(row)["none"] == "an empty response says nothing of a label"
+        assert left_out(row)[S] == "its response was not submitted (status: draft)"

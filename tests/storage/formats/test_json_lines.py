@@ -1,0 +1,33 @@
+"""JSON Lines: a broken line costs itself, other people's keys are found by name, ours come back complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from storage.formats.rows import ImportRow
+from tests.storage.formats.reading import (
+    TEXT,
+    one,
+    outcomes,
+    reasons,
+    rows,
+    write_lines,
+)
+
+
+def test_a_line_that_is_no_object_costs_itself_and_is_named_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"id": 1, "text": "One."}\nnonsense\n\n[1]\n{"id": 2, "text": "Two.\u2028Still two."}\n', "utf-8")
+    found = rows(path)
+    assert [(row.number, row.text) for row in found if isinstance(row, ImportRow)] == [
+        (1, "One."),
+        (5, "Two.\u2028Still two."),
+    ]
+    assert [number for number, _ in reasons(found)] == [2, 4]
+
+
+def test_lists_of_objects_that_are_no_labels_are_named(tmp_path: Path) -> None:
+    row = one(write_lines(tmp_path / "in.jsonl", {"id": 1, "text": TEXT, "ents": [{"s": 0, "l": "x"}], "n": 1}))
+    assert row.labels == ()
+    assert [d for (_, name, _, d) in row.account if name == "ents"] == ["a list of objects, not read as labels"]
+    assert outcomes(row)["n"] == "kept in meta"
