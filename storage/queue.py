@@ -159,7 +159,7 @@ class QueueStore(Connections):
         """How many posts fit `wanted`: exactly without filters, else counted up to `most`."""
         with self.read(seconds=QUEUE_SECONDS) as db:
             asked = _plan(db, wanted, me, model_version)
-            if _is_plain(wanted) and not db.hides_pending:
+            if _is_plain(wanted) and wanted.state is not ReviewState.OUTDATED and not db.hides_pending:
                 return QueueCount(count_plainly(db, wanted.state, me=me, criteria=asked.values["needed"]))
             start = _small_start(db, asked)
             if start is not None:

@@ -33,11 +33,15 @@ class QueueOrder(StrEnum):
 
 
 class ReviewState(StrEnum):
-    """Of a post, for one reviewer. `todo` is open and not skipped; in the order `doubts`, whatever holds a doubted answer."""
+    """Of a post, for one reviewer. `todo` is open and not skipped; in the order `doubts`, whatever holds a doubted answer.
+
+    `outdated`: they decided a criterion under a wording that is no longer current.
+    """
 
     TODO = "todo"
     SKIPPED = "skipped"
     REVIEWED = "reviewed"
+    OUTDATED = "outdated"
     ANY = "any"
 
 
@@ -271,6 +275,11 @@ Looked = tuple[list[str], list[Start]]
 
 _DONE = "SELECT 1 FROM post_review r WHERE r.reviewer = :me AND r.post_id = @id AND r.decided >= :needed"
 _IN_A_ROUND = "SELECT 1 FROM round_post i CROSS JOIN round ON round.id = i.round_id AND round.closed_at IS NULL WHERE i.post_id = @id"
+_OLDER_WORDING = (
+    "h.reviewer = :me AND h.verdict IS NOT NULL AND (SELECT a.criterion_version FROM main.annotation a WHERE a.id = h.annotation_id)"
+    " < (SELECT CASE WHEN c.active THEN c.version ELSE 0 END FROM criterion c WHERE c.id = h.criterion_id"
+    " ORDER BY c.version DESC LIMIT 1)"
+)
 _PUT_OFF = "SELECT 1 FROM post_visit v WHERE v.reviewer = :me AND v.post_id = @id AND v.skipped_at IS NOT NULL"
 
 
@@ -290,6 +299,10 @@ def _state(wanted: QueueFilter, criteria: int) -> Looked:
         return [], []
     if wanted.order is QueueOrder.DOUBTS and wanted.state is ReviewState.TODO:
         return [f"NOT EXISTS ({_PUT_OFF})"], []
+    if wanted.state is ReviewState.OUTDATED:
+        found = f"EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.post_id = @id AND {_OLDER_WORDING})"
+        table = "main.annotation_head AS h INDEXED BY annotation_head_reviewer"
+        return [found], [Start(table, _OLDER_WORDING, "post.id = h.post_id", repeats=True, implies=found)]
     if criteria == 0:  # nothing to decide: every post is reviewed
         return ["1" if wanted.state is ReviewState.REVIEWED else "0"], []
     if wanted.state is ReviewState.REVIEWED:

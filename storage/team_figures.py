@@ -202,4 +202,7 @@ class TeamFigureStore(Connections):
 _IN_ROUND = (
     "(:round IS NULL OR EXISTS (SELECT 1 FROM round_post p WHERE p.round_id = :round AND p.post_id = h.post_id))"
 )
-_CURRENT = "SELECT max(version) FROM criterion c WHERE c.id = h.criterion_id"
+_CURRENT = (
+    "SELECT CASE WHEN c.active THEN c.version ELSE 0 END FROM criterion c WHERE c.id = h.criterion_id"
+    " ORDER BY c.version DESC LIMIT 1"
+)

@@ -80,7 +80,7 @@ def of_criteria(
     agreement: Mapping[str, Wire],
 ) -> list[Wire]:
     """One row per criterion, in their order. agreement: its row of the agreement tables, by criterion id."""
-    current = {c.id: c.version for c in criteria}
+    current = {c.id: c.version for c in criteria if c.active}
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
     older: dict[str, Counter[str]] = defaultdict(Counter)
     for d in decisions:

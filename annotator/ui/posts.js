@@ -10,7 +10,7 @@ const list = { offset: 0, total: 0, places: [""], posts: [], chosen: new Set(), 
 
 const FIELDS = [
   ["order", "Order", [["newest", "Newest first"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["random", "Random"], ["doubts", "Answers the model doubts"]]],
-  ["state", "State", [["any", "All"], ["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"]]],
+  ["state", "State", [["any", "All"], ["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"], ["outdated", "Decided under an older wording"]]],
   ["criterion", "Criterion", () => [["", "Any"], ...list.choices.criteria.map((c) => [c.id, c.name])]],
   ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],
   ["split", "Split", [["", "Any"], ["train", "train"], ["dev", "dev"], ["test", "test"]]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Project:
             self.store.skip_post(post_id, "ana")
         self.given = {post.id for post in draw.sample(self.posts, 25)}
         self.store.assign(sorted(self.given), "ana", by=None)
+        self.store.save_criteria([SLEEP, dataclasses.replace(MOOD, guideline="Mark low mood, not grief.")])
         with self.store.read() as db:
             self.rows = {row["id"]: row for row in db.query("SELECT * FROM post")}
 
@@ -91,6 +93,7 @@ class Project:
             ReviewState.REVIEWED: done,
             ReviewState.SKIPPED: put_off and not done,
             ReviewState.TODO: not put_off and (not done or wanted.order is QueueOrder.DOUBTS),
+            ReviewState.OUTDATED: (post.id, MOOD.id, "ana") in self.answers,
         }[wanted.state]
         return (
             state

@@ -8,7 +8,7 @@ import { closeDialog, openDialog } from "./dialog.js";
 
 const FILTER_FIELDS = [
   ["order", "Order", [["random", "Random"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["newest", "Newest first"], ["doubts", "Answers the model doubts"]]],
-  ["state", "State", [["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"], ["any", "All posts"]]],
+  ["state", "State", [["todo", "To review"], ["skipped", "Skipped"], ["reviewed", "Reviewed by me"], ["outdated", "Decided under an older wording"], ["any", "All posts"]]],
   ["criterion", "Criterion", null],
   ["verdict", "Verdict", [["", "Any"], ["evidence", "Evidence"], ["no_evidence", "No evidence"], ["unsure", "Unsure"]]],
   ["split", "Split", [["", "Any"], ["train", "train"], ["dev", "dev"], ["test", "test"]]],

@@ -179,7 +179,7 @@ class Api:
         """List posts with how far their review is; `next` gives a post with its whole text.
 
         Args:
-            state: any, todo, skipped or reviewed, as seen by the person who asks.
+            state: any, todo, skipped, reviewed or outdated (decided under an older wording), as seen by the person who asks.
             order: newest, uncertain, evidence, random or doubts.
             query: Words that the text must hold.
             criterion: Only posts with evidence for this criterion, or with `verdict` for it.

@@ -364,6 +364,26 @@ def test_the_study_has_what_the_figures_are_to_show(context: Context) -> None:
     ]
 
 
+@pytest.mark.parametrize("person", READERS)
+def test_everybody_has_a_queue_of_what_they_decided_under_an_older_wording(context: Context, person: str) -> None:
+    raw, me, wanted = Raw(context, None), Reviewer(person), {"state": "outdated", "order": "random"}
+    older = {r.post for r in raw.answers if r.person == person and r.version < raw.criteria[r.criterion]}
+    listed = ask(
+        context, "agreement_older", {"criterion": next(iter(context.store.criteria())).id, "person": person}, LEAD
+    )
+    assert {row["post"] for row in listed["posts"]} == older
+    found = ask(context, "review_item", {"next": True, "filter": wanted}, me)
+    assert found["item"]["post"]["id"] in older
+    assert found["progress"]["left"] == len(older)
+    criterion = found["item"]["criteria"][0]
+    again = a_decision(found["item"]["post"], criterion, random.Random(2), 1.0) | {
+        "expected_revision": criterion["revision"],
+        "op_id": f"again {person}",
+    }
+    assert ask(context, "review_save", {"decisions": [again]}, me)["results"][0]["ok"]
+    assert ask(context, "review_item", {"next": True, "filter": wanted}, me)["progress"]["left"] == len(older) - 1
+
+
 def test_figures_of_a_moment_ago_are_shown_with_their_age_until_newer_ones_are_there(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
