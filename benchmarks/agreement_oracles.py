@@ -24,7 +24,7 @@ from encoder.text.sentences import sentence_ranges
 from tests.annotator.teams.answers import Given, answers_of
 
 VERDICTS = ("no_evidence", "evidence", "unsure")
-SAMPLES = 200
+SAMPLES = 30
 ORACLE = Path(__file__).parent / "agreement_peers" / "oracle.py"
 
 

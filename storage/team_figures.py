@@ -25,7 +25,7 @@ _BASIS = (
 
 
 class Decision(NamedTuple):
-    """Somebody's latest answer, without its spans."""
+    """Somebody's latest answer, without its spans. hidden: 1 if they were given the post without the model's suggestions."""
 
     post_id: str
     criterion_id: str
@@ -35,6 +35,7 @@ class Decision(NamedTuple):
     seconds: float | None
     bulk: int
     created_at: str
+    hidden: int
 
 
 class Given(NamedTuple):
@@ -47,13 +48,14 @@ class Given(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A person's answer beside what the answers of several people came to: `gold` is the verdict, `state` a Standing."""
+    """A person's answer beside what the answers of several people came to: `gold` is the verdict, `state` a Standing; hidden as above."""
 
     reviewer: str
     criterion_id: str
     verdict: str
     gold: str
     state: str
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,8 @@ class TeamFigureStore(Connections):
         """Every person's latest verdicts; of the posts of a round, or of all."""
         with self.read() as db:
             rows = db.execute(
-                "SELECT h.post_id, h.criterion_id, h.reviewer, h.verdict, a.criterion_version, a.seconds, a.bulk, a.created_at"
-                " FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL"
+                "SELECT h.post_id, h.criterion_id, h.reviewer, h.verdict, a.criterion_version, a.seconds, a.bulk, a.created_at,"
+                f" {_HIDDEN} FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL"
                 f" AND {_IN_ROUND}",
                 {"round": round_id},
             )
@@ -114,8 +116,8 @@ class TeamFigureStore(Connections):
         """Every latest answer to what several people answered and that has gold; `refresh_standing` has to come before."""
         with self.read() as db:
             rows = db.execute(
-                "SELECT h.reviewer, h.criterion_id, h.verdict, CASE s.state WHEN 'agreed' THEN h.verdict ELSE d.outcome END, s.state"
-                " FROM standing s CROSS JOIN annotation_head h ON h.post_id = s.post_id AND h.criterion_id = s.criterion_id"
+                "SELECT h.reviewer, h.criterion_id, h.verdict, CASE s.state WHEN 'agreed' THEN h.verdict ELSE d.outcome END, s.state,"
+                f" {_HIDDEN} FROM standing s CROSS JOIN annotation_head h ON h.post_id = s.post_id AND h.criterion_id = s.criterion_id"
                 " LEFT JOIN adjudication d ON d.id = s.adjudication_id WHERE h.verdict IS NOT NULL"
                 " AND (s.state = 'adjudicated' OR (s.state = 'agreed' AND h.verdict <> 'unsure'))"
                 f" AND {_IN_ROUND}",
@@ -201,6 +203,9 @@ class TeamFigureStore(Connections):
 
 _IN_ROUND = (
     "(:round IS NULL OR EXISTS (SELECT 1 FROM round_post p WHERE p.round_id = :round AND p.post_id = h.post_id))"
+)
+_HIDDEN = (
+    "ifnull((SELECT g.hide_suggestions FROM assignment g WHERE g.post_id = h.post_id AND g.reviewer = h.reviewer), 0)"
 )
 _CURRENT = (
     "SELECT CASE WHEN c.active THEN c.version ELSE 0 END FROM criterion c WHERE c.id = h.criterion_id"

@@ -43,6 +43,14 @@ def report(store: Store, *, round_id: int | None = None, models: Sequence[str] =
     with store.read():  # one moment for all of it
         agreement = agreement_of(store, round_id=round_id, models=models, seed=seed)
         answers = agreement.answers
+        if not len(answers):
+            tables = ("criteria", "pairs", "rounds", "people", "periods", "falls", "confusions")
+            return {
+                "rule": store.gold_rule().to_dict(),
+                "seed": seed,
+                "wordings": wordings(store),
+                **{t: [] for t in tables},
+            }
         pairs = agreement.by_pair()
         comparisons = Comparisons(answers, agreement.pairs, agreement.bootstrap)
         days = sorted({str(at)[:10] for at in answers.at})

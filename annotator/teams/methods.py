@@ -46,7 +46,7 @@ def methods_report(store: Store, *, today: dt.date | None = None, seed: int = 0)
             *_people(store, report, codes),
             *_rounds(store, codes),
             *_guidelines(store, report),
-            *_suggestions(store),
+            *_suggestions(store, report["arms"]),
             *_agreement(report["agreement"], codes, names),
             *_gold(store, report, codes),
         ]
@@ -163,13 +163,24 @@ def _guidelines(store: Store, report: Wire) -> Iterable[Block]:
     yield Table("Wordings", ("criterion", "wording", "from", "decisions under it", "prevalence"), rows)
 
 
-def _suggestions(store: Store) -> Iterable[Block]:
+def _suggestions(store: Store, arms: list[Wire]) -> Iterable[Block]:
     yield "# Suggestions"
     shown = store.decisions_by_model()
     total = sum(shown.values())
     without = shown.pop(None, 0)
     share = _percent(without / total if total else None)
     yield f"{without:,} of {total:,} latest decisions were made without a model's suggestions ({share})."
+    if len(arms) > 1:
+        rows = [
+            (
+                a["suggestions"],
+                a["decisions"],
+                *(_percent(a[key]) for key in ("prevalence", "unsure_share", "gold_same")),
+            )
+            for a in arms
+        ]
+        heads = ("suggestions", "decisions", "evidence", "unsure", "as gold")
+        yield Table("Posts given with and without suggestions", heads, rows)
     models = {m.id: m for m in store.models()}
     rows = [
         (version, models[version].base if version in models else "not of this project", n)

@@ -73,6 +73,28 @@ def _against_gold(judged: Sequence[Judged]) -> Wire:
     }
 
 
+def of_arms(decisions: Sequence[Decision], judged: Sequence[Judged]) -> list[Wire]:
+    """With the model's suggestions and without them, what people decided: how far suggestions draw them. One row per arm that occurs."""
+    rows = []
+    for hidden in sorted({d.hidden for d in decisions}):
+        some = [d for d in decisions if d.hidden == hidden]
+        gold = [j for j in judged if j.hidden == hidden]
+        sure = [d for d in some if d.verdict != Verdict.UNSURE]
+        timed = [min(d.seconds, IDLE_SECONDS) for d in some if d.seconds is not None and not d.bulk]
+        rows.append(
+            {
+                "suggestions": "hidden" if hidden else "shown",
+                "decisions": len(some),
+                "prevalence": _share(sum(d.verdict == Verdict.EVIDENCE for d in sure), len(sure)),
+                "unsure_share": _share(len(some) - len(sure), len(some)),
+                "seconds": statistics.median(timed) if timed else None,
+                "gold_units": len(gold),
+                "gold_same": _share(sum(j.verdict == j.gold for j in gold), len(gold)),
+            }
+        )
+    return rows
+
+
 def of_criteria(
     criteria: Sequence[Criterion],
     decisions: Iterable[Decision],

@@ -105,6 +105,7 @@ def work_out(store: Store, *, round_id: int | None = None, models: Sequence[str]
     with store.read():  # one moment for all figures
         tables = measuring.report(store, round_id=round_id, models=models, seed=seed)
         decisions = store.latest_decisions(round_id=round_id)
+        judged = store.judged(round_id=round_id)
         by_criterion = {row["name"]: row for row in tables["criteria"]}
         return {
             "answers": len(decisions),
@@ -114,9 +115,10 @@ def work_out(store: Store, *, round_id: int | None = None, models: Sequence[str]
             "people": people_figures.of_people(
                 decisions,
                 store.given(round_id=round_id),
-                store.judged(round_id=round_id),
+                judged,
                 {row["person"]: row for row in tables["people"]},
             ),
+            "arms": people_figures.of_arms(decisions, judged),
             "criteria": people_figures.of_criteria(
                 store.criteria(with_inactive=True), decisions, standing, by_criterion
             ),

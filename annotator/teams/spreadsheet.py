@@ -10,6 +10,7 @@ from typing import Any
 from storage.formats.delimited import guard
 
 COLUMNS = ("table", "of", "with", "period", "figure", "value", "low", "high", "units", "reason")
+NAMES = ("person", "name", "one", "other", "period", "suggestions")
 Line = dict[str, Any]
 
 
@@ -26,6 +27,8 @@ def of_report(report: dict[str, Any]) -> str:
 def _lines(report: dict[str, Any]) -> Iterator[Line]:
     for row in report["people"]:
         yield from _flat({"table": "people", "of": row["person"]}, row)
+    for row in report["arms"]:
+        yield from _flat({"table": "with and without suggestions", "of": row["suggestions"]}, row)
     for row in report["criteria"]:
         yield from _flat({"table": "criteria", "of": row["criterion"]}, row)
     tables = report["agreement"]
@@ -51,11 +54,5 @@ def _flat(head: Line, row: dict[str, Any], path: str = "") -> Iterator[Line]:
             yield {**head, "figure": name, **value}
         elif isinstance(value, dict):
             yield from _flat(head, value, "" if key == "figures" else name)
-        elif isinstance(value, (int, float, str, type(None))) and key not in (
-            "person",
-            "name",
-            "one",
-            "other",
-            "period",
-        ):
+        elif isinstance(value, (int, float, str, type(None))) and key not in NAMES:
             yield {**head, "figure": name, "value": value}

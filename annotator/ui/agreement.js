@@ -2,7 +2,7 @@
 
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, sleep } from "../span_editor/js/dom.js";
-import { drawCriteria, drawFigures, drawPairs, drawPeople, drawRounds, percent } from "./agreement_tables.js";
+import { drawArms, drawCriteria, drawFigures, drawPairs, drawPeople, drawRounds, percent } from "./agreement_tables.js";
 import { drawTime } from "./agreement_time.js";
 import { ask, askQuietly, connect, tell } from "./asking.js";
 
@@ -73,6 +73,7 @@ function draw() {
     drawPeople(report.people),
     drawCriteria(report.criteria, showOlder),
     make("div", { class: "ag-older", "data-part": "older" }),
+    drawArms(report.arms),
     agreement.criteria.length
       ? [drawFigures(agreement, names, showGamma), make("div", { "data-part": "gamma", role: "status" }), drawPairs(agreement, names), drawRounds(agreement), drawTime(agreement, names)]
       : make("p", {}, "No two people decided the same post and criterion: nothing can be said about agreement."));

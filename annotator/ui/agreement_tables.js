@@ -72,6 +72,12 @@ function older(row, showOlder) {
     Object.entries(row.older_by_person).map(([person, count]) => button(`${person}: ${count}`, () => showOlder(row.criterion, person), { class: "ev-link" })));
 }
 
+// How far suggestions draw people: only where some posts were given without them.
+export function drawArms(arms) {
+  const rows = arms.map((a) => [`Suggestions ${a.suggestions}`, a.decisions, percent(a.prevalence), percent(a.unsure_share), decimals(a.seconds, 1), counted(a.gold_same, a.gold_units)]);
+  return arms.length > 1 && table("With and without suggestions", ["Posts given with", "Decisions", "Evidence", "Unsure", "Seconds each", "As gold"], rows);
+}
+
 export function drawFigures(agreement, names, showGamma) {
   const reasons = new Set();
   const title = (row) => (row.name === "all" ? "All criteria" : names[row.name] || row.name);

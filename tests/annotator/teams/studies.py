@@ -8,7 +8,7 @@ from annotator.teams import adjudicating
 from annotator.teams.rounds import RoundPlan, close, set_up
 from storage.records import AnnotatedSpan, Annotation, Criterion, Post, Reviewer, Role, Verdict
 from storage.store import Store
-from storage.team_records import Round
+from storage.team_records import Round, Suggestions
 
 LEAD = Reviewer("eva", Role.ADMIN)
 JUDGE = Reviewer("jo", Role.ADJUDICATOR)
@@ -44,9 +44,9 @@ def a_team(store: Store, posts: int, criteria: list[Criterion]) -> None:
     )
 
 
-def a_round(store: Store, name: str, posts: int, *, seed: int) -> Round:
+def a_round(store: Store, name: str, posts: int, *, seed: int, suggestions: Suggestions = Suggestions.SHOWN) -> Round:
     """30 % of the posts are read by two people."""
-    plan = RoundPlan(name, READERS, overlap={1: 0.7, 2: 0.3}, posts=posts, seed=seed)
+    plan = RoundPlan(name, READERS, overlap={1: 0.7, 2: 0.3}, posts=posts, seed=seed, suggestions=suggestions)
     return set_up(store, plan, model_version=None, by=LEAD)
 
 
@@ -114,6 +114,6 @@ def the_study(store: Store, criteria: list[Criterion], *, posts: int = 200) -> N
             *criteria[1:],
         ]
     )
-    second = a_round(store, "second", posts - posts // 2, seed=3)
+    second = a_round(store, "second", posts - posts // 2, seed=3, suggestions=Suggestions.RANDOM)
     read(store, second, day="2026-11-16", seed=4, care=0.6, share=0.9)
     adjudicate(store, leave=7, seed=5)

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from annotator.teams.agreement.tables import ALL, Agreement
+from annotator.teams.methods import methods_report
+from annotator.teams.reports import work_out
+from annotator.teams.spreadsheet import of_report
 from encoder.text.sentences import sentences
+from storage.records import AnnotatedSpan, Annotation, Post, Verdict
+from storage.store import Store
 from tests.annotator.teams.answers import Given, answers_of
 from tests.annotator.teams.oracles import nominal_alpha, pair_sums
 
@@ -100,6 +105,50 @@ def test_spans_of_all_pairs_at_once_are_matched_as_one_pair_at_a_time(threshold:
         assert figures["span_f1_exact"].value == pytest.approx(2 * sums[1] / sums[0])
         assert figures["span_f1"].value == pytest.approx(2 * sums[2] / sums[0])
         assert figures["border_distance"].value == pytest.approx(sums[3] / sums[4])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neither_the_order_of_people_and_posts_nor_where_spans_are_cut_changes_a_figure(seed: int) -> None:
+    texts, given = a_study(seed)
+    turned = {name: f"{9 - n}{name}" for n, name in enumerate(["ann", "ben", "cem", "dag"])}
+    other = [(f"z{99 - int(post[1:])}", c, turned[who], verdict, spans) for post, c, who, verdict, spans in given[::-1]]
+    halves = [(*g[:4], [h for s, e in g[4] for h in ((s, s + 1), (s + 1, e))]) for g in given]
+
+    def values(texts: dict[str, str], given: list[Given]) -> dict[tuple[str, str], float | None]:
+        rows = Agreement(answers_of(texts, given), replicates=2).by_criterion()
+        return {(row.criterion, name): figure.value for row in rows for name, figure in row.figures.items()}
+
+    found = values(texts, given)
+    assert values({f"z{99 - int(p[1:])}": t for p, t in texts.items()}, other) == pytest.approx(found)
+    kept = {key for key in found if not key[1].startswith(("span", "border"))}
+    assert {k: v for k, v in values(texts, halves).items() if k in kept} == pytest.approx({k: found[k] for k in kept})
+
+
+def test_nobody_one_person_and_people_who_are_always_of_one_mind(store: Store) -> None:
+    assert work_out(store)["people"] == []
+    assert [row["decisions"] for row in work_out(store)["criteria"]] == [0, 0]
+    store.add_posts([Post(f"p{n}", TEXT) for n in range(3)])
+    spans = tuple(AnnotatedSpan(*place) for place in (SLEEP, TIRED))
+    for post in ("p0", "p1"):
+        store.add_annotation(Annotation(post, "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, spans), expected_revision=0)
+    alone = work_out(store)
+    assert alone["agreement"]["criteria"] == []
+    assert (alone["people"][0]["others"], alone["people"][0]["gold"]["same"]) == (None, None)
+    for post in ("p0", "p1"):
+        store.add_annotation(Annotation(post, "SLEEP_ISSUES", "ben", Verdict.EVIDENCE, spans), expected_revision=0)
+    report = work_out(store)
+    figures = report["agreement"]["criteria"][0]["figures"]
+    assert {n: f["value"] for n, f in figures.items()} == {
+        **dict.fromkeys(
+            ("percent", "sentence_alpha", "unitizing_alpha", "span_f1", "span_f1_exact"), pytest.approx(1.0)
+        ),
+        "border_distance": 0.0,
+        **dict.fromkeys(("cohen_kappa", "fleiss_kappa", "gwet_ac1", "alpha")),
+    }
+    assert "same verdict" in figures["alpha"]["reason"]
+    assert report["people"][0]["gold"]["same"] == 1.0
+    assert "agreement by pair,ana,ben" in of_report(report)
+    assert "nothing can be said about agreement" in methods_report(Store(store.path.with_name("new.db"))).markdown()
 
 
 def test_the_table_of_pairs_counts_each_pair_of_verdicts() -> None:

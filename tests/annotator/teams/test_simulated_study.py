@@ -20,12 +20,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from annotator.models.serving import ModelService
+from annotator.people.accounts import NotAllowed
 from annotator.project import open_project
 from annotator.settings import Settings
 from annotator.teams import reports as team_reports
 from annotator.teams.rounds import close
 from storage import annotations
 from storage.records import Reviewer
+from storage.team_records import Suggestions
 from tests.annotator.teams.oracles import cohen_kappa, nominal_alpha
 from tests.annotator.teams.studies import JUDGE, LEAD, READERS, a_round, a_team
 
@@ -79,7 +81,7 @@ def carry_out(context: Context, patch: pytest.MonkeyPatch) -> None:
     wire = next(c for c in ask(context, "guidelines_read", {}, LEAD)["criteria"] if c["id"] == changed.id)
     saved = ask(context, "guidelines_save", {**wire, "guideline": wire["guideline"] + " Not naps."}, LEAD)
     assert saved
-    a_round(store, "second", 100, seed=3)
+    a_round(store, "second", 100, seed=3, suggestions=Suggestions.RANDOM)
     everybody_reads(context, patch, day="2026-11-16", care=0.6, seed=4, leave=6)
     judge(context, leave=7)
 
@@ -171,6 +173,7 @@ class Raw:
                 for p, who, r in rows("SELECT post_id, reviewer, round_id FROM assignment")
                 if round_id in (None, r)
             ]
+            self.without = set(rows("SELECT post_id, reviewer FROM assignment WHERE hide_suggestions"))
             self.criteria: dict[str, int] = dict(rows("SELECT id, max(version) FROM criterion GROUP BY id"))
         self.units: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in self.answers:
@@ -247,6 +250,20 @@ class Raw:
             "adjudicated": len(settled),
             "adjudicated_same": sum(g == v for g, v in settled) / len(settled) if settled else None,
             "confusion": [[table[g, v] for v in verdicts] for g in verdicts[:2]],
+        }
+
+    def arm(self, *, hidden: bool) -> Wire:
+        rows = [r for r in self.answers if ((r.post, r.person) in self.without) == hidden]
+        counts = Counter(r.verdict for r in rows)
+        gold = self.against_gold(rows)
+        return {
+            "suggestions": "hidden" if hidden else "shown",
+            "decisions": len(rows),
+            "prevalence": counts["evidence"] / (counts["evidence"] + counts["no_evidence"]),
+            "unsure_share": counts["unsure"] / len(rows),
+            "seconds": statistics.median(min(r.seconds, 300.0) for r in rows if r.seconds is not None and not r.bulk),
+            "gold_units": gold["units"],
+            "gold_same": gold["same"],
         }
 
     def against_others(self, name: str) -> Wire:
@@ -339,6 +356,9 @@ def test_every_figure_of_the_leads_page_is_the_one_counted_from_the_raw_rows(
         [raw.criterion(row["criterion"]) for row in report["criteria"]],
     )
     assert {row["criterion"] for row in report["criteria"]} == set(raw.criteria)
+    same(report["arms"], [raw.arm(hidden=False)] + ([raw.arm(hidden=True)] if round_id != 1 else []))
+    with pytest.raises(NotAllowed):
+        context.api.call("team", Reviewer("ana"), {})
     assert context.api.call("team", LEAD, {} if round_id is None else {"round_id": round_id}) == report
     table = list(csv.DictReader(io.StringIO(ask(context, "agreement_csv", {"round": round_id}, LEAD)["csv"])))
     left = {line["of"]: int(line["value"]) for line in table if (line["table"], line["figure"]) == ("people", "left")}
