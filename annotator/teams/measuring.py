@@ -124,11 +124,19 @@ def _person(name: str, pairs: Sequence[PairRow], drift: Change) -> Wire:
     return row
 
 
-def gamma_of(store: Store, criterion_id: str, *, round_id: int | None = None, seed: int = 0) -> dict[str, Any]:
-    """Gamma of one criterion with its seed. Raises InvalidRecord if several people answered no post for it."""
+def gamma_of(
+    store: Store, criterion_id: str, *, round_id: int | None = None, seed: int = 0, most: int | None = None
+) -> dict[str, Any]:
+    """Gamma of one criterion with its seed. Raises InvalidRecord if several people answered no post for it, or more posts than `most`."""
     agreement = agreement_of(store, round_id=round_id, replicates=1)
     if criterion_id not in agreement.answers.criteria:
         raise InvalidRecord(f"No post was answered by several people for {criterion_id!r}.")
+    chosen = agreement.answers.criterion == agreement.answers.criteria.index(criterion_id)
+    posts = len(np.unique(agreement.answers.post[chosen]))
+    if most is not None and posts > most:
+        raise InvalidRecord(
+            f"Gamma over {posts:,} posts takes minutes. Choose a round, or use: evidence agreement --gamma {criterion_id}"
+        )
     found = agreement.gamma(criterion_id, seed=seed)
     return {"criterion": criterion_id, "value": found.value, "texts": found.texts, "seed": seed, "reason": found.reason}
 

@@ -40,10 +40,12 @@ class Reports:
     def report(self, *, round_id: int | None = None, models: Sequence[str] = ()) -> Wire:
         """The report with `made_at`, `current` (whether nothing has changed since) and `working`; without figures if there is none yet.
 
-        Raises NotFound if there is no such round, StoreUnavailable if it could not be worked out.
+        Raises NotFound if there is no such round or model version, StoreUnavailable if it could not be worked out.
         """
         if round_id is not None:
             self._store.round(round_id)
+        for version in models:
+            self._store.model(version)
         name = f"round {round_id or 'all'}" + "".join(f" with {m}" for m in sorted(models))
         basis = self._store.report_basis()
         kept = self._last.get(name) or self._store.kept_report(name)

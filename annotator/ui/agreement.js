@@ -7,6 +7,7 @@ import { drawTime } from "./agreement_time.js";
 import { ask, askQuietly, connect, tell } from "./asking.js";
 
 const AGAIN_MILLISECONDS = 2000;
+const RESTING_MILLISECONDS = 60000;
 const page = { reply: null, turn: 0, drawn: "" };
 
 function chosen() {
@@ -41,9 +42,9 @@ async function load() {
     drawFilter();
     drawAge();
     if (reply.report.people && reply.report.made_at !== before) draw();
-    if (!reply.report.working) return;
-    await sleep(AGAIN_MILLISECONDS);
-    if (!part("root").isConnected || turn !== page.turn) return;
+    if (!reply.report.working && reply.report.current) return;
+    await sleep(reply.report.working ? AGAIN_MILLISECONDS : RESTING_MILLISECONDS);
+    if (!part("root").offsetParent || turn !== page.turn) return; // another page is shown: opened again, this one asks anew
     reply = await askQuietly("agreement_report", chosen());
   }
 }

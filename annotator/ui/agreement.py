@@ -11,6 +11,7 @@ from annotator.ui.context import Context
 from storage.records import InvalidRecord, ModelStatus, Reviewer
 
 MOST_LISTED = 100
+MOST_FOR_GAMMA = 2000  # posts: some twenty seconds
 
 
 def build(context: Context) -> None:
@@ -35,7 +36,9 @@ def _report(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _gamma(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return measuring.gamma_of(context.store, str(message.get("criterion")), round_id=_round(message))
+    return measuring.gamma_of(
+        context.store, str(message.get("criterion")), round_id=_round(message), most=MOST_FOR_GAMMA
+    )
 
 
 def _older(context: Context, message: Wire, me: Reviewer) -> Wire:

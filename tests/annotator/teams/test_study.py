@@ -10,8 +10,22 @@ import pytest
 
 from annotator.people.accounts import NotAllowed
 from annotator.teams import adjudicating, measuring
+from annotator.teams.reports import Reports
 from annotator.teams.rounds import RoundPlan, change_people, close, give_out, progress, sample, set_up
-from storage.records import AnnotatedSpan, Annotation, Conflict, InvalidRecord, Post, Reviewer, Role, Verdict
+from storage.records import (
+    AnnotatedSpan,
+    Annotation,
+    Conflict,
+    InvalidRecord,
+    ModelVersion,
+    NotFound,
+    Post,
+    Prediction,
+    Reviewer,
+    Role,
+    Span,
+    Verdict,
+)
 from storage.rounds import Candidate, RoundPost
 from storage.store import Store
 from storage.team_records import Outcome, Suggestions
@@ -137,6 +151,32 @@ def test_a_study_from_the_round_over_agreement_to_gold(team: Store) -> None:
     assert (before, team.count_disagreements()) == (len(worst), 0)
     assert len(team.gold()) == len(units)
     assert sum(g.rule == "adjudicated" for g in team.gold()) == before
+
+
+def test_a_model_version_takes_part_as_one_more_person(team: Store) -> None:
+    """It marks sleep in every post, and nothing for mood."""
+    set_up(team, RoundPlan("main", READERS, overlap={2: 1.0}), model_version=None, by=LEAD)
+    answer_everything(team, 3)
+    team.add_model(ModelVersion(id="m1", path="m1"))
+    for post in team.iter_posts():
+        marked = {SLEEP.id: (Span(0, 20, 0.9),), MOOD.id: ()}
+        team.add_predictions(
+            Prediction(post.id, c, "m1", spans, no_evidence_score=0.1 if spans else 0.9) for c, spans in marked.items()
+        )
+    reports = Reports(team)
+    with pytest.raises(NotFound):
+        reports.report(models=["m2"])
+    pairs = reports.report(models=["m1"])["agreement"]["pairs"]
+    for row in (p for p in pairs if p["other"] == "model m1"):
+        theirs = [a for a in team.iter_annotations() if a.reviewer == row["one"]]
+        same = sum((a.verdict is Verdict.EVIDENCE) == (a.criterion_id == SLEEP.id) for a in theirs)
+        assert row["units"] == len(theirs)
+        assert row["figures"]["percent"]["value"] == pytest.approx(same / len(theirs))
+        marked = sum(len(a.spans) + (a.criterion_id == SLEEP.id) for a in theirs)
+        exact = sum([(s.start, s.end) for s in a.spans] == [(0, 20)] and a.criterion_id == SLEEP.id for a in theirs)
+        assert row["figures"]["span_f1_exact"]["value"] == pytest.approx(2 * exact / marked)
+    assert {p["one"] for p in pairs if p["other"] == "model m1"} == set(READERS)
+    assert {p["other"] for p in reports.report()["agreement"]["pairs"]} <= set(READERS)
 
 
 def a_disagreement(store: Store, *readers: str) -> dict[str, object]:
