@@ -28,7 +28,7 @@ function drawFilter() {
   fill(form,
     choice("Posts", "round", [["", "Of all rounds and none"], ...rounds.map((r) => [r.id, r.name])]),
     choice("Beside people", "model", [["", "No model"], ...versions.map((v) => [v, `Model ${v}`])]),
-    make("div", { class: "ev-row" }, button("All figures as CSV", saveTable), button("Methods report, HTML", () => saveMethods(true)), button("Markdown", () => saveMethods(false), { "aria-label": "Methods report, Markdown" })));
+    make("div", { class: "ev-row" }, button("All figures as CSV", saveTable), button("Methods report, HTML", () => saveMethods(true)), button("Methods report, Markdown", () => saveMethods(false))));
   for (const [name, value] of Object.entries(before)) form.elements[name].value = value;
 }
 
