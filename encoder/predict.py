@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _BUFFERED_BATCHES = 8
 _CACHED_CRITERIA = 1024
-_REMEMBERED_POSTS = 2000
+REMEMBERED_POSTS = 2000
 OnFraction = Callable[[float], None]
 TOKENS_PER_TURN = 512
 """Of a CPU, which gains nothing from larger batches: who asks for little waits for one such turn of another."""
@@ -339,7 +339,7 @@ def _recalled(
         key = (post.id, post.text, *asked)
         while key not in beyond and key not in remembered:
             name, scores = next(computed)
-            (remembered if len(remembered) < _REMEMBERED_POSTS else beyond)[name] = scores
+            (remembered if len(remembered) < REMEMBERED_POSTS else beyond)[name] = scores
         left[key] -= 1
         if key in remembered:
             yield remembered[key]

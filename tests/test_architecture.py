@@ -14,7 +14,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("storage", "encoder", "annotator", "recipes")
-USE_CASES = ("annotator.people", "annotator.review", "annotator.exchange")  # no gradio, no torch
+USE_CASES = (
+    "annotator.people",
+    "annotator.review",
+    "annotator.teams",
+    "annotator.learning",
+    "annotator.exchange",
+)  # no gradio, no torch
 MOST_PARAMETERS = 6
 _API = "the parameters of the HTTP API are read from this signature"
 PUBLIC_SURFACES = {

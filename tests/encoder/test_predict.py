@@ -208,7 +208,7 @@ def rows_of(predictor: Predictor, posts: list[Post]) -> int:
 
 @pytest.mark.parametrize("room", [0, 1, 2000])
 def test_what_is_remembered_is_what_would_be_computed_again(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    monkeypatch.setattr("encoder.predict._REMEMBERED_POSTS", room)
+    monkeypatch.setattr("encoder.predict.REMEMBERED_POSTS", room)
     predictor = a_predictor()
     posts = [POSTS[0], POSTS[1], POSTS[0], POSTS[2]]
     expected = predictor.predict(posts, CRITERIA)
