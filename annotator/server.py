@@ -42,6 +42,7 @@ from annotator.web.export_routes import export_routes
 from annotator.web.gate import Gate, person_of, sign_in_is_needed
 from annotator.web.identity import PageScript
 from annotator.web.model_routes import model_routes
+from annotator.web.password_routes import password_routes
 from annotator.web.paths import Addresses
 from annotator.web.proxies import Proxies
 from annotator.web.session_routes import session_routes
@@ -190,6 +191,7 @@ class App:
 
             routes += oauth_routes(self.oauth, settings, store)
         routes += token_routes(settings, store)
+        routes += password_routes(settings, store, self.accounts)
         return routes + api_routes(context.api) + answer_routes(context)
 
 

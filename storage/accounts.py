@@ -92,3 +92,17 @@ class AccountStore(TokenStore):
     def end_session(self, token_sha256: str) -> None:
         with self.write() as db:
             db.conn.execute("DELETE FROM session WHERE token_sha256 = ?", [token_sha256])
+
+    def end_sessions_of(self, reviewer: str) -> int:
+        """Sign the person out everywhere. Returns how many sessions ended."""
+        with self.write() as db:
+            return db.conn.execute("DELETE FROM session WHERE reviewer = ?", [reviewer]).rowcount
+
+    def sessions_by_person(self) -> dict[str, tuple[int, str]]:
+        """By name: how many sessions are open, and when the last one began."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT reviewer, count(*), max(created_at) FROM session WHERE expires_at > ? GROUP BY reviewer",
+                [utc_now()],
+            )
+            return {row[0]: (row[1], row[2]) for row in rows}

@@ -37,10 +37,6 @@ class IdentityStore(Connections):
             )
         return str(name)
 
-    def end_sessions_of(self, reviewer: str) -> None:
-        with self.write() as db:
-            db.conn.execute("DELETE FROM session WHERE reviewer = ?", [reviewer])
-
     @staticmethod
     def _name_for(db: Database, login: str, not_to_take: str) -> str:
         rows = db.query(

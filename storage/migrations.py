@@ -407,6 +407,27 @@ def m012_rounds_on_the_page(db: Database) -> None:
     _run_statements(db, ROUNDS_ON_THE_PAGE)
 
 
+_INVITATIONS = """
+CREATE TABLE invitation (            -- a link with which somebody sets their password, once: to come in, or instead of a lost one
+    id INTEGER PRIMARY KEY,
+    token_sha256 TEXT NOT NULL UNIQUE,  -- the link's secret itself is shown once and kept nowhere
+    reviewer TEXT NOT NULL,          -- whose it is; for a new person the name that they will have
+    role TEXT CHECK (role IN ('reviewer', 'adjudicator', 'admin')),  -- of a new person; NULL: a new password only
+    created_by TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_at TEXT,                    -- NULL until it was used
+    withdrawn_at TEXT                -- NULL unless an admin, or a later link for the same person, ended it
+) STRICT;
+CREATE INDEX invitation_reviewer ON invitation(reviewer, id);
+"""
+
+
+@migrations()
+def m013_invitations(db: Database) -> None:
+    _run_statements(db, _INVITATIONS)
+
+
 def _run_statements(db: Database, script: str) -> None:
     """Statement by statement: executescript() would commit the migration's own transaction."""
     statement = ""

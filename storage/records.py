@@ -377,6 +377,23 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """What is known of a link with which somebody sets their password; its secret is kept nowhere. role: None for a new password only."""
+
+    id: int
+    reviewer: str
+    role: Role | None
+    created_by: str
+    created_at: str
+    expires_at: str
+    used_at: str | None = None
+    withdrawn_at: str | None = None
+
+    def is_open(self) -> bool:
+        return self.used_at is None and self.withdrawn_at is None and self.expires_at > utc_now()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A unit of background work: a row that outlives a crash. `progress` is in [0, 1]."""
 

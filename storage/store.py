@@ -19,6 +19,7 @@ from storage.doubts import DoubtStore
 from storage.exports import ExportStore
 from storage.identities import IdentityStore
 from storage.imports import ImportStore
+from storage.invitations import InvitationStore
 from storage.models import ModelStore
 from storage.posts import PostStore
 from storage.predictions import PredictionStore
@@ -43,6 +44,7 @@ class Store(
     QueueStore,
     ProgressStore,
     AccountStore,
+    InvitationStore,
     SettingStore,
     AttemptStore,
     IdentityStore,

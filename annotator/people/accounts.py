@@ -86,6 +86,20 @@ class Accounts:
             self._store.update_reviewer(name, password_hash=password_hash)
             self._store.revoke_tokens_of(name)
 
+    def change_own_password(self, name: str, current: str, new: str, *, address: str, device: str | None = None) -> str:
+        """Set one's own password, knowing the one before; every session and access token ends. Returns the token of a new session.
+
+        Raises NothingTyped, TooManyAttempts, SignInRefused, PasswordTooWeak.
+        """
+        if not current or not new:
+            raise NothingTyped("Type your password and the new one.")
+        ticket = self.throttle.take(name, address=address, device=device)
+        if not self._password_fits(name, current):
+            raise SignInRefused("That is not your password.")
+        self.throttle.give_back(ticket)
+        self.set_password(name, new)
+        return self.open_session(name)
+
     def sign_in(self, name: str, password: str, *, address: str, device: str | None = None) -> str:
         """Check a password and open a session. Returns the token for the cookie; only its hash is stored.
 

@@ -17,7 +17,7 @@ from annotator.review.about import about_of
 from annotator.review.decision_form import Decision
 from annotator.review.language import other_language_at_once
 from annotator.review.undo import last_gesture, stacks
-from annotator.teams.training import gold_of_training
+from annotator.teams.training import gold_of_training, round_wire
 from encoder.errors import StillReading
 from encoder.text.sentences import sentences
 from storage.doubts import Doubt, SecondLook
@@ -149,6 +149,7 @@ def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter
         "reviewed": counts["reviewed_by_me"],
         "left": left.posts,
         "at_least": left.at_least,
+        "rounds": [round_wire(r) for r in store.rounds_of(reviewer.name)],
     }
 
 

@@ -24,6 +24,7 @@ ERROR_KINDS = (
     "guideline unclear",
 )
 MOST_LISTED = 100
+MOST_SHOWN = 200
 MAX_REASON_CHARACTERS = 4000
 
 
@@ -136,9 +137,12 @@ def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
 
 
 def mine_against_gold(store: Store, me: Reviewer) -> list[Wire]:
-    """What became of one's own answers that were adjudicated, newest first: mine, the decision, its reason and kind of error."""
-    rows = []
-    for (post_id, criterion_id), decision in store.latest_adjudications().items():
+    """What became of one's own answers that were adjudicated, the newest first: mine, the decision, its reason and kind of error."""
+    rows: list[Wire] = []
+    newest = sorted(store.latest_adjudications().items(), key=lambda found: -(found[1].id or 0))
+    for (post_id, criterion_id), decision in newest:
+        if len(rows) == MOST_SHOWN:
+            break
         own = store.annotations_of(post_id, me.name).get(criterion_id)
         if own is None or not own.decided or decision.outcome is Outcome.REOPENED or not _open_to(store, me, post_id):
             continue
@@ -157,7 +161,7 @@ def mine_against_gold(store: Store, me: Reviewer) -> list[Wire]:
                 "at": decision.created_at,
             }
         )
-    return sorted(rows, key=lambda row: str(row["at"]), reverse=True)
+    return rows
 
 
 def _open_to(store: Store, me: Reviewer, post_id: str) -> bool:

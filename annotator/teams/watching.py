@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from annotator.people.accounts import allow
 from annotator.teams.rounds import progress
+from annotator.teams.training import is_late, round_wire
 from storage.records import Reviewer, Role
 from storage.store import Store
-from storage.team_records import Round, RoundKind
+from storage.team_records import Round
 
 
 def all_rounds(store: Store, me: Reviewer) -> list[dict[str, Any]]:
@@ -32,23 +32,13 @@ def one_round(store: Store, me: Reviewer, round_id: int) -> dict[str, Any]:
     }
 
 
-def is_late(found: Round) -> bool:
-    """Whether the round is open after its last day (UTC)."""
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    return found.closed_at is None and bool(found.deadline) and str(found.deadline) < today
-
-
 def reading(store: Store, me: Reviewer) -> list[dict[str, Any]]:
     """The open rounds in which somebody reads, as they are told: a gold check looks like any other round."""
     rows = []
     for found in store.rounds_of(me.name):
         mine = next((p for p in store.round_progress(found.id) if p.reviewer == me.name), None)
         if mine is not None and mine.assigned:
-            trains = found.kind is RoundKind.TRAINING
-            late = is_late(found) and mine.left > 0
-            rows.append(
-                {"name": found.name, "left": mine.left, "deadline": found.deadline, "late": late, "trains": trains}
-            )
+            rows.append({**round_wire(found), "left": mine.left})
     return rows
 
 

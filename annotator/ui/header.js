@@ -40,6 +40,7 @@ function show(status) {
   find(".app-person").textContent = status.role ? `${status.person} · ${status.role}` : status.person;
   find(".app-signout").elements.person.value = window.gradio_config?.username || status.person; // whose page this is
   find(".app-signout").hidden = find(".app-tokens").hidden = !status.accounts;
+  find(".app-password").hidden = !status.password;
   const key = JSON.stringify([status.state, status.version]);
   if (key !== last) window.dispatchEvent(new CustomEvent("evidence:model", { detail: status }));
   last = key;

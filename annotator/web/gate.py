@@ -48,6 +48,8 @@ SESSION_COOKIE = "evidence_session"
 VISITOR_COOKIE = "evidence_visitor"
 OPEN_PATHS = frozenset({"/login", "/login/huggingface", "/login/callback", "/healthz"})
 """Exactly these: at `/login/` Gradio has a route of its own."""
+LINK_PATH = "/join/"
+"""What comes after it is a secret of its own."""
 STARTUP_PATH = "/gradio_api/startup-events"
 API_PATH = "/api/"
 TOKEN_PATHS = frozenset({"/config", "/gradio_api/info", "/gradio_api/queue/join", "/gradio_api/queue/data"})
@@ -209,7 +211,7 @@ class Gate:
         if path == STARTUP_PATH:
             first, self._started = not self._started, True
             return first
-        return path in OPEN_PATHS
+        return path in OPEN_PATHS or (path.startswith(LINK_PATH) and path.count("/") == 2)
 
     async def _turn_away(self, scope: Scope, answer: _Answer, *, with_token: bool) -> None:
         if with_token or scope["path"].startswith(API_PATH):

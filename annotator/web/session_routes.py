@@ -24,6 +24,7 @@ from annotator.web.headers import cookie
 from annotator.web.health import Health
 from annotator.web.identity import form_is_for_another
 from annotator.web.plain_page import plain_page, small_form
+from storage.records import Reviewer
 from storage.store import Store
 
 SIGN_INS_AT_ONCE = 2  # each takes 64 MB and a core for 50 ms
@@ -139,9 +140,17 @@ class _State:
                 "person": person.name if person and not self.settings.demo else "",
                 "role": str(person.role) if person and accounts_on else "",
                 "accounts": accounts_on,
+                "password": _has_password(self.store, self.settings, person),
                 **({"snapshot": shown} if shown else {}),
             }
         )
+
+
+def _has_password(store: Store, settings: Settings, person: Reviewer | None) -> bool:
+    """Whether the person has a password here that they can change, or can set the first one."""
+    if person is None or settings.demo:
+        return False
+    return not sign_in_is_needed(store, settings) or store.password_hash(person.name) is not None
 
 
 def signed_in(token: str, settings: Settings) -> Response:

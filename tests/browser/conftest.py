@@ -166,7 +166,7 @@ class Pages:
 
     def __init__(self, chromium: Any, url: str) -> None:
         self._chromium = chromium
-        self._url = url
+        self._url = self.url = url
         self._contexts: list[Any] = []
         self.problems: list[str] = []
 

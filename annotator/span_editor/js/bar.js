@@ -37,9 +37,14 @@ export function drawPosition() {
   const id = item ? item.post.id : "";
   fillOnce(part("position"), JSON.stringify([id, progress]), () => [
     id ? make("a", { class: "ev-post-id", href: "?post=" + encodeURIComponent(id), title: "Link to this post: " + id }, id) : make("strong", { class: "ev-post-id" }, "Review"),
-    progress && make("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + (progress.at_least ? "at least " : "") + progress.left + " left"),
+    progress && make("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + (progress.at_least ? "at least " : "") + progress.left + " left" + roundsText(progress.rounds)),
     progress && make("span", { class: "ev-progress", "aria-hidden": "true" }, make("i", { style: { width: done + "%" } })),
   ]);
+}
+
+// The rounds in which the person reads now; after the last day reading goes on, but it is said.
+function roundsText(rounds) {
+  return (rounds || []).map((r) => " · " + r.name + (r.trains ? " (training)" : "") + (r.deadline ? (r.late ? ", was due " : ", until ") + r.deadline : "")).join("");
 }
 
 function savedState() {

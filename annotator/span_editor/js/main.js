@@ -11,7 +11,7 @@ import { call, connect, outbox, startOutbox } from "./outbox.js";
 import { drawWindow, startMap } from "./map.js";
 import { clearSelection, selectedSpan } from "./places.js";
 import { drawActions, drawBar, drawSaved } from "./bar.js";
-import { drawDetail, refresh } from "./panels.js";
+import { drawDetail, goldText, refresh } from "./panels.js";
 import { stepMark } from "./walk.js";
 import { askNewModel, assignToMe, goNext, goPrevious, nothingLeft, openPost, receiveItem, show, skipPost } from "./queue.js";
 import { undo } from "./undo.js";
@@ -84,6 +84,8 @@ function onSaved(entry, result) {
   criterion.revision = result.revision;
   criterion.doubts = []; // they were about the answer before
   criterion.others = result.others;
+  const gold = result.others.find((other) => other.gold);
+  if (gold && item === ed.item) say(criterion.name + ": gold says " + goldText(gold)); // in a training round, at once
   criterion.decidedOn = entry.message.criterion_version;
   if (item === ed.item && criterion === activeCriterion()) drawDetail();
 }

@@ -2,7 +2,7 @@
 
 import { button, fill, fillOnce, make, part, plural, unwrapped, write } from "./dom.js";
 import { colorOf, patternOf } from "./patterns.js";
-import { activeCriterion, activeMark, coreOf, ed, inReadingOrder, isOpen, openCount, restOf } from "./state.js";
+import { activeCriterion, activeMark, coreOf, ed, inReadingOrder, isOpen, openCount, quote, restOf } from "./state.js";
 import { readsWhole, settings } from "./settings.js";
 import { shortQuote, stateSign, stateText, VERDICT_SIGN, VERDICT_WORD } from "./words.js";
 import { drawText } from "./text.js";
@@ -203,7 +203,14 @@ function markRow(mark, alike) {
   );
 }
 
+// What gold says in a training round, in words.
+export function goldText(gold) {
+  const quotes = gold.spans.map(([start, end]) => "“" + quote(start, end).slice(0, 80) + "”").join(", ");
+  return VERDICT_WORD[gold.verdict] + (quotes ? ": " + quotes : "") + (gold.note ? ". " + gold.note : "");
+}
+
 function otherLine(other) {
+  if (other.gold) return make("li", {}, make("b", {}, other.reviewer), ": " + goldText(other));
   const spans = other.spans.length ? " (" + plural(other.spans.length, "span") + ")" : "";
   return make("li", {}, make("b", {}, other.reviewer), ": " + VERDICT_WORD[other.verdict] + spans + (other.note ? ": " + other.note : ""));
 }
