@@ -28,6 +28,7 @@ from storage.queue import QueueStore
 from storage.rounds import RoundStore
 from storage.settings import SettingStore
 from storage.team_figures import TeamFigureStore
+from storage.wordings import WordingStore
 
 __all__ = ["Connections", "Store", "open_store"]
 
@@ -41,6 +42,7 @@ class Store(
     RoundStore,
     DoubtStore,
     ArmStore,
+    WordingStore,
     QueueStore,
     ProgressStore,
     AccountStore,

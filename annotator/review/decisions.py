@@ -16,6 +16,7 @@ from annotator.messages import adapter, checked
 from annotator.review.about import about_of
 from annotator.review.decision_form import Decision
 from annotator.review.language import other_language_at_once
+from annotator.review.same_words import same_words_here, with_same_words
 from annotator.review.undo import last_gesture, stacks
 from annotator.teams.training import gold_of_training, round_wire
 from encoder.errors import StillReading
@@ -167,6 +168,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     predictions, trouble = ({}, "") if hidden else _predictions(model, post)
     criteria = store.criteria()
     mine = store.annotations_of(post_id, reviewer.name)
+    predictions = with_same_words(store, reviewer.name, post, predictions, mine)
     others = _others(store, post_id, reviewer)
     doubts = store.doubts_of(post_id, reviewer.name)
     return {
@@ -334,7 +336,15 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
         "revision": stored.revision,
         "saved_at": stored.created_at,
         "others": _others_wire(others),
+        "same": ranges_to_list(_same_words(store, stored)),
     }
+
+
+def _same_words(store: Store, stored: Annotation) -> list[Span]:
+    """Where else in the post the words of a decision stand, to be offered; nothing to who reads without suggestions."""
+    if not stored.spans or not stored.decided or store.hides_suggestions(stored.post_id, stored.reviewer):
+        return []
+    return same_words_here(store.post(stored.post_id), stored)
 
 
 def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:

@@ -9,7 +9,7 @@ import pytest
 
 from storage.doubts import Doubt
 from storage.jobs import Jobs
-from storage.records import JobKind, JobStatus, Split
+from storage.records import JobKind, JobStatus, Split, Verdict
 from tests.browser.conftest import Site
 from tests.browser.test_review_access import violations
 from tests.builders import a_span, an_annotation
@@ -165,3 +165,23 @@ def test_an_answer_that_the_model_doubts_is_kept_or_handed_over(site: Site, new_
     assert site.store.doubts_of(post_id, site.reviewer) == []
     site.store.replace_doubts(stored.criterion_id, [found])
     assert site.store.doubts_of(post_id, site.reviewer) == []
+
+
+def test_the_same_words_elsewhere_in_the_post_are_offered_and_decided_by_themselves(
+    site: Site, new_page: Opener
+) -> None:
+    post_id = site.add_post(
+        "I pace all night. Then it is day. I pace, all night.", {"PSYCHOMOTOR": ["I pace all night."]}
+    )
+    page = new_page(f"/?post={post_id}")
+    page.wait_for_selector('.ev[data-state="ready"]')
+    page.locator(".ev-criterion").nth(4).click()
+    page.keyboard.press("a")
+    page.wait_for_selector("text=The same words stand in 1 other place of this post.")
+    assert site.answer(post_id, "PSYCHOMOTOR").verdict is Verdict.EVIDENCE
+    page.get_by_role("button", name="Mark to decide").click()
+    page.locator(".ev-mark", has_text="same words").wait_for()
+    page.locator(".ev-criterion").nth(4).click()
+    page.keyboard.press("a")
+    page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'saved'")
+    assert site.quotes(post_id, "PSYCHOMOTOR") == ["I pace all night.", "I pace, all night"]

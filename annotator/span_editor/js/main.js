@@ -31,6 +31,7 @@ import { openHelp, stopListening } from "./help.js";
 import { openHistory } from "./history.js";
 import { filterChoices, openQueue } from "./find.js";
 import { drawConflicts } from "./conflicts.js";
+import { offerSameWords } from "./same.js";
 import { chooseCriterion, onKeyDown, onShift, stepCriterion } from "./keys.js";
 
 function wire() {
@@ -88,6 +89,7 @@ function onSaved(entry, result) {
   if (gold && item === ed.item) say(criterion.name + ": gold says " + goldText(gold)); // in a training round, at once
   criterion.decidedOn = entry.message.criterion_version;
   if (item === ed.item && criterion === activeCriterion()) drawDetail();
+  if (item === ed.item) offerSameWords(criterion, result.same);
 }
 
 const PERFORM = {

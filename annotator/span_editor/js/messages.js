@@ -16,11 +16,11 @@ export function say(text) {
 }
 
 // `action`, if given, is offered until something else is decided: it does what the line says and nothing else.
-export function toast(text, label, action) {
+export function toast(text, label, action, key = "undo") {
   const box = part("toast");
   clearTimeout(box.timer);
   box.offers = Boolean(label);
-  const act = label && button([label, keyHint("undo")], () => ((box.hidden = true), action()), { class: "ev-link" });
+  const act = label && button([label, key && keyHint(key)], () => ((box.hidden = true), action()), { class: "ev-link" });
   fill(box, make("span", {}, text), act);
   box.hidden = false;
   box.timer = setTimeout(() => (box.hidden = true), label ? 8000 : 4500);

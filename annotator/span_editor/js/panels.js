@@ -191,7 +191,7 @@ function drawMarks(criterion) {
 
 function markRow(mark, alike) {
   const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
-  const word = { undecided: alike ? "similar" : "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
+  const word = { undecided: mark.predicted && mark.predicted[2] === null ? "same words" : alike ? "similar" : "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
   const text = shortQuote(mark);
   return make(
     "li",

@@ -28,7 +28,7 @@ export const ed = {
 
 let markNumber = 0;
 
-function makeMark(state, start, end, predicted) {
+export function makeMark(state, start, end, predicted) {
   markNumber += 1;
   return { id: markNumber, state, start, end, predicted: predicted || null };
 }
