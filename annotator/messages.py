@@ -1,6 +1,6 @@
 """The form of what pages send: checked before anything reads it, so that another form is one clear refusal and never a trace.
 
-A form is a TypedDict; what it does not name is left out. No gradio, no torch.
+A form is a TypedDict. No gradio, no torch.
 """
 
 from __future__ import annotations
@@ -41,13 +41,19 @@ def adapter(form: Any) -> TypeAdapter[Any]:
     return TypeAdapter(form)
 
 
-def checked(form: TypeAdapter[Any], message: Mapping[str, Any]) -> Any:
-    """The message's fields that the form names. Raises Malformed with the first field at fault."""
+def checked(form: TypeAdapter[Any], message: Mapping[str, Any], *, others: bool = False) -> Any:
+    """The message's fields, as the form names them. others: further ones may be there, and are left out.
+
+    Raises Malformed with the first field at fault.
+    """
     try:
-        return form.validate_python(message, strict=True)
+        read = form.validate_python(message, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = [str(step) for step in first["loc"]] or ["the message"]
         raise Malformed(
             f"{'.'.join(where)[:80]}: {first['msg']}.", place=f"{where[0][:40]!r} {first['type']}"
         ) from None
+    if not others and (unknown := set(message) - set(read)):
+        raise Malformed(f"{min(unknown)[:80]}: no such field.", place="a field of no such name")
+    return read

@@ -317,7 +317,7 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
     the same decision can be saved later.
     """
     try:
-        decision = checked(adapter(Decision), decision)
+        decision = checked(adapter(Decision), decision, others=True)
         annotation = read_decision(store, reviewer, decision)
         stored = store.add_annotation(annotation, expected_revision=decision["expected_revision"])
     except Conflict as conflict:

@@ -15,14 +15,16 @@ from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
 from storage.records import Reviewer, Role
 
+Passages = Words | Annotated[list[Words], Field(max_length=1_000)] | None
+
 
 class Edited(TypedDict):
     id: Id
     name: NotRequired[Words | None]
     text: NotRequired[Words | None]
     guideline: NotRequired[Words | None]
-    examples: NotRequired[Words | None]
-    counterexamples: NotRequired[Words | None]
+    examples: NotRequired[Passages]
+    counterexamples: NotRequired[Passages]
     active: NotRequired[bool]
     version: NotRequired[Whole | None]
 

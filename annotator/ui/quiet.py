@@ -57,5 +57,5 @@ def _is_usable(block: Any, value: Any) -> bool:
 
 
 def _refused(block_fn: Any, why: str) -> gr.Error:
-    log.warning("A call of %s was refused: %s", block_fn.api_name or block_fn._id, why)  # noqa: SLF001 - it has no other name
+    log.warning("A call of %s was refused: %s", block_fn.api_name or block_fn.name, why)
     return gr.Error(UNREADABLE, print_exception=False, title="Not possible")

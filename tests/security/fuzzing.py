@@ -122,6 +122,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "name": "Sleep",
         "text": "Sleeps.",
         "guideline": "",
+        "examples": "I lie awake.",
+        "counterexamples": ["I slept."],
         "active": True,
         "version": 1,
     },
