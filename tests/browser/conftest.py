@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,14 +95,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @contextmanager
-def running_app(folder: Path, *, port: int | None = None, worker: bool = False) -> Iterator[str]:
+def running_app(
+    folder: Path, *, port: int | None = None, worker: bool = False, flags: Sequence[str] = ()
+) -> Iterator[str]:
     """The app in a process of its own on the project in `folder`, until the block is left. Gives its address.
 
     The app runs under a watch: any address beyond this machine that it resolves or connects to is a line in
     `folder / "outside.log"`.
     """
     port = port or _free_port()
-    command = [sys.executable, "app.py", "--data-dir", str(folder), "--port", str(port)]
+    command = [sys.executable, "app.py", "--data-dir", str(folder), "--port", str(port), *flags]
     environment = {**os.environ, **watched(folder), "EVIDENCE_WORKER": str(int(worker)), "EVIDENCE_LOG_LEVEL": "error"}
     log = folder / "app.log"
     with (
