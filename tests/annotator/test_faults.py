@@ -25,6 +25,7 @@ from storage.store import Store
 from tests.annotator.processes import processes_with, wait_for
 from tests.annotator.reviewed_project import QUICK
 from tests.encoder.training_data import a_base
+from tests.faults.killing import kill_savers
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,60 +147,13 @@ def test_a_cancel_stops_the_real_worker_within_seconds_and_keeps_the_checkpoint(
     assert (settings.models_dir / ".work" / f"job-{job.id}" / "data.jsonl").exists()
 
 
-_SAVERS = """
-import os, sys
-from pathlib import Path
-from storage.records import Annotation, Verdict
-from storage.store import open_store
-
-
-def save_until_killed(name):
-    store = open_store(Path(sys.argv[1]))
-    print("pid", os.getpid(), flush=True)
-    number = 0
-    while True:
-        before = store.annotations_of("open0", "ana").get("SLEEP_ISSUES")
-        annotation = Annotation("open0", "SLEEP_ISSUES", "ana", Verdict.NO_EVIDENCE, op_id=f"{name}-{number}")
-        saved = store.add_annotation(annotation, expected_revision=before.revision if before else 0)
-        print("saved", saved.revision, flush=True)
-        number += 1
-
-
-for name in range(200):
-    child = os.fork()
-    if child == 0:
-        save_until_killed(name)
-    os.waitpid(child, 0)
-    print("gone", 0, flush=True)
-"""
-
-
 def test_no_acknowledged_save_is_lost_when_the_saving_process_is_killed_200_times(
     project: tuple[Settings, Store, Jobs],
 ) -> None:
-    settings, store, _ = project
-    command = [sys.executable, "-c", _SAVERS, str(settings.data_dir)]
-    acknowledged = kills = saves = pid = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as savers:
-        assert savers.stdout is not None
-        for line in savers.stdout:
-            word, number = line.split()
-            if word == "pid":
-                pid, saves = int(number), 0
-            elif word == "saved":
-                acknowledged, saves = int(number), saves + 1
-                if saves == 1 + kills % 5:
-                    os.kill(pid, signal.SIGKILL)
-            else:
-                kills += 1
-                assert store.annotations_of("open0", "ana")["SLEEP_ISSUES"].revision >= acknowledged
-    assert savers.returncode == 0
-    assert kills == 200
-    with contextlib.closing(sqlite3.connect(store.path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    revisions = [a.revision for a in store.history("open0")]
-    assert revisions == list(range(len(revisions), 0, -1))
-    assert len(revisions) >= acknowledged
+    _, store, _ = project
+    killed = kill_savers(store, "open0", kills=200)
+    assert (killed.kills, killed.lost) == (200, 0)
+    assert killed.acknowledged >= 200
 
 
 def run_a_worker(settings: Settings, *, largest_file_bytes: int | None = None) -> None:

@@ -205,4 +205,8 @@ def test_an_export_is_downloaded_and_nothing_lies_beside_the_prefix(proxied: dic
     with httpx.Client(timeout=120) as stranger:
         root = served.url.removesuffix(prefix)
         for path in ("/config", f"{prefix}x/healthz", f"{prefix}/..%2fconfig", f"{prefix}//config"):
-            assert stranger.get(f"{root}{path}", headers={"accept": "application/json"}).status_code in (401, 403, 404), path
+            assert stranger.get(f"{root}{path}", headers={"accept": "application/json"}).status_code in (
+                401,
+                403,
+                404,
+            ), path
