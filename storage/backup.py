@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import shutil
 import sqlite3
 from pathlib import Path
@@ -13,6 +14,9 @@ from storage.files import replacing, sync, unused
 from storage.records import EvidenceError, StoreUnavailable, utc_now
 from storage.soundness import private_file
 from storage.store import Store
+
+_TIME_FORMAT = "%Y-%m-%dT%H%M%SZ"
+_TIME = "2026-01-01T000000Z"
 
 
 class BackupInvalid(EvidenceError):
@@ -25,10 +29,9 @@ def back_up(store: Store, folder: Path, *, keep: int = 10, prefix: str = "eviden
     Older backups of the same prefix beyond `keep` are removed. Raises BackupInvalid, and StoreUnavailable if the folder
     cannot be written.
     """
-    name = f"{prefix}-{utc_now().replace(':', '')}.db"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target = unused(folder / name)
+        target = unused(folder / f"{prefix}-{_new_time(backups(folder, prefix))}.db")
         with replacing(target) as temporary:
             copy_database(store, temporary)
         for old in backups(folder, prefix)[keep:]:
@@ -36,6 +39,16 @@ def back_up(store: Store, folder: Path, *, keep: int = 10, prefix: str = "eviden
     except OSError as error:
         raise StoreUnavailable(f"The backup could not be written to {folder}: {error}.") from error
     return target
+
+
+def _new_time(there: list[Path]) -> str:
+    """Now, or a second after the newest that is there: of a clock that was set back, the new backup would be taken for the oldest."""
+    now, newest = utc_now().replace(":", ""), there[0].stem[-len(_TIME) :] if there else ""
+    with contextlib.suppress(ValueError):  # of a name that is not ours
+        if newest >= now:
+            later = dt.datetime.strptime(newest, _TIME_FORMAT).replace(tzinfo=dt.UTC) + dt.timedelta(seconds=1)
+            return later.strftime(_TIME_FORMAT)
+    return now
 
 
 def copy_database(store: Store, target: Path) -> None:

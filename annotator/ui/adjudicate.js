@@ -36,7 +36,7 @@ function drawCount() {
 async function open() {
   const asked = page.asked;
   const next = page.cases[page.at];
-  const shown = next ? await ask("adjudicate_case", next) : null;
+  const shown = next ? await ask("adjudicate_case", { post_id: next.post_id, criterion_id: next.criterion_id }) : null;
   if (asked !== page.asked) return;
   page.shown = shown;
   page.opened = Date.now();
