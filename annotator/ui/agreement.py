@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from typing import Annotated
 
+import gradio as gr
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from annotator.messages import Id, Whole
 from annotator.teams import measuring, methods, spreadsheet
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
@@ -12,6 +17,24 @@ from storage.records import InvalidRecord, ModelStatus, Reviewer
 
 MOST_LISTED = 100
 MOST_FOR_GAMMA = 2000  # posts: some twenty seconds
+
+
+class Chosen(TypedDict, total=False):
+    round: Annotated[str, Field(max_length=15)] | Whole | None  # as a form says it
+    model: Id | None
+
+
+class OfCriterion(Chosen, total=False):
+    criterion: Id | None
+
+
+class Older(TypedDict, total=False):
+    criterion: Id | None
+    person: Id | None
+
+
+class Written(TypedDict, total=False):
+    html: bool
 
 
 def build(context: Context) -> None:
@@ -25,7 +48,7 @@ def build(context: Context) -> None:
     )
 
 
-def _report(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _report(context: Context, message: Chosen, me: Reviewer) -> Wire:
     found = context.api.reports.report(round_id=_round(message), models=_models(message))
     return {
         "report": found,
@@ -35,32 +58,32 @@ def _report(context: Context, message: Wire, me: Reviewer) -> Wire:
     }
 
 
-def _gamma(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _gamma(context: Context, message: OfCriterion, me: Reviewer) -> Wire:
     return measuring.gamma_of(
         context.store, str(message.get("criterion")), round_id=_round(message), most=MOST_FOR_GAMMA
     )
 
 
-def _older(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _older(context: Context, message: Older, me: Reviewer) -> Wire:
     found = context.store.older_wordings(
         criterion_id=message.get("criterion") or None, reviewer=message.get("person") or None, limit=MOST_LISTED
     )
     return {"posts": [{"post": p, "criterion": c, "person": who, "version": v} for p, c, who, v in found]}
 
 
-def _csv(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _csv(context: Context, message: Chosen, me: Reviewer) -> Wire:
     found = context.api.reports.report(round_id=_round(message), models=_models(message))
     if "people" not in found:
         raise InvalidRecord("The figures are being worked out for the first time. Try again in a minute.")
     return {"csv": spreadsheet.of_report(found), "name": "team.csv"}
 
 
-def _methods(context: Context, message: Wire, me: Reviewer) -> Wire:
+def _methods(context: Context, message: Written, me: Reviewer) -> Wire:
     name = "methods.html" if message.get("html") else "methods.md"
     return {"text": methods.file_of(methods.methods_report(context.store), name), "name": name}
 
 
-def _round(message: Wire) -> int | None:
+def _round(message: Chosen) -> int | None:
     given = message.get("round")
     try:
         return int(given) if given else None
@@ -68,8 +91,9 @@ def _round(message: Wire) -> int | None:
         raise InvalidRecord(f"{given!r} is no round.") from error
 
 
-def _models(message: Wire) -> tuple[str, ...]:
-    return (str(message["model"]),) if message.get("model") else ()
+def _models(message: Chosen) -> tuple[str, ...]:
+    model = message.get("model")
+    return (model,) if model else ()
 
 
 ANSWERS: dict[str, Answer] = {

@@ -37,7 +37,7 @@ def sums_by_unit(counts: Array) -> Array:
     together[:, np.arange(counts.shape[1]), np.arange(counts.shape[1])] -= counts
     coincidences = together / np.where(several, raters - 1, 1.0)[:, None, None] * several[:, None, None]
     head = np.stack([agreement, several.astype(float), (raters > 0).astype(float)], axis=1)
-    return np.concatenate([head, share, coincidences.reshape(len(counts), -1)], axis=1)
+    return np.concatenate([head, share, coincidences.reshape(len(counts), counts.shape[1] ** 2)], axis=1)
 
 
 def categories_of(sums: Array) -> int:
