@@ -5,9 +5,10 @@ import pytest
 
 from encoder.examples import Label
 from encoder.measure.evaluate import evaluate
+from encoder.simple.features import features_of
 from encoder.simple.instant import InstantLearner
 from encoder.simple.learner import SimpleLearner
-from storage.records import Verdict
+from storage.records import Post, Verdict
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
 
 CRITERIA = [NIGHTS, FOOD]
@@ -79,3 +80,26 @@ def test_the_oldest_posts_go_when_there_are_too_many_words(monkeypatch: pytest.M
         instant.take(example.post, "FOOD", example.labels["FOOD"])
     assert 5 < instant.answers["FOOD"] < 15
     instant.refit("FOOD")
+
+
+def test_two_reviewed_posts_teach_nothing_yet() -> None:
+    learner = InstantLearner()
+    for example in posts_with_answers(2):
+        learner.take(example.post, NIGHTS.id, example.labels[NIGHTS.id])
+        learner.refit(NIGHTS.id)
+    assert not learner.learner().knows(NIGHTS.id)
+
+
+def test_forty_criteria_and_another_script_are_learned_side_by_side() -> None:
+    learner = InstantLearner()
+    for number in range(16):
+        post = Post(
+            f"r{number}", f"今天天气很好。 {'我整夜睡不着。' if number % 2 else '狗在公园里。'} Текст {number}."
+        )
+        spans = tuple(s for s in features_of(post.text).sentences if "睡不着" in s.quote(post.text))
+        label = Label(Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE, spans)
+        for criterion in range(40):
+            learner.take(post, f"C{criterion}", label)
+            if number % 4 == 3:
+                learner.refit(f"C{criterion}", seconds=0.02)
+    assert len(learner.learner().fits) == 40
