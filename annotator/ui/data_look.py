@@ -62,13 +62,14 @@ def _mojibake(look: FileLook) -> str:
 
 
 def _left(look: FileLook) -> str:
-    """What is not taken: left out in a warning colour, kept in meta below it."""
+    """What is not taken: left out, or a label that was not read, in a warning colour; kept in meta below it."""
     entries = [e for e in look.report.ledger if e["outcome"] != Outcome.TAKEN and e["detail"] != OF_TOOL]
     if not entries:
         return ""
     lines = []
     for entry in entries[:SHOWN_ENTRIES]:
-        kind = "import-left" if entry["outcome"] == Outcome.LEFT else "import-kept"
+        unread = entry["outcome"] == Outcome.LEFT or entry["detail"]  # what is kept in silence is no label
+        kind = "import-left" if unread else "import-kept"
         detail = f": {html.escape(entry['detail'])}" if entry["detail"] else ""
         name = f"{html.escape(entry['what'])} <b>{html.escape(entry['name'])}</b>"
         lines.append(f'<li class="{kind}">{name} {html.escape(entry["outcome"])} ({entry["count"]:,}){detail}</li>')

@@ -17,7 +17,7 @@ from typing import TextIO
 from storage.formats.columns import SYNONYMS
 from storage.formats.encodings import open_text
 from storage.formats.rows import FormatError, RowError, Source
-from storage.formats.values import plain
+from storage.formats.values import is_number, plain
 
 MAX_RECORD_CHARACTERS = 16_000_000
 SAMPLE_CHARACTERS, SAMPLE_ROWS = 1 << 18, 60
@@ -110,7 +110,23 @@ def header_of(source: Source) -> Header:
             f"{source.path.name} is no table: its lines have one cell each, and the first, {_shortened(cells[0])}, names no column."
             " If each line is a post, put the word text above them."
         )
+    if not set(source.columns.values()) & set(cells) and _is_data(cells, rows[place + 1 :]):
+        raise FormatError(
+            f"{source.path.name} has no names of columns: its first row, {_shortened(', '.join(cells))}, is data. Put a row such as"
+            " id, text above it."
+        )
     return Header(tuple(column_names(cells, source.path.name)), tuple(cells), place + 1, dialect)
+
+
+def _is_data(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the row that would be the header is one of the others: none of its cells is a usual name, one is a number over numbers."""
+    if not body or any(plain(c) in _KNOWN for c in cells):
+        return False
+    return any(
+        is_number(cell) and all(is_number(row[place]) for row in body if place < len(row) and row[place].strip())
+        for place, cell in enumerate(cells)
+        if cell
+    )
 
 
 def _candidates(sample: str) -> Iterator[Dialect]:

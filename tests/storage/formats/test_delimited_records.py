@@ -172,3 +172,10 @@ def test_one_bad_offset_or_verdict_among_few_rows_costs_its_label_alone(tmp_path
     for row in (second, fourth):
         assert isinstance(row, ImportRow)
         assert "ANHEDONIA" in {la.criterion for la in row.labels if la.left_out}
+
+
+def test_a_first_row_that_is_data_is_no_header(tmp_path: Path) -> None:
+    path = written(tmp_path / "in.csv", f"1,{SLEEP}", f"2,{FOOD}")
+    with pytest.raises(FormatError, match=r"its first row, '1, I lie awake until four\.', is data"):
+        rows(path)
+    assert texts(written(path, f"2019,id,{SLEEP}", f"1,2,{FOOD}")) != []
