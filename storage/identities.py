@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
+from storage.account_records import Identity
 from storage.connection import Connections
-from storage.records import Identity, InvalidRecord, Role, utc_now
+from storage.records import InvalidRecord, Role, utc_now
 
 
 class IdentityStore(Connections):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from storage.account_records import Invitation
 from storage.connection import Connections
-from storage.records import Invitation, NotFound, Role, utc_now
+from storage.records import NotFound, Role, utc_now
 from storage.rows import Row
 
 _OPEN = "used_at IS NULL AND withdrawn_at IS NULL AND expires_at > :now"

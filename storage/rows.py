@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from storage.account_records import AccessToken
 from storage.records import (
-    AccessToken,
     AnnotatedSpan,
     Annotation,
     Criterion,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from storage.account_records import AccessToken
 from storage.connection import Connections
-from storage.records import AccessToken, NotFound, Reviewer, utc_now
+from storage.records import NotFound, Reviewer, utc_now
 from storage.rows import reviewer_from_row, token_from_row
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
-from annotator.exchange.staging import Watch
 from annotator.exchange.uploads import keep_copy
+from annotator.exchange.watch import Watch
 from annotator.settings import Settings
 from storage.jobs import Jobs
 from storage.records import EvidenceError, InvalidRecord, Job, JobKind, JobStatus

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from annotator.exchange.options import ImportOptions, ImportRefused, ImportReport
 from annotator.exchange.sources import fingerprint
-from annotator.exchange.staging import UNWATCHED, Importer, Watch
+from annotator.exchange.staging import Importer
+from annotator.exchange.watch import UNWATCHED, Watch
 from storage.formats.archive import unpacked
 from storage.formats.detection import file_in
 from storage.staging import Staging, import_folder

@@ -7,7 +7,7 @@ import logging
 import pickle
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_named, storable, storable_row
 from annotator.exchange.repeated import Uniting, already_there
 from annotator.exchange.sources import detected_of, fingerprint, source_of, wording_beside
+from annotator.exchange.watch import UNWATCHED, Watch
 from storage.formats.ledger import COLUMN, FILE, LABEL, OF_TOOL, OPTION, Ledger, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
 from storage.imports import is_import_name
@@ -38,22 +39,6 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 BATCH_ROWS = 500
 READING, PLACING, STORING, INDEXING = 0.60, 0.70, 0.71, 0.85  # progress where each ends (the last two: begins)
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who watches an import.
-
-    on_progress: told how far it is. should_cancel: asked now and then whether to stop. also: called with the report inside the
-    transaction that makes the import visible, e.g. to end the job.
-    """
-
-    on_progress: Callable[[float, str], None] | None = None
-    should_cancel: Callable[[], bool] | None = None
-    also: Callable[[ImportReport], None] | None = None
-
-
-UNWATCHED = Watch()
 
 
 @dataclass

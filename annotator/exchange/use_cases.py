@@ -21,7 +21,7 @@ from annotator.exchange import hub_datasets
 from annotator.exchange.exporting import ExportRefused
 from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
-from annotator.exchange.staging import Watch
+from annotator.exchange.watch import Watch
 from annotator.job_context import WorkerStopping
 from storage.exports import Answers, ExportFilter
 from storage.formats.delimited import guard

@@ -6,7 +6,8 @@ import datetime as dt
 import secrets
 
 from annotator.people.accounts import AccountError, Accounts, allow, token_sha256
-from storage.records import InvalidRecord, Invitation, NotFound, Reviewer, Role
+from storage.account_records import Invitation
+from storage.records import InvalidRecord, NotFound, Reviewer, Role
 from storage.store import Store
 
 LONGEST_NAME = 80

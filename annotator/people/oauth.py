@@ -21,7 +21,8 @@ from joserfc.jwk import KeySet
 
 from annotator.people.accounts import AccountError, Accounts
 from annotator.settings import OAuthClient, Settings
-from storage.records import Identity, InvalidRecord, Role
+from storage.account_records import Identity
+from storage.records import InvalidRecord, Role
 from storage.store import Store
 
 FLOW_SECONDS = 600.0

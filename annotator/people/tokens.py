@@ -8,7 +8,8 @@ import datetime as dt
 import secrets
 
 from annotator.people.accounts import token_sha256
-from storage.records import AccessToken, InvalidRecord, NotFound, Reviewer, Role
+from storage.account_records import AccessToken
+from storage.records import InvalidRecord, NotFound, Reviewer, Role
 from storage.store import Store
 
 PREFIX = "evt_"  # so that a leaked one is recognised, also by scanners

@@ -17,7 +17,7 @@ from annotator.review.about import about_of
 from annotator.review.decision_form import Decision
 from annotator.review.language import other_language_at_once
 from annotator.review.same_words import same_words_here, with_same_words
-from annotator.review.undo import last_gesture, stacks
+from annotator.review.undo import UNDO_DEPTH
 from annotator.teams.training import gold_of_training, round_wire
 from encoder.errors import StillReading
 from encoder.text.sentences import sentences
@@ -43,11 +43,9 @@ from storage.store import Store
 from storage.trouble import StorageTrouble
 
 Wire = dict[str, Any]
-UNDO_DEPTH = 500
 TRAIL = 50
 GOLD = "Gold (training)"
 """Under this name gold stands among the answers of others."""
-QUOTED = 200  # characters of a passage in the history
 OPENING = "opening_post"
 """Setting: the post that somebody sees who has opened none yet."""
 READING = "reading"
@@ -321,7 +319,7 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
         annotation = read_decision(store, reviewer, decision)
         stored = store.add_annotation(annotation, expected_revision=decision["expected_revision"])
     except Conflict as conflict:
-        return {"ok": False, "conflict": _conflict_wire(store, reviewer, decision, conflict)}
+        return {"ok": False, "conflict": conflict_wire(store, reviewer, decision, conflict)}
     except StorageTrouble:
         raise  # nothing is wrong with the decision: whoever holds it keeps it, and sends it again
     except EvidenceError as error:
@@ -356,7 +354,7 @@ def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
         if span.predicted is not None:
             span.predicted.check(post.text, where=f"post {post.id}")
     undone = _find_op(store, reviewer, wire["undoes"]) if wire.get("undoes") else None
-    before = _revision_before(store, undone) if undone else None
+    before = revision_before(store, undone) if undone else None
     return Annotation(
         post_id=post.id,
         criterion_id=str(wire["criterion_id"]),
@@ -387,106 +385,13 @@ def _seconds(given: Any) -> float | None:
     return None if given is None else round(min(max(float(given), 0.0), 3600.0), 1)
 
 
-def _conflict_wire(store: Store, reviewer: Reviewer, decision: Wire, conflict: Conflict) -> Wire:
+def conflict_wire(store: Store, reviewer: Reviewer, decision: Wire, conflict: Conflict) -> Wire:
     stored = store.annotations_of(decision["post_id"], reviewer.name).get(decision["criterion_id"])
     return {**answer_wire(stored, None), "revision": conflict.current_revision, "message": str(conflict)}
 
 
-# --- history, restoring, undo
-
-
-def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
-    """Who decided what and when for the post, newest first, as far as the reviewer may see it."""
-    visible = store.visible_heads(post_id, reviewer.name)
-    names = {c.id: c.name for c in store.criteria(with_inactive=True)}
-    text = store.post(post_id).text
-    shown = [
-        a for a in store.history(post_id) if a.reviewer == reviewer.name or (a.criterion_id, a.reviewer) in visible
-    ]
-    return [
-        {
-            "id": a.id,
-            "reviewer": a.reviewer,
-            "criterion_id": a.criterion_id,
-            "criterion": names.get(a.criterion_id, a.criterion_id),
-            "criterion_version": a.criterion_version,
-            "revision": a.revision,
-            "verdict": str(a.verdict) if a.verdict else None,
-            "spans": [annotated_to_list(s) for s in a.spans],
-            "quotes": [s.span.quote(text)[:QUOTED] for s in a.spans],
-            "rejected": [s.quote(text)[:QUOTED] for s in a.rejected],
-            "note": a.note,
-            "seconds": a.seconds,
-            "bulk": a.bulk,
-            "model_version": a.model_version,
-            "restored_from": a.restored_from,
-            "undoes": a.undoes,
-            "at": a.created_at,
-        }
-        for a in shown
-    ]
-
-
-def restore(store: Store, reviewer: Reviewer, annotation_id: int, *, expected_revision: int, op_id: str) -> Wire:
-    """Bring back a stored answer, one's own or one that the person is shown (`history`), as one's own next revision.
-
-    Result as `save`. Raises NotFound for any other, as for one that is not there.
-    """
-    earlier = store.revision(annotation_id)
-    if not any(shown["id"] == annotation_id for shown in history(store, earlier.post_id, reviewer)):
-        raise NotFound(f"There is no revision {annotation_id}.")
-    annotation = dataclasses.replace(
-        earlier,
-        id=None,
-        reviewer=reviewer.name,
-        op_id=op_id,
-        undoes=None,
-        restored_from=earlier.id,
-        created_at=None,
-        seconds=None,
-    )
-    try:
-        stored = store.add_annotation(annotation, expected_revision=expected_revision)
-    except Conflict as conflict:
-        wire = {"post_id": earlier.post_id, "criterion_id": earlier.criterion_id}
-        return {"ok": False, "conflict": _conflict_wire(store, reviewer, wire, conflict)}
-    return {"ok": True, "post_id": stored.post_id, "criterion_id": stored.criterion_id, "revision": stored.revision}
-
-
-def undo(store: Store, reviewer: Reviewer, gesture: str, *, redo: bool = False) -> Wire:
-    """Take back the reviewer's last gesture (or, with `redo`, the last undo), in whichever post and session it was.
-
-    gesture: a key made for this call; repeating it changes nothing more.
-    Returns {"ok": True, "post_id", "criteria": [ids]}; `post_id` is None when there is nothing to take back.
-    """
-    recent = store.recent_annotations(reviewer.name, limit=UNDO_DEPTH)
-    done = [a for a in recent if (a.op_id or "").startswith(f"{gesture}.")]
-    if done:
-        return {"ok": True, "post_id": done[0].post_id, "criteria": [a.criterion_id for a in done]}
-    taken = last_gesture(stacks(recent)[1 if redo else 0])
-    if not taken:
-        return {"ok": True, "post_id": None, "criteria": []}
-    with store.write():  # a gesture is taken back as a whole or not at all
-        for number, row in enumerate(reversed(taken)):
-            _take_back(store, row, op_id=f"{gesture}.{number}")
-    return {"ok": True, "post_id": taken[0].post_id, "criteria": [a.criterion_id for a in taken]}
-
-
-def _take_back(store: Store, row: Annotation, *, op_id: str) -> None:
-    before = _revision_before(store, row)
-    current = store.annotations_of(row.post_id, row.reviewer)[row.criterion_id]
-    changes: dict[str, Any] = {"id": None, "op_id": op_id, "undoes": row.id, "created_at": None, "seconds": None}
-    if before is None:
-        predicted = [s.predicted for s in row.spans if s.predicted]
-        open_again = tuple(sorted((*predicted, *row.rejected, *row.undecided)))
-        changes |= {"verdict": None, "spans": (), "rejected": (), "undecided": open_again, "note": ""}
-        answer = dataclasses.replace(row, **changes, restored_from=None)
-    else:
-        answer = dataclasses.replace(before, **changes, restored_from=before.id)
-    store.add_annotation(answer, expected_revision=current.revision)
-
-
-def _revision_before(store: Store, row: Annotation) -> Annotation | None:
+def revision_before(store: Store, row: Annotation) -> Annotation | None:
+    """The same person's answer that a stored one took the place of; None for their first."""
     revisions = store.history(row.post_id, criterion_id=row.criterion_id)
     wanted = (a for a in revisions if a.reviewer == row.reviewer and a.revision == row.revision - 1)
     return next(wanted, None)

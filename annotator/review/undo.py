@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 from storage.records import Annotation
 
+UNDO_DEPTH = 500
+"""How many of a person's saves are looked at."""
+
 
 def gesture_of(annotation: Annotation) -> str:
     """The gesture that a save belongs to: its op_id up to the last dot. One gesture may decide several criteria."""

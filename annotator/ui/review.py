@@ -12,7 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from annotator.messages import Filter, Id, Whole
-from annotator.review import decisions, post_list
+from annotator.review import decisions, history, post_list
 from annotator.review.about import care_of
 from annotator.review.why_next import why_next
 from annotator.span_editor.component import span_editor
@@ -167,11 +167,11 @@ def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
 
 
 def _history(context: Context, message: OnePost, me: Reviewer) -> Wire:
-    return {"history": decisions.history(context.store, message["post_id"], me)}
+    return {"history": history.history(context.store, message["post_id"], me)}
 
 
 def _restore(context: Context, message: Restored, me: Reviewer) -> Wire:
-    return decisions.restore(
+    return history.restore(
         context.store,
         me,
         message["annotation_id"],
@@ -181,7 +181,7 @@ def _restore(context: Context, message: Restored, me: Reviewer) -> Wire:
 
 
 def _undo(context: Context, message: Undone, me: Reviewer) -> Wire:
-    return decisions.undo(context.store, me, message["gesture"], redo=message.get("redo", False))
+    return history.undo(context.store, me, message["gesture"], redo=message.get("redo", False))
 
 
 def _known(context: Context, message: OnePost) -> str:

@@ -32,7 +32,8 @@ from annotator.web.headers import cookie
 from annotator.web.identity import FIELD, REFUSAL, form_is_for_another
 from annotator.web.plain_page import plain_page, small_form
 from annotator.web.session_routes import DEVICE_COOKIE, DEVICE_SECONDS, signed_in
-from storage.records import EvidenceError, InvalidRecord, Invitation, Reviewer, Role
+from storage.account_records import Invitation
+from storage.records import EvidenceError, InvalidRecord, Reviewer, Role
 from storage.store import Store
 from storage.trouble import StorageTrouble
 

@@ -18,7 +18,8 @@ from annotator.settings import Settings
 from annotator.web.gate import came_by_token, person_of, sign_in_is_needed
 from annotator.web.identity import FIELD, REFUSAL, form_is_for_another
 from annotator.web.plain_page import plain_page, small_form
-from storage.records import AccessToken, EvidenceError, InvalidRecord, Reviewer
+from storage.account_records import AccessToken
+from storage.records import EvidenceError, InvalidRecord, Reviewer
 from storage.store import Store
 from storage.trouble import StorageTrouble
 

@@ -86,7 +86,7 @@ def test_confirming_the_rest_shows_every_passage_first_and_leaves_out_what_is_de
     assert SLEEP_SENTENCE in said
     assert MOOD_SENTENCE in said
     assert "The dog is well." not in said
-    assert "Decided by itself, not here: Thoughts of death or suicide." in said
+    assert "Decided one by one, not here: Thoughts of death or suicide." in said
     press(page, "Escape")
     page.wait_for_function("document.activeElement.dataset.part === 'root'")
     assert site.store.annotations_of(post, site.reviewer) == {}

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from annotator.review import decisions
+from annotator.review import decisions, history
 from annotator.review.arms import arms_of, set_share, share_of
 from encoder.measure.metrics import wilson
 from storage.records import Annotation, InvalidRecord, Post, Prediction, Reviewer, Span, Split, Verdict
 from storage.rounds import Assigned, RoundPost
 from storage.store import Store
-from storage.team_records import Round, RoundKind, Suggestions
+from storage.team_records import Round, RoundChange, RoundKind, Suggestions
 from tests.annotator.review.test_decisions import WrittenModel
 from tests.builders import SLEEP, a_span, an_annotation
 
@@ -68,7 +68,7 @@ def test_an_open_round_decides_for_its_own_posts(store: Store, posts: list[Post]
     given = Round(0, "first", RoundKind.MAIN, False, Suggestions.SHOWN, ("ana",), {1: 1.0}, seed=1)
     opened = store.add_round(given, [RoundPost("p1", 1)], [Assigned("p1", "ana", None)])
     assert not store.hides_suggestions("p1", "ana")
-    store.change_round(opened.id, expected_revision=opened.revision, closed=True)
+    store.change_round(opened.id, RoundChange(closed=True), expected_revision=opened.revision)
     assert store.hides_suggestions("p1", "ana")
 
 
@@ -112,7 +112,7 @@ def test_taking_back_keeps_the_arm(store: Store, posts: list[Post]) -> None:
     set_share(store, 1.0)
     stored = decide(store, posts[1], decisions.load_item(store, a_model(posts), "p1", ANA))
     assert store.revision(stored.id or 0) == dataclasses.replace(stored, verdict=Verdict.NO_EVIDENCE)
-    decisions.undo(store, ANA, "gesture")
+    history.undo(store, ANA, "gesture")
     assert store.annotations_of("p1", "ana")[SLEEP.id].suggested is False
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annotator.review import decisions
+from annotator.review import decisions, history
 from storage.queue import QueueFilter, QueueOrder, ReviewState
 from storage.records import (
     Criterion,
@@ -167,13 +167,13 @@ def test_what_others_decided_is_shown_only_after_ones_own_decision(store: Store,
     store.add_annotation(an_annotation(post, "I lie awake.", reviewer="ben"), expected_revision=0)
     item = decisions.load_item(store, a_model(post), post.id, ANA)
     assert criterion_of(item)["others"] == []
-    assert decisions.history(store, post.id, ANA) == []
+    assert history.history(store, post.id, ANA) == []
     store.add_reviewer("jo", Role.ADJUDICATOR)
     judge = store.reviewer("jo")
     assert criterion_of(decisions.load_item(store, a_model(post), post.id, judge))["others"][0]["reviewer"] == "ben"
     result = decisions.save(store, ANA, a_decision(item))
     assert [o["verdict"] for o in result["others"]] == ["evidence"]
-    assert len(decisions.history(store, post.id, ANA)) == 2
+    assert len(history.history(store, post.id, ANA)) == 2
 
 
 def test_an_open_answer_takes_up_the_predictions_of_a_new_model_and_a_decided_one_keeps_its_own(
@@ -200,13 +200,13 @@ def test_undo_and_redo_walk_over_posts_and_add_revisions_instead_of_removing_any
     model = WrittenModel(a_prediction(post, "I lie awake."), a_prediction(other, "I lie awake again."))
     for number, shown in enumerate((post, other)):
         decisions.save(store, ANA, a_decision(decisions.load_item(store, model, shown.id, ANA), op_id=f"g{number}.0"))
-    assert decisions.undo(store, ANA, "u1")["post_id"] == "p2"
-    assert decisions.undo(store, ANA, "u2")["post_id"] == "p1"
-    assert decisions.undo(store, ANA, "u3")["post_id"] is None
+    assert history.undo(store, ANA, "u1")["post_id"] == "p2"
+    assert history.undo(store, ANA, "u2")["post_id"] == "p1"
+    assert history.undo(store, ANA, "u3")["post_id"] is None
     assert store.annotations_of("p1", "ana")[SLEEP.id].verdict is None
-    assert decisions.undo(store, ANA, "r1", redo=True)["post_id"] == "p1"
+    assert history.undo(store, ANA, "r1", redo=True)["post_id"] == "p1"
     assert store.annotations_of("p1", "ana")[SLEEP.id].verdict is Verdict.EVIDENCE
-    assert decisions.undo(store, ANA, "u4")["post_id"] == "p1"
+    assert history.undo(store, ANA, "u4")["post_id"] == "p1"
     assert [a.revision for a in store.history("p1")] == [4, 3, 2, 1]
 
 
@@ -215,21 +215,21 @@ def test_undo_takes_a_gesture_over_several_criteria_back_as_one_and_only_once(st
     mood = a_decision(item, op_id="all.1", criterion_id="DEPRESSED_MOOD", verdict="no_evidence", spans=[])
     for decision in (a_decision(item, op_id="all.0"), mood):
         decisions.save(store, ANA, decision)
-    first = decisions.undo(store, ANA, "u1")
+    first = history.undo(store, ANA, "u1")
     assert sorted(first["criteria"]) == ["DEPRESSED_MOOD", "SLEEP_ISSUES"]
-    assert sorted(decisions.undo(store, ANA, "u1")["criteria"]) == sorted(first["criteria"])
+    assert sorted(history.undo(store, ANA, "u1")["criteria"]) == sorted(first["criteria"])
     assert len(store.history(post.id)) == 4
 
 
 def test_a_new_decision_after_an_undo_leaves_nothing_to_redo(store: Store, post: Post) -> None:
     item = decisions.load_item(store, a_model(post), post.id, ANA)
     decisions.save(store, ANA, a_decision(item))
-    decisions.undo(store, ANA, "u1")
+    history.undo(store, ANA, "u1")
     again = a_decision(
         decisions.load_item(store, a_model(post), post.id, ANA), op_id="g2.0", verdict="unsure", spans=[]
     )
     assert decisions.save(store, ANA, again)["ok"]
-    assert decisions.undo(store, ANA, "r1", redo=True)["post_id"] is None
+    assert history.undo(store, ANA, "r1", redo=True)["post_id"] is None
 
 
 def test_an_undo_made_in_the_page_is_known_to_the_next_session(store: Store, post: Post) -> None:
@@ -245,8 +245,8 @@ def test_an_undo_made_in_the_page_is_known_to_the_next_session(store: Store, pos
         expected_revision=1,
     )
     assert decisions.save(store, ANA, back)["ok"]
-    assert decisions.undo(store, ANA, "u1")["post_id"] is None
-    assert decisions.undo(store, ANA, "r1", redo=True)["post_id"] == post.id
+    assert history.undo(store, ANA, "u1")["post_id"] is None
+    assert history.undo(store, ANA, "r1", redo=True)["post_id"] == post.id
     assert store.annotations_of(post.id, "ana")[SLEEP.id].verdict is Verdict.EVIDENCE
 
 
@@ -254,12 +254,12 @@ def test_restoring_adds_a_revision_that_names_what_it_restores(store: Store, pos
     item = decisions.load_item(store, a_model(post), post.id, ANA)
     decisions.save(store, ANA, a_decision(item))
     decisions.save(store, ANA, a_decision(item, op_id="g2.0", verdict="unsure", spans=[], expected_revision=1))
-    earlier = decisions.history(store, post.id, ANA)[-1]
-    assert decisions.restore(store, ANA, earlier["id"], expected_revision=2, op_id="g3.0")["revision"] == 3
+    earlier = history.history(store, post.id, ANA)[-1]
+    assert history.restore(store, ANA, earlier["id"], expected_revision=2, op_id="g3.0")["revision"] == 3
     restored = store.annotations_of(post.id, "ana")[SLEEP.id]
     assert (restored.verdict, restored.restored_from) == (Verdict.EVIDENCE, earlier["id"])
     assert restored.spans[0].origin is SpanOrigin.ACCEPTED
-    stale = decisions.restore(store, ANA, earlier["id"], expected_revision=2, op_id="g4.0")
+    stale = history.restore(store, ANA, earlier["id"], expected_revision=2, op_id="g4.0")
     assert stale["conflict"]["revision"] == 3
 
 
@@ -267,10 +267,10 @@ def test_an_answer_that_one_is_not_shown_cannot_be_restored_by_its_number(store:
     theirs = store.add_annotation(an_annotation(post, reviewer="ben", note="secret"), expected_revision=0)
     assert theirs.id is not None
     with pytest.raises(NotFound, match="no revision"):
-        decisions.restore(store, ANA, theirs.id, expected_revision=0, op_id="g1.0")
+        history.restore(store, ANA, theirs.id, expected_revision=0, op_id="g1.0")
     assert store.annotations_of(post.id, "ana") == {}
     store.add_annotation(an_annotation(post, reviewer="ana"), expected_revision=0)  # now she sees his, too
-    assert decisions.restore(store, ANA, theirs.id, expected_revision=1, op_id="g2.0")["ok"]
+    assert history.restore(store, ANA, theirs.id, expected_revision=1, op_id="g2.0")["ok"]
 
 
 def test_one_resumes_at_an_unfinished_post_and_goes_on_to_the_queue_after_a_finished_one(
@@ -284,7 +284,13 @@ def test_one_resumes_at_an_unfinished_post_and_goes_on_to_the_queue_after_a_fini
     for criterion in store.criteria():
         store.add_annotation(an_annotation(post, criterion=criterion), expected_revision=0)
     assert decisions.first_post(store, model, ANA, wanted) == "p2"
-    assert decisions.progress(store, model, ANA, wanted) == {"posts": 2, "reviewed": 1, "left": 1, "at_least": False}
+    assert decisions.progress(store, model, ANA, wanted) == {
+        "posts": 2,
+        "reviewed": 1,
+        "left": 1,
+        "at_least": False,
+        "rounds": [],
+    }
 
 
 def test_filters_are_read_from_the_page_and_nonsense_is_refused(store: Store) -> None:

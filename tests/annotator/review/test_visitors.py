@@ -13,7 +13,7 @@ import pytest
 from annotator.models.serving import ModelService
 from annotator.problems import Busy
 from annotator.project import Project, demo_posts, open_project
-from annotator.review import decisions
+from annotator.review import decisions, history
 from annotator.review.visitors import IDLE_SECONDS, Visitors
 from annotator.settings import Settings
 from annotator.web.gate import PERSON, VISITOR
@@ -69,7 +69,7 @@ def test_a_visitor_sees_nothing_of_another(visitors: Visitors, project: Project)
     post_id = demo_posts()[0].id
     model = ModelService(project.store, project.settings)
     seen: list[Any] = [
-        decisions.history(visitors.store_of(other, "demo"), post_id, other),
+        history.history(visitors.store_of(other, "demo"), post_id, other),
         decisions.load_item(visitors.store_of(other, "demo"), model, post_id, other),
         visitors.store_of(other, "demo").verdict_counts(),
         [r.name for r in visitors.store_of(other, "demo").reviewers()],

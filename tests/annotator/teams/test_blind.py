@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotator.review import decisions
+from annotator.review import decisions, history
 from storage.queue import QueueFilter, ReviewState
 from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, Verdict
 from storage.rounds import Assigned, RoundPost
@@ -40,7 +40,7 @@ def seen_by(store: Store, name: str) -> set[str]:
     me = Reviewer(name, PEOPLE[name])
     item = decisions.load_item(store, WrittenModel(), POST.id, me)
     found = {other["reviewer"] for c in item["criteria"] for other in c["others"]}
-    found |= {line["reviewer"] for line in decisions.history(store, POST.id, me)}
+    found |= {line["reviewer"] for line in history.history(store, POST.id, me)}
     for other in PEOPLE:
         wanted = QueueFilter(state=ReviewState.ANY, reviewer=other)
         if store.queue_ids(wanted, me=name, model_version=None, limit=5):
@@ -49,7 +49,7 @@ def seen_by(store: Store, name: str) -> set[str]:
             found.add(other)
     for annotation in store.iter_annotations():
         try:
-            decisions.restore(store, me, annotation.id or 0, expected_revision=-1, op_id="never")
+            history.restore(store, me, annotation.id or 0, expected_revision=-1, op_id="never")
             found.add(annotation.reviewer)
         except NotFound:
             continue

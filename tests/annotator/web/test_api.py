@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from annotator.models.serving import ModelService
 from annotator.problems import Busy, Problem, TooManyRequests, problem_of
 from annotator.project import Project
-from annotator.review import decisions
+from annotator.review import history
 from annotator.settings import Settings
 from annotator.web.api.endpoints import ENDPOINTS, MAX_CHARACTERS, Api
 from annotator.web.api.limits import RateLimit, Slots
@@ -191,7 +191,7 @@ def test_a_repeated_decision_is_stored_once_and_can_be_undone_on_the_page(api: A
     assert answers[0] == answers[1]
     assert len(store.history("p1", criterion_id=SLEEP.id)) == 1
     assert client_of(api, ADMIN).post("/api/v1/annotate", json=decision(op_id="mine.1")).status_code == 200
-    assert decisions.undo(store, ANA, "g1")["post_id"] == "p1"
+    assert history.undo(store, ANA, "g1")["post_id"] == "p1"
     assert store.annotations_of("p1", "ana")[SLEEP.id].verdict is None
 
 
