@@ -111,8 +111,10 @@ def test_neither_the_pages_nor_the_server_ask_anything_of_another_machine(site: 
 def test_the_check_on_the_pages_requests_sees_one(chromium: Any, site: Site) -> None:
     pages = Pages(chromium, site.url)
     page = pages.open("/healthz", bypass_csp=True)
-    page.evaluate("fetch('http://192.0.2.1/x').catch(() => 0); new Image().src = 'http://evidence.invalid/y.png'; 0")
-    page.wait_for_timeout(200)
+    with page.expect_request("http://evidence.invalid/y.png"):
+        page.evaluate(
+            "fetch('http://192.0.2.1/x').catch(() => 0); new Image().src = 'http://evidence.invalid/y.png'; 0"
+        )
     pages.close()
     assert pages.problems == ["asked for http://192.0.2.1/x", "asked for http://evidence.invalid/y.png"]
 

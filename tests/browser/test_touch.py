@@ -42,8 +42,7 @@ def phone(site: Site, open_alone: Opener) -> tuple[Any, str]:
     post = site.add_post(PLAIN, MODEL_SAYS)
     page = open_alone(post, **PHONE)
     page.tap('[aria-label^="4."]')
-    page.wait_for_selector(".ev-handle[data-edge=end]", state="visible")
-    page.wait_for_timeout(100)
+    page.locator(".ev-handle[data-edge=end]").scroll_into_view_if_needed()  # visible, and where it will stay
     return page, post
 
 
