@@ -2,7 +2,7 @@
 
 import { button, make } from "../span_editor/js/dom.js";
 
-export const COEFFICIENTS = [
+const COEFFICIENTS = [
   ["percent", "Equal verdicts"], ["cohen_kappa", "Cohen's κ, mean of pairs"], ["fleiss_kappa", "Fleiss' κ"], ["gwet_ac1", "Gwet's AC1"], ["alpha", "Krippendorff's α"],
   ["sentence_alpha", "α on sentences"], ["unitizing_alpha", "Unitizing α"], ["span_f1", "Passages F1, by words"], ["span_f1_exact", "Passages F1, exact"], ["border_distance", "Borders apart, characters"],
 ];

@@ -66,7 +66,7 @@ function suit(form) {
   if (kind === "calibration") form.elements.suggestions.value = "hidden";
 }
 
-export function planOf(form) {
+function planOf(form) {
   const data = new FormData(form);
   const whole = (name) => (data.get(name) === "" || data.get(name) === null ? null : Number(data.get(name)));
   const people = data.getAll("people");

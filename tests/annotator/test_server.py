@@ -118,7 +118,7 @@ def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_cannot_use(
     assert stranger.get("/", headers=PAGE).status_code == 200
     assert stranger.get("/status").json() | {"state": ""} == {
         "state": "", "version": stranger.get("/status").json()["version"], "wanted": "bundled",
-        "reason": stranger.get("/status").json()["reason"], "person": "eva", "role": "reviewer", "accounts": True,
+        "reason": stranger.get("/status").json()["reason"], "person": "eva", "role": "reviewer", "accounts": True, "password": True,
         "kind": stranger.get("/status").json()["kind"], "coming": "",
     }  # fmt: skip
 

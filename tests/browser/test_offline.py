@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,28 @@ def every_decision_once(store: Any, post: str, reviewer: str) -> list[tuple[str,
     return sorted((a.criterion_id, a.revision) for a in history)
 
 
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[Site]:
+    """A project of its own: the queue holds nothing but the test's posts."""
+    store = open_store(tmp_path)
+    store.save_criteria(default_criteria())
+    store.add_model(ModelVersion(id=MODEL, path="kept-in-the-tests"))
+    store.activate_model(MODEL, by=None)
+    store.set_setting(STARTED, True)
+    with running_app(tmp_path) as url:
+        yield Site(url, store, Settings().local_reviewer, tmp_path)
+    store.close()
+
+
 def test_with_the_network_cut_the_loaded_page_works_and_everything_is_sent_once_afterwards(
-    site: Site, open_alone: Opener
+    own_site: Site, chromium: Any
 ) -> None:
+    site = own_site
     first = site.add_post(PLAIN, MODEL_SAYS)
     site.add_post(PLAIN + " And a second one.", MODEL_SAYS)
-    page = open_alone(first)
+    pages = Pages(chromium, site.url)
+    page = pages.open(f"/?post={first}")
+    page.wait_for_selector('.ev[data-state="ready"]')
     page.wait_for_function(f"{ASKED} >= 2")  # the post, and the next one
     page.wait_for_timeout(300)
     page.context.set_offline(True)
@@ -62,6 +78,7 @@ def test_with_the_network_cut_the_loaded_page_works_and_everything_is_sent_once_
     assert every_decision_once(site.store, first, site.reviewer) == sorted((c.id, 1) for c in site.store.criteria())
     assert every_decision_once(site.store, second, site.reviewer) == [("DEPRESSED_MOOD", n) for n in (1, 2, 3)]
     assert str(site.answer(second, "DEPRESSED_MOOD").verdict) == "unsure"
+    pages.close()
 
 
 @pytest.mark.slow

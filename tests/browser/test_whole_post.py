@@ -30,13 +30,15 @@ def open_whole(open_post: Opener) -> Iterator[Opener]:
         press(page, "v")
 
 
+CURRENT = """words => words === [...document.querySelectorAll('.ev-text .ev-current')].map(part => part.textContent).join('')"""
+
+
 def test_predictions_come_in_the_order_of_the_text_and_one_key_ends_the_post(site: Site, open_whole: Opener) -> None:
     post = site.add_post(PLAIN, MODEL_SAYS)
     page = open_whole(post)
-    current = "document.querySelector('.ev-text .ev-current').textContent"
-    assert page.evaluate(current) == SLEEP_SENTENCE
+    page.wait_for_function(CURRENT, arg=SLEEP_SENTENCE)
     press(page, "Enter")
-    assert page.evaluate(current) == MOOD_SENTENCE
+    page.wait_for_function(CURRENT, arg=MOOD_SENTENCE)
     press(page, "x")
     assert "Nothing else" in page.inner_text("[data-part=confirm]")
     press(page, "Enter")

@@ -188,7 +188,7 @@ def test_the_pages_look_and_work_as_without_a_proxy(
     becomes = "([box, text]) => document.querySelector(box).value.includes(text)"
     page.wait_for_function(becomes, arg=["#import-seen textarea", "CSV"])
     page.click("#import-run")
-    page.wait_for_function(becomes, arg=["#import-result textarea", "1 posts imported"])
+    page.wait_for_function(becomes, arg=["#import-result textarea", "1 post imported"])
     assert served.store.known_post_ids(["w1"])
     assert missing == []
     pages.close()

@@ -91,7 +91,7 @@ def test_a_second_swap_takes_the_waiting_predictions_of_the_first_off_the_queue(
 def test_a_version_that_was_set_aside_needs_a_note_and_then_is_ready(
     store: Store, jobs: Jobs, settings: Settings
 ) -> None:
-    with pytest.raises(NotPossible, match="set aside"):
+    with pytest.raises(NotPossible, match="did not prove better"):
         put_in_service(store, jobs, settings, "v3", by=ADMIN)
     put_in_service(store, jobs, settings, "v3", by=ADMIN, note="Better on my own posts")
     assert store.model("v3").status is ModelStatus.READY
