@@ -8,6 +8,9 @@ from typing import Any
 from storage.connection import Connections
 from storage.rows import to_json
 
+LEARN_AT_ONCE = "instant_learner"
+"""Setting: whether a decision changes the next suggestions at once. On unless it is False."""
+
 
 class SettingStore(Connections):
     """Questions and events about a project's own settings."""

@@ -25,6 +25,7 @@ from encoder.simple.features import FeatureCache
 from encoder.simple.instant import MOST_POSTS, InstantLearner
 from encoder.simple.learner import SimpleLearner
 from storage.records import Criterion, Post, Prediction, Split
+from storage.settings import LEARN_AT_ONCE
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SETTING = "instant_learner"
 POLL_SECONDS = 0.5
 STOP_SECONDS = 5.0
 RESCORED = 20
@@ -40,12 +40,12 @@ RESCORED = 20
 
 
 def is_on(store: Store) -> bool:
-    return bool(store.setting(SETTING, True))
+    return bool(store.setting(LEARN_AT_ONCE, True))
 
 
 def switch(store: Store, *, on: bool) -> None:
     """Turn the learner of a project on or off; it follows within a second."""
-    store.set_setting(SETTING, on)
+    store.set_setting(LEARN_AT_ONCE, on)
 
 
 @dataclasses.dataclass(frozen=True)

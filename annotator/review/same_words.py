@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from storage.records import Annotation, Post, Prediction, Span
+from storage.settings import LEARN_AT_ONCE
 from storage.store import Store
 
 LEAST_WORDS, LEAST_CHARACTERS = 2, 8
@@ -24,7 +25,12 @@ _WORD = re.compile(r"\w+")
 def with_same_words(
     store: Store, reviewer: str, post: Post, predictions: Mapping[str, Prediction], mine: Mapping[str, Annotation]
 ) -> dict[str, Prediction]:
-    """The predictions with the wordings that the person accepted lately added to them, without a score, where they stand alone."""
+    """The predictions with the wordings that the person accepted lately added to them, without a score, where they stand alone.
+
+    Where decisions do not change suggestions at once (a switch of the project), they stay as they are.
+    """
+    if not store.setting(LEARN_AT_ONCE, True):
+        return dict(predictions)
     wordings = store.wordings_of(reviewer) if any(c not in mine or not mine[c].decided for c in predictions) else None
     if wordings is None:
         return dict(predictions)

@@ -122,7 +122,7 @@ class RetrainPage:
             self.instant = gr.Checkbox(
                 instant.is_on(self.store),
                 label="Learn after each decision",
-                info="Improves the suggestions at once, where that proves right; the model itself stays as it is",
+                info="Improves suggestions at once, where that proves right, and offers accepted words elsewhere; the model stays as it is",
                 elem_id="retrain-instant",
             )
             self.unsuggested = gr.Number(

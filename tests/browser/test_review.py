@@ -79,13 +79,14 @@ def test_a_criterion_without_predictions_stays_open_until_somebody_says_that_the
 def test_confirming_the_rest_shows_every_passage_first_and_leaves_out_what_is_decided_by_itself(
     site: Site, open_post: Opener
 ) -> None:
-    post = site.add_post(PLAIN, MODEL_SAYS | {"SUICIDAL_THOUGHTS": ["The dog is well."]})
+    own = "I would rather not wake up."  # what is accepted is offered in other posts of the same words
+    post = site.add_post(f"{PLAIN} {own}", MODEL_SAYS | {"SUICIDAL_THOUGHTS": [own]})
     page = open_post(post)
     press(page, "Shift+Enter")
     said = page.inner_text("[data-part=dialog-body]")
     assert SLEEP_SENTENCE in said
     assert MOOD_SENTENCE in said
-    assert "The dog is well." not in said
+    assert own not in said
     assert "Decided one by one, not here: Thoughts of death or suicide." in said
     press(page, "Escape")
     page.wait_for_function("document.activeElement.dataset.part === 'root'")

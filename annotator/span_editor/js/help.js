@@ -35,6 +35,7 @@ function listenForKey(id, node) {
   node.textContent = "…";
   announce("Press the new key, or Escape.");
   listening = (event) => {
+    if (!part("dialog").open) return stopListening(); // its `close` event comes a little later than a quick key
     if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;
     event.preventDefault();
     event.stopPropagation();

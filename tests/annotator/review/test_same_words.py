@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from annotator.learning.instant import switch
 from annotator.review import decisions
 from annotator.review.arms import set_share
 from annotator.review.same_words import places_of
@@ -41,6 +42,8 @@ def test_the_same_words_are_offered_in_the_post_and_in_others_for_who_accepted_t
     assert shown(store, OTHER) == ["I lie awake all night"]
     assert shown(store, OTHER, Reviewer("ben")) == []
     assert store.annotations_of("p2", "ana") == {}  # offered, not decided
+    switch(store, on=False)
+    assert shown(store, OTHER) == []
 
 
 def test_a_wording_that_was_rejected_is_not_offered_again(store: Store) -> None:
