@@ -38,10 +38,24 @@ async function open() {
   const next = page.cases[page.at];
   const shown = next ? await ask("adjudicate_case", { post_id: next.post_id, criterion_id: next.criterion_id }) : null;
   if (asked !== page.asked) return;
+  const again = page.shown && shown && page.shown.post.id === shown.post.id && page.shown.criterion.id === shown.criterion.id;
+  const typed = again ? typedHere() : null;
   page.shown = shown;
   page.opened = Date.now();
   drawCount();
   drawCase();
+  if (typed) typed();
+}
+
+// What was typed about a case stays when the same case is drawn again. Returns what puts it back.
+function typedHere() {
+  const fields = () => [...part("case").querySelectorAll("[name=reason], [name=error_kind]")];
+  const values = fields().map((field) => field.value);
+  const at = fields().indexOf(document.activeElement);
+  return () => {
+    fields().forEach((field, n) => (field.value = values[n]));
+    if (at >= 0) fields()[at].focus({ preventScroll: true });
+  };
 }
 
 // Offsets are code points, so the text is cut as an array of them.
