@@ -119,8 +119,9 @@ class Predictor:
         read = ReadPost.of(post, self.encoder.tokenizer)
         found = np.zeros((len(read.sentences), self.encoder.hidden_size), np.float32)
         size = self.encoder.prompts.window_tokens([])
-        for window in windows(read, size=size, stride=0):
-            with self._turns.turn(1), torch.inference_mode():
+        parts = list(windows(read, size=size, stride=0))
+        for done, window in enumerate(parts):
+            with self._turns.turn(len(parts) - done), torch.inference_mode():
                 ids = torch.tensor([read.ids[window.token_start : window.token_end]], device=self.encoder.device)
                 hidden = self.encoder.hidden_states(ids, torch.ones_like(ids))[0].cpu().numpy()
             for number in range(window.first_sentence, window.last_sentence):

@@ -56,6 +56,18 @@ class AdjudicationStore(Connections):
             rows = db.query(LATEST) if post_ids is None else db.query(LATEST + chosen, [json.dumps(list(post_ids))])
             return {(row["post_id"], row["criterion_id"]): adjudication_from_row(row) for row in rows}
 
+    def adjudications_of_answers_by(self, reviewer: str) -> list[Adjudication]:
+        """The latest decisions about what a person has answered, the newest first, without those that re-opened."""
+        with self.read() as db:
+            rows = db.query(
+                "SELECT d.* FROM main.annotation_head h CROSS JOIN adjudication d ON d.post_id = h.post_id"
+                " AND d.criterion_id = h.criterion_id WHERE h.reviewer = ? AND d.outcome <> 'reopened' AND d.revision ="
+                " (SELECT max(e.revision) FROM adjudication e WHERE e.post_id = d.post_id AND e.criterion_id = d.criterion_id)"
+                " ORDER BY d.id DESC",
+                [reviewer],
+            )
+            return [adjudication_from_row(row) for row in rows]
+
 
 def adjudication_from_row(row: Row) -> Adjudication:
     return Adjudication(

@@ -46,6 +46,10 @@ class StoreUnavailable(EvidenceError):
     """The data directory or its database cannot be used."""
 
 
+LIKENESS_MARK, SAME_WORDS_MARK = "likeness", "same words"
+"""What stands behind a model's version where a suggestion is not the model's: it resembles the criterion's text, or accepted words."""
+
+
 class Verdict(StrEnum):
     EVIDENCE = "evidence"
     NO_EVIDENCE = "no_evidence"

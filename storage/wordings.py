@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from storage.connection import Connections
 
-LATELY = 200
-"""Answers of the person that are looked back on."""
+LATELY, LOOKED_AT = 200, 2000
+"""Answers of the person with passages that count, and answers of any kind among which they are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class WordingStore(Connections):
                 "SELECT a.criterion_id, a.spans, a.rejected, post.text FROM main.annotation a CROSS JOIN main.annotation_head h"
                 " ON h.post_id = a.post_id AND h.criterion_id = a.criterion_id AND h.reviewer = a.reviewer AND h.annotation_id = a.id"
                 " CROSS JOIN post ON post.id = a.post_id WHERE a.reviewer = ? AND a.verdict IN ('evidence', 'no_evidence')"
-                " AND (a.spans <> '[]' OR a.rejected <> '[]') ORDER BY a.id DESC LIMIT ?",
-                [reviewer, LATELY],
+                " AND (a.spans <> '[]' OR a.rejected <> '[]') AND a.id IN"
+                " (SELECT id FROM main.annotation WHERE reviewer = ? ORDER BY id DESC LIMIT ?) ORDER BY a.id DESC LIMIT ?",
+                [reviewer, reviewer, LOOKED_AT, LATELY],
             )
             for criterion_id, spans, rejected, text in rows.fetchall():
                 for kept, cell in ((found.marked, spans), (found.rejected, rejected)):

@@ -60,8 +60,10 @@ class DoubtService:
     def _run(self, version: str | None) -> None:
         try:
             gold = [g for g in self._store.gold() if g.rule != "adjudicated"]
-            for criterion in self._store.criteria():
-                self._store.replace_doubts(criterion.id, self._doubts(criterion, gold, version))
+            in_use = {c.id for c in self._store.criteria()}
+            for criterion in self._store.criteria(with_inactive=True):
+                doubts = self._doubts(criterion, gold, version) if criterion.id in in_use else []
+                self._store.replace_doubts(criterion.id, doubts)
         except Exception as error:  # nobody waits for the thread, and the next who asks begins anew
             log.warning("Looking for doubted answers met an error: %s", type(error).__name__)
             self._looked = (None, -ANEW)

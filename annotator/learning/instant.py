@@ -110,12 +110,14 @@ class InstantService:
         taught = self._taught
         return {key: self._improve(taught, post, p) for key, p in predictions.items()}
 
-    def _improve(self, taught: _Taught, post: Post, prediction: Prediction) -> Prediction:
+    def _improve(self, taught: _Taught, post: Post, prediction: Prediction, *, alike: bool = True) -> Prediction:
+        """alike: whether a criterion that nobody has learned gets what resembles it, which may read the post."""
         criterion = self._known.get(prediction.criterion_id)
         if criterion is None:
             return prediction
         if prediction.model_version != taught.version or not taught.learner.knows(criterion.id):
-            return prediction if prediction.known else self._likeness.suggest(post, criterion, prediction)
+            wanted = alike and not prediction.known
+            return self._likeness.suggest(post, criterion, prediction) if wanted else prediction
         return taught.learner.predict_one(
             post,
             criterion,
@@ -145,13 +147,14 @@ class InstantService:
         version = self._models.version
         criteria = self._store.criteria()
         wordings = tuple((c.id, c.text) for c in criteria)
-        basis = (version, is_on(self._store), wordings, self._store.sealing_rounds())
+        on = is_on(self._store)
+        compared = self._likeness.prepare(criteria) if version is not None and on else 0
+        basis = (version, on, wordings, self._store.sealing_rounds(), compared)
         if basis != self._basis:
             self._begin(basis, criteria)
-        if version is None or not is_on(self._store) or self._pupil is None:
+        if version is None or not on or self._pupil is None:
             self._known = {}
             return False
-        self._likeness.prepare(criteria)
         pairs = self._store.answers_after(self._seen, limit=1)
         for annotation_id, post_id, criterion_id in pairs:
             self._seen = annotation_id
@@ -201,5 +204,6 @@ class InstantService:
         self._place = ids[-1] if len(ids) == RESCORED else ""
         found = []
         for post in self._store.posts(ids):
-            found += list(self.improved(post, self._store.predictions(post.id, version)).values())
+            stored = self._store.predictions(post.id, version).values()
+            found += [self._improve(self._taught, post, prediction, alike=False) for prediction in stored]
         self._store.set_post_scores(version, found)

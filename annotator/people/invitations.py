@@ -101,6 +101,8 @@ def change_role(store: Store, name: str, role: Role, *, by: Reviewer) -> None:
         if role is not Role.ADMIN:
             _keep_an_admin(store, name)
         store.update_reviewer(name, role=role)
+        if not _can_sign_in(store, name):
+            store.withdraw_invitations_of(name)  # an invitation brings the role that it was made for
 
 
 def disable(store: Store, name: str, *, by: Reviewer) -> None:

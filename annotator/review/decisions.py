@@ -34,11 +34,13 @@ from storage.records import (
     Post,
     Prediction,
     Reviewer,
+    Role,
     Span,
     Split,
     Verdict,
 )
 from storage.rows import annotated_from_list, annotated_to_list, ranges_to_list, span_from_list, span_to_list
+from storage.settings import LEARN_AT_ONCE
 from storage.store import Store
 from storage.trouble import StorageTrouble
 
@@ -80,6 +82,10 @@ def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
     unknown = set(given) - {field.name for field in dataclasses.fields(QueueFilter) if field.name != "outside_rounds"}
     if unknown:
         raise InvalidRecord(f"The queue cannot be filtered by {', '.join(sorted(unknown))}.")
+    if reviewer.role is Role.REVIEWER and given.get("assigned_to") not in (None, "me", reviewer.name):
+        raise InvalidRecord(
+            "What was given to others is for adjudicators and admins to see. Choose what was given to you."
+        )
     try:
         return QueueFilter(
             order=QueueOrder(given.get("order", QueueOrder.RANDOM)),
@@ -168,7 +174,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     mine = store.annotations_of(post_id, reviewer.name)
     predictions = with_same_words(store, reviewer.name, post, predictions, mine)
     others = _others(store, post_id, reviewer)
-    doubts = store.doubts_of(post_id, reviewer.name)
+    doubts = [] if hidden else store.doubts_of(post_id, reviewer.name)
     return {
         "post": {
             "id": post.id,
@@ -340,7 +346,9 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
 
 def _same_words(store: Store, stored: Annotation) -> list[Span]:
     """Where else in the post the words of a decision stand, to be offered; nothing to who reads without suggestions."""
-    if not stored.spans or not stored.decided or store.hides_suggestions(stored.post_id, stored.reviewer):
+    if not stored.spans or not stored.decided or not store.setting(LEARN_AT_ONCE, True):
+        return []
+    if store.hides_suggestions(stored.post_id, stored.reviewer):
         return []
     return same_words_here(store.post(stored.post_id), stored)
 

@@ -40,14 +40,15 @@ def find_posts(
 ) -> Wire:
     """A portion of the posts that fit: {"total", "at_least", "posts": [{"post_id", "excerpt", "split", "state", "place", ...}]}.
 
-    at_least: more fit than were counted.
+    at_least: more fit than were counted. assigned: the people whom a post was given to; a reader sees only themselves there, as a post
+    that more people read than others might be a check by gold.
     """
     items = store.queue(wanted, me=reviewer.name, model_version=model.version, **dataclasses.asdict(portion))
     total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
     return {
         "total": total.posts,
         "at_least": total.at_least,
-        "posts": [_wire(_at_hit(store, item, wanted.query)) for item in items],
+        "posts": [_wire(_at_hit(store, item, wanted.query), reviewer) for item in items],
     }
 
 
@@ -163,9 +164,10 @@ def _at_hit(store: Store, item: QueueItem, query: str) -> QueueItem:
     return dataclasses.replace(item, excerpt=f"…{text[start : start + EXCERPT]}")
 
 
-def _wire(item: QueueItem) -> dict[str, Any]:
+def _wire(item: QueueItem, reviewer: Reviewer) -> dict[str, Any]:
     given = dataclasses.asdict(item)
-    return {**given, "split": str(item.split), "assigned": list(item.assigned), "state": _state(item)}
+    people = [name for name in item.assigned if reviewer.role is not Role.REVIEWER or name == reviewer.name]
+    return {**given, "split": str(item.split), "assigned": people, "state": _state(item)}
 
 
 def _state(item: QueueItem) -> str:

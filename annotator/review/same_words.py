@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from storage.records import Annotation, Post, Prediction, Span
+from storage.records import SAME_WORDS_MARK, Annotation, Post, Prediction, Span
 from storage.settings import LEARN_AT_ONCE
 from storage.store import Store
 
@@ -17,8 +17,6 @@ LEAST_WORDS, LEAST_CHARACTERS = 2, 8
 """Shorter wordings stand in too many places."""
 MOST_OFFERED = 5
 """For a criterion in a post."""
-MARK = "same words"
-"""What stands behind the model's version where some of the suggestions come from here."""
 _WORD = re.compile(r"\w+")
 
 
@@ -36,6 +34,9 @@ def with_same_words(
         return dict(predictions)
     found = {}
     for key, prediction in predictions.items():
+        if key in mine and mine[key].decided:
+            found[key] = prediction  # what is decided is shown without suggestions
+            continue
         declined = {normalized(p) for p in wordings.rejected.get(key, ())}
         wanted = [p for p in wordings.marked.get(key, ()) if normalized(p) not in declined]
         own = [s.span for s in mine[key].spans] if key in mine else []
@@ -53,9 +54,9 @@ def same_words_here(post: Post, answer: Annotation) -> list[Span]:
 
 def places_of(passages: Iterable[str], text: str, *, beside: Sequence[Span]) -> list[Span]:
     """Where the words of the passages stand in the text, in order, apart from the spans in `beside` and from each other."""
-    taken, found = list(beside), list[Span]()
+    taken, found, folded = list(beside), list[Span](), " ".join(normalized(text))
     for words in dict.fromkeys(normalized(p) for p in passages):
-        if len(words) < LEAST_WORDS or sum(map(len, words)) < LEAST_CHARACTERS:
+        if len(words) < LEAST_WORDS or sum(map(len, words)) < LEAST_CHARACTERS or " ".join(words) not in folded:
             continue
         pattern = r"(?<!\w)" + r"\W{1,4}".join(map(re.escape, words)) + r"(?!\w)"
         for match in re.finditer(pattern, text, re.IGNORECASE):
@@ -72,4 +73,4 @@ def normalized(passage: str) -> tuple[str, ...]:
 
 def _with(prediction: Prediction, added: Sequence[Span]) -> Prediction:
     spans = tuple(sorted((*prediction.spans, *added), key=lambda s: (s.start, s.end)))
-    return replace(prediction, spans=spans, model_version=f"{prediction.model_version} + {MARK}")
+    return replace(prediction, spans=spans, model_version=f"{prediction.model_version} + {SAME_WORDS_MARK}")

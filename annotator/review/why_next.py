@@ -8,19 +8,21 @@ from storage.queue import QueueFilter, QueueOrder
 from storage.records import Criterion, Prediction
 
 NO_SCORE = "Next by chance: the model has not read it yet."
-_FIXED = {
+FIXED = {
     QueueOrder.RANDOM: "Next by chance, so that what you decide is a fair sample.",
     QueueOrder.NEWEST: "Next because it was imported last.",
+    QueueOrder.ROUND: "Next in the order of your round.",
     QueueOrder.DOUBTS: "Next because the model doubts an answer here.",
 }
+"""Orders whose reason is the same for every post."""
 
 
 def why_next(
     wanted: QueueFilter, criteria: Sequence[Criterion], predictions: Mapping[str, Prediction], *, hidden: bool
 ) -> str:
     """hidden: the person reads the post without the model's marks, so that nothing of them is said."""
-    if wanted.order in _FIXED:
-        return _FIXED[wanted.order]
+    if wanted.order in FIXED:
+        return FIXED[wanted.order]
     if hidden:
         return "Next in the order of the queue."
     scored = [(p, c.name) for c in criteria if (p := predictions.get(c.id)) is not None]

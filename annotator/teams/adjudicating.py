@@ -44,12 +44,12 @@ def queue(
     states = (Standing.ADJUDICATED, Standing.UNDECIDABLE) if done else (Standing.OPEN,)
     found = store.disagreements(criterion_id=criterion, people=pair, states=states, limit=MOST_LISTED)
     total = store.count_disagreements(criterion_id=criterion, people=pair, states=states)
-    asked = [] if done or pair else store.handed_over(criterion)[:MOST_LISTED]
+    asked = [] if done or pair else store.handed_over(criterion)
     return {
         "total": total + len(asked),
         "cases": [
             {"post_id": post_id, "criterion_id": criterion_id, "readers": 1, "score": 0.0, "state": "asked"}
-            for post_id, criterion_id in asked
+            for post_id, criterion_id in asked[:MOST_LISTED]
         ]
         + [
             {
@@ -139,10 +139,10 @@ def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
 def mine_against_gold(store: Store, me: Reviewer) -> list[Wire]:
     """What became of one's own answers that were adjudicated, the newest first: mine, the decision, its reason and kind of error."""
     rows: list[Wire] = []
-    newest = sorted(store.latest_adjudications().items(), key=lambda found: -(found[1].id or 0))
-    for (post_id, criterion_id), decision in newest:
+    for decision in store.adjudications_of_answers_by(me.name):
         if len(rows) == MOST_SHOWN:
             break
+        post_id, criterion_id = decision.post_id, decision.criterion_id
         own = store.annotations_of(post_id, me.name).get(criterion_id)
         if own is None or not own.decided or decision.outcome is Outcome.REOPENED or not _open_to(store, me, post_id):
             continue

@@ -35,7 +35,9 @@ _OF_PAIR = ("percent", "cohen_kappa", "span_f1", "span_f1_exact", "border_distan
 
 
 def methods_report(store: Store, *, today: dt.date | None = None, seed: int = 0) -> Document:
-    """The report over the whole project, at one moment of the store. today: the date that it bears."""
+    """The report over the whole project. today: the date that it bears. Best made while nobody answers: the figures of agreement are
+    worked out before the rest is read.
+    """
     store.refresh_standing()
     report = work_out(store, seed=seed)
     with store.read():
@@ -135,8 +137,10 @@ def _rounds(store: Store, codes: dict[str, str]) -> Iterable[Block]:
     for r in rounds:
         overlap = ", ".join(f"{share:.0%} by {n}" for n, share in sorted(r.overlap.items()))
         chosen = r.chosen
-        sampled = f"{chosen.get('posts', len(store.round_posts(r.id))):,} of {chosen.get('of', '?')}"
-        sampled += f" by {chosen['strata']}" if chosen.get("strata") else ""
+        posts = chosen["posts"] if "posts" in chosen else store.count_round_posts(r.id)
+        strata = chosen.get("strata") or ()
+        sampled = f"{posts:,} of {chosen.get('of', '?')}"
+        sampled += f" by {strata if isinstance(strata, str) else ' and '.join(strata)}" if strata else ""
         who = ", ".join(sorted(codes.get(p, "gone") for p in r.people))
         blind = "blind" if r.blind else "open"
         times = f"{(r.created_at or '')[:10]} to {r.closed_at[:10] if r.closed_at else 'now'}"

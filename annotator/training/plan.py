@@ -22,7 +22,17 @@ from encoder.network.hub import weights_of
 from encoder.training import estimate as training_estimate
 from encoder.training.plan import count_steps
 from storage.jobs import Jobs
-from storage.records import Gold, JobKind, JobStatus, ModelVersion, SpanOrigin, Split, Verdict
+from storage.records import (
+    LIKENESS_MARK,
+    SAME_WORDS_MARK,
+    Gold,
+    JobKind,
+    JobStatus,
+    ModelVersion,
+    SpanOrigin,
+    Split,
+    Verdict,
+)
 from storage.store import Store
 
 FEW_TRAIN_POSTS = 20
@@ -194,10 +204,15 @@ def uses_bundled_replay(store: Store, base: ModelVersion) -> bool:
     return is_bundled(root_of(store, base))
 
 
+def not_the_models(version: str) -> bool:
+    """Whether some of what was shown was not the model's: likeness to a criterion, or words that were accepted elsewhere."""
+    return any(version.endswith(f"+ {mark}") or f"+ {mark} " in version for mark in (LIKENESS_MARK, SAME_WORDS_MARK))
+
+
 def agreed_with_model(gold: Gold) -> bool | None:
-    """Whether the reviewer left the model's marks as they were; None if they saw none, or confirmed this with others at one key."""
+    """Whether the reviewer left the model's marks as they were; None if they saw none or others beside, or confirmed in bulk."""
     annotation = gold.annotation
-    if annotation.model_version is None or annotation.bulk:
+    if annotation.model_version is None or annotation.bulk or not_the_models(annotation.model_version):
         return None
     return not annotation.rejected and all(s.origin is SpanOrigin.ACCEPTED for s in annotation.spans)
 
@@ -206,7 +221,11 @@ def _criterion_plan(criterion_id: str, name: str, gold: Sequence[Gold], since: i
     """`gold` is that of the criterion. Where the model never marked anything, it may not know the criterion: nothing is compared."""
     verdicts = Counter(g.verdict for g in gold)
     new = [g for g in gold if (g.annotation.id or 0) > since]
-    marked = any(g.rejected or any(s.predicted for s in g.annotation.spans) for g in gold)
+    marked = any(
+        (g.rejected or any(s.predicted for s in g.annotation.spans))
+        and not not_the_models(g.annotation.model_version or "")
+        for g in gold
+    )
     judged = [agreed for agreed in map(agreed_with_model, new) if agreed is not None] if marked else []
     return CriterionPlan(
         id=criterion_id,
@@ -291,10 +310,11 @@ def device_name(settings: Settings) -> str:
 
 
 def seconds_per_step(jobs: Jobs, config: TrainConfig) -> float | None:
-    """As measured in the last training of the same method and batch, None if there was none."""
+    """As measured in the last training of the same method, batch and frozen layers, None if there was none."""
     for job in jobs.jobs(kind=JobKind.TRAIN, statuses=[JobStatus.DONE], limit=5):
         given, result = job.payload.get("config") or {}, job.result or {}
-        same = all(given.get(name) == getattr(config, name) for name in ("method", "batch_size", "accumulation"))
+        names = ("method", "batch_size", "accumulation", "frozen_layers")
+        same = all(given.get(name, 0) == getattr(config, name) for name in names)
         if same and result.get("seconds_per_step"):
             return float(result["seconds_per_step"])
     return None

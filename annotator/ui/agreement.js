@@ -102,11 +102,14 @@ async function showOlder(criterion, person) {
 }
 
 async function showGamma(criterion) {
-  fill(part("gamma"), "Gamma is being worked out; this takes a second per hundred posts or so.");
+  const box = part("gamma");
+  const turn = (page.gamma = (page.gamma || 0) + 1);
+  fill(box, "Gamma is being worked out; this takes a second per hundred posts or so.");
   const reply = await ask("agreement_gamma", { ...chosen(), criterion });
-  if (!reply) return fill(part("gamma"));
+  if (!box.isConnected || turn !== page.gamma) return null; // another choice is shown by now
+  if (!reply) return fill(box);
   const value = reply.value === null ? `undefined (${reply.reason})` : reply.value.toFixed(3);
-  return fill(part("gamma"), `Gamma of ${page.reply.names[criterion] || criterion}: ${value}, over ${reply.texts} posts, seed ${reply.seed}.`);
+  return fill(box, `Gamma of ${page.reply.names[criterion] || criterion}: ${value}, over ${reply.texts} posts, seed ${reply.seed}.`);
 }
 
 async function saveTable() {

@@ -6,6 +6,7 @@ import { ask, connect, tell } from "./asking.js";
 
 const ROLES = ["reviewer", "adjudicator", "admin"];
 let me = "";
+let turns = 0; // how often the list was shown
 
 function roles(name, chosen, props) {
   return make("select", { name, ...props }, ROLES.map((role) => make("option", { value: role, selected: role === chosen }, role)));
@@ -32,6 +33,7 @@ async function act(name, message, words) {
 }
 
 function show(reply) {
+  turns += 1;
   me = reply.me;
   drawInvite(reply.days);
   if (reply.link) drawLink(reply);
@@ -88,8 +90,9 @@ function waitingRow(invited) {
 }
 
 async function load() {
+  const shown = turns;
   const reply = await ask("people_list");
-  if (reply) show(reply);
+  if (reply && shown === turns) show(reply); // else something newer was shown meanwhile
 }
 
 export function start(host) {

@@ -16,7 +16,7 @@ const FIELDS = [
   ["split", "Split", [["", "Any"], ["train", "train"], ["dev", "dev"], ["test", "test"]]],
   ["source", "Source", () => [["", "Any"], ...list.choices.sources.map((s) => [s, s])]],
   ["reviewer", "Reviewed by", () => [["", "Anybody"], ...list.choices.reviewers.map((r) => [r, r])]],
-  ["assigned_to", "Assigned to", () => [["", "Anybody"], ["me", "Me"], ...list.choices.reviewers.map((r) => [r, r])]],
+  ["assigned_to", "Assigned to", () => [["", "Anybody"], ["me", "Me"], ...(list.curator ? list.choices.reviewers.map((r) => [r, r]) : [])]],
 ];
 
 function choice(name, options, props) {

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from annotator.messages import Filter, Id, Whole
 from annotator.review import decisions, history, post_list
 from annotator.review.about import care_of
-from annotator.review.why_next import why_next
+from annotator.review.why_next import FIXED, why_next
 from annotator.span_editor.component import span_editor
 from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
@@ -121,7 +121,8 @@ def _with_why(context: Context, wanted: QueueFilter, post_id: str, me: Reviewer,
     store, models = context.store, context.suggestions
     item = decisions.load_item(store, models, post_id, me)
     if next:
-        predictions = models.predictions(store.post(post_id))
+        wanted = decisions.own_queue(store, me, wanted)
+        predictions = {} if wanted.order in FIXED else models.predictions(store.post(post_id))
         item["why"] = why_next(wanted, store.criteria(), predictions, hidden=item["model"]["hidden"])
     return item
 

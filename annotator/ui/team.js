@@ -7,23 +7,25 @@ import { drawNew } from "./team_new.js";
 import { roundCard } from "./team_round.js";
 import { drawRules } from "./team_rules.js";
 
-const page = { rounds: [], people: [], sources: [], opened: new Map(), asked: 0, dirty: false };
+const page = { rounds: [], people: [], sources: [], opened: new Map(), asked: 0, dirty: new Set() }; // dirty: ids of the cards in which something is being written, `rules` for those
 
-async function load() {
+// quiet: nobody asked for it, so what is being written meanwhile stays.
+async function load(quiet = false) {
   const asked = (page.asked += 1);
   const reply = await ask("team_start");
-  if (!reply || asked !== page.asked) return;
-  Object.assign(page, reply, { dirty: false });
+  if (!reply || asked !== page.asked || (quiet && page.dirty.size)) return;
+  Object.assign(page, reply);
+  page.dirty.clear();
   drawActions();
   drawRounds();
-  drawRules(part("rules"), reply.rules, reply.may_set_rules, load);
+  drawRules(part("rules"), reply.rules, reply.may_set_rules, () => load());
   await Promise.all([...page.opened.keys()].map(open));
 }
 
 function drawActions() {
   if (part("new").childElementCount) return;
   const show = () => drawNew(part("new"), page, made, () => (fill(part("new")), drawActions()));
-  fill(part("actions"), button("New round", () => (fill(part("actions")), show()), { class: "ev-primary" }), button("Load again", load));
+  fill(part("actions"), button("New round", () => (fill(part("actions")), show()), { class: "ev-primary" }), button("Load again", () => load()));
 }
 
 async function made(round) {
@@ -35,11 +37,15 @@ async function made(round) {
 function drawRounds() {
   const open = page.rounds.filter((round) => !round.closed_at).length;
   fill(part("count"), page.rounds.length ? `${plural(page.rounds.length, "round")}, ${open} open` : "There are no rounds yet: everybody reads the same queue. A round gives posts to people.");
-  fill(part("rounds"), page.rounds.map((round) => roundCard(page.opened.get(round.id) || round, { page, opened: page.opened.has(round.id), toggle, changed })));
+  fill(part("rounds"), page.rounds.map(card));
+}
+
+function card(round) {
+  return roundCard(page.opened.get(round.id) || round, { page, opened: page.opened.has(round.id), toggle, changed });
 }
 
 async function toggle(round) {
-  if (page.opened.delete(round.id)) return drawRounds();
+  if (page.opened.delete(round.id)) return redraw(round);
   page.opened.set(round.id, round);
   return open(round.id);
 }
@@ -49,18 +55,29 @@ async function open(id) {
   if (reply) changed(reply.round);
 }
 
-// What the server says of a round takes the place of what was known of it.
+// What the server says of a round takes the place of what was known of it, unless that is newer.
 function changed(round) {
+  const known = page.rounds.find((one) => one.id === round.id);
+  if (known && known.revision > round.revision) return;
   if (page.opened.has(round.id)) page.opened.set(round.id, round);
-  page.rounds = page.rounds.map((known) => (known.id === round.id ? round : known));
-  page.dirty = false;
-  drawRounds();
+  page.rounds = page.rounds.map((one) => (one.id === round.id ? round : one));
+  redraw(round);
+}
+
+// One card alone: what is being written in another stays.
+function redraw(round) {
+  const old = part("rounds").querySelector(`[data-round="${round.id}"]`);
+  const known = page.rounds.find((one) => one.id === round.id);
+  page.dirty.delete(String(round.id));
+  if (old && known) old.replaceWith(card(known));
+  else drawRounds();
 }
 
 export function start(host) {
   mount(host.element);
   connect(app);
-  for (const name of ["rounds", "rules"]) part(name).addEventListener("input", () => (page.dirty = true));
+  part("rounds").addEventListener("input", (event) => page.dirty.add(event.target.closest("[data-round]").dataset.round));
+  part("rules").addEventListener("input", () => page.dirty.add("rules"));
   // Whenever the page comes into view: others have gone on. What is being written stays.
-  new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && !page.dirty && load()).observe(part("root"));
+  new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && !page.dirty.size && load(true)).observe(part("root"));
 }

@@ -50,7 +50,7 @@ export function drawNew(box, page, made, leave) {
     make("div", { class: "ev-row" }, button("Show who gets what", () => look(), { "data-part": "look" }), button("Leave it", leave)));
   const look = () => preview(form, outcome, made);
   form.addEventListener("submit", (event) => (event.preventDefault(), look()));
-  form.addEventListener("input", (event) => (event.target.name === "kind" && suit(form), fill(outcome))); // what was shown holds no longer
+  form.addEventListener("input", (event) => ((form.asked = (form.asked || 0) + 1), event.target.name === "kind" && suit(form), fill(outcome))); // what was shown holds no longer
   suit(form);
   fill(box, form);
   form.elements.name.focus();
@@ -89,8 +89,10 @@ function planOf(form) {
 }
 
 async function preview(form, outcome, made) {
+  const asked = (form.asked = (form.asked || 0) + 1);
   const plan = planOf(form);
   const reply = await ask("team_preview", { plan });
+  if (asked !== form.asked) return null; // the form says something else by now
   if (!reply) return fill(outcome);
   const { preview: found } = reply;
   const hides = plan.suggestions === "random";

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from encoder.measure.metrics import Bools, Floats
 from encoder.simple.fitting import Reviewed, held_out_logits
@@ -47,5 +48,5 @@ def find_doubts(reviewed: Sequence[Reviewed]) -> list[Doubted]:
 
 def _against(logits: Floats, gold: Bools) -> Floats:
     """The chance of the other answer: (sentences,), (sentences,) -> (sentences,)."""
-    found: Floats = 1 / (1 + np.exp(np.where(gold, 1.0, -1.0) * logits))
+    found: Floats = expit(np.where(gold, -logits, logits))
     return found

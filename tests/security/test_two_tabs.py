@@ -73,12 +73,13 @@ def test_a_decision_that_is_sent_after_another_signed_in_waits_for_its_owner(
     kept = first.evaluate("Object.keys(localStorage).filter(key => key.startsWith('evidence.outbox'))")
     assert len(kept) == 1
     assert "|ana|" in kept[0]
+    waiting = first.evaluate("key => JSON.parse(localStorage[key]).entries.map(entry => entry.message.op_id)", kept[0])
     first.close()
     switch_person(context, url, "ana")
     again = context.new_page()
     again.goto(url)
     again.wait_for_function("Object.keys(localStorage).every(key => !key.startsWith('evidence.outbox'))")
-    assert {a.reviewer for a in store.history("p1")} == {"ana"}
+    assert [(a.reviewer, a.op_id) for a in reversed(store.history("p1"))] == [("ana", key) for key in waiting]
     context.close()
 
 

@@ -270,7 +270,8 @@ class Api:
         one_of(verdict, Verdict, "verdict")
         chosen = wire.read_spans(spans or [], most=MAX_SPANS)
         mine = self._store.annotations_of(post_id, person.name).get(criterion)
-        shown = decisions.answer_wire(mine, self._suggestions.predictions(post).get(criterion))
+        hidden = self._store.hides_suggestions(post_id, person.name)
+        shown = decisions.answer_wire(mine, None if hidden else self._suggestions.predictions(post).get(criterion))
         result = decisions.save(
             self._store,
             person,
