@@ -1,4 +1,4 @@
-"""Adjudications of our own export → decisions to be staged. Pure but for what it counts."""
+"""Adjudications of our own export → decisions to be staged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from annotator.exchange.matching import CriteriaMatcher
+from storage.formats.ledger import COLUMN, Ledger, Outcome
+from storage.formats.rows import ImportRow
 from storage.records import InvalidRecord, Span
-from storage.team_records import Adjudication, Outcome
+from storage.team_records import Adjudication
+from storage.team_records import Outcome as Decided
+
+_KEY = "adjudications[]"
 
 
-def decision_of(item: Mapping[str, Any], post_id: str, text: str, matcher: CriteriaMatcher) -> Adjudication:
+def decisions_of(
+    row: ImportRow, post_id: str, matcher: CriteriaMatcher, ledger: Ledger
+) -> tuple[list[Adjudication], list[str]]:
+    """The adjudications that a row of a new post brings, and the reasons why others cannot be taken. All are counted."""
+    found: list[Adjudication] = []
+    bad: list[str] = []
+    for item in row.adjudications:
+        try:
+            found.append(_decision_of(item, post_id, row.text or "", matcher))
+        except InvalidRecord as error:
+            bad.append(str(error))
+            ledger.count(COLUMN, _KEY, Outcome.LEFT, "cannot be taken")
+        else:
+            ledger.count(COLUMN, _KEY, Outcome.TAKEN, "adjudications")
+    return found, bad
+
+
+def leave_decisions(row: ImportRow, ledger: Ledger, why: str) -> None:
+    for _ in row.adjudications:
+        ledger.count(COLUMN, _KEY, Outcome.LEFT, why)
+
+
+def _decision_of(item: Mapping[str, Any], post_id: str, text: str, matcher: CriteriaMatcher) -> Adjudication:
     """The decision that the object says, about the post of that id and text. Raises InvalidRecord."""
     criterion = matcher.find(str(item.get("criterion") or ""))
     if criterion is None:
@@ -19,14 +46,16 @@ def decision_of(item: Mapping[str, Any], post_id: str, text: str, matcher: Crite
     if not name:
         raise InvalidRecord(f"{criterion.id}: an adjudication names no adjudicator")
     try:
-        outcome = Outcome(str(item.get("outcome")))
+        outcome = Decided(str(item.get("outcome")))
         spans = tuple(Span(int(s["start"]), int(s["end"])) for s in item.get("spans") or ())
-        version = min(int(item.get("criterion_version") or criterion.version), criterion.version)
+        version = max(1, min(int(item.get("criterion_version") or criterion.version), criterion.version))
         seconds = None if item.get("seconds") is None else float(item["seconds"])
     except (ValueError, TypeError, KeyError):
         raise InvalidRecord(f"{criterion.id}: an adjudication cannot be read") from None
-    for span in spans:
+    for span, given in zip(spans, item.get("spans") or (), strict=True):
         span.check(text, where=f"post {post_id}")
+        if given.get("text") not in (None, span.quote(text)):  # the text was mended or masked
+            raise InvalidRecord(f"{criterion.id}: the words of an adjudication are not at their place in this text")
     return Adjudication(
         post_id=post_id,
         criterion_id=criterion.id,

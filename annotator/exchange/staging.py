@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotator.exchange.decisions import decision_of
+from annotator.exchange.decisions import decisions_of, leave_decisions
 from annotator.exchange.labels import LabelTaker
 from annotator.exchange.masking import masked_row
 from annotator.exchange.matching import CriteriaMatcher
@@ -227,7 +227,9 @@ class Importer:
         labels = "; its labels went to that post" if row.labels else ""
         self._duplicate(row, f"the same text as post {twin}{labels}")
         self._aliases[post_id] = twin
-        self.ledger.add(row.account, kept_lost=f"the post was skipped for having the same text as {twin}")
+        lost = f"the post was skipped for having the same text as {twin}"
+        self.ledger.add(row.account, kept_lost=lost)
+        leave_decisions(row, self.ledger, lost)
         if in_store:
             self.staging.add_known_post(twin, text_sha256)
         self._stage_labels(row, twin, in_store=in_store is not None, again=True)
@@ -256,8 +258,7 @@ class Importer:
             self._duplicate(row, "the post is there already" if in_store else "the post stands in the file before")
         lost = "the post is there already, and stays as it is" if in_store else "stands in a further row of its post"
         self.ledger.add(row.account, kept_lost=lost)
-        for _ in row.adjudications:
-            self.ledger.count(COLUMN, "adjudications[]", Outcome.LEFT, lost)
+        leave_decisions(row, self.ledger, lost)
         self._stage_labels(row, post_id, in_store=in_store is not None, again=True)
 
     # --- labels
@@ -277,20 +278,15 @@ class Importer:
 
     def _stage_decisions(self, row: ImportRow, post_id: str) -> None:
         """The adjudications of a new post; those of a post that is there already stay as they are there."""
-        wanted = self.options.labels_as is LabelsAs.ANSWERS
-        for item in row.adjudications:
-            if not wanted:
-                self.ledger.count(COLUMN, "adjudications[]", Outcome.LEFT, "taken with --labels-as annotations only")
-                continue
-            try:
-                decision = decision_of(item, post_id, row.text or "", self._matcher)
-            except InvalidRecord as error:
-                self._issue(row, "label", str(error), post_id)
-                self.ledger.count(COLUMN, "adjudications[]", Outcome.LEFT, "cannot be taken")
-                continue
+        if self.options.labels_as is not LabelsAs.ANSWERS:
+            leave_decisions(row, self.ledger, "taken with --labels-as annotations only")
+            return
+        decisions, bad = decisions_of(row, post_id, self._matcher, self.ledger)
+        for reason in bad:
+            self._issue(row, "label", reason, post_id)
+        for decision in decisions:
             self.staging.add_reviewer(decision.adjudicator, Role.ADJUDICATOR)
             self.staging.add_adjudication(decision)
-            self.ledger.count(COLUMN, "adjudications[]", Outcome.TAKEN, "adjudications")
 
     def _keep_labels(self, row: ImportRow, post_id: str) -> None:
         for label in row.labels:

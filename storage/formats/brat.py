@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,10 @@ def _files(folder: Path, source: Source) -> tuple[list[Path], dict[Path, list[Pa
     """
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".")]
     standoff = [p for p in files if p.suffix.lower() in STANDOFF]
-    stems = {p.with_suffix("") for p in standoff}
+    stems, called = defaultdict[Path, list[Path]](list), defaultdict[str, list[Path]](list)
+    for file in standoff:
+        stems[file.with_suffix("")].append(file)
+        called[file.stem].append(file)
     names = Counter(p.stem for p in standoff if p.suffix.lower() == ".ann")
     texts = [
         p
@@ -136,16 +139,16 @@ def _files(folder: Path, source: Source) -> tuple[list[Path], dict[Path, list[Pa
     of_text: dict[Path, list[Path]] = {}
     alone = Counter(p.stem for p in texts)
     for text in texts:
-        beside = [p for p in standoff if p.with_suffix("") == text.with_suffix("")]
+        beside = stems.get(text.with_suffix(""), [])
         if not beside and names[text.stem] == alone[text.stem] == 1:
-            beside = [p for p in standoff if p.stem == text.stem]
+            beside = called[text.stem]
         of_text[text] = beside
     read = {p for found in of_text.values() for p in found}
     for file in files:
         name = file.relative_to(folder).as_posix()
-        if file.suffix.lower() == ".txt" and file not in texts:
+        if file.suffix.lower() == ".txt" and file not in of_text:
             source.ledger.count(FILE, name, Outcome.LEFT, "is about the corpus, no text with a .ann file")
-        elif file in standoff and file not in read:
+        elif file.suffix.lower() in STANDOFF and file not in read:
             several = names[file.stem] > 1 and alone[file.stem] > 0
             why = (
                 "several .ann files of this name: import those of one folder"

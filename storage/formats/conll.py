@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from storage.formats.answers import quoted
 from storage.formats.encodings import has_broken_bytes, open_text
@@ -42,6 +42,7 @@ CANNOT_CARRY = (
     WHITE_EDGES,
 )
 _COMMENT = re.compile(r"# (\w+) = (.*)")
+_NUMBER = re.compile(r"\d+([-.]\d+)?")
 MAX_LINE_CHARACTERS = 1 << 24
 
 
@@ -102,7 +103,7 @@ def _tag(criterion: str, start: int, spans: Sequence[tuple[int, int]]) -> str:
 
 def read(source: Source) -> Iterator[Row]:
     """A post per block of lines."""
-    tabs = _is_tabbed(source)
+    layout = _layout(source)
     with open_text(source.path, source.encoding) as file:
         number, first, block = 0, 1, list[str]()
         for number, raw in enumerate(_lines(file), start=1):
@@ -111,10 +112,10 @@ def read(source: Source) -> Iterator[Row]:
                 block.append(line)
                 continue
             if block:
-                yield from _rows(first, block, tabs, source)
+                yield from _rows(first, block, layout, source)
             first, block = number + 1, []
         if block:
-            yield from _rows(first, block, tabs, source)
+            yield from _rows(first, block, layout, source)
 
 
 def _lines(file: TextIO) -> Iterator[str]:
@@ -122,16 +123,24 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line.removeprefix("\ufeff")
 
 
-def _is_tabbed(source: Source) -> bool:
-    """Whether tabs part the cells: then a token may hold a space."""
+class _Layout(NamedTuple):
+    """tabs: they part the cells, and a token may hold a space. numbered: the first column counts the tokens, the second holds them."""
+
+    tabs: bool
+    numbered: bool
+
+
+def _layout(source: Source) -> _Layout:
+    """As the beginning of the file has it, for the whole of it."""
     with open_text(source.path, source.encoding) as file:
         lines = [
             line for line in islice(_lines(file), 200) if line.strip() and not line.startswith(("#", "-DOCSTART-"))
         ]
-    return sum("\t" in line for line in lines) * 2 > len(lines)
+    tabs = sum("\t" in line for line in lines) * 2 > len(lines)
+    return _Layout(tabs, _is_numbered([_cells(line, tabs) for line in lines]))
 
 
-def _rows(number: int, block: list[str], tabs: bool, source: Source) -> Iterator[Row]:
+def _rows(number: int, block: list[str], layout: _Layout, source: Source) -> Iterator[Row]:
     if any(map(has_broken_bytes, block)):
         yield RowError(number, "holds bytes that do not fit the file's encoding")
         return
@@ -140,7 +149,7 @@ def _rows(number: int, block: list[str], tabs: bool, source: Source) -> Iterator
         if {"columns", "text"} <= comments.keys():
             yield _own_row(number, comments, [line for line in block if not line.startswith("# ")])
         else:
-            foreign = _foreign_row(number, block, tabs, source)
+            foreign = _foreign_row(number, block, layout, source)
             if foreign is not None:
                 yield foreign
     except InvalidRecord as error:
@@ -174,16 +183,13 @@ def _own_row(number: int, comments: Mapping[str, str], lines: Sequence[str]) -> 
     )
 
 
-def _foreign_row(number: int, block: Sequence[str], tabs: bool, source: Source) -> ImportRow | None:
+def _foreign_row(number: int, block: Sequence[str], layout: _Layout, source: Source) -> ImportRow | None:
     """Tokens in the first column, tags in the last. None for a block that is the mark of a document only."""
     words: list[str] = []
     tags: list[str] = []
     notes: list[tuple[str, str]] = []
     comments: dict[str, str] = {}
-    width, numbered = (
-        0,
-        _is_numbered([_cells(line, tabs) for line in block if not line.startswith(("#", "-DOCSTART-"))]),
-    )
+    width, (tabs, numbered) = 0, layout
     for place, line in enumerate(block, start=number):
         cells = _cells(line, tabs)
         if line.startswith("-DOCSTART-"):
@@ -192,6 +198,12 @@ def _foreign_row(number: int, block: Sequence[str], tabs: bool, source: Source) 
             _comment(line, comments)
             continue
         if len(cells) < 2 or not cells[0].strip():
+            notes.append(("line", f"line {place} has no token, or no tag: left out"))
+            continue
+        if numbered and not cells[0].isdecimal():  # several tokens that are one word, or a word that is not there
+            source.ledger.count(COLUMN, "lines without a token of their own", Outcome.LEFT, f"numbered {cells[0]}"[:40])
+            continue
+        if numbered and len(cells) < 3:
             notes.append(("line", f"line {place} has no token, or no tag: left out"))
             continue
         words.append(cells[1] if numbered else cells[0])
@@ -226,9 +238,14 @@ def _foreign_row(number: int, block: Sequence[str], tabs: bool, source: Source) 
 
 
 def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first column counts the tokens from 1, as CoNLL-U and the older tasks have it; the tokens are the second then."""
-    counted = [str(n) for n in range(1, len(rows) + 1)]
-    return len(rows) > 1 and all(len(cells) > 2 for cells in rows) and [cells[0] for cells in rows] == counted
+    """Whether the first column counts the tokens of each sentence from 1, as CoNLL-U and the older tasks have it.
+
+    Ranges (`1-2`) and numbers between two (`1.1`) count nothing.
+    """
+    if not rows or any(len(cells) < 3 or not _NUMBER.fullmatch(cells[0]) for cells in rows):
+        return False
+    counted = [int(cells[0]) for cells in rows if cells[0].isdecimal()]
+    return 2 in counted and counted[0] == 1 and all(b in (1, a + 1) for a, b in pairwise(counted))
 
 
 def _cells(line: str, tabs: bool) -> list[str]:

@@ -122,11 +122,11 @@ def _is_data(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Whether the row that would be the header is one of the others: none of its cells is a usual name, one is a number over numbers."""
     if not body or any(plain(c) in _KNOWN for c in cells):
         return False
-    return any(
-        is_number(cell) and all(is_number(row[place]) for row in body if place < len(row) and row[place].strip())
-        for place, cell in enumerate(cells)
-        if cell
-    )
+    for place, cell in enumerate(cells):
+        below = [row[place] for row in body if place < len(row) and row[place].strip()]
+        if is_number(cell) and below and all(map(is_number, below)):
+            return True
+    return False
 
 
 def _candidates(sample: str) -> Iterator[Dialect]:

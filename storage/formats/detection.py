@@ -171,7 +171,7 @@ def _refuse_other_layouts(path: Path, start: str) -> None:
     second = rest.partition("\n")[0].strip()
     if "|" in first and len(second) > 2 and not second.strip("|:- "):
         raise FormatError(f"{path.name} is a table of Markdown; save it as CSV or Excel.")
-    if re.match(r"\w+\|[ta]\|", first):
+    if re.match(r"\d+\|[ta]\|", first):
         raise FormatError(
             f"{path.name} is in the PubTator layout, which no reader knows. Convert it to brat, JSON or CSV."
         )

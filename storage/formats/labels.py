@@ -13,7 +13,7 @@ from typing import Any
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.fields import Fields
 from storage.formats.ledger import OF_TOOL
-from storage.formats.passages import Names, own_passage, passages_of, taken, transposed
+from storage.formats.passages import Names, names_places, own_passage, passages_of, taken, transposed
 from storage.formats.rows import Label, LabelKind, Passage, Units
 from storage.formats.standing import qualifier
 from storage.formats.values import decoded, is_empty, is_number, kind_of, number, plain, shortened, string, whole
@@ -281,7 +281,7 @@ def _passages(fields: Fields, names: Names) -> tuple[tuple[Passage, ...], list[s
     listed: list[Passage] = []
     bad: list[str] = []
     for key in nested:
-        found, wrong = passages_of(fields.take(key, "passages"))
+        found, wrong = passages_of(fields.take(key, "passages"), places=names_places(key))
         listed += found
         bad += wrong
     own, wrong_own = own_passage(fields, names, has_others=bool(listed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -85,8 +86,11 @@ def _with_origin(passage: Passage, origin: Any, predicted: Any) -> Passage:
     return replace(passage, origin=SpanOrigin(origin), predicted=span)
 
 
-def passages_of(value: Any) -> tuple[tuple[Passage, ...], list[str]]:
-    """Passages from a list of objects, pairs and words, or from one of them; and the reasons why others cannot be read."""
+def passages_of(value: Any, *, places: bool = False) -> tuple[tuple[Passage, ...], list[str]]:
+    """Passages from a list of objects, pairs and words, or from one of them; and the reasons why others cannot be read.
+
+    places: numbers that follow each other are those of characters; else they may count anything, sentences for example.
+    """
     value = decoded(value)
     if is_empty(value):
         return (), []
@@ -96,7 +100,7 @@ def passages_of(value: Any) -> tuple[tuple[Passage, ...], list[str]]:
         value = [value]
     if not isinstance(value, Sequence):
         return (), [f"its passages are {kind_of(value)}, no list"]
-    if (runs := _runs(value)) is not None:
+    if places and (runs := _runs(value)) is not None:
         return runs, []
     if len(value) > 2 and all(isinstance(v, int) for v in value):
         return (), [
@@ -110,6 +114,11 @@ def passages_of(value: Any) -> tuple[tuple[Passage, ...], list[str]]:
         except InvalidRecord as error:
             bad.append(str(error))
     return tuple(found), bad
+
+
+def names_places(key: str) -> bool:
+    """Whether a key or column is one of offsets: its numbers are places in the text."""
+    return re.search(r"(span|position|ind(ex|ice)|point|offset|character)s?$", key.casefold()) is not None
 
 
 def _runs(value: Sequence[Any]) -> tuple[Passage, ...] | None:

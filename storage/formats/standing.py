@@ -7,12 +7,12 @@ from typing import Any
 
 from storage.formats.answers import is_verdict
 from storage.formats.fields import Fields
-from storage.formats.values import plain
+from storage.formats.values import is_number, plain
 from storage.formats.vocabulary import AFFIRMERS, DISMISSING, NEGATING, OF_ROWS, QUALIFIERS, STANDING, VERDICTS
 
 TAKES_BACK = "takes its label back"
-_TRUE = frozenset(("true", "yes", "1", "10", "ja", "oui", "y", "t"))
-_FALSE = frozenset(("false", "no", "0", "00", "nein", "non", "n", "f"))
+_TRUE = frozenset(("true", "yes", "1", "ja", "oui", "y", "t"))
+_FALSE = frozenset(("false", "no", "0", "nein", "non", "n", "f"))
 _NOT_FALSE = NEGATING - {"false", "no", "absent", "notpresent"}  # `negation: negated` negates, `negated: no` does not
 
 
@@ -21,12 +21,12 @@ def takes_back(name: str, value: Any) -> bool:
     key = plain(name)
     if isinstance(value, list | tuple | dict):
         return False
-    said = plain(str(value))
+    said = f"{float(value):g}" if is_number(value) else plain(str(value))
     if key in QUALIFIERS:
         return value is True or said in _TRUE or said in _NOT_FALSE
     if key in AFFIRMERS:
         return value is False or said in _FALSE
-    return key in STANDING and (said in NEGATING or (key == "polarity" and str(value).strip() in ("-1", "-1.0")))
+    return key in STANDING and (said in NEGATING or (key == "polarity" and str(value).strip() == "-1"))
 
 
 def qualifier(fields: Fields) -> str:

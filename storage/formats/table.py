@@ -12,7 +12,7 @@ from storage.formats.argilla_columns import record_of
 from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.fields import Fields
 from storage.formats.labels import NOTHING_SAID, Given, labels_of
-from storage.formats.passages import passage_or_reason, passages_of
+from storage.formats.passages import names_places, passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.squad import answers_of_question
 from storage.formats.standing import qualifier_of_row
@@ -199,7 +199,7 @@ class _RowReader:
         """The passages of the row: by its offsets, or by what its evidence says; and the reasons why others cannot be read."""
         start, end, evidence = (self._take(n) for n in ("start", "end", "evidence"))
         if start is None and end is None:
-            return passages_of(evidence)
+            return passages_of(evidence, places=names_places(self._mapping.columns.get("evidence") or ""))
         found = passage_or_reason(start, end, evidence if isinstance(evidence, str) else None)
         return ((), [found]) if isinstance(found, str) else ((found,), [])
 
@@ -213,7 +213,13 @@ class _RowReader:
             evidence = self._fields.peek(evidence_column or "")
             if said is None and says_verdict(evidence):
                 said, verdict_column, evidence_column = evidence, evidence_column, None
-            found, bad = passages_of(self._fields.take(evidence_column, f"evidence of {criterion}"))
+            elif said is not None and evidence_column is None and not says_verdict(said):
+                # a cell of a column that stands alone may hold its evidence
+                said, verdict_column, evidence_column = None, None, verdict_column
+            found, bad = passages_of(
+                self._fields.take(evidence_column, f"evidence of {criterion}"),
+                places=names_places(evidence_column or ""),
+            )
             yield from (given.a_label(None, None, left_out=reason) for reason in bad)
             if said is not None and not is_verdict(said):
                 self._fields.keep(str(verdict_column), "is no verdict")

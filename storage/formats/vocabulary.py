@@ -139,6 +139,9 @@ MODELS = ("modelversion", "model", "agent")
 # keys that take a label back; that do so when they are false; values that do so under the keys of STANDING
 QUALIFIERS = (
     "negated",
+    "verneint",
+    "negiert",
+    "abgelehnt",
     "neg",
     "negex",
     "notpresent",
@@ -189,19 +192,14 @@ STANDING = ("polarity", "status", "assertion", "certainty", "answer", "state", "
 OF_ROWS = frozenset(
     (
         "status",
-        "state",
         "answer",
         "decision",
         "rejected",
         "isrejected",
-        "deleted",
         "cancelled",
         "wascancelled",
         "skipped",
         "discarded",
-        "accepted",
-        "isaccepted",
-        "approved",
     )
 )
 DISMISSING = frozenset(

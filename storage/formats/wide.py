@@ -34,7 +34,10 @@ def wide_columns(
         own = max((o for o in owners if _is_evidence_of(o, _loose(column))), key=len, default=None)
         if own is not None and found.get(owners[own], (None, None))[1] is None:
             found[owners[own]] = (found.get(owners[own], (None, None))[0], column)
-    return _each_once({c: _settled(pair, sample) for c, pair in found.items()})
+    known = {
+        c: (None if _is_scale(verdicts, sample) else verdicts, evidence) for c, (verdicts, evidence) in found.items()
+    }
+    return _each_once({c: pair for c, pair in known.items() if any(pair)})
 
 
 def _loose(name: str) -> str:
@@ -54,13 +57,10 @@ def says_verdict(value: Any) -> bool:
     return is_verdict(value) or (is_number(value) and not isinstance(value, list | tuple))
 
 
-def _settled(pair: tuple[str | None, str | None], sample: Sequence[Mapping[str, Any]]) -> tuple[str | None, str | None]:
-    """A column that stands alone holds verdicts if most of its cells do, else evidence (and perhaps some verdicts)."""
-    column, evidence = pair
-    if column is None or evidence is not None:
-        return pair
-    values = [v for record in sample if not is_empty(v := record.get(column))]
-    return (column, None) if sum(map(says_verdict, values)) * 2 >= len(values) else (None, column)
+def _is_scale(column: str | None, sample: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a column holds numbers alone and some are no verdicts, as severities from 0 to 3: then its 0 and 1 are none either."""
+    values = [] if column is None else [v for record in sample if not is_empty(v := record.get(column))]
+    return all(map(is_number, values)) and not all(map(is_verdict, values))
 
 
 def _each_once(found: dict[str, tuple[str | None, str | None]]) -> dict[str, tuple[str | None, str | None]]:

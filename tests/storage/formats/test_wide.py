@@ -53,9 +53,16 @@ def test_a_column_of_evidence_that_only_says_whether_there_is_any(cell: str, ver
     assert said(rows(tmp_path / "in.csv")[0]) == {"SLEEP_ISSUES": (verdict, [])}
 
 
-def test_places_of_characters_are_passages(tmp_path: Path) -> None:
+def test_places_of_characters_are_passages_where_the_name_says_so(tmp_path: Path) -> None:
     places = [*range(2, 11), *range(24, 28)]
-    path = write_lines(tmp_path / "in.jsonl", {"id": 1, "text": TEXT, "SLEEP_ISSUES": places, "mood+": [0, 6, 24, 42]})
-    (row,) = rows(path, criteria=CRITERIA)
+    record = {"id": 1, "text": TEXT, "SLEEP_ISSUES spans": places, "mood+": [0, 6, 24, 42], "mood-": [0, 1, 2]}
+    (row,) = rows(write_lines(tmp_path / "in.jsonl", record), criteria=CRITERIA)
     assert said(row) == {"SLEEP_ISSUES": ("evidence", ["lie awake", "Food"])}
     assert "neither pairs of start and end" in left_out(row)["mood+"]
+    assert "neither pairs of start and end" in left_out(row)["mood-"]  # perhaps the numbers of sentences
+
+
+def test_a_scale_of_severity_gives_no_verdicts(tmp_path: Path) -> None:
+    lines = [f'{n},"{TEXT} {n}",{cell}' for n, cell in enumerate("0123")]
+    (tmp_path / "in.csv").write_text("\n".join(["id,text,SLEEP_ISSUES", *lines]) + "\n", "utf-8")
+    assert [said(row) for row in rows(tmp_path / "in.csv", criteria=CRITERIA)] == [{}, {}, {}, {}]
