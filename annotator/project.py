@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -39,7 +37,6 @@ log = logging.getLogger(__name__)
 STARTED = "project_started"
 DEMO_IMPORT = "demo_import"
 SHOWCASE = "demo-03"  # several criteria at once, most of them found: what the product does is seen at the first look
-LOCK_NAME = "app.lock"
 RESTORE_LOCK_NAME = "restore.lock"
 MODEL_FILE = "config.json"
 
@@ -87,24 +84,6 @@ def open_project(settings: Settings) -> Project:
     except sqlite3.OperationalError as error:  # a full disk: what was left over stays unseen, the rest can be used
         log.warning("What a stopped import left could not be removed (%s). The next start tries again.", error)
     return Project(settings, store, Jobs(store))
-
-
-@contextlib.contextmanager
-def serving_alone(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory for the one app that serves it; the lock ends with the process, however that ends.
-
-    Raises StoreUnavailable if another app holds it.
-    """
-    import fcntl
-
-    with (data_dir / LOCK_NAME).open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreUnavailable(
-                f"Another app is running on {data_dir}. Stop it first, or choose another directory with --data-dir."
-            ) from error
-        yield
 
 
 def readable_by_others(settings: Settings) -> list[str]:

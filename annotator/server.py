@@ -29,7 +29,7 @@ from annotator.learning.instant import InstantService
 from annotator.models import zero_gpu
 from annotator.models.serving import ModelService
 from annotator.people.accounts import Accounts
-from annotator.project import Project, open_project, serving_alone, warn_of_readers
+from annotator.project import Project, open_project, warn_of_readers
 from annotator.settings import Settings, oauth_client, prepare_process, snapshot_key
 from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.supervisor import Supervisor, standard_chores
@@ -48,6 +48,7 @@ from annotator.web.proxies import Proxies
 from annotator.web.session_routes import session_routes
 from annotator.web.token_routes import token_routes
 from storage.records import EvidenceError
+from storage.serving import serving_alone
 
 if TYPE_CHECKING:
     import gradio as gr

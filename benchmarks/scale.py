@@ -1,17 +1,15 @@
 """What grows with the corpus: every question of the pages, on a project of N posts with predictions of nine criteria.
 
-`python -m benchmarks.scale --posts 100000 --data-dir DIR [--piece 100000] [--make-only | --measure-only]`
+`python -m benchmarks.scale --posts 100000 --data-dir DIR [--piece 100000] [--as-file] [--make-only | --measure-only]`
 
-The posts (120 words) come in through the import of a JSON Lines file, in pieces; so do the answers, to every third post in a
-hundred: three answers to ten posts. Figures are milliseconds of processor time of this process, which other work on the machine
-does not change much; a queue is asked 200 times, each post being put off before the next is asked for. Prints a markdown table.
+The project is made by `benchmarks.scale_project`, in pieces. Figures are milliseconds of processor time of this process, which
+other work on the machine does not change much; a queue is asked 200 times, each post being put off before the next is asked
+for. Prints a markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import random
 import resource
 import statistics
 import sys
@@ -22,11 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from annotator.exchange.exporting import export_file
-from annotator.exchange.use_cases import import_file
-from annotator.project import open_project
 from annotator.review import decisions, post_list
-from annotator.settings import Settings
 from annotator.training.plan import plan_training
+from benchmarks.scale_project import MODEL, fill, project
 from storage import backup
 from storage.exports import ExportFilter
 from storage.queue import QueueFilter, QueueOrder, ReviewState
@@ -34,11 +30,6 @@ from storage.records import Reviewer, Role, Verdict
 from storage.store import Store
 
 ME = Reviewer("ana", Role.ADMIN)
-REVIEWERS = ("ana", "ben", "cem", "dora", "eli")
-MODEL = "bundled"
-WORDS = 120
-COMMON = ("the", "and", "sleep", "night", "tired", "work", "again", "friend", "doctor", "nothing")
-"""Very common words; `sleep` is in most posts, `zebra` in one of a thousand."""
 
 
 class Model:
@@ -55,15 +46,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--posts", type=int, default=10_000)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--piece", type=int, default=100_000)
+    parser.add_argument("--as-file", action="store_true", help="read the posts from a file, as an import does")
     parser.add_argument("--make-only", action="store_true", help="the next piece that is missing, and no figures")
     parser.add_argument("--measure-only", action="store_true")
     given = parser.parse_args(argv)
-    store = open_project(Settings(data_dir=given.data_dir, empty=True)).store
-    for name in REVIEWERS:
-        store.ensure_reviewer(name)
+    store = project(given.data_dir)
     while not given.measure_only and (there := store.count_posts()) < given.posts:
         size = min(given.piece, given.posts - there)
-        print(f"{size} posts more: {import_piece(store, there, size):.1f} s of processor time", flush=True)
+        print(
+            f"{size} posts more: {fill(store, there, size, as_file=given.as_file):.1f} s of processor time", flush=True
+        )
         if given.make_only:
             return
     rows = [*queue_rows(store), *page_rows(store), *work_rows(store)]
@@ -73,56 +65,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, value in rows:
         print(f"| {name} | {value} |")
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
-
-
-# --- the project
-
-
-def import_piece(store: Store, first: int, size: int) -> float:
-    """Import the next posts with their predictions and answers. Returns seconds of processor time of the import alone."""
-    criteria = [c.id for c in store.criteria()]
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", dir=store.path.parent, encoding="utf-8") as file:
-        for number in range(first, first + size):
-            file.write(json.dumps(a_row(number, criteria)) + "\n")
-        file.flush()
-        began = time.process_time()
-        import_file(store, Path(file.name), "jsonl")
-        return time.process_time() - began
-
-
-def a_row(number: int, criteria: Sequence[str]) -> dict[str, Any]:
-    draw = random.Random(number)
-    words = [draw.choice(COMMON) if draw.random() < 0.2 else f"word{draw.randrange(20_000)}" for _ in range(WORDS)]
-    if number % 1000 == 0:
-        words[3] = "zebra"
-    text = " ".join(words)
-    predictions = []
-    for criterion in criteria:
-        found = draw.random() < 0.15
-        start = text.index(" ", 100) + 1
-        span = {"start": start, "end": text.index(" ", start + 30), "score": round(0.3 + 0.7 * draw.random(), 4)}
-        predictions.append(
-            {
-                "criterion": criterion,
-                "model_version": MODEL,
-                "no_evidence_score": round(draw.random() ** (0.5 if found else 0.1), 4),
-                "spans": [span] if found else [],
-            }
-        )
-    row: dict[str, Any] = {"post_id": f"post{number:08d}", "text": text, "source": f"source{number % 40}"}
-    row["predictions"] = predictions
-    if number % 30 == 0:  # nine answers to every thirtieth post: three answers to ten posts
-        row["annotations"] = [
-            {
-                "criterion": p["criterion"],
-                "reviewer": reviewer,
-                "verdict": "evidence" if p["spans"] else ("unsure" if draw.random() < 0.05 else "no_evidence"),
-                "spans": p["spans"],
-            }
-            for reviewer in draw.sample(REVIEWERS, 2 if number % 300 == 0 else 1)
-            for p in predictions
-        ]
-    return row
 
 
 # --- what is measured
@@ -156,7 +98,9 @@ def queue_rows(store: Store) -> list[tuple[str, str]]:
     rows = []
     for order in QueueOrder:
         for name, values in filters.items():
-            if not name or order is QueueOrder.UNCERTAIN:
+            if (
+                not name or order is QueueOrder.UNCERTAIN
+            ) and order is not QueueOrder.ROUND:  # a round is a person's own list
                 rows.append((f"next post, {order}{', ' + name if name else ''}", next_posts(store, order, values)))
     return rows
 

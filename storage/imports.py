@@ -21,10 +21,14 @@ from storage.connection import Connections
 from storage.import_statements import CLASH, COPIES, HEADS_OF_OLDER_POSTS, LATEST_HEAD, OF_IMPORT, ON_POSTS, REVIEWERS
 from storage.records import Conflict, InvalidRecord, NotFound, utc_now
 from storage.rows import to_json
+from storage.serving import is_served
 from storage.staging import Issue, is_abandoned, remove_abandoned
 
 STEP_SECONDS = 0.008  # processor time of one transaction: how long it holds the database on a machine that is not busy
 MAX_PAUSE_SECONDS = 0.1
+UNSERVED_STEP_SECONDS = 0.1  # the same while no app serves the project, so that nobody waits for a page
+UNSERVED_PAUSE = 0.1  # part of the step for which the database is then left to other commands
+LOOK_SECONDS = 1.0  # between two looks for an app
 FIRST_STEP_ROWS, MIN_STEP_ROWS, MAX_STEP_ROWS = 50, 10, 5000
 REMOVING = "removing"
 _IMPORT_NAME = re.compile(r"import-[0-9]+(?:/.*)?", re.DOTALL)
@@ -149,10 +153,13 @@ class ImportStore(Connections):
         """Do `step(connection, rows)` again and again, each in a transaction of about STEP_SECONDS, until it does nothing.
 
         Yields what it returns. After each transaction the database is left to others for as long as it was held: whoever
-        waits asks again at growing intervals, and would miss every shorter gap.
+        waits asks again at growing intervals, and would miss every shorter gap. Without an app that serves the project,
+        steps are longer and gaps shorter.
         """
-        rows = FIRST_STEP_ROWS
+        rows, served, looked = FIRST_STEP_ROWS, True, -LOOK_SECONDS
         while not until():
+            if time.monotonic() - looked > LOOK_SECONDS:
+                served, looked = is_served(self.path.parent), time.monotonic()
             began, worked = time.monotonic(), time.thread_time()
             try:
                 with self.write(durable=False) as db:  # on the disk with the transaction that shows or hides it
@@ -164,8 +171,8 @@ class ImportStore(Connections):
             took, worked = time.monotonic() - began, time.thread_time() - worked
             yield done
             if not db.conn.in_transaction:
-                time.sleep(min(took, MAX_PAUSE_SECONDS))
-            fitting = int(rows * STEP_SECONDS / max(worked, 1e-6))
+                time.sleep(min(took if served else UNSERVED_PAUSE * took, MAX_PAUSE_SECONDS))
+            fitting = int(rows * (STEP_SECONDS if served else UNSERVED_STEP_SECONDS) / max(worked, 1e-6))
             rows = max(MIN_STEP_ROWS, min(MAX_STEP_ROWS, 2 * rows, fitting))
 
     def index_posts(self, *, on_step: Callable[[int], None] | None = None) -> int:

@@ -78,8 +78,8 @@ def run_backup(arguments: argparse.Namespace) -> None:
 
 
 def run_restore(arguments: argparse.Namespace) -> None:
-    from annotator.project import serving_alone
     from storage.backup import restore
+    from storage.serving import serving_alone
 
     settings = settings_of(arguments)
     if arguments.source.startswith("hf://") or Path(arguments.source).is_dir():
@@ -94,11 +94,11 @@ def run_restore(arguments: argparse.Namespace) -> None:
 
 def run_restore_place(arguments: argparse.Namespace, settings: Settings) -> None:
     """Restore the newest whole snapshot of a place, or the named one, or list them."""
-    from annotator.project import serving_alone
     from annotator.settings import snapshot_key
     from annotator.snapshots.archive import Snapshots
     from annotator.snapshots.manifest import SnapshotDamaged
     from annotator.snapshots.targets import open_target
+    from storage.serving import serving_alone
 
     place = Snapshots(open_target(arguments.source), settings, passphrase=snapshot_key())
     if arguments.list:

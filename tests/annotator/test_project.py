@@ -13,11 +13,11 @@ from annotator.project import (
     open_project,
     remove_demo_posts,
     replace_criteria,
-    serving_alone,
 )
 from annotator.review.decisions import READING, WHOLE_POST
 from annotator.settings import Settings
 from storage.records import CriteriaSet, Role, StoreUnavailable
+from storage.serving import is_served, serving_alone
 from tests.builders import MOOD, SLEEP, an_annotation
 
 
@@ -101,5 +101,6 @@ def test_a_data_directory_without_permission_is_named(tmp_path: Path) -> None:
 def test_a_second_app_on_the_same_directory_is_refused(tmp_path: Path) -> None:
     with serving_alone(tmp_path), pytest.raises(StoreUnavailable, match="Another app"), serving_alone(tmp_path):
         pass
+    assert not is_served(tmp_path)
     with serving_alone(tmp_path):
-        pass
+        assert is_served(tmp_path)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from storage.records import Criterion, InvalidRecord, NotFound, Post, Split
+from storage.serving import serving_alone
 from storage.store import Store
 from tests.builders import SLEEP, a_post, a_prediction, an_annotation
 from tests.storage.imported import import_into
@@ -88,3 +89,16 @@ def test_a_thousand_posts_of_300_words_are_stored_in_well_under_five_seconds(sto
     store.add_posts(Post(f"p{i}", "word " * 300 + str(i)) for i in range(1000))
     assert time.monotonic() - started < 5
     assert store.count_posts() == 1000
+
+
+def test_an_import_gives_way_for_half_its_time_only_while_an_app_serves(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("storage.imports.time.sleep", pauses.append)
+    import_into(store, [a_post(id=f"p{n}") for n in range(3000)], [])
+    alone = sum(pauses)
+    pauses.clear()
+    with serving_alone(store.path.parent):
+        import_into(store, [a_post(id=f"q{n}") for n in range(3000)], [])
+    assert 0 < alone < sum(pauses) / 3
