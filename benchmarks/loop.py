@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from encoder.errors import BadExamples
 from encoder.examples import Example, Label, read_examples
@@ -186,7 +187,7 @@ def of_logits(
     setting: Setting, example: Example, criterion: Criterion, logits: Floats, threshold: float | None
 ) -> Prediction:
     assert setting.base is not None
-    chances = 1 / (1 + np.exp(-logits))
+    chances = expit(logits)
     least = setting.base.predictor.config.threshold(criterion.id) if threshold is None else threshold
     passages = setting.cache.of(example.post).sentences
     spans = tuple(Span(s.start, s.end, float(p)) for s, p in zip(passages, chances, strict=True) if p >= least)

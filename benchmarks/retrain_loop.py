@@ -25,7 +25,7 @@ from annotator.models.loading import load_predictor
 from annotator.models.registry import put_in_service
 from annotator.project import open_project
 from annotator.settings import Settings
-from annotator.training.plan import PRESETS
+from annotator.training.plan import preset_config
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import TrainingWish, enqueue_training
 from annotator.worker import Worker
@@ -159,7 +159,9 @@ def answer(store: Store, example: Example) -> None:
 
 def train(store: Store, jobs: Jobs, settings: Settings, given: argparse.Namespace) -> None:
     """Train further from the version in service and put the result in service, whatever the rule says."""
-    config = PRESETS[0].config.changed(max_steps=given.steps, seed=given.seed, threads=given.threads)
+    config = preset_config("quick", settings, store.active_model()).changed(
+        max_steps=given.steps, seed=given.seed, threads=given.threads
+    )
     job = enqueue_training(jobs, TrainingWish(config, rule=PromotionRule()), by=ME.name)
     worker = Worker(settings)
     while worker.run_one() is not JobKind.TRAIN:

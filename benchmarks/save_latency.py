@@ -23,7 +23,7 @@ from annotator.project import open_project
 from annotator.review import decisions
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor
-from annotator.training.plan import PRESETS
+from annotator.training.plan import preset_config
 from annotator.training.run import TrainingWish, enqueue_training
 from encoder.bundled.corpus import Composer, read_items
 from storage.jobs import Jobs
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     supervisor = Supervisor(settings, jobs)
     supervisor.start()
     began = time.monotonic()
-    job = enqueue_training(jobs, TrainingWish(PRESETS[0].config), by=ME.name)
+    job = enqueue_training(jobs, TrainingWish(preset_config("quick", settings, store.active_model())), by=ME.name)
     training = save_times(store, 1_000_000, while_=lambda: not over(jobs, job))
     seconds = time.monotonic() - began
     supervisor.stop()

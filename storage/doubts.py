@@ -82,19 +82,20 @@ class DoubtStore(Connections):
                 [annotation_id, str(look), by, utc_now()],
             )
 
-    def handed_over(self, criterion_id: str | None = None) -> list[tuple[str, str]]:
-        """(post id, criterion id) of the answers that somebody asked an adjudicator about and that were not decided since, oldest first.
+    def handed_over(self, criterion_id: str | None = None, *, decided: bool = False) -> list[tuple[str, str]]:
+        """(post id, criterion id) of the answers that somebody asked an adjudicator about and that were not (or were) decided since,
+        oldest first.
 
-        Without those about which several people disagree: they are among the disagreements.
+        Without those about which several people disagree, or did: they are among the disagreements.
         """
         with self.read() as db:
             rows = db.execute(
-                "SELECT h.post_id, h.criterion_id FROM second_look l CROSS JOIN main.annotation a ON a.id = l.annotation_id"
+                "SELECT DISTINCT h.post_id, h.criterion_id FROM second_look l CROSS JOIN main.annotation a ON a.id = l.annotation_id"
                 " CROSS JOIN main.annotation_head h ON h.post_id = a.post_id AND h.criterion_id = a.criterion_id"
                 " AND h.annotation_id = a.id WHERE l.look = 'handed_over' AND (:criterion IS NULL OR h.criterion_id = :criterion)"
-                " AND NOT EXISTS (SELECT 1 FROM adjudication d WHERE d.post_id = h.post_id AND d.criterion_id = h.criterion_id"
+                " AND :decided = (SELECT count(*) > 0 FROM adjudication d WHERE d.post_id = h.post_id AND d.criterion_id = h.criterion_id"
                 " AND d.created_at >= l.looked_at) AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.post_id = h.post_id"
-                " AND s.criterion_id = h.criterion_id AND s.state = 'open') ORDER BY l.looked_at, l.annotation_id",
-                {"criterion": criterion_id},
+                " AND s.criterion_id = h.criterion_id AND s.state <> 'agreed') ORDER BY l.looked_at, l.annotation_id",
+                {"criterion": criterion_id, "decided": decided},
             )
             return [(row[0], row[1]) for row in rows]

@@ -55,6 +55,8 @@ IS_MEASURED = (
     " AND m.round_id = q.round_id AND m.reviewer = {h}.reviewer WHERE q.post_id = {h}.post_id AND q.gold)"
 )
 """SQL: whether an answer was given to a post that is there to train or to check its reader: it is measured by gold, and no part of it."""
+_HELD = "NOT EXISTS (SELECT 1 FROM round given_in WHERE given_in.id = {a}.round_id AND given_in.closed_at IS NOT NULL)"
+"""SQL: whether an assignment still holds. What a closed round gave and nobody answered can be given again."""
 _PLACE = "(?1 << 32) + ifnull((SELECT position FROM round_post WHERE round_id = ?1 AND post_id = ?2), 0)"
 
 
@@ -160,11 +162,14 @@ class RoundStore(Connections):
         return [found[name] for name in sorted(found)]
 
     def readers_missing(self, round_id: int) -> int:
-        """How many readers its posts lack: who answered a post, or has been given it in the round, counts."""
+        """How many readers its posts lack. Who was given a post in the round counts; of its people also who answered it, or has it
+        from another round.
+        """
         with self.read() as db:
             row = db.execute(
                 "SELECT total(max(0, p.readers - (SELECT count(*) FROM (SELECT reviewer FROM assignment a WHERE a.post_id = p.post_id"
-                " AND a.round_id = p.round_id UNION SELECT reviewer FROM annotation_head h WHERE h.post_id = p.post_id"
+                f" AND (a.round_id = p.round_id OR (a.reviewer IN (SELECT value FROM json_each(round.people)) AND {_HELD.format(a='a')}))"
+                " UNION SELECT reviewer FROM annotation_head h WHERE h.post_id = p.post_id"
                 " AND h.reviewer IN (SELECT value FROM json_each(round.people))))))"
                 " FROM round CROSS JOIN round_post p ON p.round_id = round.id WHERE round.id = ?"
                 " AND EXISTS (SELECT 1 FROM post WHERE post.id = p.post_id)",
@@ -247,6 +252,9 @@ class RoundStore(Connections):
         """The posts that a round can be made of, in order of id. Raises InvalidRecord for a search of no words."""
         where = "(:source IS NULL OR post.source = :source) AND (:split IS NULL OR post.split = :split)"
         values = {"model": model_version or "", "source": wanted.source, "split": wanted.split and str(wanted.split)}
+        if wanted.among is not None:
+            where += " AND post.id IN (SELECT value FROM json_each(:among))"
+            values["among"] = json.dumps(list(wanted.among))
         if wanted.query.strip():
             where += " AND post.number IN (SELECT rowid FROM post_fts WHERE post_fts MATCH :match)"
             values["match"] = fts_query(wanted.query)
@@ -309,11 +317,12 @@ class RoundStore(Connections):
         return [r for r in self.rounds() if r.closed_at is None and reviewer in r.people]
 
     def readers_of(self, post_ids: Sequence[str]) -> dict[str, set[str]]:
-        """By post id, who has been given it or has answered something in it."""
+        """By post id, who has it to read, in a round that is not closed or outside of rounds, or has answered something in it."""
         readers: dict[str, set[str]] = {}
         with self.read() as db:
             for row in db.query(
-                "SELECT post_id, reviewer FROM assignment WHERE post_id IN (SELECT value FROM json_each(:ids)) UNION"
+                "SELECT post_id, reviewer FROM assignment a WHERE post_id IN (SELECT value FROM json_each(:ids))"
+                f" AND {_HELD.format(a='a')} UNION"
                 " SELECT post_id, reviewer FROM annotation_head WHERE post_id IN (SELECT value FROM json_each(:ids))",
                 {"ids": json.dumps(list(post_ids))},
             ):
@@ -378,8 +387,17 @@ def _overlap(given: Mapping[str, float]) -> dict[int, float]:
 
 
 def _assign(db: Any, round_id: int, assigned: Iterable[Assigned], *, by: str | None) -> None:
-    """Posts that a person has already, from this round or another, are left as they are: nobody reads a post twice."""
-    now = utc_now()
+    """Posts that a person has already, from this round or another, are left as they are: nobody reads a post twice.
+
+    What a closed round gave and its reader never answered is theirs no longer: this round gives it anew.
+    """
+    now, assigned = utc_now(), list(assigned)
+    db.conn.executemany(
+        "DELETE FROM assignment AS a WHERE a.post_id = ?2 AND a.reviewer = ?3 AND a.round_id <> ?1"
+        f" AND NOT {_HELD.format(a='a')}"
+        " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = a.post_id AND h.reviewer = a.reviewer)",
+        [[round_id, a.post_id, a.reviewer] for a in assigned],
+    )
     db.conn.executemany(
         "INSERT INTO assignment (round_id, post_id, reviewer, assigned_by, assigned_at, hide_suggestions, place)"
         f" VALUES (?1, ?2, ?3, ?4, ?5, ?6, {_PLACE}) ON CONFLICT DO NOTHING",

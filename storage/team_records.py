@@ -174,12 +174,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PostsWanted:
-    """Which posts a round may be made of. unread: only those that nobody answered and no round holds. query: words of the text."""
+    """Which posts a round may be made of. unread: only those that nobody answered and no round holds. query: words of the text.
+
+    among: their ids; None for any.
+    """
 
     source: str | None = None
     split: Split | None = None
     query: str = ""
     unread: bool = True
+    among: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,10 @@ def queue(
     pair = (people[0], people[1]) if people else None
     states = (Standing.ADJUDICATED, Standing.UNDECIDABLE) if done else (Standing.OPEN,)
     found = store.disagreements(criterion_id=criterion, people=pair, states=states, limit=MOST_LISTED)
-    total = store.count_disagreements(criterion_id=criterion, people=pair, states=states)
-    asked = [] if done or pair else store.handed_over(criterion)
+    total = len(found)
+    if total == MOST_LISTED:
+        total = store.count_disagreements(criterion_id=criterion, people=pair, states=states)
+    asked = [] if pair else store.handed_over(criterion, decided=done)
     return {
         "total": total + len(asked),
         "cases": [

@@ -170,8 +170,8 @@ def _checks(
             f"There are {len(gold)} posts with gold that none of these people has read, not {plan.gold_posts}."
             " Ask for fewer, or adjudicate some first."
         )
-    every = store.candidates(PostsWanted(unread=False), model_version=model_version)
-    chosen = sample([c for c in every if c.post_id in gold], plan.gold_posts, seed=plan.seed)
+    known = store.candidates(PostsWanted(unread=False, among=sorted(gold)), model_version=model_version)
+    chosen = sample(known, plan.gold_posts, seed=plan.seed)
     return [RoundPost(post_id, len(plan.people), gold=True) for post_id in chosen]
 
 

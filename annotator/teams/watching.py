@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from annotator.people.accounts import allow
@@ -24,10 +25,15 @@ def one_round(store: Store, me: Reviewer, round_id: int) -> dict[str, Any]:
     found = store.round(round_id)
     events = store.round_events(round_id)
     missing = store.readers_missing(round_id) if found.closed_at is None else 0
+    line = _line(store, found)
+    left = {p["person"]: p["left"] for p in line["progress"] if p["left"]}
     return {
-        **_line(store, found),
+        **line,
         "missing": missing,
-        "notes": _notes(store, found, missing, reopened=any(e.what == "reopened" for e in events)),
+        "notes": [
+            *_notes(store, found, missing, reopened=any(e.what == "reopened" for e in events)),
+            *_gone_people(store, found, left),
+        ],
         "events": [{"what": e.what, "detail": dict(e.detail), "at": e.at, "by": e.by} for e in reversed(events)],
     }
 
@@ -57,7 +63,7 @@ def _notes(store: Store, found: Round, missing: int, *, reopened: bool) -> list[
         notes.append("It was closed and opened again: its readers may have seen one another's answers in between.")
     if is_late(found):
         notes.append(f"Its last day was {found.deadline}. Reading goes on until it is closed.")
-    return notes + _changed_criteria(store, found) + _gone_people(store, found)
+    return notes + _changed_criteria(store, found)
 
 
 def _changed_criteria(store: Store, found: Round) -> list[str]:
@@ -79,9 +85,9 @@ def _changed_criteria(store: Store, found: Round) -> list[str]:
     return notes
 
 
-def _gone_people(store: Store, found: Round) -> list[str]:
+def _gone_people(store: Store, found: Round, left: Mapping[str, int]) -> list[str]:
+    """Who cannot read on, or has gone, and what they leave. left: posts by person, of those who have any."""
     disabled = {r.name for r in store.reviewers() if r.disabled_at is not None}
-    left = {p.reviewer: p.left for p in store.round_progress(found.id) if p.left}
     notes = [
         f"{name} cannot sign in any more and has {left[name]} posts left: take {name} out of the round."
         for name in found.people

@@ -88,6 +88,7 @@ def test_an_adjudicator_who_was_asked_decides(store: Store) -> None:
     decision = {"post_id": WRONG, "criterion_id": "NIGHTS", "outcome": "no_evidence", "expected_revision": 0}
     adjudicating.decide(store, CHIEF, decision)
     assert adjudicating.queue(store, CHIEF)["total"] == 0
+    assert [c["post_id"] for c in adjudicating.queue(store, CHIEF, done=True)["cases"]] == [WRONG]
     look(store)
     assert WRONG not in doubted(store, CHIEF)
 

@@ -108,6 +108,24 @@ def test_what_a_closed_round_gave_is_left_out_of_the_queue_of_an_open_one(team: 
     assert decisions.next_post(team, model, ANA, QueueFilter()) == given(team, first, "ana")[0]
 
 
+def test_what_a_closed_round_gave_and_nobody_answered_is_given_again(team: Store) -> None:
+    first = made(team, people=("ana",), overlap=None, posts=3)
+    answered, *unread = given(team, first, "ana")
+    say(team, answered, "ana")
+    again = {"name": "two", "people": ("ana", "ben"), "overlap": {2: 1.0}, "unread": False, "query": "weeks"}
+    while_open = preview(team, read_plan({**again, "overlap": {"2": 1.0}}), model_version=None, by=LEAD)
+    assert {row["person"]: row["posts"] for row in while_open["people"]} == {"ana": 9, "ben": 12}
+    second = made(team, **{**again, "posts": 12})
+    assert team.readers_missing(second) == 0  # ana has three of them from the first round
+    close(team, second, expected_revision=1, by=LEAD)
+    close(team, first, expected_revision=1, by=LEAD)
+    third = made(team, **{**again, "name": "three"})
+    assert set(unread) < set(given(team, third, "ana"))
+    assert answered not in given(team, third, "ana")
+    assert given(team, first, "ana") == [answered]
+    assert team.readers_missing(third) == 0
+
+
 def test_posts_change_hands_but_not_those_that_are_begun_or_open_on_a_screen(team: Store) -> None:
     round_id = made(team, overlap=None)
     begun, opened, *free = given(team, round_id, "ana")
