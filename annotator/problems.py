@@ -14,7 +14,7 @@ from typing import Any
 from annotator.people.accounts import NotAllowed
 from annotator.people.throttle import TooManyAttempts
 from encoder.errors import ModelUnusable
-from storage.records import Conflict, EvidenceError, NotFound
+from storage.records import Conflict, EvidenceError, NotFound, StoreUnavailable
 from storage.trouble import StorageTrouble, Trouble, trouble_of
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, StorageTrouble):
         code = "storage_full" if error.kind is Trouble.FULL else "storage_unavailable"
         return Problem(status_of(error), code, text, retry_after=error.retry_after)
+    if isinstance(error, StoreUnavailable):
+        return Problem(503, "storage_unavailable", text, retry_after=5.0)
     if isinstance(error, EvidenceError):
         return Problem(400, "bad_request", text)
     return Problem(500, "internal", unexpected(error, "the API"))

@@ -43,6 +43,7 @@ from annotator.web.gate import Gate, person_of, sign_in_is_needed
 from annotator.web.identity import PageScript
 from annotator.web.model_routes import model_routes
 from annotator.web.password_routes import password_routes
+from annotator.web.password_threads import PasswordThreads
 from annotator.web.paths import Addresses
 from annotator.web.proxies import Proxies
 from annotator.web.session_routes import session_routes
@@ -184,7 +185,8 @@ class App:
         from annotator.ui.answers import answer_routes
 
         settings, store = self.settings, self.project.store
-        routes = session_routes(self.accounts, settings, store, self.models, self.keeper)
+        threads = PasswordThreads()
+        routes = session_routes(self.accounts, threads, settings, store, self.models, self.keeper)
         routes += model_routes(settings, store)
         routes += export_routes(settings, store)
         if self.oauth is not None:
@@ -192,7 +194,7 @@ class App:
 
             routes += oauth_routes(self.oauth, settings, store)
         routes += token_routes(settings, store)
-        routes += password_routes(settings, store, self.accounts)
+        routes += password_routes(settings, store, self.accounts, threads)
         return routes + api_routes(context.api) + answer_routes(context)
 
 

@@ -27,6 +27,9 @@ from storage.trouble import StorageTrouble, Trouble, trouble_of
 from storage.upgrade import upgrade
 
 BUSY_TIMEOUT_SECONDS = 30
+STUCK_SECONDS = 3.0
+"""Whoever's turn it is waits for another program's lock for longer than this: those behind give up, so that their threads are free."""
+TURN_SECONDS = 0.25  # between two looks at whether the one in front is stuck
 DATABASE_NAME = "evidence.db"
 PENDING = "SELECT id FROM main.import WHERE pending IS NOT NULL"
 PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
@@ -63,6 +66,7 @@ class Connections:
         self.path = path
         self._local = threading.local()
         self._one_writer = threading.Lock()
+        self._waits_since: float | None = None  # the one whose turn it is, for another program's lock
         self.refused: StorageTrouble | None = None  # the last write, until one goes through
         self._open()
 
@@ -146,17 +150,27 @@ class Connections:
         if db.conn.in_transaction:
             yield db
             return
-        if not self._one_writer.acquire(timeout=BUSY_TIMEOUT_SECONDS):
-            raise StoreUnavailable("The database is busy with another change. Try again.")
+        self._take_turn()
         try:
             if not durable:
                 db.conn.execute("PRAGMA synchronous=NORMAL")
+            self._waits_since = time.monotonic()
             with _transaction(db, "BEGIN IMMEDIATE"):
+                self._waits_since = None
                 yield db
         finally:
+            self._waits_since = None
             if not durable:
                 db.conn.execute("PRAGMA synchronous=FULL")
             self._one_writer.release()
+
+    def _take_turn(self) -> None:
+        """Wait for the other writers of this process. Raises StorageTrouble if the one in front is stuck at another program's lock."""
+        until = time.monotonic() + BUSY_TIMEOUT_SECONDS
+        while not self._one_writer.acquire(timeout=min(TURN_SECONDS, BUSY_TIMEOUT_SECONDS)):
+            now, since = time.monotonic(), self._waits_since
+            if now > until or (since is not None and now - since > STUCK_SECONDS):
+                raise StorageTrouble(Trouble.LOCKED)
 
     def close(self) -> None:
         """Close this thread's connection."""

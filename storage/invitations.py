@@ -7,7 +7,11 @@ from storage.connection import Connections
 from storage.records import NotFound, Role, utc_now
 from storage.rows import Row
 
-_OPEN = "used_at IS NULL AND withdrawn_at IS NULL AND expires_at > :now"
+_OPEN = (
+    "used_at IS NULL AND withdrawn_at IS NULL AND expires_at > :now AND EXISTS (SELECT 1 FROM main.reviewer maker"
+    " WHERE maker.name = invitation.created_by AND maker.role = 'admin' AND maker.disabled_at IS NULL)"
+)
+"""SQL: a link can be used while it is neither used nor withdrawn nor old, and who made it could make it now."""
 
 
 class InvitationStore(Connections):

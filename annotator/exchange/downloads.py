@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from annotator.exchange.exporting import export_file
+from annotator.exchange.exporting import ExportRefused, export_file
 from annotator.settings import Settings
 from storage.exports import ExportFilter
 from storage.formats.archive import add_file
 from storage.formats.registry import format_named
 from storage.records import NotFound
 from storage.store import Store
+from storage.trouble import trouble_of
 
 KEEP_SECONDS = 3600.0
 _ID = re.compile(r"[A-Za-z0-9_-]{20,40}")
@@ -39,7 +40,10 @@ def prepare_export(
     license_name: str = "unknown",
     on_progress: Callable[[int], None] | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """Write an export for download. Returns (its id in the address `/export/{id}`, its manifest)."""
+    """Write an export for download. Returns (its id in the address `/export/{id}`, its manifest).
+
+    Raises StorageTrouble where the project's own disk refuses it: where that lies is nobody's business who asks from elsewhere.
+    """
     remove_old_exports(settings)
     kind = format_named(format_name)
     export_id = secrets.token_urlsafe(24)
@@ -49,8 +53,14 @@ def prepare_export(
         manifest = export_file(
             store, kind.name, folder / name, chosen, license_name=license_name, on_progress=on_progress
         )
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if (
+            isinstance(error, ExportRefused)
+            and error.__cause__ is not None
+            and (trouble := trouble_of(error.__cause__))
+        ):
+            raise trouble from error
         raise
     return export_id, manifest
 

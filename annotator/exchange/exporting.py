@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -67,7 +68,7 @@ def export_file(
             manifest = _write(store, export, Path(folder))
             _move(Path(folder), output, kind)
     except OSError as error:
-        reason = "the disk is full" if error.errno == 28 else (error.strerror or str(error))
+        reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
         raise ExportRefused(f"{output} could not be written: {reason}. Nothing was exported.") from error
     return manifest | {"output": str(output)}
 

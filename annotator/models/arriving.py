@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from annotator.models.loading import load_predictor, serving_threads
+from annotator.problems import unexpected
 from annotator.settings import Settings
 from encoder.errors import EncoderError
 from storage.records import EvidenceError, ModelVersion
 from storage.store import Store
+from storage.trouble import StorageTrouble
 
 if TYPE_CHECKING:
     from encoder.predict import Predictor
@@ -68,8 +70,7 @@ class Arrival:
         except (EvidenceError, OSError, ImportError) as error:
             self.error = str(error)
         except Exception as error:
-            log.exception("Model version %s could not be loaded", self.wanted.id)
-            self.error = f"{type(error).__name__} (see the log)"
+            self.error = unexpected(error, f"loading model version {self.wanted.id}")
         finally:
             self._done.set()
             self._store.close()
@@ -85,5 +86,8 @@ class Arrival:
                 return
             try:
                 self._store.add_predictions(predictor.predict([post], criteria))
+            except StorageTrouble as trouble:
+                log.warning("No posts are read before model version %s answers: %s", self.wanted.id, trouble)
+                return
             except EncoderError as error:
                 log.warning("Post %s cannot be predicted: %s", post.id, error)

@@ -25,10 +25,12 @@ from annotator.models.bundled import small_model
 from annotator.models.loading import is_large, load_predictor, named_model, serving_threads
 from annotator.models.long_posts import LONG_CHARACTERS, Readings, Stopping
 from annotator.models.sharing import PAUSED, place_now, say_where
+from annotator.problems import unexpected
 from annotator.settings import Settings
 from encoder.errors import EncoderError, ModelUnusable
 from storage.records import Criterion, EvidenceError, ModelVersion, Post, Prediction
 from storage.store import Store
+from storage.trouble import StorageTrouble
 
 if TYPE_CHECKING:
     from encoder.predict import Predictor
@@ -80,6 +82,7 @@ class ModelService:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._trouble = ""  # of the storage, as last logged
         self._changed = threading.Condition(self._lock)
         self._serving = Serving(ServingState.LOADING)
         self._predictor: Predictor | None = None
@@ -225,10 +228,16 @@ class ModelService:
                 self._follow_active_model()
                 self._follow_criteria()
                 busy = self._predict_ahead()
-            except Exception as error:  # the thread must outlive anything; the page shows that something is wrong
-                log.exception("The model service met an unexpected error")
-                self._set(dataclasses.replace(self._serving, reason=f"{type(error).__name__} (see the log)"))
+            except StorageTrouble as trouble:  # nothing is wrong with the model; `/healthz` and every save say what is
                 busy = False
+                if str(trouble) != self._trouble:
+                    log.warning("Posts are not read ahead: %s", trouble)
+                self._trouble = str(trouble)
+            except Exception as error:  # the thread must outlive anything; the page shows that something is wrong
+                self._set(dataclasses.replace(self._serving, reason=unexpected(error, "the model service")))
+                busy = False
+            else:
+                self._trouble = ""
             with self._changed:
                 self._changed.notify_all()
             if not busy:

@@ -16,7 +16,7 @@ LONGEST_DAYS = 30
 
 
 class LinkIsGone(AccountError):
-    """The link is unknown, was used or withdrawn, or has expired: which of them is not said."""
+    """The link is unknown, was used or withdrawn, has expired, or its maker is no admin any more: which of them is not said."""
 
     def __init__(self) -> None:
         super().__init__("This link cannot be used (any more). Ask an admin for a new one.")
@@ -75,6 +75,8 @@ def accept(store: Store, accounts: Accounts, token: str, password: str) -> str:
 
     Raises LinkIsGone, PasswordTooWeak, InvalidRecord; then the link can be used again.
     """
+    look_up(store, token)
+    password_hash = accounts.hashed(password)  # before the transaction: nobody's save waits for it
     with store.write():
         found = look_up(store, token)
         if not store.use_invitation(found.id):
@@ -82,9 +84,9 @@ def accept(store: Store, accounts: Accounts, token: str, password: str) -> str:
         if found.role is None:
             if store.reviewer(found.reviewer).disabled_at is not None:
                 raise LinkIsGone
-            accounts.set_password(found.reviewer, password)
+            accounts.set_hashed(found.reviewer, password_hash)
         else:
-            accounts.add(found.reviewer, found.role, password)
+            accounts.add_hashed(found.reviewer, found.role, password_hash)
     return found.reviewer
 
 

@@ -37,12 +37,12 @@ from storage.records import (
     Role,
     Span,
     Split,
+    StoreUnavailable,
     Verdict,
 )
 from storage.rows import annotated_from_list, annotated_to_list, ranges_to_list, span_from_list, span_to_list
 from storage.settings import LEARN_AT_ONCE
 from storage.store import Store
-from storage.trouble import StorageTrouble
 
 Wire = dict[str, Any]
 TRAIL = 50
@@ -326,7 +326,7 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
         stored = store.add_annotation(annotation, expected_revision=decision["expected_revision"])
     except Conflict as conflict:
         return {"ok": False, "conflict": conflict_wire(store, reviewer, decision, conflict)}
-    except StorageTrouble:
+    except StoreUnavailable:
         raise  # nothing is wrong with the decision: whoever holds it keeps it, and sends it again
     except EvidenceError as error:
         return {"ok": False, "error": str(error)}

@@ -18,9 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from annotator.messages import Malformed, checked, form_of
+from annotator.problems import TooManyRequests, problem_of
 from annotator.ui.context import Context, as_page_error
 from annotator.web.body_json import json_of
-from storage.records import EvidenceError, Reviewer
+from storage.records import EvidenceError, Reviewer, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -54,20 +55,33 @@ def answer_routes(context: Context) -> list[Route]:
             message = None
         if not isinstance(message, dict):
             return _json({"ok": False, "error": "The question is no JSON object."}, 400)
-        return _json(await run_in_threadpool(_answered, context, name, message, request))
+        return await run_in_threadpool(_told, context, name, message, request)
 
     return [Route("/ask/{name}", ask, methods=["POST"])]
 
 
+def _told(context: Context, name: str, message: Wire, request: Any) -> Response:
+    """The answer; trouble with the storage and a busy app with the status that says so, too."""
+    try:
+        return _json(_answer(context, name, message, request))
+    except (StoreUnavailable, TooManyRequests) as error:
+        problem = problem_of(error)
+        return _json({"ok": False, "error": problem.message}, problem.status, problem.headers())
+
+
 def _server_function(context: Context, name: str) -> Callable[[Wire, gr.Request], Wire]:
     def call(message: Wire, request: gr.Request) -> Wire:
-        return _answered(context, name, message or {}, request)
+        try:
+            return _answer(context, name, message or {}, request)
+        except (StoreUnavailable, TooManyRequests) as error:
+            return {"ok": False, "error": str(error)}
 
     call.__name__ = name
     return call
 
 
-def _answered(context: Context, name: str, message: Wire, request: Any) -> Wire:
+def _answer(context: Context, name: str, message: Wire, request: Any) -> Wire:
+    """What the page is told. Raises StoreUnavailable, TooManyRequests: the same question can be asked later."""
     answer = context.answers[name]
     try:
         me = context.user(request)
@@ -75,12 +89,15 @@ def _answered(context: Context, name: str, message: Wire, request: Any) -> Wire:
     except Malformed as error:
         log.warning("%s was asked in another form than it takes: %s", name, error.place)
         return {"ok": False, "error": f"This cannot be read ({error}) Load the page again."}
+    except (StoreUnavailable, TooManyRequests):
+        raise
     except EvidenceError as error:
         return {"ok": False, "error": str(error)}
     except Exception as error:  # the page must get an answer; what went wrong is in the log
         return {"ok": False, "error": as_page_error(error).message}
 
 
-def _json(content: Wire, status: int = 200) -> Response:
+def _json(content: Wire, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, status_code=status, media_type="application/json", headers={"cache-control": "no-store"})
+    told = {"cache-control": "no-store", **(headers or {})}
+    return Response(body, status_code=status, media_type="application/json", headers=told)

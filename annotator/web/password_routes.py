@@ -26,10 +26,12 @@ from annotator.people.accounts import (
 )
 from annotator.people.invitations import LinkIsGone
 from annotator.people.throttle import TooManyAttempts
+from annotator.problems import Busy
 from annotator.settings import Settings
 from annotator.web.gate import SESSION_COOKIE, address_of, came_by_token, person_of, sign_in_is_needed
 from annotator.web.headers import cookie
 from annotator.web.identity import FIELD, REFUSAL, form_is_for_another
+from annotator.web.password_threads import PasswordThreads
 from annotator.web.plain_page import plain_page, small_form
 from annotator.web.session_routes import DEVICE_COOKIE, DEVICE_SECONDS, signed_in
 from storage.account_records import Invitation
@@ -41,8 +43,8 @@ NO_STORE = {"cache-control": "no-store"}
 NEW_TITLE, OWN_TITLE = "Set your password", "Your password"
 
 
-def password_routes(settings: Settings, store: Store, accounts: Accounts) -> list[Route]:
-    links, own = _Links(settings, store, accounts), _Own(settings, store, accounts)
+def password_routes(settings: Settings, store: Store, accounts: Accounts, threads: PasswordThreads) -> list[Route]:
+    links, own = _Links(settings, store, accounts, threads), _Own(settings, store, accounts, threads)
     return [
         Route("/join/{token}", links.show, methods=["GET"]),
         Route("/join/{token}", links.accept, methods=["POST"]),
@@ -56,6 +58,7 @@ class _Links:
     settings: Settings
     store: Store
     accounts: Accounts
+    threads: PasswordThreads
 
     async def show(self, request: Request) -> Response:
         try:
@@ -68,9 +71,10 @@ class _Links:
             found = await asyncio.to_thread(self._found, request)
             form = await small_form(request)
             password = _new_password(form)
-            name = await asyncio.to_thread(invitations.accept, self.store, self.accounts, _token(request), password)
+            accept = functools.partial(invitations.accept, self.store, self.accounts, _token(request), password)
+            name = await self.threads.run(accept)
             session = await asyncio.to_thread(self.accounts.open_session, name)
-        except (LinkIsGone, TooManyAttempts) as error:
+        except (LinkIsGone, TooManyAttempts, Busy) as error:
             return _refusal(NEW_TITLE, error)
         except StorageTrouble:
             raise  # the gate answers
@@ -101,6 +105,7 @@ class _Own:
     settings: Settings
     store: Store
     accounts: Accounts
+    threads: PasswordThreads
 
     async def show(self, request: Request) -> Response:
         try:
@@ -114,8 +119,8 @@ class _Own:
             form = await small_form(request)
             if form_is_for_another(form or {}, person):
                 raise NotAllowed(REFUSAL)
-            session = await asyncio.to_thread(self._changed, request, person, form)
-        except (NotAllowed, TooManyAttempts) as error:
+            session = await self.threads.run(functools.partial(self._changed, request, person, form))
+        except (NotAllowed, TooManyAttempts, Busy) as error:
             return _refusal(OWN_TITLE, error)
         except StorageTrouble:
             raise
@@ -186,9 +191,9 @@ def _new_password(form: dict[str, str] | None) -> str:
 
 
 def _refusal(title: str, error: EvidenceError) -> Response:
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TooManyAttempts | Busy):
         headers = {**NO_STORE, "retry-after": str(int(error.retry_after) + 1)}
-        return plain_page(title, _note(str(error)), status=429, headers=headers)
+        return plain_page(title, _note(str(error)), status=503 if isinstance(error, Busy) else 429, headers=headers)
     status = 404 if isinstance(error, LinkIsGone) else 403 if isinstance(error, AccountError) else 400
     return plain_page(title, _note(str(error)), status=status, headers=NO_STORE)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import html
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -23,21 +22,26 @@ from annotator.web.gate import SESSION_COOKIE, address_of, person_of, sign_in_is
 from annotator.web.headers import cookie
 from annotator.web.health import Health
 from annotator.web.identity import form_is_for_another
+from annotator.web.password_threads import PasswordThreads
 from annotator.web.plain_page import plain_page, small_form
 from storage.records import Reviewer
 from storage.store import Store
 
-SIGN_INS_AT_ONCE = 2  # each takes 64 MB and a core for 50 ms
-SIGN_INS_WAITING = 40
 DEVICE_COOKIE = "evidence_device"
 DEVICE_SECONDS = 180 * 86_400
 
 
 def session_routes(
-    accounts: Accounts, settings: Settings, store: Store, models: ModelService, keeper: SnapshotKeeper
+    accounts: Accounts,
+    threads: PasswordThreads,
+    settings: Settings,
+    store: Store,
+    models: ModelService,
+    keeper: SnapshotKeeper,
 ) -> list[Route]:
     """GET and POST /login, POST /logout, GET /status, GET /healthz."""
-    sessions, state = _Sessions(accounts, settings, store), _State(settings, store, models, keeper, Health(store))
+    sessions = _Sessions(accounts, threads, settings, store)
+    state = _State(settings, store, models, keeper, Health(store))
     return [
         Route("/status", state.status, methods=["GET"]),
         Route("/login", sessions.page, methods=["GET"]),
@@ -48,12 +52,10 @@ def session_routes(
 
 
 class _Sessions:
-    """Signing in and out. Passwords are checked in two threads of their own: a flood of guesses holds up nothing else."""
+    """Signing in and out."""
 
-    def __init__(self, accounts: Accounts, settings: Settings, store: Store) -> None:
-        self.accounts, self.settings, self.store = accounts, settings, store
-        self._threads = ThreadPoolExecutor(SIGN_INS_AT_ONCE, "sign-in")
-        self._waiting = 0
+    def __init__(self, accounts: Accounts, threads: PasswordThreads, settings: Settings, store: Store) -> None:
+        self.accounts, self.threads, self.settings, self.store = accounts, threads, settings, store
 
     async def page(self, request: Request) -> Response:
         if person_of(request) is not None:
@@ -82,15 +84,9 @@ class _Sessions:
         return answer
 
     async def _token(self, request: Request, name: str, password: str) -> str:
-        if self._waiting >= SIGN_INS_WAITING:
-            raise Busy("Many people are signing in now. Try again in a few seconds.", retry_after=5.0)
         address, device = address_of(request), request.cookies.get(DEVICE_COOKIE)
         check = functools.partial(self.accounts.sign_in, name, password, address=address, device=device)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, check)
-        finally:
-            self._waiting -= 1
+        return await self.threads.run(check)
 
     async def sign_out(self, request: Request) -> Response:
         root = self.settings.root_path

@@ -79,6 +79,9 @@ def test_a_full_disk_is_507_until_there_is_room_and_takes_no_acknowledged_save(s
         assert (unhealthy.status_code, unhealthy.json()["status"]) == (507, "unhealthy")
         assert "disk is full" in unhealthy.json()["reason"]
         assert client.get("/api/v1/posts").status_code == 200  # what is there can be read
+        export = client.get("/api/v1/export")
+        assert (export.status_code, export.json()["error"]["code"]) == (507, "storage_full")
+        assert str(disk) not in export.text
         make_room(disk)
         assert annotate(client, "p39").status_code == 200
         assert client.get("/healthz").json()["status"] == "ok"
@@ -108,48 +111,36 @@ def test_a_disk_that_can_only_be_read_is_named_until_it_can_be_written(tmp_path:
         store.close()
 
 
-def test_a_database_that_another_program_holds_is_503_and_then_goes_on(tmp_path: Path) -> None:
+DECISION = {
+    **{"post_id": "p2", "criterion_id": "SLEEP_ISSUES", "criterion_version": 1, "verdict": "unsure", "spans": []},
+    **{"rejected": [], "undecided": [], "note": "", "expected_revision": 0, "op_id": "a-key.0"},
+    **{"model_version": None, "seconds": 1.0},
+}
+
+
+def test_a_database_that_another_program_holds_is_503_and_what_a_page_sends_again_is_stored_once(
+    tmp_path: Path,
+) -> None:
+    """The page keeps what is answered without `ok`, and sends it again; what a result refuses, it puts aside."""
     with running_app(tmp_path, backup_hours=0.0) as app:
         app.accounts.add("eva", Role.ADMIN, PASSWORD)
-        app.project.store.add_posts([a_post("I cannot sleep.", id="p1")])
+        app.project.store.add_posts([a_post("I cannot sleep.", id=f"p{n}") for n in (1, 2)])
         with signed_in(app) as client:
             holder = sqlite3.connect(tmp_path / "evidence.db", isolation_level=None)
             holder.execute("BEGIN EXCLUSIVE")
             refused = annotate(client, "p1")
             assert refused.status_code == 503, refused.text
             assert "Another program holds the database" in refused.text
+            sent = client.post("/ask/review_save", json={"decisions": [DECISION]})
+            assert (sent.status_code, int(sent.headers["retry-after"]) > 0, sent.json()["ok"]) == (503, True, False)
+            assert "Another program holds the database" in sent.json()["error"]
             assert client.get("/healthz").status_code == 503
             page = client.post("/login", data={"name": "eva", "password": "wrong"})
             assert (page.status_code, "Another program" in page.text) == (503, True)
             holder.execute("COMMIT")
             holder.close()
             assert annotate(client, "p1").status_code == 200
+            again = [client.post("/ask/review_save", json={"decisions": [DECISION]}).json() for _ in range(2)]
+            assert [a["results"][0]["revision"] for a in again] == [1, 1]
+            assert len(app.project.store.history("p2")) == 1
             assert client.get("/healthz").json()["status"] == "ok"
-
-
-def test_a_decision_that_the_page_sends_meanwhile_is_not_refused_for_good_and_is_stored_when_it_comes_again(
-    tmp_path: Path,
-) -> None:
-    """The page keeps what is answered without `ok`, and sends it again; what a result refuses, it puts aside."""
-    decision = {
-        "post_id": "p1",
-        "criterion_id": "SLEEP_ISSUES",
-        "criterion_version": 1,
-        "verdict": "unsure",
-        "spans": [],
-    }
-    decision |= {"rejected": [], "undecided": [], "note": "", "expected_revision": 0, "op_id": "a-key.0"}
-    decision |= {"model_version": None, "seconds": 1.0}
-    with running_app(tmp_path, backup_hours=0.0) as app, httpx.Client(base_url=app.url, timeout=120) as client:
-        app.project.store.add_posts([a_post("I cannot sleep.", id="p1")])
-        client.get("/")
-        holder = sqlite3.connect(tmp_path / "evidence.db", isolation_level=None)
-        holder.execute("BEGIN EXCLUSIVE")
-        answer = client.post("/ask/review_save", json={"decisions": [decision]}).json()
-        assert answer["ok"] is False
-        assert "Another program holds the database" in answer["error"]
-        holder.execute("COMMIT")
-        holder.close()
-        answers = [client.post("/ask/review_save", json={"decisions": [decision]}).json() for _ in range(2)]
-        assert [a["results"][0]["revision"] for a in answers] == [1, 1]
-        assert len(app.project.store.history("p1")) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,36 @@ def test_another_program_that_holds_the_database_is_named(store: Store, monkeypa
     holder.close()
     assert impatient.add_reviewer("eva", Role.REVIEWER).name == "eva"
     impatient.close()
+
+
+def test_who_comes_behind_one_that_waits_for_another_program_does_not_wait_as_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their threads answer everybody: forty saves that wait for a minute are an app that is gone for a minute."""
+    monkeypatch.setattr(connection, "STUCK_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "TURN_SECONDS", 0.01)
+    holder = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    refused: list[StorageTrouble] = []
+
+    def save(name: str) -> None:
+        try:
+            store.add_reviewer(name, Role.REVIEWER)
+        except StorageTrouble as trouble:
+            refused.append(trouble)
+            if len(refused) == 7:  # the eighth is in front, and would wait for half a minute
+                holder.execute("COMMIT")
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=save, args=[f"r{n}"]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    holder.close()
+    assert [trouble.kind for trouble in refused] == [Trouble.LOCKED] * 7
+    assert len([r for r in store.reviewers() if r.name.startswith("r")]) == 1
 
 
 def test_damage_that_is_met_while_reading_is_named_and_not_a_trace(store: Store) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 
 import pytest
+from argon2 import PasswordHasher
 
 from annotator.people import invitations
 from annotator.people.accounts import Accounts, NotAllowed, PasswordTooWeak, SignInRefused
@@ -135,3 +138,41 @@ def test_only_admins_may(
     accounts.add("jon", role, PASSWORD)
     with pytest.raises(NotAllowed):
         deed(store, Reviewer("jon", role))
+
+
+def test_links_end_with_the_right_of_who_made_them_and_with_a_password_set_otherwise(
+    store: Store, accounts: Accounts
+) -> None:
+    """An admin who is to be one no more keeps no way back in: neither a person of their own nor the password of another."""
+    accounts.add("max", Role.ADMIN, PASSWORD)
+    made_by = Reviewer("max", Role.ADMIN)
+    own, _ = invitations.invite(store, "backdoor", Role.ADMIN, by=made_by)
+    others, _ = invitations.reset(store, "adam", by=made_by)
+    invitations.change_role(store, "max", Role.REVIEWER, by=ADAM)
+    for token in (own, others):
+        with pytest.raises(LinkIsGone):
+            invitations.accept(store, accounts, token, OTHER)
+    assert (store.open_invitations(), signs_in(accounts, "adam", PASSWORD)) == ([], True)
+    lost, _ = invitations.reset(store, "max", by=ADAM)
+    accounts.change_own_password("max", PASSWORD, OTHER, address="203.0.113.7")
+    with pytest.raises(LinkIsGone):
+        invitations.accept(store, accounts, lost, PASSWORD)
+
+
+def test_no_save_waits_while_the_password_of_a_link_is_hashed(store: Store, accounts: Accounts) -> None:
+    class Watching(PasswordHasher):
+        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+            with contextlib.closing(sqlite3.connect(store.path, timeout=0, isolation_level=None)) as another:
+                another.execute("BEGIN IMMEDIATE")  # refused at once while somebody writes
+                another.execute("ROLLBACK")
+            hashed.append(password)
+            return super().hash(password, salt=salt)
+
+    hashed: list[str | bytes] = []
+    watched = Accounts(store, hasher=Watching(time_cost=1, memory_cost=8, parallelism=1))
+    for token, _ in (
+        invitations.invite(store, "zoe", Role.REVIEWER, by=ADAM),
+        invitations.reset(store, "adam", by=ADAM),
+    ):
+        invitations.accept(store, watched, token, OTHER)
+    assert hashed[1:] == [OTHER, OTHER]
