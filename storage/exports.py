@@ -15,6 +15,7 @@ from storage.formats.rows import ExportPost
 from storage.gold import gold_of
 from storage.gold_answers import GoldStore
 from storage.records import Annotation, Gold, Post, Prediction, Split, Verdict
+from storage.rounds import RoundStore
 from storage.rows import annotation_from_row, post_from_row, prediction_from_row
 from storage.team_records import Adjudication, GoldRule
 
@@ -34,7 +35,7 @@ class ExportFilter:
 
     since/until: of the annotation's time, UTC, as a date or an ISO 8601 time, both included (a date is its whole day).
     model_version: answers given on that version's predictions, and only its predictions.
-    unreviewed: also posts without any answer that fits.
+    unreviewed: also posts without any answer that fits. reader: who exports; answers that they have yet to read blind are left out.
     """
 
     answers: Answers = Answers.GOLD
@@ -46,9 +47,11 @@ class ExportFilter:
     until: str | None = None
     model_version: str | None = None
     unreviewed: bool = False
+    reader: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {k: v for k, v in asdict(self).items() if v not in (None, (), False)}
+        """What was asked for; who exports is no part of it."""
+        return {k: v for k, v in asdict(self).items() if v not in (None, (), False) and k != "reader"}
 
     def takes(self, annotation: Annotation) -> bool:
         """True if the annotation is one of those asked for."""
@@ -63,7 +66,7 @@ class ExportFilter:
         )
 
 
-class ExportStore(GoldStore):
+class ExportStore(GoldStore, RoundStore):
     """Streams for exports. Call inside `read()` to see one moment of the store."""
 
     def iter_export(self, chosen: ExportFilter, *, complete: bool = False) -> Iterator[ExportPost]:
@@ -143,8 +146,11 @@ class ExportStore(GoldStore):
         predictions = self._predictions(ids, chosen) if complete else {}
         decisions = self.latest_adjudications([p.id for p in posts])
         rule = self.gold_rule()
+        blind = self.yet_to_read_blind(chosen.reader, [p.id for p in posts]) if chosen.reader else set()
+        sealed = {(post_id, criterion_id) for post_id, criterion_id, _ in blind}
+        decisions = {key: decision for key, decision in decisions.items() if key not in sealed}
         for post in posts:
-            history = revisions.get(post.id, [])
+            history = [a for a in revisions.get(post.id, []) if (post.id, a.criterion_id, a.reviewer) not in blind]
             latest = _latest(history)
             gold = [g for answers in latest if (g := self._gold_of(post, answers, decisions, rule))]
             given = [g.annotation for g in gold] if chosen.answers is Answers.GOLD else [a for of in latest for a in of]
@@ -157,7 +163,9 @@ class ExportStore(GoldStore):
                 tuple(a for a in history if chosen.takes(a)) if complete else (),
                 tuple(predictions.get(post.id, ())),
                 gold_rules={g.criterion_id: g.rule for g in gold} if chosen.answers is Answers.GOLD else {},
-                adjudications=tuple(self.adjudications(post.id)) if complete and _decided(post, decisions) else (),
+                adjudications=tuple(a for a in self.adjudications(post.id) if (post.id, a.criterion_id) not in sealed)
+                if complete and _decided(post, decisions)
+                else (),
             )
 
     @staticmethod

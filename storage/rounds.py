@@ -240,6 +240,32 @@ class RoundStore(Connections):
         """Whether a blind round is open, so that counts over everybody's answers are not for its readers."""
         return any(r.blind and r.closed_at is None for r in self.rounds())
 
+    def yet_to_read_blind(self, me: str, post_ids: Sequence[str] | None = None) -> set[tuple[str, str, str]]:
+        """(post id, criterion id, reviewer) of others' answers that `me` may not see yet because they read the post blind themselves.
+
+        post_ids: only of these posts.
+        """
+        given = "" if post_ids is None else " AND h.post_id IN (SELECT value FROM json_each(:ids))"
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT h.post_id, h.criterion_id, h.reviewer FROM (SELECT DISTINCT post_id FROM assignment WHERE reviewer = :me) mine"
+                f" CROSS JOIN annotation_head h ON h.post_id = mine.post_id WHERE {_READS_BLIND.format(h='h')}"
+                f" AND NOT {VISIBLE_HEAD.format(h='h')}{given}",
+                {"me": me, "ids": json.dumps(list(post_ids or ()))},
+            )
+            return {(row[0], row[1], row[2]) for row in rows}
+
+    def awaited_blind(self) -> set[tuple[str, str]]:
+        """(post id, criterion id) of the answers that a reader of an open blind round is yet to be asked for, and others have given."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT h.post_id, h.criterion_id FROM round CROSS JOIN assignment a ON a.round_id = round.id"
+                " CROSS JOIN annotation_head h ON h.post_id = a.post_id WHERE round.blind AND round.closed_at IS NULL"
+                " AND NOT EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.post_id = h.post_id AND mine.reviewer = a.reviewer"
+                " AND mine.criterion_id = h.criterion_id AND mine.verdict IS NOT NULL)"
+            )
+            return {(row[0], row[1]) for row in rows}
+
     def is_sealed(self, post_id: str) -> bool:
         """Whether the post is in a blind round that is open."""
         with self.read() as db:

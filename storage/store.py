@@ -25,7 +25,6 @@ from storage.posts import PostStore
 from storage.predictions import PredictionStore
 from storage.progress import ProgressStore
 from storage.queue import QueueStore
-from storage.rounds import RoundStore
 from storage.settings import SettingStore
 from storage.team_figures import TeamFigureStore
 from storage.wordings import WordingStore
@@ -39,7 +38,6 @@ class Store(
     PredictionStore,
     ModelStore,
     AnnotationStore,
-    RoundStore,
     DoubtStore,
     ArmStore,
     WordingStore,

@@ -57,7 +57,7 @@ def export_file(
     kind = format_named(format_name)
     if kind.writer is None:
         raise FormatError(f"{kind.title} cannot be written. Formats: {', '.join(WRITERS)}.")
-    if kind.all_posts and chosen == ExportFilter():
+    if kind.all_posts and chosen.to_dict() == ExportFilter().to_dict():
         chosen = replace(chosen, unreviewed=True)  # the complete format leaves out no post
     output = output.absolute()
     _check_place(output, kind)
@@ -113,6 +113,10 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
         with contextlib.closing(posts):
             target = folder if kind.is_folder else folder / output.name
             written = kind.write(posts, target, context)
+        blind = len(store.yet_to_read_blind(chosen.reader)) if chosen.reader else 0
+    if blind:
+        what = f"answers to posts that {chosen.reader} has yet to read blind"
+        written = replace(written, left_out={**written.left_out, what: blind})
     manifest = _manifest(kind, folder, chosen, context, written, counts)
     name = MANIFEST if kind.is_folder else f"{output.name}.{MANIFEST}"
     (folder / name).write_text(json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -92,7 +92,7 @@ def report_lines(store: Store, import_id: int) -> Iterator[str]:
 
 def export_filter(values: Mapping[str, Any]) -> ExportFilter:
     """A filter from plain values (form fields, JSON, arguments); empty ones are left away. Raises ExportRefused."""
-    known = {f.name for f in dataclasses.fields(ExportFilter)}
+    known = {f.name for f in dataclasses.fields(ExportFilter)} - {"reader"}
     given = {k: v for k, v in values.items() if v not in (None, "", [], ())}
     if unknown := sorted(set(given) - known):
         raise ExportRefused(f"There is no export filter {unknown[0]!r}. Filters: {', '.join(sorted(known))}.")

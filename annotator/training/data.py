@@ -100,9 +100,12 @@ def collect_training_data(store: Store, folder: Path, *, replay: ReplaySource | 
 
 
 def usable_gold(store: Store, criteria: Sequence[Criterion]) -> list[Gold]:
-    """The gold answers for criteria that are in use."""
-    used = {c.id for c in criteria}
-    return [g for g in store.gold() if g.criterion_id in used]
+    """The gold answers for criteria that are in use.
+
+    Without those that somebody has yet to give blind: what the model learned of them would reach that reader as its suggestions.
+    """
+    used, awaited = {c.id for c in criteria}, store.awaited_blind()
+    return [g for g in store.gold() if g.criterion_id in used and (g.post_id, g.criterion_id) not in awaited]
 
 
 def gold_examples(store: Store, gold: Sequence[Gold]) -> list[Example]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from storage.criteria_file import read_criteria, read_criteria_set
 from storage.exports import Answers, ExportFilter
 from storage.formats.registry import WRITERS, format_named
-from storage.records import EvidenceError, InvalidRecord, Role, Split, Verdict
+from storage.records import EvidenceError, InvalidRecord, Reviewer, Role, Split, Verdict
 
 EVERYBODY = "(everybody)"
 FILTERS = (
@@ -62,11 +63,11 @@ def build(context: Context, tab: gr.Tab) -> None:
     ask, repository, shown = push.build()
 
     def export(request: gr.Request, format_name: str, *values: Any) -> Iterator[Any]:
-        context.require(request, *CURATORS)
-        yield from _exported(context, format_name, *_chosen(values))
+        person = context.require(request, *CURATORS)
+        yield from _exported(context, format_name, *_chosen(values, person))
 
     def show(request: gr.Request, name: str, *values: Any) -> list[Any]:
-        return push.ask(name, *_chosen(values), request)
+        return push.ask(name, *_chosen(values, context.user(request)), request)
 
     def refresh(request: gr.Request) -> list[Any]:
         """Who has answered and which criteria there are by now: the page was built when the app started."""
@@ -78,13 +79,14 @@ def build(context: Context, tab: gr.Tab) -> None:
     ask.click(friendly(show), [repository, *form], shown, **QUEUED)
 
 
-def _chosen(values: Sequence[Any]) -> tuple[ExportFilter, str]:
-    """(filter, licence) from the values of the form, in its order."""
+def _chosen(values: Sequence[Any], person: Reviewer) -> tuple[ExportFilter, str]:
+    """(filter, licence) from the values of the form, in its order, as this person may have them."""
     *_, license_name = values
     chosen = dict(zip(FILTERS, values, strict=False))
     chosen["reviewer"] = None if chosen["reviewer"] == EVERYBODY else chosen["reviewer"]
     texts = {name: (chosen[name] or "").strip() for name in ("since", "until", "model_version")}
-    return export_filter({**chosen, **texts}), (license_name or "").strip() or "unknown"
+    wanted = export_filter({**chosen, **texts})
+    return replace(wanted, reader=person.name), (license_name or "").strip() or "unknown"
 
 
 def _choices(context: Context) -> tuple[list[str], list[tuple[str, str]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from annotator.exchange.downloads import KEEP_SECONDS, prepare_export
@@ -337,7 +337,7 @@ class Api:
         )  # fmt: skip
         with self._exporting.one():
             export_id, manifest = prepare_export(
-                self.project.settings, self._store, format, chosen, license_name=license
+                self.project.settings, self._store, format, replace(chosen, reader=person.name), license_name=license
             )
         manifest.pop("output", None)  # where it lies on this machine is nobody's business
         kept = {"url": f"api/v1/exports/{export_id}", "kept_seconds": KEEP_SECONDS}

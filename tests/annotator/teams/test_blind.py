@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from annotator.review import decisions, history
+from annotator.training.data import usable_gold
+from storage.exports import Answers, ExportFilter
 from storage.queue import QueueFilter, ReviewState
 from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, Verdict
 from storage.rounds import Assigned, RoundPost
@@ -53,6 +55,10 @@ def seen_by(store: Store, name: str) -> set[str]:
             found.add(annotation.reviewer)
         except NotFound:
             continue
+    if me.role is not Role.REVIEWER:
+        for answers in Answers:
+            for exported in store.iter_export(ExportFilter(answers=answers, reader=name), complete=True):
+                found |= {a.reviewer for a in (*exported.answers, *exported.history)}
     return found - {name}
 
 
@@ -86,6 +92,22 @@ def test_an_adjudicator_who_reads_blind_is_blind_until_they_have_decided(team: S
     assert seen_by(team, "jo") == set()
     answer(team, "jo")
     assert seen_by(team, "jo") == {"ana"}
+
+
+def test_what_a_blind_reader_is_yet_to_answer_teaches_no_model_that_would_suggest_it_to_them(team: Store) -> None:
+    def taught() -> list[str]:
+        return [gold.post_id for gold in usable_gold(team, team.criteria())]
+
+    answer(team, "ana", "cannot sleep")
+    assert taught() == [POST.id]
+    blind = a_round(team)
+    assert taught() == []
+    answer(team, "ben", "cannot sleep")
+    assert taught() == [POST.id]  # everybody who was given it has answered
+    a_round(team, people=("jo",), name="second")
+    assert taught() == []
+    team.change_round(blind.id + 1, RoundChange(closed=True), expected_revision=1)
+    assert taught() == [POST.id]
 
 
 def test_the_counts_of_the_overview_are_ones_own_while_a_blind_round_is_open(team: Store) -> None:
