@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.connection import PENDING, Connections
 from storage.heads import replace_heads
-from storage.records import Annotation, Conflict, NotFound, utc_now
+from storage.records import Annotation, Conflict, InvalidRecord, NotFound, utc_now
 from storage.rows import annotation_from_row, answer_cells
 
 INSERT_ANNOTATION = """
@@ -28,11 +28,14 @@ class AnnotationStore(Connections):
 
         expected_revision: the latest revision that the caller has seen, 0 for none.
         A save that is repeated with the same `op_id` returns the stored row instead of adding another.
-        Raises Conflict if a newer revision is there, NotFound if the post is not, InvalidRecord if a span is outside it.
+        Raises Conflict if a newer revision is there, NotFound if the post is not, InvalidRecord if a span is outside it or the
+        `op_id` is that of somebody else's save.
         """
         with self.write() as db:
             if annotation.op_id is not None:
                 for row in db.query("SELECT * FROM annotation WHERE op_id = ?", [annotation.op_id]):
+                    if row["reviewer"] != annotation.reviewer:  # whose it is, and of what, is not theirs to know
+                        raise InvalidRecord("This decision was saved by somebody else before. Load the post again.")
                     return annotation_from_row(row)
             self._check_spans(db, annotation)
             current = _latest_revision(db, annotation)

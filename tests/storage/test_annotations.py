@@ -50,6 +50,10 @@ def test_a_repeated_operation_is_stored_once(store: Store) -> None:
     assert store.add_annotation(operation, expected_revision=0) == first
     assert len(store.history(post.id)) == 1
 
+    another = dataclasses.replace(operation, reviewer="ben")
+    with pytest.raises(InvalidRecord):  # whose it is, and of what, is not told to who guesses a key
+        store.add_annotation(another, expected_revision=0)
+
 
 def test_two_reviewers_do_not_overwrite_each_other(store: Store) -> None:
     post = a_post()
