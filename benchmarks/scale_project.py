@@ -31,7 +31,7 @@ COMMON = ("the", "and", "sleep", "night", "tired", "work", "again", "friend", "d
 
 def project(data_dir: Path) -> Store:
     """The store in the directory, with its people; made if it is not there."""
-    store = open_project(Settings(data_dir=data_dir, empty=True)).store
+    store = open_project(Settings(data_dir=data_dir, empty=True, first_model="bundled")).store
     for name in REVIEWERS:
         store.ensure_reviewer(name)
     return store

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 5.0
+REST = 3.0
+"""After a lesson the thread rests for so many times as long as it had to wait in it for others: while many people decide at once
+it learns a little later, and holds up none of them."""
 RESCORED = 20
 """Posts read ahead whose place in the queue is looked at after each decision, one stretch after the other."""
 
@@ -133,13 +137,14 @@ class InstantService:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            began, worked = time.monotonic(), time.thread_time()
             try:
                 busy = self.follow()
             except Exception as error:  # the thread must outlive anything; suggestions are then the model's alone
                 log.warning("The instant learner met an error and begins anew: %s", type(error).__name__)
                 self._taught, self._basis, busy = _NOTHING, (), False
-            if not busy:
-                self._stopping.wait(self._poll_seconds)
+            waited = time.monotonic() - began - (time.thread_time() - worked)
+            self._stopping.wait(REST * max(0.0, waited) if busy else self._poll_seconds)
         self._store.close()
 
     def follow(self) -> bool:
