@@ -14,13 +14,13 @@ from annotator.models.bundled import BUNDLED_ID, GEMMA_ID, gemma_is_ready, is_bu
 from annotator.review.about import ABOUT, save_about
 from annotator.review.decisions import OPENING, READING, WHOLE_POST
 from annotator.settings import Settings
+from storage.attributes import Attributes, CriteriaSet
 from storage.backup import BackupInvalid, verify
 from storage.connection import DATABASE_NAME
 from storage.criteria_file import criteria_set_of_text, read_criteria_set
 from storage.jobs import Jobs
 from storage.records import (
     About,
-    CriteriaSet,
     Criterion,
     InvalidRecord,
     ModelStatus,
@@ -159,7 +159,7 @@ def remove_demo_posts(store: Store) -> dict[str, int]:
 def replace_criteria(store: Store, given: CriteriaSet, *, by: str | None) -> list[Criterion]:
     """Make `given` the set in use: its criteria in their order; all others are taken out of use, not deleted.
 
-    A set that says nothing of its subject keeps what was said, as long as one of the criteria in use stays.
+    A set that says nothing of its subject, or of attributes, keeps what was said, as long as one of the criteria in use stays.
     """
     kept = {c.id for c in given.criteria}
     before = store.criteria()
@@ -171,8 +171,11 @@ def replace_criteria(store: Store, given: CriteriaSet, *, by: str | None) -> lis
     with store.write():
         saved = store.save_criteria(given.criteria, by=by)
         store.save_criteria(retired, by=by)
-        if given.about != About() or not any(c.id in kept for c in before):
+        another_subject = not any(c.id in kept for c in before)
+        if given.about != About() or another_subject:
             save_about(store, given.about)
+        if given.attributes is not None or (another_subject and store.attributes() != Attributes()):
+            store.replace_attributes(given.attributes or Attributes())
     return saved
 
 
@@ -180,6 +183,8 @@ def _first_start(store: Store, settings: Settings) -> None:
     given = default_set() if settings.criteria is None else read_criteria_set(settings.criteria)
     store.save_criteria(given.criteria)
     save_about(store, given.about)
+    if given.attributes is not None:
+        store.replace_attributes(given.attributes)
     if not settings.empty:
         _import_demo_posts(store)
     register_bundled(store)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from storage.connection import Connections
-from storage.records import Conflict, NotFound, Span, utc_now
-from storage.rows import Row, ranges_to_list, to_json
+from storage.records import Conflict, NotFound, utc_now
+from storage.rows import Row, passages_from_json, passages_json, to_json
 from storage.team_records import Adjudication, Outcome
 
 LATEST = (
@@ -79,7 +79,7 @@ def adjudication_from_row(row: Row) -> Adjudication:
         adjudicator=row["adjudicator"],
         revision=row["revision"],
         outcome=Outcome(row["outcome"]),
-        spans=tuple(Span(start, end) for start, end in json.loads(row["spans"])),
+        spans=passages_from_json(row["spans"]),
         reason=row["reason"],
         error_kind=row["error_kind"],
         answers=tuple(json.loads(row["answers"])),
@@ -118,7 +118,7 @@ def _append(db: Any, adjudication: Adjudication) -> Adjudication:
             stored.adjudicator,
             stored.revision,
             str(stored.outcome),
-            to_json(ranges_to_list(stored.spans)),
+            passages_json(stored.spans),
             stored.reason,
             stored.error_kind,
             to_json(list(stored.answers)),

@@ -14,8 +14,8 @@ from storage.rows import annotation_from_row, answer_cells
 
 INSERT_ANNOTATION = """
 INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
-    undecided, note, seconds, model_version, restored_from, undoes, import_id, bulk, suggested, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    undecided, note, seconds, model_version, labels, restored_from, undoes, import_id, bulk, suggested, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _NEW_HEAD = replace_heads("main.annotation a WHERE a.id = ?")
 

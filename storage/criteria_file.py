@@ -1,6 +1,6 @@
 """Criteria sets from files: YAML, JSON, JSON Lines and CSV, with errors that name the row. Also writes YAML.
 
-YAML and JSON may hold an `about` part beside the `criteria`: see `storage.records.About`.
+YAML and JSON may hold an `about` and an `attributes` part beside the `criteria`: see `storage.records.About`, `storage.attributes`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.records import About, CriteriaSet, Criterion, EvidenceError, InvalidRecord
+from storage.attributes import Attributes, CriteriaSet, attributes_from, attributes_wire
+from storage.records import About, Criterion, EvidenceError, InvalidRecord
 
 FIELDS = ("id", "name", "text", "guideline", "examples", "counterexamples")
 PASSAGE_FIELDS = ("examples", "counterexamples")
@@ -32,8 +33,8 @@ def read_criteria(path: Path) -> list[Criterion]:
 def read_criteria_set(path: Path) -> CriteriaSet:
     """The criteria of a file, in its order, and what it says of them. Raises CriteriaInvalid.
 
-    YAML and JSON: a list of {id, name, text, guideline, examples, counterexamples}, or {"about": {...}, "criteria": [...]}. JSONL:
-    one such object a line. CSV: these columns, with a header. Only `id` and `text` must be there. `examples` and
+    YAML and JSON: a list of {id, name, text, guideline, examples, counterexamples}, or {"about": {...}, "attributes": {...}, "criteria":
+    [...]}. JSONL: one such object a line. CSV: these columns, with a header. Only `id` and `text` must be there. `examples` and
     `counterexamples` are lists of passages, or text with one passage a line.
     """
     name = path.name
@@ -60,14 +61,17 @@ def criteria_set_of_text(text: str, name: str) -> CriteriaSet:
     return _set_from(_parse_yaml(text, name), name)
 
 
-def write_criteria(criteria: Sequence[Criterion], about: About | None = None) -> str:
+def write_criteria(
+    criteria: Sequence[Criterion], about: About | None = None, attributes: Attributes | None = None
+) -> str:
     """The criteria as YAML that `read_criteria_set` reads back."""
     import yaml
 
     rows: Any = [wording_wire(c) for c in criteria]
     said = {key: value for key, value in about_wire(about).items() if value} if about else {}
-    if said:
-        rows = {"about": said, "criteria": rows}
+    beside = {"about": said, "attributes": attributes_wire(attributes) if attributes else {}}
+    if any(beside.values()):
+        rows = {**{key: value for key, value in beside.items() if value}, "criteria": rows}
     return str(yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=120))
 
 
@@ -112,7 +116,13 @@ def _set_from(rows: Any, name: str) -> CriteriaSet:
     criteria = _criteria_from(rows, name)
     if unknown := set(about.one_by_one) - {c.id for c in criteria}:
         raise CriteriaInvalid(f"{name}: one_by_one in about names {', '.join(sorted(unknown))}, which is no criterion.")
-    return CriteriaSet(tuple(criteria), about)
+    try:
+        given = (
+            attributes_from(rows["attributes"], name) if isinstance(rows, Mapping) and "attributes" in rows else None
+        )
+    except InvalidRecord as error:
+        raise CriteriaInvalid(str(error)) from error
+    return CriteriaSet(tuple(criteria), about, given)
 
 
 def _criteria_from(rows: Any, name: str) -> list[Criterion]:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from storage.attributes import joined
 from storage.matching import Words, match
 from storage.records import AnnotatedSpan, Annotation, Gold, Span, Verdict
 from storage.team_records import ONE_READER, Adjudication, GoldRule, Outcome, SpanRule, Standing
@@ -94,14 +95,19 @@ def _likeness(decided: Sequence[Annotation], rule: GoldRule, text: Callable[[], 
 def _joined(decided: Sequence[Annotation], rule: GoldRule, text: Callable[[], str]) -> Annotation:
     """The latest answer with its spans as the rule makes them of all that match."""
     latest = decided[-1]
-    if rule.spans is SpanRule.LATEST or all(_ranges(a) == _ranges(latest) for a in decided):
+    attributed = any(span.attributes for a in decided for span in a.spans)
+    alike = len(decided) == 1 or rule.spans is SpanRule.LATEST or all(_ranges(a) == _ranges(latest) for a in decided)
+    if alike and not attributed:
         return latest
     words = _once(text)()
     groups = [[span] for span in latest.spans]
     for other in decided[:-1]:
         for i, j in match(_ranges(latest), _ranges(other), words, threshold=rule.iou):
             groups[i].append(other.spans[j])
-    return replace(latest, spans=tuple(sorted(_span_of(group, rule.spans) for group in groups)))
+    drawn = [group[0] if alike else _span_of(group, rule.spans) for group in groups]
+    said = [joined([span.attributes for span in group]) for group in groups]
+    spans = [replace(span, attributes=of) for span, of in zip(drawn, said, strict=True)]
+    return replace(latest, spans=tuple(sorted(spans)))
 
 
 def _span_of(group: Sequence[AnnotatedSpan], rule: SpanRule) -> AnnotatedSpan:
@@ -142,7 +148,7 @@ def _adjudicated(adjudication: Adjudication, decided: Sequence[Annotation]) -> G
         criterion_id=adjudication.criterion_id,
         reviewer=adjudication.adjudicator,
         verdict=Verdict(adjudication.outcome),
-        spans=tuple(AnnotatedSpan(s.start, s.end) for s in adjudication.spans),
+        spans=tuple(AnnotatedSpan(s.start, s.end, attributes=s.attributes) for s in adjudication.spans),
         rejected=tuple(sorted(rejected, key=_place)),
         criterion_version=adjudication.criterion_version,
         revision=adjudication.revision,

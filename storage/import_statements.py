@@ -21,11 +21,11 @@ WHERE true ON CONFLICT (name) DO NOTHING
 """
 _ANNOTATIONS = """
 INSERT INTO main.annotation (post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected, undecided,
-    note, seconds, model_version, bulk, import_id, created_at)
+    note, seconds, model_version, labels, bulk, import_id, created_at)
 SELECT post_id, criterion_id, criterion_version, reviewer,
     row_number() OVER (PARTITION BY post_id, criterion_id, reviewer ORDER BY seq) + coalesce((SELECT max(a.revision)
         FROM main.annotation a WHERE a.post_id = s.post_id AND a.criterion_id = s.criterion_id AND a.reviewer = s.reviewer), 0),
-    verdict, spans, rejected, undecided, note, seconds, model_version, bulk, :import_id, coalesce(created_at, :now)
+    verdict, spans, rejected, undecided, note, seconds, model_version, labels, bulk, :import_id, coalesce(created_at, :now)
 FROM staged.annotation s WHERE seq > :after AND seq <= :upto ORDER BY seq
 """
 _HEADS_OF_NEW_POSTS = replace_heads(

@@ -428,6 +428,16 @@ def m013_invitations(db: Database) -> None:
     _run_statements(db, _INVITATIONS)
 
 
+_LABELS_OF_POSTS = """
+ALTER TABLE annotation ADD COLUMN labels TEXT;  -- JSON object, level by scale, of an answer about the whole post; NULL of any other
+"""
+
+
+@migrations()
+def m014_labels_of_posts(db: Database) -> None:
+    _run_statements(db, _LABELS_OF_POSTS)
+
+
 def _run_statements(db: Database, script: str) -> None:
     """Statement by statement: executescript() would commit the migration's own transaction."""
     statement = ""

@@ -50,6 +50,10 @@ LIKENESS_MARK, SAME_WORDS_MARK = "likeness", "same words"
 """What stands behind a model's version where a suggestion is not the model's: it resembles the criterion's text, or accepted words."""
 
 
+OF_POST = "@post"
+"""Stands for a criterion in answers about the whole post; no criterion can be called so."""
+
+
 class Verdict(StrEnum):
     EVIDENCE = "evidence"
     NO_EVIDENCE = "no_evidence"
@@ -100,10 +104,22 @@ class ModelStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class SpanAttributes:
+    """What is said of a span beside its place: a level and flags that the project names (`storage.attributes`), and why, in words."""
+
+    rationale: str = ""
+    severity: str = ""
+    flags: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rationale or self.severity or self.flags)
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Span:
     """`[start, end)` of a post's text; `score` in [0, 1] when a model made it.
 
-    `core_start`/`core_end` is the tighter passage that a model offers inside the span, if any.
+    `core_start`/`core_end` is the tighter passage that a model offers inside the span, if any. attributes: as the model says them.
     """
 
     start: int
@@ -111,6 +127,7 @@ class Span:
     score: float | None = None
     core_start: int | None = None
     core_end: int | None = None
+    attributes: SpanAttributes = SpanAttributes()
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -143,6 +160,7 @@ class AnnotatedSpan:
     end: int
     origin: SpanOrigin = SpanOrigin.ADDED
     predicted: Span | None = None
+    attributes: SpanAttributes = SpanAttributes()
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
@@ -254,14 +272,6 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class CriteriaSet:
-    """Criteria, and what they are about."""
-
-    criteria: tuple[Criterion, ...]
-    about: About = About()
-
-
-@dataclass(frozen=True, slots=True)
 class Prediction:
     """One model version's answer for (post, criterion).
 
@@ -298,7 +308,8 @@ class Annotation:
     seconds: time spent on this decision, as measured in the browser. op_id: idempotency key of the save.
     restored_from: id of the revision whose answer this one brings back. undoes: id of the revision that it takes back
     (an undo; taking an undo back is a redo). bulk: one of several that one gesture confirmed as shown. suggested: whether the
-    model's marks were on the page; None where that is not known, as with imports.
+    model's marks were on the page; None where that is not known, as with imports. labels: (scale, level) of the whole post, of an
+    answer to OF_POST, which has no verdict.
     """
 
     post_id: str
@@ -318,11 +329,14 @@ class Annotation:
     undoes: int | None = None
     bulk: bool = False
     suggested: bool | None = None
+    labels: tuple[tuple[str, str], ...] = ()
     created_at: str | None = None
     id: int | None = None
 
     def __post_init__(self) -> None:
         where = f"{self.post_id} x {self.criterion_id}"
+        if self.criterion_id == OF_POST and (self.verdict or self.spans or self.rejected or self.undecided):
+            raise InvalidRecord(f"{self.post_id}: labels of the whole post have neither a verdict nor spans.")
         if self.verdict is Verdict.EVIDENCE and not self.spans:
             raise InvalidRecord(f"{where}: the verdict is evidence, but there is no span.")
         if self.verdict is Verdict.NO_EVIDENCE and self.spans:

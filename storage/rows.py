@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from storage.account_records import AccessToken
+from storage.attributes import said_from, said_wire
 from storage.records import (
     AnnotatedSpan,
     Annotation,
@@ -46,7 +48,8 @@ def values_in_index(db: Any, table: str, column: str) -> list[str]:
 
 def span_to_list(span: Span) -> list[Any]:
     """How a span is written, in the database and for the pages: a list that begins with its start and end."""
-    return [span.start, span.end, span.score, span.core_start, span.core_end]
+    cell = [span.start, span.end, span.score, span.core_start, span.core_end]
+    return [*cell, said_wire(span.attributes)] if span.attributes else cell
 
 
 def ranges_to_list(spans: Iterable[Span | AnnotatedSpan]) -> list[list[int]]:
@@ -54,8 +57,25 @@ def ranges_to_list(spans: Iterable[Span | AnnotatedSpan]) -> list[list[int]]:
     return [[span.start, span.end] for span in spans]
 
 
-def span_from_list(cell: list[Any]) -> Span:
-    return Span(*cell)
+def span_from_list(cell: Sequence[Any]) -> Span:
+    """Raises ValueError, TypeError for a cell of another form."""
+    *place, said = cell if len(cell) == 6 else (*cell, None)
+    return replace(Span(*place), attributes=said_from(said))
+
+
+def passages_json(spans: Iterable[Span]) -> str:
+    """Spans without scores: [start, end], and what is said of them where something is."""
+    return to_json([[s.start, s.end, said_wire(s.attributes)] if s.attributes else [s.start, s.end] for s in spans])
+
+
+def passages_from_json(cell: str) -> tuple[Span, ...]:
+    return tuple(passage_from_list(item) for item in json.loads(cell))
+
+
+def passage_from_list(cell: Sequence[Any]) -> Span:
+    """Raises ValueError, TypeError for a cell of another form."""
+    start, end, *said = cell
+    return Span(int(start), int(end), attributes=said_from(said[0] if said else None))
 
 
 def spans_json(spans: Iterable[Span]) -> str:
@@ -67,13 +87,15 @@ def spans_from_json(cell: str) -> tuple[Span, ...]:
 
 
 def annotated_to_list(span: AnnotatedSpan) -> list[Any]:
-    return [span.start, span.end, str(span.origin), span_to_list(span.predicted) if span.predicted else None]
+    cell = [span.start, span.end, str(span.origin), span_to_list(span.predicted) if span.predicted else None]
+    return [*cell, said_wire(span.attributes)] if span.attributes else cell
 
 
 def annotated_from_list(cell: Sequence[Any]) -> AnnotatedSpan:
     """Raises ValueError, TypeError for a cell of another form."""
-    start, end, origin, predicted = cell
-    return AnnotatedSpan(int(start), int(end), SpanOrigin(origin), span_from_list(predicted) if predicted else None)
+    start, end, origin, predicted, *said = cell
+    before = span_from_list(predicted) if predicted else None
+    return AnnotatedSpan(int(start), int(end), SpanOrigin(origin), before, said_from(*(said or [None])))
 
 
 def annotated_json(spans: Iterable[AnnotatedSpan]) -> str:
@@ -84,8 +106,12 @@ def annotated_from_json(cell: str) -> tuple[AnnotatedSpan, ...]:
     return tuple(annotated_from_list(item) for item in json.loads(cell))
 
 
+def labels_from_json(cell: str | None) -> tuple[tuple[str, str], ...]:
+    return () if cell is None else tuple(json.loads(cell).items())
+
+
 def answer_cells(annotation: Annotation) -> list[Any]:
-    """verdict, spans, rejected, undecided, note, seconds, model_version, as the tables of annotations have them in this order."""
+    """verdict, spans, rejected, undecided, note, seconds, model_version, labels, as the tables of annotations have them in this order."""
     return [
         annotation.verdict and str(annotation.verdict),
         annotated_json(annotation.spans),
@@ -94,6 +120,7 @@ def answer_cells(annotation: Annotation) -> list[Any]:
         annotation.note,
         annotation.seconds,
         annotation.model_version,
+        to_json(dict(annotation.labels)) if annotation.labels else None,
     ]
 
 
@@ -157,6 +184,7 @@ def annotation_from_row(row: Row) -> Annotation:
         undoes=row["undoes"],
         bulk=bool(row["bulk"]),
         suggested=None if row["suggested"] is None else bool(row["suggested"]),
+        labels=labels_from_json(row["labels"]),
         created_at=row["created_at"],
     )
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from storage.attributes import Attributes, attributes_from, attributes_wire, replaced
 from storage.connection import Connections
 from storage.rows import to_json
+
+ATTRIBUTES = "attributes"
+"""Setting: what can be said of spans and posts beside a verdict."""
 
 LEARN_AT_ONCE = "instant_learner"
 """Setting: whether a decision changes the next suggestions at once. On unless it is False."""
@@ -19,6 +23,17 @@ class SettingStore(Connections):
         with self.read() as db:
             rows = db.query("SELECT value FROM setting WHERE key = ?", [key])
             return next((json.loads(row["value"]) for row in rows), default)
+
+    def attributes(self) -> Attributes:
+        """What can be said of spans and posts beside a verdict; the empty one where the project says nothing of it."""
+        return attributes_from(self.setting(ATTRIBUTES), "the project")
+
+    def replace_attributes(self, given: Attributes) -> Attributes:
+        """Put `given` in use. What is no longer in use stays known; returns it with that."""
+        with self.write():
+            after = replaced(self.attributes(), given)
+            self.set_setting(ATTRIBUTES, attributes_wire(after))
+        return after
 
     def set_setting(self, key: str, value: Any) -> None:
         with self.write() as db:

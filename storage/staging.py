@@ -18,7 +18,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from storage.records import Annotation, Post, Prediction, Role, Verdict, split_of
-from storage.rows import annotated_from_json, answer_cells, ranges_to_list, spans_from_json, spans_json, to_json
+from storage.rows import (
+    annotated_from_json,
+    answer_cells,
+    labels_from_json,
+    passages_json,
+    spans_from_json,
+    spans_json,
+    to_json,
+)
 from storage.team_records import Adjudication
 
 FOLDER_PREFIX = ".import-"
@@ -35,7 +43,7 @@ CREATE INDEX label_of_post ON label(post_id, seq);
 CREATE TABLE reviewer (name TEXT PRIMARY KEY, role TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE annotation (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterion_id TEXT NOT NULL,
     criterion_version INTEGER NOT NULL, reviewer TEXT NOT NULL, verdict TEXT, spans TEXT NOT NULL, rejected TEXT NOT NULL,
-    undecided TEXT NOT NULL, note TEXT NOT NULL, seconds REAL, model_version TEXT, bulk INTEGER NOT NULL, created_at TEXT);
+    undecided TEXT NOT NULL, note TEXT NOT NULL, seconds REAL, model_version TEXT, labels TEXT, bulk INTEGER NOT NULL, created_at TEXT);
 CREATE TABLE prediction (post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, model_version TEXT, spans TEXT NOT NULL,
     no_evidence_score REAL NOT NULL, max_score REAL NOT NULL, known INTEGER NOT NULL, created_at TEXT);
 CREATE TABLE alignment (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, reviewer TEXT NOT NULL,
@@ -144,7 +152,7 @@ class Staging:
         """in_place_of: the number of a staged one, as `answer_before` gives it, that this one replaces."""
         self._db.execute(
             "INSERT OR REPLACE INTO annotation (seq, post_id, criterion_id, criterion_version, reviewer, verdict, spans, rejected,"
-            " undecided, note, seconds, model_version, bulk, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " undecided, note, seconds, model_version, labels, bulk, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 in_place_of,
                 annotation.post_id,
@@ -160,7 +168,7 @@ class Staging:
     def answer_before(self, annotation: Annotation) -> tuple[int, Annotation] | None:
         """The last staged answer to the same question by the same person, with its number."""
         self._index("annotation(post_id, criterion_id, reviewer)")
-        names = "seq, criterion_version, verdict, spans, rejected, undecided, note, seconds, model_version, bulk, created_at"
+        names = "seq, criterion_version, verdict, spans, rejected, undecided, note, seconds, model_version, labels, bulk, created_at"
         key = (annotation.post_id, annotation.criterion_id, annotation.reviewer)
         row = self._db.execute(
             f"SELECT {names} FROM annotation WHERE post_id = ? AND criterion_id = ? AND reviewer = ? ORDER BY seq DESC LIMIT 1",
@@ -168,7 +176,7 @@ class Staging:
         ).fetchone()
         if row is None:
             return None
-        seq, version, verdict, spans, rejected, undecided, note, seconds, model, bulk, created = row
+        seq, version, verdict, spans, rejected, undecided, note, seconds, model, labels, bulk, created = row
         return seq, Annotation(
             *key,
             verdict and Verdict(verdict),
@@ -180,6 +188,7 @@ class Staging:
             seconds=seconds,
             model_version=model,
             bulk=bool(bulk),
+            labels=labels_from_json(labels),
             created_at=created,
         )
 
@@ -234,7 +243,7 @@ class Staging:
                 decision.criterion_version,
                 decision.adjudicator,
                 str(decision.outcome),
-                to_json(ranges_to_list(decision.spans)),
+                passages_json(decision.spans),
                 decision.reason,
                 decision.error_kind,
                 decision.seconds,

@@ -26,6 +26,7 @@ _COPIED = (
     "INSERT OR IGNORE INTO main.criterion (id, version, name, text, guideline, examples, counterexamples, position, active,"
     " created_at) SELECT id, version, name, text, guideline, examples, counterexamples, position, active, created_at"
     " FROM public.criterion",
+    "INSERT OR REPLACE INTO main.setting (key, value) SELECT key, value FROM public.setting WHERE key = 'attributes'",
     "INSERT OR IGNORE INTO main.model_version (id, path, status, parent, base, metrics, config, data_sha256, examples,"
     " size_bytes, note, created_at) SELECT id, path, status, parent, base, metrics, config, data_sha256, examples,"
     " size_bytes, note, created_at FROM public.model_version",

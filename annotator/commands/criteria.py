@@ -45,6 +45,8 @@ def run_load(arguments: argparse.Namespace) -> None:
         if arguments.keep_others
         else replace_criteria(project.store, given, by=by)
     )
+    if arguments.keep_others and given.attributes is not None:
+        project.store.replace_attributes(given.attributes)
     report([{"id": c.id, "version": c.version} for c in saved])
     say(f"{len(saved)} criteria loaded; {len(project.store.criteria())} are in use.")
 
@@ -65,5 +67,5 @@ def run_export(arguments: argparse.Namespace) -> None:
     store = project_of(arguments).store
     criteria = store.criteria()
     with whole_file(arguments.output) as out:
-        out.write(write_criteria(criteria, about_of(store)))
+        out.write(write_criteria(criteria, about_of(store), store.attributes()))
     report({"criteria": len(criteria), "output": str(arguments.output)})

@@ -9,7 +9,9 @@ from typing_extensions import TypedDict
 
 from annotator.messages import Id, Number, Whole, Words
 
-PredictedCell = Annotated[list[Whole | Number | None], Field(min_length=2, max_length=5)]
+Said = Annotated[dict[Id, Words | Annotated[list[Id], Field(max_length=100)]], Field(max_length=3)]
+"""What is said of a span: `storage.attributes.said_from` reads it."""
+PredictedCell = Annotated[list[Whole | Number | Said | None], Field(min_length=2, max_length=6)]
 
 
 class Decision(TypedDict):
@@ -19,10 +21,11 @@ class Decision(TypedDict):
     criterion_id: Id
     criterion_version: Whole
     verdict: NotRequired[Id | None]
-    spans: Annotated[list[Annotated[list[Any], Field(min_length=4, max_length=4)]], Field(max_length=2_000)]
+    spans: Annotated[list[Annotated[list[Any], Field(min_length=4, max_length=5)]], Field(max_length=2_000)]
     rejected: Annotated[list[PredictedCell], Field(max_length=2_000)]
     undecided: Annotated[list[PredictedCell], Field(max_length=2_000)]
     model_version: NotRequired[Id | None]
+    labels: NotRequired[Annotated[dict[Id, Id], Field(max_length=100)] | None]
     note: NotRequired[Words | None]
     seconds: NotRequired[Number | None]
     bulk: NotRequired[bool | None]

@@ -1,7 +1,8 @@
 """The use cases of reviewing: which post comes next, what is shown of it, and what happens to a decision.
 
 Everything that goes to the page or comes from it is plain JSON; offsets are code points. A predicted span travels as
-[start, end, score, core_start, core_end], a reviewer's span as [start, end, origin, predicted span or null].
+[start, end, score, core_start, core_end], a reviewer's span as [start, end, origin, predicted span or null]; either with one item more
+where something is said of it (`storage.attributes.said_wire`).
 Knows no gradio and no torch: the model is whatever answers to `Model`.
 """
 
@@ -24,6 +25,7 @@ from encoder.text.sentences import sentences
 from storage.doubts import Doubt, SecondLook
 from storage.queue import QueueFilter, QueueOrder, ReviewState
 from storage.records import (
+    OF_POST,
     AnnotatedSpan,
     Annotation,
     Conflict,
@@ -183,6 +185,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
             "source": post.source,
             "posted_at": post.posted_at,
         },
+        "whole": {**_answer(mine.get(OF_POST), (), (), (), None), "labels": _labels_of(mine.get(OF_POST))},
         "language": other_language_at_once(post.text, about_of(store).language),
         "sentences": ranges_to_list(sentences(post.text)),
         "criteria": [
@@ -297,6 +300,10 @@ def _answer(
     }
 
 
+def _labels_of(answer: Annotation | None) -> dict[str, str]:
+    return dict(answer.labels) if answer else {}
+
+
 def _others_wire(others: Sequence[Annotation]) -> list[Wire]:
     return [
         {
@@ -359,6 +366,8 @@ def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
     for span in spans:
         if span.predicted is not None:
             span.predicted.check(post.text, where=f"post {post.id}")
+    labels = tuple(sorted((wire.get("labels") or {}).items()))
+    _check_attributes(store, spans, labels)
     undone = _find_op(store, reviewer, wire["undoes"]) if wire.get("undoes") else None
     before = revision_before(store, undone) if undone else None
     return Annotation(
@@ -372,6 +381,7 @@ def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
         criterion_version=_shown_version(store, str(wire["criterion_id"]), int(wire["criterion_version"])),
         suggested=False if hidden else True if wire.get("model_version") else None,
         model_version=wire.get("model_version"),
+        labels=labels if wire["criterion_id"] == OF_POST else (),
         note=str(wire.get("note") or "")[:MAX_NOTE_CHARACTERS],
         seconds=_seconds(wire.get("seconds")),
         bulk=bool(wire.get("bulk")),
@@ -381,7 +391,20 @@ def read_decision(store: Store, reviewer: Reviewer, wire: Wire) -> Annotation:
     )
 
 
+def _check_attributes(store: Store, spans: Sequence[AnnotatedSpan], labels: Sequence[tuple[str, str]]) -> None:
+    """Raises InvalidRecord for what the project cannot say of spans and posts. Asks the store only where something is said."""
+    said = [span for span in spans if span.attributes]
+    if not said and not labels:
+        return
+    attributes = store.attributes()
+    attributes.check_labels(labels)
+    for span in said:
+        attributes.check(span.attributes, where=f"Span {span.start}:{span.end}")
+
+
 def _shown_version(store: Store, criterion_id: str, version: int) -> int:
+    if criterion_id == OF_POST:
+        return 1
     if version not in {c.version for c in store.criterion_versions(criterion_id)}:
         raise InvalidRecord(f"There is no version {version} of criterion {criterion_id}. Load the post again.")
     return version
@@ -393,7 +416,12 @@ def _seconds(given: Any) -> float | None:
 
 def conflict_wire(store: Store, reviewer: Reviewer, decision: Wire, conflict: Conflict) -> Wire:
     stored = store.annotations_of(decision["post_id"], reviewer.name).get(decision["criterion_id"])
-    return {**answer_wire(stored, None), "revision": conflict.current_revision, "message": str(conflict)}
+    return {
+        **answer_wire(stored, None),
+        "labels": _labels_of(stored),
+        "revision": conflict.current_revision,
+        "message": str(conflict),
+    }
 
 
 def revision_before(store: Store, row: Annotation) -> Annotation | None:

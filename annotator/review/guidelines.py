@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from annotator.people.accounts import allow
+from storage.attributes import SEVERITY, Attributes, Scale
 from storage.criteria_file import PASSAGE_FIELDS, passages_from
-from storage.records import Conflict, Criterion, NotFound, Reviewer, Role
+from storage.records import Conflict, Criterion, InvalidRecord, NotFound, Reviewer, Role
 from storage.store import Store
 
 Wire = dict[str, Any]
@@ -46,6 +47,60 @@ def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:
             )
         changed = replace(before, **_wording(wire), active=bool(wire.get("active", True)))
         return store.save_criteria([changed], by=by.name)[0]
+
+
+def attributes_form(attributes: Attributes) -> Wire:
+    """What is in use, as lines that can be changed: the question, scales as `name: level < level` or `name: level, level`, flags."""
+    severity = attributes.severity
+    return {
+        "rationale": attributes.rationale,
+        "severity": _scale_line(severity) if severity and severity.levels else "",
+        "flags": ", ".join(attributes.flags),
+        "labels": "\n".join(map(_scale_line, attributes.of_posts)),
+    }
+
+
+def save_attributes(store: Store, wire: Wire, *, by: Reviewer) -> Wire:
+    """Change what can be said of spans and posts. wire: as `attributes_form` gives it, and as "before" what was on the screen.
+
+    Returns the form as it is now. Raises NotAllowed unless `by` is an admin, Conflict if somebody else changed it meanwhile,
+    InvalidRecord.
+    """
+    allow(by, Role.ADMIN)
+    with store.write():
+        if attributes_form(store.attributes()) != wire["before"]:
+            raise Conflict("This was changed by somebody else meanwhile. Load the page again.", current_revision=0)
+        severity = str(wire.get("severity") or "").strip()
+        given = Attributes(
+            rationale=str(wire.get("rationale") or "").strip(),
+            severity=_scale_of(severity, SEVERITY) if severity else None,
+            flags=_listed(str(wire.get("flags") or "").replace("\n", ","), ","),
+            labels=tuple(_scale_of(line, "") for line in str(wire.get("labels") or "").splitlines() if line.strip()),
+        )
+        return attributes_form(store.replace_attributes(given))
+
+
+def _scale_line(scale: Scale) -> str:
+    return f"{scale.name}: {(' < ' if scale.ordered else ', ').join(scale.levels)}"
+
+
+def _scale_of(line: str, usual: str) -> Scale:
+    name, colon, levels = line.partition(":")
+    if not colon:
+        name, levels = usual, line
+    if not name.strip():
+        raise InvalidRecord(f"{line.strip()[:60]!r}: write a label of posts as name: level < level < level.")
+    ordered = "<" in levels or (bool(usual) and "," in levels)
+    found = _listed(levels, "<" if "<" in levels else ",")
+    if len(found) < 2:
+        raise InvalidRecord(
+            f"{name.strip()[:60]} needs at least two levels, with < between them (or a comma, where they have no order)."
+        )
+    return Scale(name.strip(), found, ordered)
+
+
+def _listed(given: str, sign: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.split(sign) if part.strip())
 
 
 def reorder(store: Store, ids: Sequence[str], *, by: Reviewer) -> list[str]:

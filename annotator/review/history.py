@@ -7,7 +7,8 @@ from typing import Any
 
 from annotator.review.decisions import Wire, conflict_wire, revision_before
 from annotator.review.undo import UNDO_DEPTH, last_gesture, stacks
-from storage.records import Annotation, Conflict, NotFound, Reviewer
+from storage.attributes import said_wire
+from storage.records import OF_POST, Annotation, Conflict, NotFound, Reviewer
 from storage.rows import annotated_to_list
 from storage.store import Store
 
@@ -17,7 +18,7 @@ QUOTED = 200  # characters of a passage in the history
 def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
     """Who decided what and when for the post, newest first, as far as the reviewer may see it."""
     visible = store.visible_heads(post_id, reviewer.name)
-    names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+    names = {c.id: c.name for c in store.criteria(with_inactive=True)} | {OF_POST: "Whole post"}
     text = store.post(post_id).text
     shown = [
         a for a in store.history(post_id) if a.reviewer == reviewer.name or (a.criterion_id, a.reviewer) in visible
@@ -33,6 +34,8 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
             "verdict": str(a.verdict) if a.verdict else None,
             "spans": [annotated_to_list(s) for s in a.spans],
             "quotes": [s.span.quote(text)[:QUOTED] for s in a.spans],
+            "said": [said_wire(s.attributes) for s in a.spans],
+            "labels": dict(a.labels),
             "rejected": [s.quote(text)[:QUOTED] for s in a.rejected],
             "note": a.note,
             "seconds": a.seconds,
@@ -98,7 +101,7 @@ def _take_back(store: Store, row: Annotation, *, op_id: str) -> None:
     if before is None:
         predicted = [s.predicted for s in row.spans if s.predicted]
         open_again = tuple(sorted((*predicted, *row.rejected, *row.undecided)))
-        changes |= {"verdict": None, "spans": (), "rejected": (), "undecided": open_again, "note": ""}
+        changes |= {"verdict": None, "spans": (), "rejected": (), "undecided": open_again, "note": "", "labels": ()}
         answer = dataclasses.replace(row, **changes, restored_from=None)
     else:
         answer = dataclasses.replace(before, **changes, restored_from=before.id)

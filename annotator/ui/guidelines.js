@@ -3,6 +3,7 @@
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, plural, unwrapped } from "../span_editor/js/dom.js";
 import { ask, connect, tell } from "./asking.js";
+import { drawAttributes } from "./guidelines_attributes.js";
 
 let mayEdit = false;
 
@@ -17,6 +18,7 @@ async function load() {
   const written = new Map(Array.from(part("list").children, (box) => [box.dataset.id, box]).filter(([, box]) => box.querySelector("form")));
   fill(part("list"), reply.criteria.map((criterion, index) => written.get(criterion.id) || card(criterion, index))); // what is being written stays
   if (!part("more").querySelector("form")) offerMore();
+  drawAttributes(reply.attributes, mayEdit);
 }
 
 function offerMore() {

@@ -29,6 +29,17 @@ class Edited(TypedDict):
     version: NotRequired[Whole | None]
 
 
+class Said(TypedDict):
+    rationale: Words
+    severity: Words
+    flags: Words
+    labels: Words
+
+
+class SaidEdited(Said):
+    before: Said
+
+
 class Ordered(TypedDict):
     ids: Annotated[list[Id], Field(max_length=10_000)]
 
@@ -46,7 +57,11 @@ def build(context: Context) -> None:
 
 def _read(context: Context, message: Wire, me: Reviewer) -> Wire:
     may_edit = me.role is Role.ADMIN and not context.settings.demo
-    return {"criteria": guidelines.criteria_with_versions(context.store), "may_edit": may_edit}
+    return {
+        "criteria": guidelines.criteria_with_versions(context.store),
+        "attributes": guidelines.attributes_form(context.store.attributes()),
+        "may_edit": may_edit,
+    }
 
 
 def _save(context: Context, message: Edited, me: Reviewer) -> Wire:
@@ -55,8 +70,17 @@ def _save(context: Context, message: Edited, me: Reviewer) -> Wire:
     return {"version": saved.version}
 
 
+def _save_attributes(context: Context, message: SaidEdited, me: Reviewer) -> Wire:
+    return {"attributes": guidelines.save_attributes(context.store, {**message}, by=me)}
+
+
 def _order(context: Context, message: Ordered, me: Reviewer) -> Wire:
     return {"order": guidelines.reorder(context.store, message["ids"], by=me)}
 
 
-ANSWERS: dict[str, Answer] = {"guidelines_read": _read, "guidelines_save": _save, "guidelines_order": _order}
+ANSWERS: dict[str, Answer] = {
+    "guidelines_read": _read,
+    "guidelines_save": _save,
+    "guidelines_order": _order,
+    "guidelines_attributes": _save_attributes,
+}

@@ -19,6 +19,7 @@ from annotator.span_editor.component import span_editor
 from annotator.ui import tour
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.context import Context
+from storage.attributes import attributes_wire
 from storage.criteria_file import about_wire
 from storage.queue import QueueFilter, QueueOrder
 from storage.records import NotFound, Reviewer
@@ -92,6 +93,7 @@ def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
         "choices": post_list.choices(store),
         "reading": store.setting(decisions.READING, decisions.BY_CRITERION),
         "about": about_wire(care_of(store, settings)),
+        "attributes": attributes_wire(store.attributes()),
         "trail": decisions.trail(store, me),
         "progress": decisions.progress(store, models, me, wanted),
         "item": decisions.load_item(store, models, post_id, me) if post_id else None,

@@ -16,7 +16,8 @@ from annotator.project import (
 )
 from annotator.review.decisions import READING, WHOLE_POST
 from annotator.settings import Settings
-from storage.records import CriteriaSet, Role, StoreUnavailable
+from storage.attributes import CriteriaSet
+from storage.records import Role, StoreUnavailable
 from storage.serving import is_served, serving_alone
 from tests.builders import MOOD, SLEEP, an_annotation
 

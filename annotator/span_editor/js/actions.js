@@ -26,6 +26,8 @@ export const ACTIONS = [
   ["reading", "v", "Whole post at once, or criterion by criterion"],
   ["caret", "c", "Select text with the keyboard"],
   ["edges", "e", "Move the edges of the span"],
+  ["said", "l", "Say more of the span: level, flags, why"],
+  ["labels", "y", "Label the whole post"],
   ["tighten", "t", "Shorten the span to the model's core passage"],
   ["snap", "w", "What a selection takes: as drawn, whole words, whole sentences"],
   ["undo", "z", "Undo (also Ctrl+Z), across posts and sessions"],
@@ -45,6 +47,20 @@ export const ACTIONS = [
 
 export const WITHOUT_POST = new Set(["search", "help", "next_post", "previous_post", "undo", "redo"]); // what can be done when no post is open
 
+export function ofSpans() {
+  const { severity, flags, rationale } = ed.attributes;
+  return Boolean(rationale || (flags && flags.length) || (severity && severity.levels.length));
+}
+
+export function ofPosts() {
+  return (ed.attributes.labels || []).some((scale) => scale.levels.length);
+}
+
+// The actions that this project has: what it does not define is neither offered nor does its key do anything.
+export function offered() {
+  return ACTIONS.filter(([id]) => (id === "said" ? ofSpans() : id === "labels" ? ofPosts() : true));
+}
+
 export function keyOf(action) {
   return settings.keys[action] || ACTIONS.find((a) => a[0] === action)[1];
 }
@@ -58,7 +74,7 @@ export function keyName(event) {
 
 export function actionFor(event) {
   const name = keyName(event);
-  return ACTIONS.find(([id]) => keyOf(id) === name) || null;
+  return offered().find(([id]) => keyOf(id) === name) || null;
 }
 
 export function shownKey(key) {

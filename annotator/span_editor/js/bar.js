@@ -3,8 +3,9 @@
 import { button, fill, fillOnce, find, make, part, write } from "./dom.js";
 import { ed } from "./state.js";
 import { readsWhole, settings } from "./settings.js";
-import { actionButton, WITHOUT_POST } from "./actions.js";
+import { actionButton, ofSpans, WITHOUT_POST } from "./actions.js";
 import { outbox } from "./outbox.js";
+import { modeHint } from "./said.js";
 
 const SAVING_IS_SLOW_MS = 300;
 const SNAPS = { off: "Selection: exactly as drawn", word: "Selection: whole words", sentence: "Selection: whole sentences" };
@@ -73,6 +74,8 @@ function drawMode() {
   const hints = {
     review: "",
     caret: "Select by keys: ← → character · Ctrl word · ↑ ↓ sentence · Shift selects · Space word, sentence · Enter adds · Esc leaves",
+    said: ed.mode === "said" ? modeHint("said") : "",
+    labels: ed.mode === "labels" ? modeHint("labels") : "",
     edges: "Move edges: ← → end by character · Ctrl by word · ↑ ↓ by sentence · Shift moves the start · Enter keeps · Esc leaves",
   };
   write(part("mode"), hints[ed.mode]);
@@ -95,6 +98,6 @@ export function drawActions() {
   const verdicts = [["confirm", "Confirm", "ev-primary"], ["none", "No evidence", ""], ["unsure", "Unsure", ""]];
   const quick = make("div", { class: "ev-quick", "data-part": "quick", hidden: true }, actionButton("accept", "✓ Accept"), actionButton("reject", "✕ Reject"));
   fill(part("verdicts"), quick, verdicts.map(([id, label, cls]) => actionButton(id, label, { "data-part": id, class: cls })));
-  fill(part("span-actions"), actionButton("tighten", "Shorten to the core", { "data-part": "tighten" }), actionButton("edges", "Move edges", { "data-part": "edges" }), actionButton("caret", "Select by keys"));
+  fill(part("span-actions"), actionButton("tighten", "Shorten to the core", { "data-part": "tighten" }), actionButton("edges", "Move edges", { "data-part": "edges" }), actionButton("caret", "Select by keys"), ofSpans() && actionButton("said", "Say more"));
   fill(part("rest"), actionButton("confirm_rest", "Confirm the rest"));
 }

@@ -3,7 +3,7 @@
 import { snap } from "./offsets.js";
 import {
   accepted, activeCriterion, activeMark, added, adjusted, confirmed, coreOf, ed, emptied, inReadingOrder, isOpen, openCount, quote,
-  rejected, reopened, restOf, unsure,
+  rejected, reopened, restOf, unsure, withSaid,
 } from "./state.js";
 import { readsWhole } from "./settings.js";
 import { announce, say, toast } from "./messages.js";
@@ -65,7 +65,8 @@ function addTo(criterion, found) {
 export function moveMark(criterion) {
   const from = activeCriterion();
   const mark = activeMark();
-  const [answer, id] = added(criterion, mark.start, mark.end);
+  const [taken, id] = added(criterion, mark.start, mark.end);
+  const answer = withSaid(taken, id, mark.said);
   const gesture = decide("Moved to " + criterion.name + ": " + shortQuote(mark), [[from, rejected(ed.item.doc, from, mark.id)], [criterion, answer]]);
   ed.active = criterion.index;
   ed.mark = id;

@@ -3,7 +3,7 @@
 import { button, make, part, write } from "./dom.js";
 import { ed } from "./state.js";
 import { saveSettings, settings } from "./settings.js";
-import { ACTIONS, keyName, keyOf, shownKey } from "./actions.js";
+import { ACTIONS, keyName, keyOf, offered, shownKey } from "./actions.js";
 import { announce } from "./messages.js";
 import { drawActions, drawBar } from "./bar.js";
 import { refresh } from "./panels.js";
@@ -18,7 +18,7 @@ export function openHelp(said) {
     "Keys",
     said && make("p", { class: "ev-said", role: "status" }, said),
     make("p", { class: "ev-muted" }, "Choose a key to change it. Digits choose a criterion, Ctrl+Z undoes. A click on a span chooses it; selecting text adds a span; double click takes the word, triple click the sentence; the edges of the chosen span can be dragged."),
-    make("ul", { class: "ev-keys" }, ACTIONS.map(keyRow)),
+    make("ul", { class: "ev-keys" }, offered().map(keyRow)),
     make("h3", {}, "In the text"),
     make("p", {}, "Caret (" + shownKey(keyOf("caret")) + ") and edges (" + shownKey(keyOf("edges")) + "): arrows left and right move by character, with Ctrl or Alt by word, up and down by sentence. In the caret mode Shift selects and Space takes the word, then the sentence; in the edge mode Shift moves the start."),
     make("p", { class: "ev-row" }, button("Show the tour", () => (closeDialog(), startGuide())), button("Set all keys back", resetKeys), breakChoice()),

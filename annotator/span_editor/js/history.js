@@ -6,6 +6,7 @@ import { say, toast } from "./messages.js";
 import { localTime, VERDICT_WORD } from "./words.js";
 import { call, drained, makeId, outbox, outboxKey } from "./outbox.js";
 import { refresh } from "./panels.js";
+import { hasSaid, labelsText, saidText } from "./said.js";
 import { activate } from "./walk.js";
 import { openPost } from "./queue.js";
 import { local } from "./decide.js";
@@ -22,12 +23,13 @@ export async function openHistory() {
 
 function historyRow(entry) {
   const spans = entry.spans.length ? plural(entry.spans.length, "span") : "";
-  const what = [entry.verdict ? VERDICT_WORD[entry.verdict] : "open", spans, entry.rejected.length ? entry.rejected.length + " rejected" : ""].filter(Boolean).join(", ");
+  const labels = labelsText(entry.labels);
+  const what = [entry.verdict ? VERDICT_WORD[entry.verdict] : labels || "open", spans, entry.rejected.length ? entry.rejected.length + " rejected" : ""].filter(Boolean).join(", ");
   const how = entry.undoes ? "undo" : entry.restored_from ? "restored" : entry.bulk ? "confirmed together with others" : "";
   return make("li", {},
     make("div", {}, make("b", {}, entry.criterion), " ", make("span", {}, what), how && make("em", {}, " (" + how + ")")),
     make("small", { class: "ev-muted" }, [entry.reviewer, localTime(entry.at), "wording " + entry.criterion_version, entry.model_version && "model " + entry.model_version, entry.seconds !== null && entry.seconds + " s"].filter(Boolean).join(" · ")),
-    entry.quotes.map((words) => make("q", { dir: "auto" }, words)),
+    entry.quotes.map((words, n) => make("div", {}, make("q", { dir: "auto" }, words), hasSaid(entry.said[n]) && make("small", { class: "ev-what", dir: "auto" }, saidText(entry.said[n])))),
     entry.rejected.map((words) => make("q", { class: "ev-rejected-words", dir: "auto" }, words)),
     entry.note && make("p", {}, entry.note),
     button("Restore", () => restoreRevision(entry), { "aria-label": "Restore " + entry.criterion + " as of revision " + entry.revision + " by " + entry.reviewer }));

@@ -14,6 +14,7 @@ import { activate } from "./walk.js";
 import { setMode } from "./modes.js";
 import { undo } from "./undo.js";
 import { addPending, decideMark, dropPending, moveMark } from "./decisions.js";
+import { onSaidKey } from "./attributes.js";
 import { keepEdges, onCaretKey, onEdgeKey } from "./caret.js";
 import { notice } from "./care.js";
 
@@ -42,6 +43,7 @@ function handleKey(event) {
   if (notice.open) return false;
   if (ed.mode === "caret" && onCaretKey(event)) return true;
   if (ed.mode === "edges" && onEdgeKey(event)) return true;
+  if (isSaying() && onSaidKey(event)) return true;
   if (event.ctrlKey || event.metaKey) return undoKey(event);
   if (event.altKey) return false;
   if (event.key >= "1" && event.key <= "9" && !event.shiftKey) return pressNumber(Number(event.key) - 1);
@@ -52,9 +54,15 @@ function handleKey(event) {
   const action = actionFor(event);
   if (!action || event.repeat && !["next_span", "previous_span"].includes(action[0])) return Boolean(action);
   if (ed.mode === "edges") keepEdges();
-  if (ed.mode === "caret") setMode("review");
+  if (ed.mode === "caret" || (isSaying() && !STAYS.includes(action[0]))) setMode("review");
   perform(action[0]);
   return true;
+}
+
+const STAYS = ["next_span", "previous_span", "said", "labels"]; // from span to span without leaving the mode
+
+function isSaying() {
+  return ed.mode === "said" || ed.mode === "labels";
 }
 
 function handleWithoutItem(event) {
@@ -97,7 +105,7 @@ export function onShift(event) {
 export function chooseCriterion(index) {
   if (index >= ed.item.criteria.length) return false;
   if (ed.mode === "edges") keepEdges();
-  if (ed.mode === "caret") setMode("review");
+  if (ed.mode !== "review") setMode("review");
   ed.pending = null;
   activate(index);
   const criterion = activeCriterion();

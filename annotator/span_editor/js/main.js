@@ -3,7 +3,7 @@
 import { app } from "./app.js";
 import { debounce, mount, part, sleep, write } from "./dom.js";
 import { memory } from "./memory.js";
-import { activeCriterion, ed } from "./state.js";
+import { activeCriterion, answerable, ed } from "./state.js";
 import { saveSettings, setUsualReading, settings } from "./settings.js";
 import { register } from "./actions.js";
 import { say, toast } from "./messages.js";
@@ -18,6 +18,7 @@ import { undo } from "./undo.js";
 import {
   addPending, addSpan, confirmCriterion, confirmRest, decideMark, decideNone, decideUnsure, dropPending, saveNote, tighten,
 } from "./decisions.js";
+import { hearSaid, startLabels, startSaying } from "./attributes.js";
 import { keepEdges, startCaret, startEdges } from "./caret.js";
 import { startHandles } from "./handles.js";
 import { startMouse } from "./pointer.js";
@@ -38,6 +39,7 @@ function wire() {
   register(PERFORM);
   drawActions();
   hearLists();
+  hearSaid();
   part("snap").addEventListener("click", () => cycleSnap());
   part("guideline").addEventListener("toggle", () => ((settings.guideline = part("guideline").open), saveSettings()));
   part("note").addEventListener("change", (event) => saveNote(event.target.value));
@@ -80,7 +82,7 @@ function fitHeight() {
 
 function onSaved(entry, result) {
   const item = ed.items.get(entry.message.post_id);
-  const criterion = item && item.criteria.find((c) => c.id === entry.message.criterion_id);
+  const criterion = item && answerable(item, entry.message.criterion_id);
   if (!criterion) return;
   criterion.revision = result.revision;
   criterion.doubts = []; // they were about the answer before
@@ -115,6 +117,8 @@ const PERFORM = {
   frame: toggleFrame,
   caret: startCaret,
   edges: startEdges,
+  said: startSaying,
+  labels: startLabels,
   tighten,
   snap: cycleSnap,
   undo: () => undo(),
@@ -165,6 +169,8 @@ export async function start(host) {
   ed.choices = reply.choices;
   setUsualReading(reply.reading);
   ed.about = reply.about;
+  ed.attributes = reply.attributes;
+  drawActions();
   write(part("reminder"), ed.about.reminder);
   ed.progress = reply.progress;
   ed.trail = reply.trail;

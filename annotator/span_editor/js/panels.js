@@ -9,6 +9,7 @@ import { drawText } from "./text.js";
 import { edgeBox, reveal } from "./places.js";
 import { drawBar } from "./bar.js";
 import { drawDoubts } from "./doubts.js";
+import { drawSaid, drawWhole, hasSaid, saidKey, saidText } from "./said.js";
 
 // Everything is written first; only then is asked where things are, so that the browser lays the page out once.
 export function refresh() {
@@ -102,6 +103,8 @@ export function drawDetail() {
   write(part("model-line"), modelLine(criterion));
   drawDoubts(criterion);
   drawMarks(criterion);
+  drawSaid();
+  drawWhole();
   if (box.criterion !== criterion) write(part("guideline-text"), unwrapped(criterion.guideline));
   if (part("guideline").open !== settings.guideline) part("guideline").open = settings.guideline;
   write(part("wording"), wordingLine(criterion));
@@ -175,7 +178,7 @@ function drawMarks(criterion) {
   const before = list.rows || new Map();
   list.rows = new Map();
   for (const mark of criterion.marks) {
-    const key = [criterion.known, mark.state, mark.start, mark.end, mark.id === ed.mark].join();
+    const key = [criterion.known, mark.state, mark.start, mark.end, mark.id === ed.mark, saidKey(mark.said)].join();
     const old = before.get(mark.id);
     const row = old && old.key === key ? old : { key, node: markRow(mark, criterion.known === false) };
     if (old && old !== row) old.node.replaceWith(row.node);
@@ -196,7 +199,7 @@ function markRow(mark, alike) {
   return make(
     "li",
     { class: "ev-mark ev-" + mark.state + (mark.id === ed.mark ? " ev-current" : ""), "data-mark": mark.id },
-    button([make("span", { class: "ev-quote", dir: "auto" }, text), make("small", {}, [word, score].filter(Boolean).join(" · "))], null, { "data-verb": "choose", class: "ev-mark-text", "aria-pressed": mark.id === ed.mark ? "true" : "false" }),
+    button([make("span", { class: "ev-quote", dir: "auto" }, text), make("small", {}, [word, score].filter(Boolean).join(" · ")), hasSaid(mark.said) && make("small", { class: "ev-what", dir: "auto" }, saidText(mark.said))], null, { "data-verb": "choose", class: "ev-mark-text", "aria-pressed": mark.id === ed.mark ? "true" : "false" }),
     mark.state === "undecided" || mark.state === "rejected" ? button("✓", null, { "data-verb": "accept", class: "ev-yes", "aria-label": "Accept " + text, title: "Accept" }) : null,
     mark.state !== "rejected" ? button("✕", null, { "data-verb": "reject", class: "ev-no", "aria-label": (mark.predicted ? "Reject " : "Remove ") + text, title: mark.predicted ? "Reject" : "Remove" }) : null,
     mark.predicted && mark.state !== "undecided" ? button("↺", null, { "data-verb": "reopen", class: "ev-back", "aria-label": "Take back " + text, title: "Take back" }) : null,

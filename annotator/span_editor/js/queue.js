@@ -26,7 +26,7 @@ function keepItem(item) {
 // An item from the server, with the decisions of this browser that are still on their way there.
 export function receiveItem(wire) {
   const item = readItem(wire);
-  for (const criterion of item.criteria) {
+  for (const criterion of [...item.criteria, item.whole]) {
     const key = outboxKey(item.post.id, criterion.id);
     const pending = outbox.entries.filter((e) => e.key === key).pop();
     if (!pending) {

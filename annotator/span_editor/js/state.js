@@ -1,7 +1,8 @@
 // What is on the page: the item (post, criteria, marks) and pure functions that change a criterion's marks.
 //
 // A mark is one span with its state: undecided or rejected (the model's), accepted, adjusted or added (the reviewer's).
-// Its offsets are UTF-16 units; `predicted` keeps the model's span as it came, in code points, to be sent back unchanged.
+// Its offsets are UTF-16 units; `predicted` keeps the model's span as it came, in code points, to be sent back unchanged; `said` is
+// what is said of it: { severity, flags, rationale }, each only where there is something.
 
 import { makeDoc } from "./offsets.js";
 
@@ -12,12 +13,14 @@ export const ed = {
   items: new Map(), // post id -> item, the latest few: going back needs no server
   active: 0, // index of the criterion that is worked on
   mark: null, // id of the mark that is worked on
-  mode: "review", // review | caret | edges
+  mode: "review", // review | caret | edges | said | labels
   caret: null, // { anchor, focus } in units, while mode is caret
   draft: null, // { start, end } of the marked span while its edges are being moved
   pending: null, // { start, end } that was selected in whole-post mode and waits for its criterion
   peek: false, // Shift is held: everything that would be confirmed is shown
   about: { one_by_one: [] }, // what the criteria set says of its subject
+  attributes: {}, // what can be said of spans and posts beside a verdict; {} for nothing
+  label: 0, // which label of the whole post is set, while mode is labels
   trail: [],
   at: -1,
   next: null, // promise of the next item
@@ -28,15 +31,24 @@ export const ed = {
 
 let markNumber = 0;
 
-export function makeMark(state, start, end, predicted) {
+export function makeMark(state, start, end, predicted, said) {
   markNumber += 1;
-  return { id: markNumber, state, start, end, predicted: predicted || null };
+  return { id: markNumber, state, start, end, predicted: predicted || null, said: said || (predicted && predicted[5]) || {} };
 }
 
 export function readItem(wire) {
   const doc = makeDoc(wire.post.text, wire.sentences);
   const criteria = wire.criteria.map((c, index) => readCriterion(doc, c, index));
-  return { post: wire.post, doc, criteria, model: wire.model, language: wire.language, why: wire.why };
+  const whole = { id: OF_POST, index: -1, name: "Whole post", version: 1, others: [], doubts: [], ...readAnswer(doc, wire.whole || NOTHING) };
+  return { post: wire.post, doc, criteria, whole, model: wire.model, language: wire.language, why: wire.why };
+}
+
+// What stands for a criterion in answers about the whole post.
+const OF_POST = "@post";
+const NOTHING = { verdict: null, spans: [], rejected: [], undecided: [], note: "", revision: 0, labels: {} };
+
+export function answerable(item, id) {
+  return id === OF_POST ? item.whole : item.criteria.find((c) => c.id === id);
 }
 
 function readCriterion(doc, wire, index) {
@@ -60,12 +72,13 @@ export function readAnswer(doc, wire) {
   const marks = [
     ...wire.undecided.map((p) => makeMark("undecided", unit(p[0]), unit(p[1]), p)),
     ...wire.rejected.map((p) => makeMark("rejected", unit(p[0]), unit(p[1]), p)),
-    ...wire.spans.map(([start, end, origin, p]) => makeMark(origin, unit(start), unit(end), p)),
+    ...wire.spans.map(([start, end, origin, p, said]) => makeMark(origin, unit(start), unit(end), p, said || {})),
   ];
   return {
     marks: sortMarks(marks),
     verdict: wire.verdict,
     note: wire.note,
+    labels: wire.labels || {},
     revision: wire.revision,
     model: wire.model_version,
     savedAt: wire.saved_at || null,
@@ -78,12 +91,26 @@ export function answerWire(doc, answer) {
   const own = answer.marks.filter(isOwn);
   return {
     verdict: answer.verdict,
-    spans: own.map((m) => [point(m.start), point(m.end), m.state, m.predicted]),
+    spans: own.map((m) => [point(m.start), point(m.end), m.state, m.predicted, ...said(m)]),
     rejected: answer.marks.filter((m) => m.state === "rejected").map((m) => m.predicted),
     undecided: answer.marks.filter((m) => m.state === "undecided").map((m) => m.predicted),
     note: answer.note,
     model_version: answer.model,
+    ...(Object.keys(answer.labels || {}).length ? { labels: answer.labels } : {}),
   };
+}
+
+function said(mark) {
+  const found = Object.entries(mark.said || {}).filter(([, value]) => value && value.length);
+  return found.length ? [Object.fromEntries(found)] : [];
+}
+
+// More is said of a span; of a predicted one that is open: it is accepted with it.
+export function withSaid(answer, id, more) {
+  const state = (m) => (m.state === "undecided" ? "accepted" : m.state);
+  const opened = answer.marks.some((m) => m.id === id && m.state === "undecided");
+  const marks = answer.marks.map((m) => (m.id === id ? { ...m, said: more, state: state(m) } : m));
+  return opened ? withMarks(answer, marks) : { marks, verdict: answer.verdict, note: answer.note };
 }
 
 export function sortMarks(marks) {
@@ -111,7 +138,7 @@ function replaceMark(answer, id, change) {
 }
 
 function back(doc, mark, state) {
-  return { ...mark, state, start: doc.toUnit[mark.predicted[0]], end: doc.toUnit[mark.predicted[1]] };
+  return { ...mark, state, start: doc.toUnit[mark.predicted[0]], end: doc.toUnit[mark.predicted[1]], said: mark.predicted[5] || {} };
 }
 
 export function accepted(answer, id) {
@@ -160,7 +187,7 @@ export function unsure(answer) {
 }
 
 export function answerOf(criterion) {
-  return { marks: criterion.marks, verdict: criterion.verdict, note: criterion.note, model: criterion.model };
+  return { marks: criterion.marks, verdict: criterion.verdict, note: criterion.note, model: criterion.model, labels: criterion.labels };
 }
 
 export function activeCriterion() {

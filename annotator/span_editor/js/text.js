@@ -9,6 +9,7 @@ import { activeCriterion, ed, isOpen, sortMarks, undecidedOf } from "./state.js"
 import { readsWhole } from "./settings.js";
 import { scheduleHandles } from "./handles.js";
 import { scheduleMap } from "./map.js";
+import { hasSaid, saidKey, saidTag, saidText } from "./said.js";
 
 const LONG_POST = 20000; // from here on the browser leaves out what is not on the screen
 const LANES = 3;
@@ -48,7 +49,7 @@ function assignLanes(layers) {
 
 function signatureOf(entry) {
   const m = entry.mark;
-  return [entry.start, entry.end, m.id, m.state, entry.lane, entry.active, m.id === ed.mark, entry.criterion.index].join(",");
+  return [entry.start, entry.end, m.id, m.state, entry.lane, entry.active, m.id === ed.mark, entry.criterion.index, saidKey(m.said)].join(",");
 }
 
 export function mountText(item) {
@@ -116,6 +117,7 @@ function pieceOf(over, text, start) {
   piece.style.setProperty("--c", colorOf(top.criterion.index));
   paintLanes(piece, over);
   const others = ranked.filter((e) => readsWhole() || !e.active).map((e) => e.criterion.index + 1 + " " + e.criterion.name);
+  if (top.active && hasSaid(top.mark.said)) others.push(saidText(top.mark.said));
   if (others.length) piece.title = others.join("\n");
   if (top.active && top.start === start && top.mark.state !== "pending") piece.dataset.tag = tagOf(top);
   return piece;
@@ -130,7 +132,7 @@ function tagOf(entry) {
   const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
   const sign = { accepted: "✓", adjusted: "✓", added: "+", rejected: "✕", undecided: "" }[mark.state];
   const number = readsWhole() ? entry.criterion.index + 1 + " " : "";
-  return number + ((sign + " " + score).trim() || "○");
+  return number + ((sign + " " + score).trim() || "○") + saidTag(mark.said);
 }
 
 function paintLanes(piece, over) {

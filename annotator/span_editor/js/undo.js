@@ -1,6 +1,6 @@
 // Taking back and doing again: gestures of this page here, older ones on the server.
 
-import { ed } from "./state.js";
+import { answerable, ed } from "./state.js";
 import { say, toast } from "./messages.js";
 import { call, drained, makeId } from "./outbox.js";
 import { refresh } from "./panels.js";
@@ -23,12 +23,14 @@ export async function undo(again) {
     stack.push(gesture);
     return say("The post of that decision cannot be opened now.");
   }
-  const changes = gesture.changes.map((c) => [ed.item.criteria.find((k) => k.id === c.criterion), c.before]);
+  const changes = gesture.changes.map((c) => [answerable(ed.item, c.criterion), c.before]);
   const what = (again ? "Redone: " : "Undone: ") + gesture.what.replace(/^(Undone|Redone): /, "");
   const reversed = decide(what, changes, { undoes: gesture.changes.map((c) => c.op) });
   other.push(reversed);
-  ed.active = changes[0][0].index;
-  ed.mark = null;
+  if (changes[0][0].index >= 0) {
+    ed.active = changes[0][0].index;
+    ed.mark = null;
+  }
   toast(what);
   return refresh();
 }

@@ -39,10 +39,11 @@ export function localTime(at) {
 
 export function criterionName(id) {
   const found = ed.choices && ed.choices.criteria.find((c) => c.id === id);
-  return found ? found.name : id;
+  return found ? found.name : id === "@post" ? "the whole post" : id;
 }
 
 export function answerText(wire) {
   const spans = wire.spans.length ? ", " + plural(wire.spans.length, "span") : "";
-  return (wire.verdict ? VERDICT_WORD[wire.verdict] : "open") + spans;
+  const labels = Object.entries(wire.labels || {}).map(([name, level]) => name + " " + level).join(", ");
+  return labels || (wire.verdict ? VERDICT_WORD[wire.verdict] : "open") + spans;
 }

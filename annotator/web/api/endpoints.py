@@ -23,6 +23,7 @@ from annotator.web.api import wire
 from annotator.web.api.arguments import check_page, describe, one_of, parameters_of, read_arguments
 from annotator.web.api.limits import RateLimit, Slots
 from storage.records import (
+    OF_POST,
     Criterion,
     InvalidRecord,
     JobKind,
@@ -249,6 +250,7 @@ class Api:
         verdict: str,
         expected_revision: int,
         spans: list[Any] | None = None,
+        labels: list[str] | None = None,
         note: str = "",
         criterion_version: int | None = None,
         op_id: str | None = None,
@@ -261,26 +263,34 @@ class Api:
             criterion: Id of the criterion.
             verdict: evidence, no_evidence or unsure.
             expected_revision: The `revision` of the answer as `next` gave it, 0 for a first one; refused if another came between.
-            spans: The evidence, as objects with start and end: code points of the text, end exclusive.
+            spans: The evidence, as objects with start and end: code points of the text, end exclusive; where the project defines them,
+                with "attributes": {"rationale", "severity", "flags": [...]}.
+            labels: Labels of the whole post as name=level, with the criterion "@post" and an empty verdict.
             note: A note for other people.
             criterion_version: The `version` of the wording that was read; the current one if none is given.
             op_id: A key of your own for this decision: repeating a call with it stores nothing twice.
         """
-        post, asked = self._store.post(post_id), self._criteria([criterion])[0]
-        one_of(verdict, Verdict, "verdict")
+        post = self._store.post(post_id)
         chosen = wire.read_spans(spans or [], most=MAX_SPANS)
         mine = self._store.annotations_of(post_id, person.name).get(criterion)
         hidden = self._store.hides_suggestions(post_id, person.name)
         shown = decisions.answer_wire(mine, None if hidden else self._suggestions.predictions(post).get(criterion))
+        if criterion == OF_POST:
+            version, answer = 1, wire.of_post(labels or [])
+        else:
+            version = self._criteria([criterion])[0].version
+            said = wire.read_said(spans or [])
+            answer = wire.placed(chosen, shown, Verdict(one_of(verdict, Verdict, "verdict")), said) | {
+                "verdict": verdict
+            }
         result = decisions.save(
             self._store,
             person,
             {
                 "post_id": post_id,
                 "criterion_id": criterion,
-                "criterion_version": asked.version if criterion_version is None else criterion_version,
-                "verdict": verdict,
-                **wire.placed(chosen, shown, Verdict(verdict)),
+                "criterion_version": version if criterion_version is None else criterion_version,
+                **answer,
                 "model_version": shown["model_version"],
                 "note": note,
                 "expected_revision": expected_revision,

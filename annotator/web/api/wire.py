@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from annotator.models.quality import figures, quality_of
+from storage.attributes import said_from, said_wire
 from storage.records import InvalidRecord, Job, ModelVersion, Prediction, Span, SpanOrigin, Verdict
 
 Wire = dict[str, Any]
@@ -16,7 +17,10 @@ def prediction(found: Prediction, text: str) -> Wire:
         "criterion": found.criterion_id,
         "known": found.known,
         "no_evidence_score": round(found.no_evidence_score, 6),
-        "spans": [_span(text, s.start, s.end, s.score) for s in found.spans],
+        "spans": [
+            _span(text, s.start, s.end, s.score) | ({"attributes": said_wire(s.attributes)} if s.attributes else {})
+            for s in found.spans
+        ],
     }
 
 
@@ -37,6 +41,7 @@ def item(shown: Mapping[str, Any]) -> Wire:
             for c in shown["criteria"]
         ],
         "model": shown["model"],
+        "labels": shown["whole"]["labels"],
     }
 
 
@@ -45,13 +50,18 @@ def answer(shown: Mapping[str, Any], text: str) -> Wire:
     return {
         "verdict": shown["verdict"],
         "revision": shown["revision"],
-        "spans": [{**_span(text, start, end), "origin": origin} for start, end, origin, _ in shown["spans"]],
+        "spans": [{**_span(text, s[0], s[1]), "origin": s[2], **_said(s[4:])} for s in shown["spans"]],
         "rejected": [_span(text, s[0], s[1], s[2]) for s in shown["rejected"]],
-        "proposed": [_span(text, s[0], s[1], s[2]) for s in shown["undecided"]],
+        "proposed": [{**_span(text, s[0], s[1], s[2]), **_said(s[5:])} for s in shown["undecided"]],
+        **({"labels": shown["labels"]} if shown.get("labels") else {}),
         "note": shown["note"],
         "model_version": shown["model_version"],
         "saved_at": shown["saved_at"],
     }
+
+
+def _said(rest: Sequence[Mapping[str, Any]]) -> Wire:
+    return {"attributes": dict(rest[0])} if rest else {}
 
 
 def job(found: Job) -> Wire:
@@ -73,8 +83,35 @@ def read_spans(given: Sequence[Any], *, most: int) -> list[tuple[int, int]]:
     return sorted({_read_span(number, each) for number, each in enumerate(given)})
 
 
-def placed(chosen: Sequence[tuple[int, int]], shown: Mapping[str, Any], verdict: Verdict) -> Wire:
+def read_said(given: Sequence[Any]) -> dict[tuple[int, int], Wire]:
+    """What is said of the spans that say something, by their place. Raises InvalidRecord."""
+    found = {}
+    for number, each in enumerate(given):
+        if isinstance(each, Mapping) and each.get("attributes"):
+            try:
+                found[_read_span(number, each)] = said_wire(said_from(each["attributes"]))
+            except (TypeError, ValueError) as error:
+                raise InvalidRecord(f"spans[{number}].attributes: {error}.") from None
+    return found
+
+
+def of_post(labels: Sequence[str]) -> Wire:
+    """An answer about the whole post, of labels as name=level. Raises InvalidRecord."""
+    if bad := next((label for label in labels if "=" not in label), None):
+        raise InvalidRecord(f"labels: {bad[:40]!r} is no name=level.")
+    found = dict(label.split("=", 1) for label in labels)
+    return {"verdict": None, "spans": [], "rejected": [], "undecided": [], "labels": found}
+
+
+def placed(
+    chosen: Sequence[tuple[int, int]],
+    shown: Mapping[str, Any],
+    verdict: Verdict,
+    said: Mapping[tuple[int, int], Wire],
+) -> Wire:
     """The chosen spans against what the model proposed: {"spans", "rejected", "undecided"} as `review.save` takes them.
+
+    said: what is said of the spans, by their place; of an accepted one that is not among them, what the model said of it.
 
     A span equal to a proposed one is accepted, one that overlaps a proposed one is adjusted from it, any other is added. What is
     left over is rejected; with the verdict `unsure` it stays as it was.
@@ -90,6 +127,9 @@ def placed(chosen: Sequence[tuple[int, int]], shown: Mapping[str, Any], verdict:
             spans.append([start, end, str(SpanOrigin.ADJUSTED), free.pop(near)])
         else:
             spans.append([start, end, str(SpanOrigin.ADDED), None])
+        own = said.get((start, end)) or next(iter(proposed.get((start, end), ())[5:]), None)
+        if own:
+            spans[-1].append(own)
     left = [free[place] for place in sorted(free)]
     open_still = [s for s in left if s not in shown["rejected"]] if verdict is Verdict.UNSURE else []
     return {"spans": spans, "rejected": [s for s in left if s not in open_still], "undecided": open_still}

@@ -10,8 +10,9 @@ from annotator.project import default_set, replace_criteria
 from annotator.review.about import about_of, care_of, save_about
 from annotator.review.language import other_language
 from annotator.settings import Settings
+from storage.attributes import CriteriaSet
 from storage.criteria_file import CriteriaInvalid, read_criteria_set, write_criteria
-from storage.records import About, CriteriaSet
+from storage.records import About
 from storage.store import Store
 from tests.builders import MOOD, SLEEP
 

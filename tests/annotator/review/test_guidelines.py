@@ -115,3 +115,25 @@ def test_exports_follow_the_order_of_the_criteria(store: Store, tmp_path: Path) 
         export_file(store, "gold", tmp_path / "gold.jsonl")
         line = json.loads((tmp_path / "gold.jsonl").read_text("utf-8"))
         assert [a["criterion"] for a in line["annotations"]] == order
+
+
+def test_an_admin_defines_what_more_is_said_and_nothing_that_was_said_is_lost(store: Store) -> None:
+    nothing = guidelines.attributes_form(store.attributes())
+    assert nothing == {"rationale": "", "severity": "", "flags": "", "labels": ""}
+    form = {
+        "rationale": "Why?",
+        "severity": "Burden: mild < severe",
+        "flags": "past, other person",
+        "labels": "Risk: none < low < high\nKind: question, report",
+    }
+    assert guidelines.save_attributes(store, {**form, "before": nothing}, by=ADMIN) == form
+    said = store.attributes()
+    assert [(s.name, s.ordered) for s in said.labels] == [("Risk", True), ("Kind", False)]
+    with pytest.raises(Conflict):
+        guidelines.save_attributes(store, {**nothing, "before": nothing}, by=ADMIN)
+    with pytest.raises(NotAllowed):
+        guidelines.save_attributes(store, {**nothing, "before": form}, by=Reviewer("ben"))
+    with pytest.raises(InvalidRecord, match="Risk needs at least two levels"):
+        guidelines.save_attributes(store, {**form, "labels": "Risk: none", "before": form}, by=ADMIN)
+    assert guidelines.save_attributes(store, {**nothing, "before": form}, by=ADMIN) == nothing
+    assert (store.attributes().retired_flags, store.attributes().of_spans) == (("past", "other person"), False)

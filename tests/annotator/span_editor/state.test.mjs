@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  accepted, added, adjusted, answerWire, confirmed, emptied, readItem, rejected, reopened, unsure,
+  accepted, added, adjusted, answerable, answerWire, confirmed, emptied, readItem, rejected, reopened, unsure, withSaid,
 } from "../../../annotator/span_editor/js/state.js";
 
 const TEXT = "😞 I cannot sleep. All is grey.";
@@ -71,4 +71,26 @@ test("unsure is taken back by saying it again, and a decision on a span can be",
   assert.equal(asked.verdict, "unsure");
   assert.equal(unsure(asked).verdict, "evidence");
   assert.deepEqual(wireOf(item, reopened(item.doc, criterion, criterion.marks[0].id)).undecided, [SLEEP]);
+});
+
+test("what is said of a span travels with it, accepts a prediction, and leaves the verdict of one's own span as it is", () => {
+  const guessed = [...SLEEP, { severity: "mild" }];
+  const said = { severity: "severe", flags: ["past"], rationale: "<b>" };
+  const item = itemWith({ verdict: null, undecided: [guessed], spans: [[19, 30, "added", null, { rationale: "why" }]] });
+  const [criterion] = item.criteria;
+  const [mark, own] = criterion.marks;
+  assert.deepEqual(wireOf(item, accepted(criterion, mark.id)).spans[0], [2, 18, "accepted", guessed, { severity: "mild" }]);
+  const more = { ...criterion, ...withSaid(criterion, mark.id, said) };
+  assert.deepEqual([more.verdict, wireOf(item, more).spans[0]], ["evidence", [2, 18, "accepted", guessed, said]]);
+  const doubted = { ...more, verdict: "unsure" };
+  assert.equal(withSaid(doubted, own.id, {}).verdict, "unsure");
+  assert.deepEqual(wireOf(item, withSaid(doubted, own.id, {})).spans[1], [19, 30, "added", null]);
+  assert.deepEqual(wireOf(item, rejected(item.doc, more, mark.id)).rejected, [guessed]);
+});
+
+test("labels of the whole post are an answer of their own", () => {
+  const item = itemWith({});
+  const whole = answerable(item, "@post");
+  assert.deepEqual([whole.labels, whole.revision, item.criteria.includes(whole)], [{}, 0, false]);
+  assert.deepEqual(answerWire(item.doc, { ...whole, labels: { Risk: "low" } }).labels, { Risk: "low" });
 });

@@ -14,7 +14,7 @@ from annotator.project import demo_posts, open_project, replace_criteria
 from annotator.settings import Settings
 from annotator.web.gate import PERSON
 from encoder.errors import ModelUnusable
-from storage.criteria_file import CriteriaSet
+from storage.attributes import CriteriaSet
 from storage.records import About, Criterion, EvidenceError, InvalidRecord, Reviewer, Role
 from tests.builders import an_annotation
 
