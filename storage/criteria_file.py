@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from storage.attributes import Attributes, CriteriaSet, attributes_from, attributes_wire
-from storage.records import About, Criterion, EvidenceError, InvalidRecord
+from storage.records import About, Criterion, EvidenceError, InvalidRecord, has_unpaired_surrogate
 
 FIELDS = ("id", "name", "text", "guideline", "examples", "counterexamples")
 PASSAGE_FIELDS = ("examples", "counterexamples")
+LARGEST_BYTES = 4 << 20
 ABOUT_FIELDS = tuple(field.name for field in dataclasses.fields(About))
 
 
@@ -39,6 +40,8 @@ def read_criteria_set(path: Path) -> CriteriaSet:
     """
     name = path.name
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise CriteriaInvalid(f"{name} is larger than {LARGEST_BYTES >> 20} MB: it is no file of criteria.")
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise CriteriaInvalid(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -168,6 +171,8 @@ def _text(value: Any, where: str) -> str:
     text = str(value).strip()
     if "\x00" in text:
         raise CriteriaInvalid(f"{where} holds a NUL character.")
+    if has_unpaired_surrogate(text):
+        raise CriteriaInvalid(f"{where} holds half a character (an unpaired surrogate).")
     return text
 
 
@@ -180,6 +185,8 @@ def _parse_yaml(text: str, name: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark is not None else ""
         raise CriteriaInvalid(f"{name} is not valid YAML{line}.") from error
+    except (RecursionError, ValueError) as error:  # nested too deeply; a date or a number that there is not
+        raise CriteriaInvalid(f"{name} cannot be read as YAML ({type(error).__name__}).") from error
 
 
 def _parse_json(text: str, name: str) -> Any:
@@ -187,6 +194,8 @@ def _parse_json(text: str, name: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise CriteriaInvalid(f"{name} is not valid JSON: {error.msg} in line {error.lineno}.") from error
+    except (RecursionError, ValueError) as error:
+        raise CriteriaInvalid(f"{name} cannot be read as JSON ({type(error).__name__}).") from error
 
 
 def _parse_jsonl(text: str, name: str) -> Any:
@@ -194,6 +203,13 @@ def _parse_jsonl(text: str, name: str) -> Any:
 
 
 def _parse_csv(text: str, name: str) -> Any:
+    try:
+        return _csv_rows(text, name)
+    except csv.Error as error:  # a field beyond any length, as an open quote makes one
+        raise CriteriaInvalid(f"{name} is not valid CSV: {error}.") from error
+
+
+def _csv_rows(text: str, name: str) -> list[dict[str, Any]]:
     rows = csv.DictReader(io.StringIO(text, newline=""))
     missing = {"id", "text"} - set(rows.fieldnames or ())
     if missing:

@@ -26,7 +26,8 @@ FILE_PREFIX = "/gradio_api/file="
 COMPONENT_PATHS = ("/gradio_api/component_server", "/gradio_api/component_server/")
 CANCEL_PATH = "/gradio_api/cancel"
 CALL_PATHS = ("/gradio_api/queue/join", *COMPONENT_PATHS, CANCEL_PATH)
-CALL_PREFIXES = ("/gradio_api/call/", "/gradio_api/run/")
+EVENT_PREFIX = "/gradio_api/call/"
+CALL_PREFIXES = (EVENT_PREFIX, "/gradio_api/run/")
 SESSION_PATHS = ("/gradio_api/queue/data",)
 HEARTBEAT_PREFIX = "/gradio_api/heartbeat/"
 REMEMBERED_SESSIONS = 20_000
@@ -48,6 +49,7 @@ class Calls:
     def __init__(self, app: Any, *, permissions: Permissions, uploads: Uploads) -> None:
         self._app, self._permissions, self._uploads = app, permissions, uploads
         self._sessions: OrderedDict[str, str] = OrderedDict()
+        self._events: OrderedDict[str, str] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         person = scope.get(PERSON) if scope["type"] == "http" else None
@@ -64,16 +66,40 @@ class Calls:
         if path == UPLOAD_PATH:
             await self._upload(scope, receive, send, person)
             return
-        if path.startswith(FILE_PREFIX) and not self._uploads.is_own(person.name, path.removeprefix(FILE_PREFIX)):
-            raise CallRefused(403, NOT_YOURS)
-        if path in SESSION_PATHS:
-            query = parse_qs(scope["query_string"].decode("latin-1"))
-            self._own_session(person, query.get("session_hash", [""])[0])
-        if path.startswith(HEARTBEAT_PREFIX):
-            self._own_session(person, path.removeprefix(HEARTBEAT_PREFIX))
+        self._check_path(scope, path, person)
         if scope["method"] == "POST" and (path in CALL_PATHS or path.startswith((*CALL_PREFIXES, MCP_PREFIX))):
             receive = await self._read_call(scope, receive, person)
+            if path.startswith(EVENT_PREFIX):
+                await self._begin_event(scope, receive, send, person)
+                return
         await self._app(scope, receive, send)
+
+    def _check_path(self, scope: Scope, path: str, person: Reviewer) -> None:
+        """Raise CallRefused where the address names a file, a session or an event of somebody else."""
+        if path.startswith(FILE_PREFIX):
+            if not self._uploads.is_own(person.name, path.removeprefix(FILE_PREFIX)):
+                raise CallRefused(403, NOT_YOURS)
+            # Gradio fails at several ranges; whole files are all that a page asks for
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name.lower() != b"range"]
+        if path in SESSION_PATHS:
+            named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
+            self._own_session(person, named[0] if len(named) == 1 else None)  # of two, Gradio would take the other
+        if path.startswith(HEARTBEAT_PREFIX):
+            self._own_session(person, path.removeprefix(HEARTBEAT_PREFIX))
+        asks_for_event = path.startswith(EVENT_PREFIX) and scope["method"] != "POST"
+        if asks_for_event and self._events.get(path.rpartition("/")[2]) != person.name:
+            raise CallRefused(404, "There is no such call of yours.")
+
+    async def _begin_event(self, scope: Scope, receive: Any, send: Any, person: Reviewer) -> None:
+        """Note whose call it is before its number is told: who has the number could read what it gives."""
+        answer = _HeldAnswer(send)
+        await self._app(scope, receive, answer.send)
+        told = answer.value()
+        if isinstance(told, dict) and isinstance(told.get("event_id"), str):
+            self._events[told["event_id"]] = person.name
+            while len(self._events) > REMEMBERED_SESSIONS:
+                self._events.popitem(last=False)
+        await answer.release()
 
     async def _read_call(self, scope: Scope, receive: Any, person: Reviewer) -> Any:
         """The call's body once it was looked at, as what the application receives."""
@@ -142,11 +168,14 @@ class Calls:
         lengths = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
         if not lengths:
             raise CallRefused(411, "Say how long the file is (Content-Length).")
-        answer = _UploadAnswer(send)
+        answer = _HeldAnswer(send)
         try:
             with self._uploads.coming(person.name, int(lengths[0])):
                 await self._app(scope, receive, answer.send)
-                self._uploads.give(person.name, answer.paths())
+                sent = answer.value()
+                self._uploads.give(
+                    person.name, [p for p in sent if isinstance(p, str)] if isinstance(sent, list) else []
+                )
         except UploadRefused as refused:
             raise CallRefused(413, str(refused)) from None
         await answer.release()
@@ -155,8 +184,8 @@ class Calls:
 _LENGTHS = (b"content-length", b"transfer-encoding")
 
 
-class _UploadAnswer:
-    """Holds the answer back until the paths in it are noted as the sender's, who may use them at once."""
+class _HeldAnswer:
+    """Holds an answer back until what it tells is noted as the person's, who may use it at once."""
 
     def __init__(self, send: Any) -> None:
         self._send = send
@@ -165,13 +194,11 @@ class _UploadAnswer:
     async def send(self, message: Any) -> None:
         self._messages.append(message)
 
-    def paths(self) -> list[str]:
-        body = b"".join(m.get("body", b"") for m in self._messages)
+    def value(self) -> Any:
+        """The answer as JSON, None if it is none."""
         with contextlib.suppress(ValueError):
-            found = json.loads(body)
-            if isinstance(found, list):
-                return [path for path in found if isinstance(path, str)]
-        return []
+            return json.loads(b"".join(m.get("body", b"") for m in self._messages))
+        return None
 
     async def release(self) -> None:
         for message in self._messages:

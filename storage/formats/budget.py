@@ -15,6 +15,7 @@ from storage.formats.rows import FormatError
 MAX_BYTES = 8 << 30
 MAX_RATIO = 200  # text shrinks to a tenth; 200 is met in no honest corpus above the free allowance
 RATIO_FREE_BYTES = 64 << 20
+VALUE_BYTES = 16  # of a number, or of nothing
 
 
 def check_unpacked(unpacked: int, packed: int, name: str) -> None:
@@ -43,4 +44,4 @@ def _size(value: Any) -> int:
         return sum(_size(v) for v in value.values()) + 64
     if isinstance(value, Sequence):
         return sum(map(_size, value)) + 64
-    return 16
+    return VALUE_BYTES

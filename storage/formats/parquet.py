@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from storage.formats.answers import quoted
-from storage.formats.budget import Budget, check_unpacked
+from storage.formats.budget import VALUE_BYTES, Budget, check_unpacked
 from storage.formats.columns import Record
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
 from storage.formats.table import read_table
@@ -157,6 +157,9 @@ def _rows_at_once(file: BinaryIO, name: str) -> int:
     groups = [data.row_group(n) for n in range(data.num_row_groups)]
     chunks = [g.column(c) for g in groups for c in range(g.num_columns)]
     check_unpacked(sum(c.total_uncompressed_size for c in chunks), size, name)
+    check_unpacked(
+        sum(c.num_values for c in chunks) * VALUE_BYTES, size, name
+    )  # a million zeros take a few bytes there
     tight = [
         c.total_uncompressed_size for c in chunks if c.total_uncompressed_size > TIGHT * max(1, c.total_compressed_size)
     ]

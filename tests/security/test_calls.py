@@ -91,6 +91,8 @@ def test_only_who_sent_a_file_names_and_reads_it(site: Guarded) -> None:
         assert adam.get(f"/gradio_api/file={path}").status_code == 200
         assert jon.get(f"/gradio_api/file={path}").status_code == 403
         assert eva.get(f"/gradio_api/file={path}").status_code == 403
+        several = {"range": "bytes=0-1,2-3,4-"}
+        assert adam.get(f"/gradio_api/file={path}", headers=several).content == b"text\nI cannot sleep.\n"
         numbers = file_listeners(site)
         assert len(numbers) >= 5
         file = {"path": path, "orig_name": "posts.csv", "meta": META}
@@ -126,6 +128,18 @@ def test_a_link_in_the_uploads_leads_nowhere(site: Guarded, tmp_path: Path) -> N
         sent.symlink_to(site.app.settings.data_dir / "evidence.db")
         assert adam.get(f"/gradio_api/file={sent}").status_code == 403
         sent.unlink()
+
+
+def test_what_a_call_gives_is_for_who_made_it(site: Guarded) -> None:
+    with site.client("adam") as adam, site.client("jon") as jon:
+        made = adam.post("/gradio_api/call/models", json={"data": [1, 0]}).json()["event_id"]
+        for way in ("", "v2/"):
+            assert jon.get(f"/gradio_api/call/{way}models/{made}").status_code == 404
+        assert "event: complete" in adam.get(f"/gradio_api/call/models/{made}").text
+        body = {"data": [], "fn_index": -1, "session_hash": page_of(adam)}
+        assert adam.post("/gradio_api/queue/join", json=body).status_code == 403  # the session is adam's from here on
+        for query in (f"session_hash=jons&session_hash={page_of(adam)}", f"session_hash={page_of(adam)}", ""):
+            assert jon.get(f"/gradio_api/queue/data?{query}").status_code in (400, 403), query
 
 
 def test_nobody_uploads_who_has_no_page_for_it(site: Guarded) -> None:

@@ -84,6 +84,12 @@ def test_what_was_written_reads_back_equal(tmp_path: Path) -> None:
         ("c.csv", "id,words\nA,one\n", "lacks the column text"),
         ("c.csv", b"id,text\nA,caf\xe9\n", "not UTF-8"),
         ("c.json", '[{"id": "A", "text": "o\\u0000ne"}]', "NUL"),
+        ("c.json", '[{"id": "A", "text": "one \\ud83d"}]', "half a character"),
+        ("c.json", "[" * 50_000, "cannot be read as JSON"),
+        ("c.yaml", "criteria: " + "[" * 50_000, "cannot be read as YAML"),
+        ("c.yaml", "criteria: 2026-13-45", "cannot be read as YAML"),
+        ("c.csv", 'id,text\nA,"' + "x" * 200_000, "not valid CSV"),
+        ("c.yaml", "#" * (5 << 20), "larger than 4 MB"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where_and_why(tmp_path: Path, name: str, content: str, words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,16 @@ def parquet_bomb(path: Path, *, nested: bool) -> Path:
     text = "a" * 50_000
     column: Any = [[{"label": text}]] * 2000 if nested else [text] * 2000
     pq.write_table(pa.table({"id": [str(n) for n in range(2000)], "text": column}), path, compression="zstd")
+    return path
+
+
+def parquet_of_zeros(path: Path) -> Path:
+    """One row with a list of as many zeros as a file of a few hundred bytes can say that it holds."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    zeros = pa.FixedSizeListArray.from_arrays(pa.nulls(1 << 20, pa.int8()).fill_null(0), 1 << 20)
+    pq.write_table(pa.table({"id": ["p1"], "text": ["I cannot sleep."], "zeros": zeros}), path, compression="zstd")
     return path
 
 
@@ -58,6 +69,16 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(kind: str, tmp_path: Path)
     assert path.stat().st_size < SMALL
     with pytest.raises(FormatError, match="refused as a bomb"):
         rows(path, columns={"text": "text"})
+
+
+def test_zeros_are_counted_before_any_is_unpacked(tmp_path: Path) -> None:
+    path = parquet_of_zeros(tmp_path / "bomb.parquet")
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="refused as a bomb"):
+        rows(path, columns={"text": "text"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20  # a list of them all is eight
 
 
 def test_a_docbin_bomb_is_refused(tmp_path: Path) -> None:
