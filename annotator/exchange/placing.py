@@ -12,6 +12,7 @@ from encoder.text.sentences import sentences
 from storage.formats.answers import annotated_span
 from storage.formats.ledger import LABEL, Key, Outcome
 from storage.formats.rows import Label, LabelKind, Passage, Units
+from storage.formats.texts import cuts
 from storage.formats.utf16 import CodePoints
 from storage.records import (
     AnnotatedSpan,
@@ -289,14 +290,4 @@ def _reads_better_as_utf16(text: str, passages: Sequence[Passage], offsets: Code
     """True if fewer of the passages cut a word or run past the end."""
     given = [(p.start, p.end) for p in passages if p.start is not None and p.end is not None]
     converted = [(offsets.of(s), offsets.of(e)) for s, e in given]
-    return sum(_cuts(text, s, e) for s, e in converted) < sum(_cuts(text, s, e) for s, e in given)
-
-
-def _cuts(text: str, start: int | None, end: int | None) -> int:
-    """How badly a span sits: 3 outside the text, else one for each edge inside a word or on white space."""
-    if start is None or end is None or not 0 <= start < end <= len(text):
-        return 3
-    return sum(
-        (0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()) or inner.isspace()
-        for at, inner in ((start, text[start]), (end, text[end - 1]))
-    )
+    return sum(cuts(text, s, e) for s, e in converted) < sum(cuts(text, s, e) for s, e in given)

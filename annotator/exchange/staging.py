@@ -29,7 +29,7 @@ from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_na
 from annotator.exchange.repeated import Uniting, already_there
 from annotator.exchange.sources import detected_of, fingerprint, source_of, wording_beside
 from annotator.exchange.watch import UNWATCHED, Watch
-from storage.formats.ledger import COLUMN, FILE, LABEL, OF_TOOL, OPTION, Ledger, Outcome
+from storage.formats.ledger import COLUMN, FILE, LABEL, NO_LOSS, OPTION, Ledger, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
 from storage.imports import is_import_name
 from storage.records import InvalidRecord, Post, Role
@@ -383,7 +383,7 @@ class Importer:
 
     def losses(self) -> list[str]:
         """What is not taken, a line each; nothing for what a tool writes for itself, and for what is kept in meta."""
-        found = [e.in_words() for e in self.ledger if e.outcome is Outcome.LEFT and e.detail != OF_TOOL]
+        found = [e.in_words() for e in self.ledger if e.outcome is Outcome.LEFT and e.detail not in NO_LOSS]
         counts = (
             (self.report.rejected_count, "rows refused"),
             (self.report.unaligned, "pieces of evidence not found"),

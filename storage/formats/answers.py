@@ -12,7 +12,7 @@ from storage.formats.values import is_empty, shortened
 from storage.records import AnnotatedSpan, Annotation, InvalidRecord, Post, Prediction, Span, Verdict
 from storage.team_records import Adjudication
 
-_VERDICTS = {
+VERDICT_WORDS = {
     **{v.value: v for v in Verdict},
     **dict.fromkeys(("1", "true", "yes", "positive", "present", "ja", "oui"), Verdict.EVIDENCE),
     **dict.fromkeys(
@@ -26,7 +26,7 @@ def verdict_of(value: Any) -> Verdict | None:
     """The verdict that a cell means; None for an empty one. Raises InvalidRecord for a word that is none."""
     if is_empty(value) or (isinstance(value, str) and not value.strip()):
         return None
-    found = _VERDICTS.get(_word(value))
+    found = VERDICT_WORDS.get(_word(value))
     if found is None:
         raise InvalidRecord(f"{shortened(value)} is no verdict; use evidence, no_evidence or unsure")
     return found
@@ -34,7 +34,7 @@ def verdict_of(value: Any) -> Verdict | None:
 
 def is_verdict(value: Any) -> bool:
     """True for one of the listed words (or 0, 1, true, false) that say evidence, no evidence or unsure."""
-    return isinstance(value, str | bool | int | float) and _word(value) in _VERDICTS
+    return isinstance(value, str | bool | int | float) and _word(value) in VERDICT_WORDS
 
 
 def _word(value: Any) -> str:

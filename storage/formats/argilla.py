@@ -19,10 +19,12 @@ from storage.formats.items import lines_or_list, rows_of_items, write_lines
 from storage.formats.labels import Given, labels_of
 from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Row, Source, Written
 from storage.formats.spans import post_fields
-from storage.formats.values import decoded, plain_value, shortened, string
-from storage.records import Annotation, Post, Verdict
+from storage.formats.texts import cuts
+from storage.formats.values import decoded, kind_of, plain_value, shortened, string
+from storage.records import Annotation, InvalidRecord, Post, Verdict
 
 SETTINGS_SUFFIX = ".settings.json"
+SETTINGS = "settings.json"
 REVIEWERS = "reviewers"
 _PEOPLE = uuid.UUID("6d8c6a30-5d8e-5a3e-9a53-1c5f3a1c7e10")  # an arbitrary name space: the same person, the same id
 CANNOT_CARRY = (
@@ -105,12 +107,26 @@ def _value(post: Post, answer: Annotation) -> list[dict[str, Any]]:
 
 def read(source: Source) -> Iterator[Row]:
     """A post per record, of Argilla 2 or 1; responses become answers, suggestions predictions."""
-    yield from rows_of_items(lines_or_list(source), _row, "Argilla record", source)
+    field = _field_of_spans(source.path)
+    yield from rows_of_items(lines_or_list(source), lambda n, record: _row(n, record, field), "Argilla record", source)
 
 
-def _row(number: int, record: Fields) -> ImportRow:
+def _field_of_spans(path: Path) -> str | None:
+    """The field that the questions of spans are about, by the settings that Argilla writes beside its records; None without them."""
+    for file in (path.parent / ".argilla" / SETTINGS, path.parent / SETTINGS):
+        try:
+            questions = json.loads(file.read_text("utf-8"))["questions"]
+            named = [(q.get("settings") or q) for q in questions]
+            return next(str(q["field"]) for q in named if q.get("type") == "span" and q.get("field"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
+            continue
+    return None
+
+
+def _row(number: int, record: Fields, spans_field: str | None = None) -> ImportRow:
     fields = record.inner("fields")
-    text = _text(record, fields)
+    text = _text(record, fields, spans_field)
+    further = fields.rest("a further field of the record") if fields is not None else {}
     metadata = record.inner("metadata")
     people = _decoded(metadata.take(REVIEWERS, "annotator")) if metadata is not None else {}
     known = post_fields(metadata) if metadata is not None else {"meta": {}}
@@ -120,20 +136,41 @@ def _row(number: int, record: Fields) -> ImportRow:
     reader = Answers(record, people)
     reader.responses()
     reader.suggestions()
-    known["meta"] |= reader.kept
+    known["meta"] |= further | reader.kept
+    record.keep("vectors")
     return ImportRow(number=number, text=text, labels=tuple(reader.labels), **known)
 
 
-def _text(record: Fields, fields: Fields | None) -> Any:
-    """The field that is the text: the one that was chosen, else `text`, else the one with the most words."""
+def _text(record: Fields, fields: Fields | None, spans_field: str | None) -> Any:
+    """The field that is the text: the one that was chosen, else that of the spans by the settings or by their offsets, else `text`, else
+    the one with the most words.
+    """
     if fields is None:
         return record.take("text")
-    words = {k: len(v.split()) for k in fields if isinstance(v := fields.peek(k), str)}
-    chosen = record.chosen("text")
-    name = (
-        chosen if chosen in words else "text" if "text" in words else max(words, key=lambda k: words[k], default=None)
-    )
-    return fields.take(name, "text")
+    texts = {k: v for k in fields if isinstance(v := fields.peek(k), str)}
+    if not texts and (other := next(iter(fields), None)) is not None:
+        raise InvalidRecord(f"its field {other} is {kind_of(fields.peek(other))}, not words; export it as one text")
+    for name in (record.chosen("text"), spans_field):
+        if name in texts:
+            return fields.take(name, "text")
+    places = list(_places(record.peek("responses"))) + list(_places(record.peek("suggestions")))
+
+    def rank(key: str) -> tuple[int, bool, int]:
+        return (-sum(cuts(texts[key], s, e) for s, e in places), key == "text", len(texts[key].split()))
+
+    return fields.take(max(texts, key=rank, default=None), "text")
+
+
+def _places(value: Any) -> Iterator[tuple[int, int]]:
+    """The offsets of all spans in answers of any shape."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("start"), int) and isinstance(value.get("end"), int):
+            yield value["start"], value["end"]
+        for inner in value.values():
+            yield from _places(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _places(inner)
 
 
 class Answers:

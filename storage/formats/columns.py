@@ -11,7 +11,7 @@ from storage.formats.answers import is_verdict
 from storage.formats.argilla_columns import questions_of
 from storage.formats.labels import holds_labels
 from storage.formats.rows import FormatError, LabelKind
-from storage.formats.values import decoded, is_empty, is_number, plain
+from storage.formats.values import decoded, is_address, is_empty, is_number, plain
 from storage.formats.vocabulary import LISTS
 from storage.formats.wide import wide_columns
 
@@ -182,7 +182,9 @@ def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
     if not values:
         return True
     if name == "text":
-        return any(not isinstance(v, list | tuple | Mapping) and not holds_labels(v) for v in values)
+        return any(
+            not isinstance(v, list | tuple | Mapping) and not holds_labels(v) and not _is_no_words(v) for v in values
+        )
     if name == "verdict":  # one known word is enough: a row with another one is reported, never read as if it had none
         return any(map(is_verdict, values))
     if name in ("start", "end"):
@@ -197,6 +199,10 @@ def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
     if name == "evidence" or name in _LISTS:
         return True
     return not any(map(_is_listed, values))
+
+
+def _is_no_words(value: Any) -> bool:
+    return isinstance(value, str) and is_address(value)
 
 
 def _is_listed(value: Any) -> bool:

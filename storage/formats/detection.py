@@ -253,7 +253,10 @@ def _is_prodigy(item: Mapping[str, Any]) -> bool:
 
 
 def _is_label_studio(item: Mapping[str, Any]) -> bool:
-    return isinstance(item.get("data"), Mapping) and bool({"annotations", "predictions", "completions"} & item.keys())
+    if not isinstance(item.get("data"), Mapping):
+        return False
+    answers = bool({"annotations", "predictions", "completions"} & item.keys())
+    return answers or (item.keys() <= {"id", "data", "meta"} and any(isinstance(v, str) for v in item["data"].values()))
 
 
 def _is_argilla(item: Mapping[str, Any]) -> bool:

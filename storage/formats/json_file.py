@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from storage.formats.columns import Record
 from storage.formats.json_text import iter_items
-from storage.formats.jsonl import SAMPLE_RECORDS, header_of, record_of
+from storage.formats.jsonl import SAMPLE_RECORDS, header_of, is_pair, record_of
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import Row, RowError, Source
 from storage.formats.table import read_table
@@ -48,15 +48,35 @@ def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
     def left(key: str) -> None:
         source.ledger.count(COLUMN, key, Outcome.LEFT, "stands beside the list of posts")
 
-    number = 0
-    for place, item in iter_items(source.path, source.encoding, keys=LIST_KEYS, left=left):
-        for inner in _expanded(item) if place == 1 and isinstance(item, Mapping) else (item,):
-            number += 1
-            yield number, record_of(number, inner)
+    items = iter_items(source.path, source.encoding, keys=LIST_KEYS, left=left)
+    first, rest = next(items, None), items
+    second = next(rest, None)
+    if first is not None and second is None and isinstance(first[1], Mapping):
+        items = enumerate(_expanded(_unwrapped(first[1], left)), start=1)
+    else:
+        items = chain((i for i in (first, second) if i is not None), rest)
+    for number, item in items:
+        yield number, record_of(number, item)
 
 
-def _expanded(item: Mapping[str, Any]) -> list[Any]:
+def _unwrapped(item: Mapping[str, Any], left: Callable[[str], None]) -> Mapping[str, Any] | list[Any]:
+    """The list of pairs, or the object of posts, that stands under a key of the object; else the object. left: called with other keys."""
+    for key, value in item.items():
+        pairs = [v for v in value if v is not None] if isinstance(value, list) else []
+        if (pairs and all(map(is_pair, pairs))) or (
+            isinstance(value, Mapping) and value and plain(key) in LIST_KEYS and len(item) == 1
+        ):
+            for other in item:
+                if other != key:
+                    left(other)
+            return pairs or value
+    return item
+
+
+def _expanded(item: Mapping[str, Any] | list[Any]) -> list[Any]:
     """The records of an object that holds many: by id, or column by column; else the object alone."""
+    if isinstance(item, list):
+        return item
     values = list(item.values())
     if values and all(isinstance(v, list) for v in values) and len({len(v) for v in values}) == 1 and len(values) > 1:
         return [{k: v[n] for k, v in item.items()} for n in range(len(values[0]))]

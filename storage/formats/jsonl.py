@@ -95,9 +95,14 @@ def record_of(number: int, item: Any) -> Record | RowError:
     """The item as a record: an object, or spaCy's pair of a text and an object; a RowError for anything else."""
     if isinstance(item, Mapping | RowError):
         return item
-    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Mapping):
+    if is_pair(item):
         return {"text": item[0], **item[1]}
     return RowError(number, f"is {kind_of(item)}, not an object with named fields, nor a pair [text, {{entities}}]")
+
+
+def is_pair(item: Any) -> bool:
+    """Whether the item is spaCy's pair of a text and an object."""
+    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Mapping)
 
 
 def header_of(sample: list[Record], name: str) -> tuple[list[str], list[Record]]:

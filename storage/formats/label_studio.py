@@ -19,14 +19,15 @@ from xml.sax.saxutils import quoteattr
 from storage.formats.answers import quoted
 from storage.formats.columns import SYNONYMS
 from storage.formats.fields import Fields
+from storage.formats.html_places import placed_in_source
 from storage.formats.items import lines_or_list, rows_of_items
 from storage.formats.labels import Given
 from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import passage_or_reason
 from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Row, Source, Units, Written
 from storage.formats.spans import NO_EVIDENCE, UNSURE, names_of, post_fields
-from storage.formats.values import plain, shortened, string
-from storage.formats.vocabulary import NEGATING
+from storage.formats.values import is_address, plain, shortened, string
+from storage.formats.vocabulary import NEGATING, QUALIFIERS
 from storage.records import Annotation, InvalidRecord, Post, Prediction, Span, Verdict
 
 CONFIG_SUFFIX = ".config.xml"
@@ -36,7 +37,11 @@ _TOOLS_KEYS = ("file_upload", "updated_at", "created_at", "inner_id", "total_ann
             "total_predictions", "comment_count", "unresolved_comment_count", "last_comment_updated_at", "project", "updated_by",
             "comment_authors", "is_labeled")  # fmt: skip
 _OF_ANNOTATIONS = ("id", "unique_id", "task", "project", "import_id", "result_count", "last_action", "last_created_by", "bulk_created",
-            "updated_at", "draft_created_at", "updated_by", "created_ago", "created_username")  # fmt: skip
+            "updated_at", "draft_created_at", "updated_by", "created_ago", "created_username", "lead_time", "prediction",
+            "parent_annotation", "parent_prediction")  # fmt: skip
+_OF_REGIONS = ("from_name", "to_name", "type", "id", "origin", "hidden", "readonly", "image_rotation", "original_width",
+            "original_height")  # fmt: skip
+_PLACES = ("start", "globalOffsets")
 CANNOT_CARRY = (
     "earlier revisions, rejected predictions and where a span came from",
     "notes of the reviewers",
@@ -154,6 +159,8 @@ def _row(number: int, task: Fields) -> ImportRow:
         raise InvalidRecord(
             f"{turns}: its text is a list (a dialogue of turns), which is not read; export it as one text"
         )
+    if key is None and any(isinstance(data.peek(k), str) for k in data):
+        raise InvalidRecord("holds no text: its data are addresses of files alone")
     text = data.take(key, "text")
     names = data.take("reviewers", "annotator") if isinstance(data.peek("reviewers"), Mapping) else {}
     known = post_fields(data)
@@ -180,7 +187,12 @@ def _row(number: int, task: Fields) -> ImportRow:
     for item in (*annotations, *predictions):
         for name in _OF_ANNOTATIONS:
             item.leave(name, OF_TOOL)
-    return ImportRow(number=number, text=text, labels=tuple(reader.labels), **known)
+        if item.peek("ground_truth") is False:
+            item.take("ground_truth", "answers")
+        elif item.keep("ground_truth", "whose answers are the truth"):
+            known["meta"].setdefault("ground_truth", []).append(_given(item, names).annotator)
+    labels = placed_in_source(reader.labels, text) if isinstance(text, str) else reader.labels
+    return ImportRow(number=number, text=text, labels=tuple(labels), **known)
 
 
 def _given(annotation: Fields, names: Mapping[str, str]) -> Given:
@@ -195,9 +207,9 @@ def _given(annotation: Fields, names: Mapping[str, str]) -> Given:
 def _text_key(task: Fields, data: Fields, regions: Sequence[Fields]) -> str | None:
     """The key of `data` that holds the text: the chosen one, the one in which the regions' words stand, the one that they name.
 
-    Else the one with a usual name, else the one with the most words: an address is long, but one word.
+    Else the one with a usual name, else the one with the most words. An address (of a sound, of a page) is no text.
     """
-    words = {k: v for k in data if isinstance(v := data.peek(k), str)}
+    words = {k: v for k in data if isinstance(v := data.peek(k), str) and not is_address(v)}
     chosen = task.chosen("text")
     if chosen in words:
         return chosen
@@ -226,6 +238,7 @@ class _Regions:
 
     def read(self, results: Sequence[Fields], given: Given, *, left_out: str = "", score: Any = None) -> None:
         taken_back = self._taken_back(results)
+        labelled = {r.peek("id") for r in results if _label_key(r) in _LABEL_KEYS}
         found: list[Label] = []
         for result in results:
             value = result.inner("value")
@@ -233,20 +246,23 @@ class _Regions:
                 self._keep(result, given)
             elif result.peek("from_name") in (NO_EVIDENCE, UNSURE):
                 found += self._settled(str(result.take("from_name")), value, given)
-            elif (key := value.first(*_LABEL_KEYS)) is not None:
+            elif (key := _label_key(result)) in _LABEL_KEYS or (key and result.peek("id") not in labelled):
                 back = taken_back.get(str(result.peek("id")), "")
-                found += [replace(la, left_out=la.left_out or back) for la in _region(result, value, key, given)]
+                found += [replace(la, left_out=la.left_out or back) for la in _region(result, value, str(key), given)]
             else:
                 found += self._choice(result, value, given)
-            for name in ("from_name", "to_name", "type", "id", "origin", "hidden"):
+            for name in _OF_REGIONS:
                 result.leave(name, OF_TOOL)
         self.labels += [replace(la, left_out=la.left_out or left_out) for la in found]
 
     def _taken_back(self, results: Sequence[Fields]) -> dict[str, str]:
-        """By the id of a region: the choice beside it that says that it is not so."""
+        """By the id of a region: what says that it is not so, a choice beside it or the name of its control."""
         found = {}
         for result in results:
             value = result.peek("value")
+            control = str(result.peek("from_name"))
+            if _label_key(result) in _LABEL_KEYS and plain(control) in {*QUALIFIERS, *NEGATING}:
+                found[str(result.peek("id"))] = f"marked {control}"
             chosen = value.get("choices") if isinstance(value, Mapping) else None
             if isinstance(chosen, list) and "start" in value and any(plain(str(c)) in NEGATING for c in chosen):
                 found[str(result.peek("id"))] = f"marked {', '.join(map(str, chosen))}"
@@ -275,6 +291,20 @@ class _Regions:
         self._meta.setdefault(key, []).append(content)
 
 
+def _label_key(result: Fields) -> str | None:
+    """Under which key a region has its labels: those of a labelling control, else a choice or a taxonomy that has a place in the text."""
+    value = result.peek("value")
+    if not isinstance(value, Mapping):
+        return None
+    given = [k for k, v in value.items() if isinstance(v, list) and v]
+    own = next((k for k in _LABEL_KEYS if k in given), None)
+    if own is not None or not any(k in value for k in _PLACES):
+        return own
+    if "taxonomy" in given:
+        return "taxonomy"
+    return "choices" if "choices" in given and not any(plain(str(c)) in NEGATING for c in value["choices"]) else None
+
+
 def _region(result: Fields, value: Fields, key: str, given: Given) -> Iterator[Label]:
     """The labels of one region, by its offsets (of an HTML text: those of what is seen), by its words, or by both."""
     offsets = value.inner("globalOffsets")
@@ -290,7 +320,10 @@ def _region(result: Fields, value: Fields, key: str, given: Given) -> Iterator[L
         result.take("meta", "note")
     score = result.take("score", "score")
     places = passage_or_reason(start, end, words if isinstance(words, str) else None, score)
-    for label in names_of(value.take(key, "label")):
+    named = value.take(key, "label")
+    if key == "taxonomy":  # each is the path to it
+        named = [path[-1] if isinstance(path, list) and path else path for path in named]
+    for label in names_of(named):
         if isinstance(places, str):
             yield given.a_label(label, None, left_out=f"its region {shortened(start)} to {shortened(end)}: {places}")
         else:

@@ -16,7 +16,18 @@ from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import Names, names_places, own_passage, passages_of, taken, transposed
 from storage.formats.rows import Label, LabelKind, Passage, Units
 from storage.formats.standing import qualifier
-from storage.formats.values import decoded, is_empty, is_number, kind_of, number, plain, shortened, string, whole
+from storage.formats.values import (
+    decoded,
+    is_empty,
+    is_number,
+    is_whole,
+    kind_of,
+    number,
+    plain,
+    shortened,
+    string,
+    whole,
+)
 from storage.formats.vocabulary import (
     ANNOTATORS,
     ENDS,
@@ -147,7 +158,7 @@ def _of_list(item: Sequence[Any], owner: Fields, path: str, given: Given, depth:
     triple = _triple(item)
     if triple is not None:
         yield _of_triple(item, triple, given)
-    elif given.label is not None and len(item) == 2 and all(map(is_number, item)):
+    elif given.label is not None and _is_bare_passage(item) and len(item) == 2:
         yield given.a_label(None, Verdict.EVIDENCE, Passage(whole(item[0]), whole(item[1])))
     elif len(item) == 2 and isinstance(item[0], str) and item[0].strip() and is_verdict(item[1]):
         yield given.a_label(item[0], verdict_of(item[1]))
@@ -301,7 +312,7 @@ def _by_label(value: Mapping[str, Any]) -> list[Any]:
     found = []
     for label, inner in value.items():
         items = inner if isinstance(inner, list | tuple) and not _is_bare_passage(inner) else [inner]
-        if isinstance(label, str) and items and all(_is_bare_passage(i) for i in items):
+        if isinstance(label, str) and items and all(_is_bare_passage(i) or _answers_one_label(i) for i in items):
             found.append(
                 [*items[0][:2], label] if isinstance(items[0], list | tuple) else {"label": label, "spans": [items[0]]}
             )
@@ -312,7 +323,16 @@ def _is_bare_passage(item: Any) -> bool:
     if isinstance(item, Mapping):
         names = {plain(str(k)) for k in item}
         return bool(names & set(STARTS)) and bool(names & {*ENDS, *LENGTHS})
-    return isinstance(item, list | tuple) and len(item) >= 2 and is_number(item[0]) and is_number(item[1])
+    return isinstance(item, list | tuple) and len(item) >= 2 and is_whole(item[0]) and is_whole(item[1])
+
+
+def _answers_one_label(item: Any) -> bool:
+    """Whether an object that stands under a label's name says where, or whether at all: offsets or words in lists, or a verdict."""
+    if not isinstance(item, Mapping):
+        return False
+    names = {plain(str(k)): v for k, v in item.items()}
+    listed = any(isinstance(names.get(n), list | tuple | Mapping) for n in LISTS)
+    return listed or any(is_verdict(v) for n, v in names.items() if n in VERDICTS)
 
 
 def _labels_by_name(value: Mapping[str, Any], owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:

@@ -13,7 +13,10 @@ from typing import Any
 
 MAX_NAMES = 400  # names kept apart; a file whose keys are ids would have millions
 OTHER = "(further names)"
-OF_TOOL = "of the tool's own making"  # no loss: what a tool writes for itself
+OF_TOOL = "of the tool's own making"
+ID_OF_QUESTION = "the id of a question"
+# no loss: what a tool writes for itself, and names that nothing refers to
+NO_LOSS = frozenset((OF_TOOL, ID_OF_QUESTION))
 
 
 class Outcome(StrEnum):

@@ -14,15 +14,15 @@ from storage.formats.answers import is_verdict, quoted, verdict_of
 from storage.formats.fields import Fields
 from storage.formats.items import lines_or_list_under, rows_of_items
 from storage.formats.labels import Given
-from storage.formats.ledger import COLUMN, Outcome
+from storage.formats.ledger import COLUMN, ID_OF_QUESTION, Outcome
 from storage.formats.passages import passages_of
 from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Row, RowError, Source, Written
-from storage.formats.values import decoded, string
+from storage.formats.values import decoded, plain_value, string
 from storage.records import Annotation, InvalidRecord, Post, Verdict
 
 VERSION = "v2.0"
-_PLACE = "(place)"
 SEPARATOR = "::"
+PLAUSIBLE = "plausible_answers"
 CANNOT_CARRY = (
     "answers that are unsure",
     "who decided, when, and earlier revisions",
@@ -66,11 +66,13 @@ def _question(post: Post, answer: Annotation, question: str, before: Sequence[Ma
 def read(source: Source) -> Iterator[Row]:
     """A post per paragraph. The criterion is what the question's id says after `::`, else the question itself."""
     seen: dict[str, int] = {}
-    yield from rows_of_items(_paragraphs(source), lambda n, fields: _row(n, fields, seen), "paragraph of SQuAD", source)
+    places: dict[int, int] = {}
+    items = _paragraphs(source, places)
+    yield from rows_of_items(items, lambda n, f: _row(n, f, seen, places.pop(n, None)), "paragraph of SQuAD", source)
 
 
-def _paragraphs(source: Source) -> Iterator[tuple[int, Any]]:
-    """Numbered paragraphs, each with its article's title and, where there are several, its place."""
+def _paragraphs(source: Source, places: dict[int, int]) -> Iterator[tuple[int, Any]]:
+    """Numbered paragraphs, each with its article's title. places: by number, where the paragraph stands in an article of several."""
     number = 0
     for _, article in lines_or_list_under(source, ("data",)):
         if isinstance(article, RowError):
@@ -89,16 +91,17 @@ def _paragraphs(source: Source) -> Iterator[tuple[int, Any]]:
             number += 1
             if isinstance(paragraph, Mapping):
                 title = {"title": article["title"]} if article.get("title") else {}
-                yield number, {**paragraph, **title, **({_PLACE: place} if len(paragraphs) > 1 else {})}
+                if len(paragraphs) > 1:
+                    places[number] = place
+                yield number, {**paragraph, **title}
             else:
                 yield number, paragraph
 
 
-def _row(number: int, fields: Fields, seen: dict[str, int]) -> ImportRow:
+def _row(number: int, fields: Fields, seen: dict[str, int], place: int | None) -> ImportRow:
     if "context" not in fields:
         raise InvalidRecord("is neither an article with paragraphs nor a paragraph with a context")
     questions = fields.each("qas", "labels")
-    place = fields.leave(_PLACE, "the place in its article")
     title = string(fields.take("title", "post_id"))
     ids = [string(q.peek("id")) or "" for q in questions]
     own = {i.rsplit(SEPARATOR, 1)[0] for i in ids if SEPARATOR in i}
@@ -110,8 +113,13 @@ def _row(number: int, fields: Fields, seen: dict[str, int]) -> ImportRow:
         seen[post_id] = seen.get(post_id, 0) + 1
         if seen[post_id] > 1:  # another article of the same title
             post_id = f"{post_id}-{seen[post_id]}"
+    plausible = [
+        {"question": q.peek("question"), PLAUSIBLE: plain_value(q.peek(PLAUSIBLE))} for q in questions if PLAUSIBLE in q
+    ]
     labels = [la for q in questions for la in answers_of_question(q, own_prefix=f"{post_id}{SEPARATOR}")]
-    return ImportRow(number=number, post_id=post_id, text=fields.take("context", "text"), labels=tuple(labels))
+    text = fields.take("context", "text")
+    meta = {PLAUSIBLE: plausible} if plausible else {}
+    return ImportRow(number=number, post_id=post_id, text=text, labels=tuple(labels), meta=meta)
 
 
 def answers_of_question(fields: Fields, *, own_prefix: str | None = None, whole: bool = True) -> tuple[Label, ...]:
@@ -122,11 +130,11 @@ def answers_of_question(fields: Fields, *, own_prefix: str | None = None, whole:
     name = str(fields.peek("id") or "")
     ours = own_prefix is not None and name.startswith(own_prefix)
     criterion, _, reviewer = name.removeprefix(own_prefix or "").partition(SEPARATOR)
-    fields.take("id", "label") if ours else fields.leave("id", "the id of a question")
+    fields.take("id", "label") if ours else fields.leave("id", ID_OF_QUESTION)
     question = string(fields.take("question", "label"))
     given = Given(label=criterion if ours else question, annotator=(reviewer or None) if ours else None, whole=whole)
     impossible = fields.take("is_impossible", "verdict")
-    fields.leave("plausible_answers", "are no answers")
+    fields.keep(PLAUSIBLE, "are no answers")
     answered = "answers" in set(fields.item_keys())
     passages, bad = passages_of([a for a in _answer_list(fields.take("answers", "passages")) if not _is_blank(a)])
     left = tuple(given.a_label(None, None, left_out=reason) for reason in bad)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from storage.formats.answers import is_verdict
 from storage.formats.fields import Fields
 from storage.formats.values import is_number, plain
-from storage.formats.vocabulary import AFFIRMERS, DISMISSING, NEGATING, OF_ROWS, QUALIFIERS, STANDING, VERDICTS
+from storage.formats.vocabulary import (
+    ABOUT,
+    AFFIRMERS,
+    AFFIRMING,
+    DISMISSING,
+    NEGATING,
+    OF_ROWS,
+    QUALIFIERS,
+    STANDING,
+    VERDICTS,
+)
 
 TAKES_BACK = "takes its label back"
 _TRUE = frozenset(("true", "yes", "1", "ja", "oui", "y", "t"))
@@ -31,11 +41,38 @@ def takes_back(name: str, value: Any) -> bool:
 
 def qualifier(fields: Fields) -> str:
     """The key and value of a label's object that take it back, in words; '' if none does."""
+    found = ""
     for key in fields:
         value = fields.peek(key)
-        if takes_back(key, value) and not (plain(key) in VERDICTS and is_verdict(value)):
-            return f"{key}: {fields.leave(key, TAKES_BACK)}"
-    return ""
+        name = plain(key)
+        if name in VERDICTS and is_verdict(value):
+            continue
+        if takes_back(key, value):
+            found = found or f"{key}: {value}"
+            fields.leave(key, TAKES_BACK)
+        elif name in ABOUT and (said := next((f"{k}: {v}" for k, v in _said(value) if takes_back(k, v)), "")):
+            found = found or said
+            fields.leave(key, TAKES_BACK)
+        elif (name in STANDING and plain(str(value)) in AFFIRMING) or (
+            name in {*QUALIFIERS, *AFFIRMERS} and isinstance(value, bool)
+        ):
+            fields.take(key, "the label")
+    return found
+
+
+def _said(value: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of what is said of a label: {"negated": true}, ["negated"], [{"name": "polarity", "value": "negative"}]."""
+    if isinstance(value, Mapping):
+        named = next((value[k] for k in ("name", "type", "key", "label") if isinstance(value.get(k), str)), None)
+        if named is not None and "value" in value:
+            yield named, value["value"]
+        else:
+            yield from ((str(k), v) for k, v in value.items())
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _said(inner) if isinstance(inner, Mapping) else [(str(inner), True)]
+    elif isinstance(value, str):
+        yield value, True
 
 
 def qualifier_of_row(fields: Fields, columns: Iterable[str], *, one_label: bool) -> str:

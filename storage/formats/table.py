@@ -12,6 +12,7 @@ from storage.formats.argilla_columns import record_of
 from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.fields import Fields
 from storage.formats.labels import NOTHING_SAID, Given, labels_of
+from storage.formats.ledger import ID_OF_QUESTION
 from storage.formats.passages import names_places, passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.squad import answers_of_question
@@ -23,6 +24,7 @@ from storage.formats.wide import says_verdict
 from storage.records import InvalidRecord, Verdict
 
 IGNORED = ("manifest",)
+_OF_REDDIT = ("body", "selftext")  # of a comment, of a post
 
 
 def read_table(
@@ -111,8 +113,13 @@ class _RowReader:
         if self._mapping.joined:
             parts = [self._words(self._fields.take(c, "text")) for c in self._mapping.joined]
             return "\n\n".join(p for p in parts if p) or None
-        if column == "selftext" and column not in self._fields:  # a post of Reddit's that is a title alone
-            return self._words(self._fields.take("title", "text"))
+        if (
+            column in _OF_REDDIT and column not in self._fields
+        ):  # posts beside comments, and a post that is a title alone
+            column = self._fields.first(
+                *_OF_REDDIT, *(["title"] if "selftext" in set(self._fields.item_keys()) else [])
+            )
+            return self._words(self._fields.take(column, "text"))
         return self._words(self._take("text"))
 
     def _words(self, value: Any) -> str | None:
@@ -242,7 +249,7 @@ class _RowReader:
     def _question(self) -> tuple[Label, ...]:
         if not self._mapping.squad:
             return ()
-        self._fields.keep("id", "the id of a question")
+        self._fields.leave("id", ID_OF_QUESTION)
         return answers_of_question(self._fields, whole=False)
 
     def _decisions(self) -> tuple[Mapping[str, Any], ...]:

@@ -48,3 +48,13 @@ def check_text(value: Any) -> tuple[str | None, tuple[tuple[str, str], ...]]:
 def is_placeholder(text: str) -> bool:
     """True for what stands where a post was removed, and for characters that nobody can see."""
     return bool(_PLACEHOLDER.fullmatch(text.strip())) or (bool(text.strip()) and bool(_UNSEEN.fullmatch(text)))
+
+
+def cuts(text: str, start: int | None, end: int | None) -> int:
+    """How badly a span sits: 3 outside the text, else one for each edge inside a word or on white space."""
+    if start is None or end is None or not 0 <= start < end <= len(text):
+        return 3
+    return sum(
+        (0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()) or inner.isspace()
+        for at, inner in ((start, text[start]), (end, text[end - 1]))
+    )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.records import InvalidRecord
 
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|s3:|data:\w+/|/?data/|/upload)\S*|/\S+\.\w{2,5}|\S+\.(?:wav|mp3|ogg|flac|png|jpe?g|gif|pdf|mp4)",
+    re.IGNORECASE)  # fmt: skip
 MAX_LITERAL_CHARACTERS = 200_000  # of a Python literal in a cell, as pandas writes lists
 
 
@@ -22,9 +26,15 @@ def is_empty(value: Any) -> bool:
     return isinstance(value, str | list | tuple | dict) and not value
 
 
+def is_address(value: str) -> bool:
+    """True for the address or path of a file or page: no words."""
+    return _ADDRESS.fullmatch(value.strip()) is not None
+
+
 def plain(name: str) -> str:
-    """A column's name without case, spaces and signs."""
-    return "".join(ch for ch in name.casefold() if ch.isalnum())
+    """A column's name without case, accents, spaces and signs."""
+    bare = name if name.isascii() else unicodedata.normalize("NFKD", name)
+    return "".join(ch for ch in bare.casefold() if ch.isalnum())
 
 
 def plain_value(value: Any) -> Any:
@@ -86,6 +96,11 @@ def is_number(value: Any) -> bool:
         return number(value) is not None
     except InvalidRecord:
         return False
+
+
+def is_whole(value: Any) -> bool:
+    found = number(value) if is_number(value) else None
+    return found is not None and found.is_integer()
 
 
 def string(value: Any) -> str | None:

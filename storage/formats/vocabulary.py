@@ -91,7 +91,15 @@ LISTS = (
     "boundaries",
     "fragments",
     "points",
+    "quotes",
+    "excerpts",
+    "snippets",
+    "evidences",
+    "evidencespans",
+    "evidencesentences",
 )
+# keys of objects, or lists, of what is said of a label beside its place
+ABOUT = ("attributes", "attribute", "features", "properties", "flags", "modifiers", "qualifiers")
 WORDS = (
     "text",
     "quote",
@@ -204,6 +212,10 @@ OF_ROWS = frozenset(
 )
 DISMISSING = frozenset(
     ("rejected", "reject", "discarded", "deleted", "skipped", "ignored", "ignore", "invalid", "cancelled")
+)
+# values under the keys of STANDING that say that the label is so, which is what it says itself
+AFFIRMING = frozenset(
+    ("accept", "accepted", "approved", "submitted", "affirmed", "affirmative", "confirmed", "valid", "correct")
 )
 # keys of labels that a whole post has, without a passage
 OF_WHOLE_POSTS = frozenset(

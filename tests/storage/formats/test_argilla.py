@@ -104,3 +104,23 @@ def test_argilla_takes_each_label_and_keeps_other_answers(version: int, tmp_path
     if version == 2:
         assert left_out(row)["none"] == "an empty response says nothing of a label"
         assert left_out(row)[S] == "its response was not submitted (status: draft)"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_of_several_fields_the_spans_field_is_the_text_and_vectors_cost_nothing(beside: bool, tmp_path: Path) -> None:
+    fields = {
+        "post": TEXT,
+        "reply": "Have you tried reading for a very long while, until at last you fall asleep on it?",
+    }
+    value = [span(FOOD, F)] if not beside else [{"start": 0, "end": 1, "label": F}]
+    item = {
+        "id": "r1",
+        "fields": fields,
+        "vectors": {"v": [0.1, 0.2]},
+        "responses": {"q": [{"value": value, "user_id": ANA}]},
+    }
+    if beside:
+        question = {"name": "q", "settings": {"type": "span", "field": "post"}}
+        (tmp_path / "settings.json").write_text(json.dumps({"questions": [question]}), "utf-8")
+    row = one(write_lines(tmp_path / "in.jsonl", item))
+    assert (row.text, row.meta) == (TEXT, {"reply": fields["reply"], "vectors": {"v": [0.1, 0.2]}})

@@ -18,6 +18,8 @@ from tests.storage.formats.reading import FOOD, SLEEP, rows, write_json
         {"id": {"0": "p1", "1": "p2"}, "text": {"0": SLEEP, "1": FOOD}},
         {"id": ["p1", "p2"], "text": [SLEEP, FOOD]},
         {"version": 1, "posts": [{"id": "p1", "text": SLEEP}, {"id": "p2", "text": FOOD}]},
+        {"classes": ["X"], "annotations": [[SLEEP, {"id": "p1", "entities": []}], None, [FOOD, {"id": "p2"}]]},
+        {"data": {"p1": {"text": SLEEP}, "p2": {"text": FOOD}}},
     ],
 )
 def test_json_of_other_shapes_holds_the_same_posts(value: Any, tmp_path: Path) -> None:

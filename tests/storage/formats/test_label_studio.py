@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from storage.formats.rows import ImportRow
-from tests.storage.formats.reading import FOOD, SLEEP, TEXT, left_out, one, outcomes, said, write_json
+from tests.storage.formats.reading import FOOD, SLEEP, TEXT, left_out, one, outcomes, reasons, rows, said, write_json
 
 BOTH = {"SLEEP_ISSUES": ("evidence", [SLEEP]), "ANHEDONIA": ("evidence", [FOOD])}
 
@@ -127,3 +127,32 @@ def test_every_key_of_a_task_is_in_its_account(tmp_path: Path) -> None:
     found = outcomes(row)
     assert {"id", "data", "data.text", "data.n", "annotations", "annotations[].result[].value.labels"} <= found.keys()
     assert found["annotations[].lead_time"] == "left out"
+
+
+def test_a_taxonomy_with_a_place_is_a_label_and_a_control_called_absent_takes_its_labels_back(tmp_path: Path) -> None:
+    def at(start: int, end: int, control: str, **value: Any) -> dict[str, Any]:
+        return {"id": control, "from_name": control, "to_name": "text", "value": {"start": start, "end": end, **value}}
+
+    path_to = at(0, 23, "topics", taxonomy=[["Body", "SLEEP_ISSUES"]])
+    row = one(
+        write_json(tmp_path / "in.json", task({"text": TEXT}, path_to, at(24, 42, "absent", labels=["ANHEDONIA"])))
+    )
+    assert said(row) == {"SLEEP_ISSUES": ("evidence", [SLEEP])}
+    assert left_out(row) == {"ANHEDONIA": "marked absent"}
+
+
+def test_words_of_a_page_are_found_in_its_source(tmp_path: Path) -> None:
+    source = "<p>I lie <b>awake</b> &amp; think.</p>"
+    value = {"start": "/p[1]", "end": "/p[1]/b[1]", "text": "awake & think", "hypertextlabels": ["SLEEP_ISSUES"]}
+    value["globalOffsets"] = {"start": 6, "end": 19}  # type: ignore[assignment]
+    result = {"id": "q", "from_name": "l", "to_name": "html", "type": "hypertextlabels", "value": value}
+    row = one(write_json(tmp_path / "in.json", task({"html": source}, result)))
+    assert said(row) == {"SLEEP_ISSUES": ("evidence", ["awake</b> &amp; think"])}
+
+
+def test_an_address_is_no_text_and_tasks_that_nobody_annotated_are_posts(tmp_path: Path) -> None:
+    data = [{"data": {"audio": "/data/upload/1.wav", "words": SLEEP}}, {"data": {"audio": "https://a.example/2.mp3"}}]
+    first, second = rows(write_json(tmp_path / "in.json", data))
+    assert isinstance(first, ImportRow)
+    assert (first.text, first.meta) == (SLEEP, {"audio": "/data/upload/1.wav"})
+    assert reasons([second]) == [(2, "holds no text: its data are addresses of files alone")]

@@ -129,3 +129,19 @@ def test_a_wide_table_has_columns_for_each_criterion(tmp_path: Path) -> None:
     assert said(first) == {S: ("evidence", [SLEEP]), F: ("no_evidence", [])}
     assert first.meta == {"mood": "low"}
     assert said(second) == {}
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"present": True, "evidence": [SLEEP]},
+        [{"indices": [0, 23]}],
+        {"quotes": [SLEEP]},
+        {"verdict": "evidence", "spans": [[0, 23]]},
+    ],
+)
+def test_objects_under_a_labels_name(inner: Any, tmp_path: Path) -> None:
+    item = {"id": 1, "text": TEXT, "symptoms": {"SLEEP_ISSUES": inner, "ANHEDONIA": {"present": False, "evidence": []}}}
+    assert said(one(write_lines(tmp_path / "in.jsonl", item))) == {
+        "SLEEP_ISSUES": ("evidence", [SLEEP]), "ANHEDONIA": ("no_evidence", []),
+    }  # fmt: skip

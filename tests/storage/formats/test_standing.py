@@ -83,3 +83,13 @@ def test_by_features_of_a_cas(tmp_path: Path) -> None:
     row = one(tmp_path / "a.json")
     assert list(said(row)) == ["SLEEP_ISSUES"]
     assert left_out(row) == {"ANHEDONIA": "marked negated: True"}
+
+
+@pytest.mark.parametrize(
+    ("about", "taken"),
+    [({"negated": True}, False), ({"negated": False, "severity": 2}, True), (["negated"], False),
+     ([{"name": "polarity", "value": "negative"}], False), ([{"name": "polarity", "value": "positive"}], True)],
+)  # fmt: skip
+def test_by_what_is_said_of_a_span_in_an_object_of_its_own(about: Any, taken: bool, tmp_path: Path) -> None:
+    item = {"id": 1, "text": TEXT, "spans": [{"start": 0, "end": 23, "label": "SLEEP_ISSUES", "attributes": about}]}
+    assert bool(said(one(write_lines(tmp_path / "in.jsonl", item)))) is taken
