@@ -10,6 +10,8 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +22,7 @@ from storage.formats.fields import Fields
 from storage.formats.json_text import dump_line
 from storage.formats.labels import Given
 from storage.formats.ledger import FILE, LINE, Key, Outcome
+from storage.formats.people import names_of_parts
 from storage.formats.rows import (
     ExportContext,
     ExportPost,
@@ -104,7 +107,10 @@ def read(source: Source) -> Iterator[Row]:
     """A post per `.txt` file; its id is in `posts.jsonl`, else it is the file's name, with its folder where two have the same."""
     folder = source.path
     index, (texts, standoff_of) = _index(folder), _files(folder, source)
-    stems = Counter(file.stem for file in texts)
+    same, people = _people(folder, texts, standoff_of)
+    for person in dict.fromkeys(people.values()):
+        source.ledger.count(FILE, person, Outcome.TAKEN, "a folder of one person's answers")
+    stems = Counter(stem for stem, _ in {(f.stem, same.get(f, f)) for f in texts})
     for number, file in enumerate(texts, start=1):
         place = file.relative_to(folder)
         known = dict(index.get(place.with_suffix("").as_posix()) or index.get(file.stem) or {})
@@ -114,9 +120,34 @@ def read(source: Source) -> Iterator[Row]:
         if split is not None and "split" not in known:
             known["split"] = split
         try:
-            yield _row(number, file, known, source.encoding, standoff_of.get(file, []))
+            row = _row(number, file, known, source.encoding, {a: people.get(a) for a in standoff_of.get(file, [])})
+            if not standoff_of.get(file) and any(standoff_of.values()):
+                row = replace(row, notes=(*row.notes, ("doubtful", f"{file.name} has no .ann file beside it")))
+            yield row
         except InvalidRecord as error:
             yield RowError(number, f"{place.as_posix()}: {error}", post_id=str(known["post_id"]))
+
+
+def _people(
+    folder: Path, texts: Sequence[Path], standoff_of: Mapping[Path, Sequence[Path]]
+) -> tuple[dict[Path, Path], dict[Path, str]]:
+    """(the first of the texts that are one, by each of them, and who made an annotation file): folders that hold the same texts under the
+    same names, or the annotations of one text, are a person's each.
+    """
+    called = defaultdict[tuple[str, str | None], list[Path]](list)
+    for text in texts:
+        called[text.stem, split_in_path(text.relative_to(folder))].append(text)
+    same = {text: group[0] for group in called.values() if len(group) > 1 and _are_one(group) for text in group}
+    made = {a: text.parent for text in same for a in standoff_of[text]}
+    made |= {a: a.parent for found in standoff_of.values() if len({a.parent for a in found}) > 1 for a in found}
+    folders = sorted({parent.relative_to(folder) for parent in made.values()})
+    names = names_of_parts(folders)
+    return same, {a: names[parent.relative_to(folder)] for a, parent in made.items()}
+
+
+def _are_one(texts: Sequence[Path]) -> bool:
+    first = texts[0]
+    return all(t.stat().st_size == first.stat().st_size and t.read_bytes() == first.read_bytes() for t in texts[1:])
 
 
 def _files(folder: Path, source: Source) -> tuple[list[Path], dict[Path, list[Path]]]:
@@ -140,7 +171,8 @@ def _files(folder: Path, source: Source) -> tuple[list[Path], dict[Path, list[Pa
     alone = Counter(p.stem for p in texts)
     for text in texts:
         beside = stems.get(text.with_suffix(""), [])
-        if not beside and names[text.stem] == alone[text.stem] == 1:
+        folders = {p.parent for p in called[text.stem]}
+        if not beside and alone[text.stem] == 1 and names[text.stem] in (1, len(folders)):
             beside = called[text.stem]
         of_text[text] = beside
     read = {p for found in of_text.values() for p in found}
@@ -177,17 +209,21 @@ def _index(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _row(number: int, file: Path, known: Mapping[str, Any], encoding: str, annotations: Sequence[Path]) -> ImportRow:
+def _row(
+    number: int, file: Path, known: Mapping[str, Any], encoding: str, annotations: Mapping[Path, str | None]
+) -> ImportRow:
+    """annotations: the annotation files, each with the person who made it, if it is known."""
     text = _read_text(file, encoding)
     standoff = _Standoff(text)
-    if not annotations:
-        standoff.notes.append(("doubtful", f"{file.name} has no .ann file beside it"))
-    for notes in annotations:
-        for place, line in enumerate(_read_text(notes, encoding).split("\n"), start=1):
-            standoff.line(place, line.rstrip("\r"))
+    labels: list[Label] = []
+    for person, group in groupby(annotations, key=lambda a: annotations[a]):
+        for notes in group:
+            for place, line in enumerate(_read_text(notes, encoding).split("\n"), start=1):
+                standoff.line(place, line.rstrip("\r"))
+        labels += standoff.labels(person)
     fields = Fields(known)
     settled, post = settled_answers(fields), post_fields(fields)
-    labels = [*standoff.labels(), *settled.labels()]
+    labels += settled.labels()
     meta = {**post.pop("meta"), **fields.settle(), **({"brat": standoff.kept} if standoff.kept else {})}
     _, doubts = check_text(text)
     return ImportRow(
@@ -195,7 +231,7 @@ def _row(number: int, file: Path, known: Mapping[str, Any], encoding: str, annot
         text=text,
         labels=tuple(labels),
         meta=meta,
-        notes=(*standoff.notes, *doubts),
+        notes=doubts,
         account=standoff.account,
         **post,
     )
@@ -227,7 +263,6 @@ class _Standoff:
         ] = {}  # by the id of an event: its words, which an attribute of the event is about
         self._bad: list[Label] = []
         self.kept: list[str] = []
-        self.notes: list[tuple[str, str]] = []
         self.account: dict[Key, int] = {}
 
     def line(self, number: int, line: str) -> None:
@@ -274,8 +309,9 @@ class _Standoff:
         same = _LINE_END.sub(" ", self._text[start:end]).rstrip() == words.rstrip()
         return [Passage(start, end, (self._text[start:end] if same else words) or None)]
 
-    def labels(self) -> list[Label]:
-        given = Given()
+    def labels(self, person: str | None) -> list[Label]:
+        """The labels of the lines since the last call, as this person's."""
+        given = Given(annotator=person)
         for event, trigger in self._triggers.items():
             if event in self._back:
                 self._back.setdefault(trigger, self._back[event])
@@ -283,7 +319,9 @@ class _Standoff:
             given.a_label(label, Verdict.EVIDENCE, *passages, left_out=self._back.get(name, ""))
             for name, label, passages in self._spans
         ]
-        return [*found, *self._bad]
+        found += [replace(la, annotator=person) for la in self._bad]
+        self._spans, self._back, self._triggers, self._bad = [], {}, {}, []
+        return found
 
     def _count(self, name: str, outcome: Outcome, detail: str) -> None:
         key = (LINE, name, outcome, detail)

@@ -27,8 +27,11 @@ _REFUSED_MAGIC = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"GIF8": "a picture",
+    b"$FL2": "a file of SPSS; save it as .csv or .xlsx",
+    b"<stata_dta>": "a file of Stata; save it as .csv",
     b"ARROW1": "an Arrow file; import the folder of the dataset that it belongs to",
 }
+HEAD_CHARACTERS = 1 << 16
 MAX_PARTS = 5000  # files of one format in a folder, each of which is looked into
 
 
@@ -97,9 +100,17 @@ def _detect_folder(path: Path) -> Detected:
     if not data:
         there = ", ".join(sorted(p.name for p in path.rglob("*") if p.is_file())[:6])
         raise FormatError(f"{path.name} holds no data files" + (f"; it holds {there}." if there else "; it is empty."))
+    if all(p.suffix.lower() == ".txt" and _is_prose(p) for p in data):
+        return Detected(FORMATS["brat"], "holds .txt files, each a post", left=())
     raise FormatError(
         f"{path.name} holds {len(data)} data files ({names}); import them one by one, or zip one dataset alone."
     )
+
+
+def _is_prose(file: Path) -> bool:
+    """Whether a text file is no table: its first lines have no tabs."""
+    with file.open("rb") as opened:
+        return b"\t" not in opened.read(2000)
 
 
 def _one_format(files: list[Path]) -> Format | None:
@@ -144,7 +155,7 @@ def _others(path: Path, data: list[Path]) -> tuple[str, ...]:
 
 def _detect_text(path: Path, encoding: Encoding) -> Detected:
     with open_text(path, encoding.name) as file:
-        head = file.read(1 << 16)
+        head = file.read(HEAD_CHARACTERS)
     start = head.lstrip("\ufeff \t\r\n")
     if not start:
         raise FormatError(f"{path.name} is empty.")
@@ -157,7 +168,8 @@ def _detect_text(path: Path, encoding: Encoding) -> Detected:
         return Detected(FORMATS["cas"], "is an XMI document", encoding)
     if start.startswith("# columns = ["):
         return Detected(FORMATS["conll"], "BIO columns with a head per post", encoding)
-    lines = [line for line in head.splitlines()[:-1] or head.splitlines() if line.strip() and not line.startswith("# ")]
+    cut = len(head) == HEAD_CHARACTERS  # in the middle of a line
+    lines = [line for line in head.splitlines()[: -1 if cut else None] if line.strip() and not line.startswith("# ")]
     if _is_tagged(lines):
         return Detected(FORMATS["conll"], "one token per line with BIO tags", encoding)
     if not lines:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePath
 
 from storage.formats.encodings import UTF_8, detect_encoding
+from storage.formats.ledger import FILE, Ledger, Outcome
+from storage.formats.people import MAX_PARTS, SAMPLE_ROWS, by, names_of_parts, names_of_people
 from storage.formats.rows import FormatError, Row, RowError, Source
 from storage.formats.splits import split_in_path
 
@@ -31,7 +34,7 @@ _BESIDE = (
     "manifest.json",
     ".manifest.json",
     ".config.xml",
-    ".settings.json",
+    "settings.json",
     "readme.md",
     "readme.txt",
     "readme",
@@ -40,24 +43,52 @@ _BESIDE = (
 )
 
 
+def _part(file: Path, source: Source, *, text: bool) -> Source:
+    return replace(
+        source, path=file, encoding=detect_encoding(file).name if text and source.encoding == UTF_8 else source.encoding
+    )
+
+
+def _people(
+    files: Sequence[Path], read: Callable[[Source], Iterable[Row]], source: Source, *, text: bool
+) -> dict[PurePath, str]:
+    """Who annotated each of the files, where they hold the same texts."""
+    samples: dict[PurePath, list[Row]] = {}
+    for file in files[:MAX_PARTS]:
+        try:
+            rows = read(replace(_part(file, source, text=text), ledger=Ledger()))
+            samples[file.relative_to(source.path)] = list(islice(rows, SAMPLE_ROWS))
+        except FormatError:
+            continue
+    found = names_of_people(samples)
+    return dict(names_of_parts([f.relative_to(source.path) for f in files])) if found else {}
+
+
 def data_files(path: Path) -> list[Path]:
     """The files of the folder that can hold posts, whatever the case of their names."""
-    files = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    files = [p for p in sorted(path.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(path))]
     found = [p for p in files if p.suffix.lower() in _DATA and not p.name.lower().endswith(_BESIDE)]
     return [p for p in found if p.suffix.lower() != ".txt"] or found
+
+
+def _is_hidden(place: PurePath) -> bool:
+    return any(part.startswith(".") for part in place.parts)
 
 
 def read_parts(
     files: Iterable[Path], read: Callable[[Source], Iterable[Row]], source: Source, *, text: bool
 ) -> Iterator[Row]:
     """The rows of all the files. A file that cannot be read costs itself. text: each has an encoding of its own, unless one was chosen."""
-    number = 0
+    number, files = 0, list(files)
+    people = _people(files, read, source, text=text)
     for file in files:
         place = file.relative_to(source.path)
         split = split_in_path(place)
+        if place in people:
+            source.ledger.count(FILE, place.as_posix(), Outcome.TAKEN, f"the answers of {people[place]}")
         try:
-            encoding = detect_encoding(file).name if text and source.encoding == UTF_8 else source.encoding
-            for row in read(replace(source, path=file, encoding=encoding)):
+            for plain in read(_part(file, source, text=text)):
+                row = by(people.get(place), plain)
                 number += 1
                 if isinstance(row, RowError):
                     yield replace(row, row=number, reason=f"{place.as_posix()} row {row.row}: {row.reason}")

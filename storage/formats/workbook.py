@@ -227,7 +227,7 @@ def chosen_sheets(book: Workbook, source: Source) -> list[Sheet]:
             )
             source.ledger.count(SHEET, sheet.name, Outcome.LEFT, f"{why}; it is read where it is chosen (--sheet)")
         elif len(book.sheets) > 1:
-            source.ledger.count(SHEET, sheet.name, Outcome.TAKEN)
+            source.ledger.count(SHEET, sheet.name, Outcome.TAKEN, "posts, or labels of posts")
     if chosen:
         return chosen
     if len(visible) == 1 or (not visible and len(book.sheets) == 1):

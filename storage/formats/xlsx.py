@@ -6,15 +6,18 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from storage.formats import delimited
 from storage.formats.archive import add_file
-from storage.formats.columns import Record, checked_mapping
+from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.delimited import COLUMNS, as_cell, guard, is_own_table, table_rows, unguard
 from storage.formats.ledger import LINE, Ledger, Outcome
+from storage.formats.ledger import SHEET as LEDGER_SHEET
+from storage.formats.people import MAX_PARTS, SAMPLE_ROWS, by, names_of_people
 from storage.formats.rows import ExportContext, ExportPost, Row, RowError, Source, Written
+from storage.formats.splits import split_in_path
 from storage.formats.table import rows_of_records
 from storage.formats.workbook import Sheet, chosen_sheets, open_workbook, shown
 
@@ -95,17 +98,32 @@ def read(source: Source) -> Iterator[Row]:
     """The rows of the sheets that hold posts or labels. Formulas count as the values that were saved with them."""
     with open_workbook(source.path) as book:
         sheets = chosen_sheets(book, source)
-        for sheet in sheets:
-            mapping = checked_mapping(
-                sheet.header, _columns_there(source.columns, sheet, sheets), sheet.sample, criteria=source.criteria
-            )
+        mappings = [
+            checked_mapping(s.header, _columns_there(source.columns, s, sheets), s.sample, criteria=source.criteria)
+            for s in sheets
+        ]
+        people = _people(sheets, mappings, source)
+        for sheet, mapping in zip(sheets, mappings, strict=True):
+            split = split_in_path(PurePath(sheet.name)) if len(sheets) > 1 else None
+            person = people.get(PurePath(sheet.name))
+            if person is not None:
+                source.ledger.count(LEDGER_SHEET, sheet.name, Outcome.TAKEN, f"the answers of {person}")
             for row in rows_of_records(_records(sheet, source), mapping, source):
                 if len(sheets) == 1:
                     yield row
                 elif isinstance(row, RowError):
                     yield replace(row, reason=f"sheet {sheet.name}: {row.reason}")
                 else:
-                    yield replace(row, part=sheet.name)
+                    yield by(person, replace(row, part=sheet.name, split=row.split or split))
+
+
+def _people(sheets: Sequence[Sheet], mappings: Sequence[ColumnMapping], source: Source) -> dict[PurePath, str]:
+    """Who annotated each of the sheets, where they hold the same texts."""
+    look = replace(source, ledger=Ledger())
+    pairs = list(zip(sheets, mappings, strict=True))[:MAX_PARTS]
+    return names_of_people(
+        {PurePath(s.name): list(rows_of_records(enumerate(s.sample[:SAMPLE_ROWS]), m, look)) for s, m in pairs}
+    )
 
 
 def _columns_there(columns: Mapping[str, str], sheet: Sheet, sheets: Sequence[Sheet]) -> dict[str, str]:

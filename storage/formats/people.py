@@ -1,0 +1,55 @@
+"""Whose labels a file, sheet or folder of a dataset holds, where several hold the same texts: each is one person's work.
+
+Without this, what two people said of one post would be united as if one had said it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import PurePath
+
+from storage.formats.rows import ImportRow, Label, LabelKind, Row
+from storage.formats.splits import split_in_path
+
+MAX_PARTS, SAMPLE_ROWS = 20, 60  # of so many parts, so many rows are compared
+
+
+def names_of_people(parts: Mapping[PurePath, Sequence[Row]]) -> dict[PurePath, str]:
+    """The person's name by part; empty unless two parts hold labels of the same texts and nobody says whose they are.
+
+    parts: the first rows of each file or sheet, by its path. Train and test are no people.
+    """
+    texts = {part: set(filter(None, map(_nobodys, rows))) for part, rows in parts.items()}
+    shared = any(
+        split_in_path(one) == split_in_path(other) and 0 < min(len(a), len(b)) <= 2 * len(a & b)
+        for (one, a), (other, b) in combinations(texts.items(), 2)
+    )
+    return names_of_parts(list(parts)) if shared else {}
+
+
+def names_of_parts(parts: Sequence[PurePath]) -> dict[PurePath, str]:
+    """A name for each part: that of its file where these differ, else that of its folder, else its path."""
+    for name_of in (lambda p: p.stem, lambda p: p.parent.name):
+        names = {part: name_of(part) for part in parts}
+        if max(Counter(names.values()).values(), default=0) == 1 and all(names.values()):
+            return names
+    return {part: part.with_suffix("").as_posix() for part in parts}
+
+
+def by(person: str | None, row: Row) -> Row:
+    """The row, with the person as the annotator of the labels of which nobody says whose they are."""
+    if person is None or not isinstance(row, ImportRow):
+        return row
+    return replace(row, labels=tuple(replace(la, annotator=person) if _is_unsigned(la) else la for la in row.labels))
+
+
+def _nobodys(row: Row) -> str | None:
+    """The text of a row with labels of which nobody says whose they are."""
+    return row.text if isinstance(row, ImportRow) and any(map(_is_unsigned, row.labels)) else None
+
+
+def _is_unsigned(label: Label) -> bool:
+    return label.kind is LabelKind.ANSWER and label.annotator is None and not label.left_out
