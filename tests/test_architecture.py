@@ -29,7 +29,6 @@ PUBLIC_SURFACES = {
     "annotator.web.api.endpoints.Api.next": _API,
     "annotator.web.api.endpoints.Api.annotate": _API,
     "annotator.web.api.endpoints.Api.export": _API,
-    "annotator.ui.retrain.RetrainPage.save_automatic": "Gradio hands over one value for each component",
 }
 OPEN_TO_ENCODER = ("storage.records", "storage.formats", "storage.criteria_file", "storage.files")
 

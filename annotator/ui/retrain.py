@@ -13,17 +13,14 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.learning import instant
 from annotator.models import registry as training_registry
 from annotator.models.archives import import_version
-from annotator.review import arms
-from annotator.training import auto as training_auto
 from annotator.training.hub_job import hub_job_of
 from annotator.training.model_jobs import enqueue_evaluation
 from annotator.training.plan import PRESETS, Plan, estimate, plan_training, preset_config
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import TrainingWish, enqueue_training, resume_training
-from annotator.ui import retrain_form, retrain_hub, retrain_inside, retrain_views
+from annotator.ui import retrain_automatic, retrain_form, retrain_hub, retrain_inside, retrain_views
 from annotator.ui.assets import script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from encoder.config import TrainConfig
@@ -56,6 +53,7 @@ class RetrainPage:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.hub = retrain_hub.HubPart(context)
+        self.automatic = retrain_automatic.AutomaticPart(context)
         self.store, self.jobs, self.settings = context.store, context.jobs, context.settings
         self._plan_of = functools.lru_cache(maxsize=1)(lambda *_: plan_training(self.store))
 
@@ -69,8 +67,10 @@ class RetrainPage:
             with gr.Column(scale=3, min_width=360):
                 self._build_job()
         self._build_models()
-        self._build_automatic()
-        self._connect()
+        tab = gr.context.Context.block
+        assert isinstance(tab, gr.Tab)
+        self.automatic.build(tab)
+        self._connect(tab)
 
     def _build_start(self) -> None:
         gr.Markdown("### Train", elem_classes="rt-title")
@@ -116,40 +116,9 @@ class RetrainPage:
         self.result_view = view("result")
         retrain_inside.build(self.context)
 
-    def _build_automatic(self) -> None:
-        schedule = training_auto.schedule_of(self.store)
-        with gr.Accordion("Automatic learning and clearing up", open=False, elem_id="retrain-automatic"):
-            self.instant = gr.Checkbox(
-                instant.is_on(self.store),
-                label="Learn after each decision",
-                info="Improves suggestions at once, where that proves right, and offers accepted words elsewhere; the model stays as it is",
-                elem_id="retrain-instant",
-            )
-            self.unsuggested = gr.Number(
-                round(100 * arms.share_of(self.store)),
-                label="Posts shown without suggestions, in %",
-                info="Overview then compares what people decide with and without, how long it takes and what they miss",
-                minimum=0,
-                maximum=100,
-                elem_id="retrain-unsuggested",
-            )
-            with gr.Row():
-                self.auto = gr.Checkbox(schedule.enabled, label="Train by itself when enough posts have been reviewed")
-                self.auto_posts = gr.Number(schedule.posts, label="Newly reviewed posts", precision=0, minimum=1)
-                self.auto_hours = gr.Number(schedule.hours, label="At most once in … hours", minimum=0.1)
-                self.auto_preset = gr.Radio([(p.name, p.id) for p in PRESETS], value=schedule.preset, label="Preset")
-                self.keep = gr.Number(
-                    self.store.setting(training_registry.KEEP_SETTING) or 0,
-                    label="Keep the newest … versions",
-                    info="Older ones are deleted after a training, never the active, the previous or the best one. 0: keep all",
-                    precision=0,
-                    minimum=0,
-                )
-            self.save_auto = gr.Button("Save these settings", size="sm", elem_id="retrain-save-automatic")
-
     # --- wiring
 
-    def _connect(self) -> None:
+    def _connect(self, tab: gr.Tab) -> None:
         live = [self.job_view, self.cancel, self.resume, self.start, self.timer]
         rest = [
             self.plan_view,
@@ -162,8 +131,6 @@ class RetrainPage:
         ]
         settings = [self.preset, self.base, *self.fields.values()]
         everything = [*live, *rest]
-        tab = gr.context.Context.block
-        assert isinstance(tab, gr.Tab)
         tab.select(friendly(self.show), [self.version, *settings], everything, **QUIET)
         self.timer.tick(friendly(self.poll), [self.version, *settings], everything, **QUIET)
         self.version.input(friendly(self.show_version), self.version, self.result_view, **QUIET)
@@ -191,16 +158,6 @@ class RetrainPage:
             self.pull.click(friendly(self.hub.pull), self.repository, None, api_visibility="private"),
         ):
             added.then(friendly(self.show), [self.version, *settings], everything, **QUIET)
-        schedule = [
-            self.instant,
-            self.unsuggested,
-            self.auto,
-            self.auto_posts,
-            self.auto_hours,
-            self.auto_preset,
-            self.keep,
-        ]
-        self.save_auto.click(friendly(self.save_automatic), schedule, None, **QUEUED)
 
     # --- looking
 
@@ -357,26 +314,6 @@ class RetrainPage:
         finally:
             Path(path).unlink(missing_ok=True)
         gr.Info(f"Imported as {model.id}; it is not in service yet.", duration=6)
-
-    def save_automatic(
-        self,
-        learn: bool,
-        unsuggested: Any,
-        enabled: bool,
-        posts: Any,
-        hours: Any,
-        preset: str,
-        keep: Any,
-        request: gr.Request,
-    ) -> None:
-        self.context.require(request, ADMIN)
-        arms.set_share(self.store, float(unsuggested or 0) / 100)
-        instant.switch(self.store, on=bool(learn))
-        training_auto.set_schedule(
-            self.store, training_auto.Schedule(bool(enabled), int(posts or 0), float(hours or 0), preset)
-        )
-        self.store.set_setting(training_registry.KEEP_SETTING, max(1, int(keep)) if keep else None)
-        gr.Info("Saved.", duration=3)
 
 
 PRESETS_CHANGED = {False: "", True: "Some settings differ from the preset."}

@@ -14,7 +14,6 @@ from starlette.requests import Request
 
 from annotator.models.serving import ModelService
 from annotator.project import Project
-from annotator.review.arms import share_of
 from annotator.settings import Settings
 from annotator.training.measure import Differing
 from annotator.training.plan import PRESETS, plan_training
@@ -24,7 +23,7 @@ from annotator.ui.retrain import RetrainPage
 from annotator.web.gate import PERSON
 from encoder.config import InvalidConfig, TrainConfig
 from storage.jobs import Jobs
-from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role, Split
+from storage.records import EvidenceError, Job, JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role, Split
 from storage.store import Store
 from tests.builders import a_post, an_annotation
 
@@ -114,7 +113,7 @@ def test_only_an_admin_may_act(page: RetrainPage, role: Role) -> None:
         lambda: page.measure_again("v1", asked),
         lambda: page.delete_version("v1", asked),
         lambda: page.import_model("/tmp/none.zip", asked),
-        lambda: page.save_automatic(True, 0, True, 5, 5, "quick", None, asked),
+        lambda: page.automatic.save(asked, [], True, 0, True, 5, 5, "quick", None),
     ]
     for act in acts:
         with pytest.raises(gr.Error, match="admin"):
@@ -150,11 +149,22 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
     assert page.jobs.jobs()[0].payload["work"] == f"job-{job.id}"
 
 
-def test_automatic_retraining_is_set_by_an_admin(page: RetrainPage) -> None:
-    page.save_automatic(False, 10, True, 30, 12, "quick", 3, asked_by(Role.ADMIN))
+def test_automatic_learning_is_stored_as_a_whole_or_not_at_all(page: RetrainPage) -> None:
+    admin = asked_by(Role.ADMIN)
+    shown, *fields = page.automatic.show(admin)
+    assert shown == fields == [True, 0, False, 50, 24, "quick", 0]
+    wanted = [False, 12.5, True, 30, 12, "quick", 3]
+    for place, wrong in [(1, None), (1, 140), (3, None), (3, 0), (4, -1), (5, "none"), (6, None)]:
+        refused = list(wanted)
+        refused[place] = wrong
+        with pytest.raises(EvidenceError):
+            page.automatic.save(admin, shown, *refused)
+        assert page.automatic.show(admin)[0] == shown
+    assert page.automatic.save(admin, shown, *wanted)[1:] == wanted
+    with pytest.raises(EvidenceError, match="Somebody changed"):
+        page.automatic.save(admin, shown, *fields)
+    assert page.automatic.show(admin)[1:] == wanted
     assert page.store.setting("automatic_training") == {"enabled": True, "posts": 30, "hours": 12.0, "preset": "quick"}
-    assert page.store.setting("models_kept") == 3
-    assert share_of(page.store) == 0.1
 
 
 def test_an_estimate_that_cannot_be_made_says_why(page: RetrainPage) -> None:
