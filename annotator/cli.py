@@ -10,6 +10,7 @@ import importlib
 import sqlite3
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 COMMANDS = (
     "serve",
@@ -61,14 +62,22 @@ def start() -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands, without importing what they need."""
-    result = argparse.ArgumentParser(
-        prog="evidence", description="Mark, review and learn evidence for criteria in posts."
-    )
+    result = _Parser(prog="evidence", description="Mark, review and learn evidence for criteria in posts.")
     result.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"annotator.commands.{name}").add(commands)
     return result
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what it does not know itself, with its own usage: argparse leaves that to the outermost parser, which shows another's."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
 
 class _Version(argparse.Action):

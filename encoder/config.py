@@ -40,7 +40,7 @@ class _Json:
         unknown = sorted(set(values) - known)
         if unknown:
             raise InvalidConfig(
-                f"{cls.__name__} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+                f"There is no setting {', '.join(unknown)} here. The settings are: {', '.join(sorted(known))}."
             )
         config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
         config.validate()

@@ -272,6 +272,10 @@ class Staging:
         rows = self._db.execute(f"SELECT id, text, split FROM post ORDER BY NOT {answered}, seq LIMIT ?", [limit])
         return [(post_id, text, split) for post_id, text, split in rows]
 
+    def texts(self, limit: int) -> list[str]:
+        """Of the first new posts, in the order of the file."""
+        return [text for (text,) in self._db.execute("SELECT text FROM post ORDER BY seq LIMIT ?", [limit])]
+
     def known_posts(self, limit: int) -> list[str]:
         """Ids of posts that are in the store and get answers."""
         rows = self._db.execute("SELECT DISTINCT post_id FROM annotation LIMIT ?", [limit])

@@ -18,6 +18,7 @@ from annotator.commands.common import (
     report,
     say,
 )
+from annotator.words import counted
 
 if TYPE_CHECKING:
     from storage.exports import ExportFilter
@@ -170,15 +171,20 @@ def _given_options(arguments: argparse.Namespace, before: Mapping[str, Any]) -> 
 
 def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
-    counts = f"{result['imported']} posts {would}imported, {result['duplicates']} were there already"
-    say(f"{counts}, {result['rejected_count']} rows refused.")
+    counts = f"{counted(result['imported'], 'post')} {would}imported, {result['duplicates']} were there already"
+    say(f"{counts}, {counted(result['rejected_count'], 'row')} refused.")
+    if result["language"]:
+        say(result["language"])
     if result["generated_ids"]:
-        say(f"No column of ids was found: {result['generated_ids']} ids were made from the texts.")
+        say(
+            f"No column of ids was found: {counted(result['generated_ids'], 'id was', 'ids were')} made from the texts."
+        )
     if result["mojibake_rows"] and not result["mended_rows"]:
-        say(f"{result['mojibake_rows']} texts look wrongly decoded (such as don‚Äôt for don’t): --mend repairs them.")
+        looks = counted(result["mojibake_rows"], "text looks", "texts look")
+        say(f"{looks} wrongly decoded (such as don‚Äôt for don’t): --mend repairs them.")
     left = [e for e in result["ledger"] if e["outcome"] == "left out"]
     for entry in left[:SHOWN_LINES]:
-        say(f"Left out: {entry['what']} {entry['name']!r}, {entry['count']} times: {entry['detail']}.")
+        say(f"Left out: {entry['what']} {entry['name']!r}, {counted(entry['count'], 'time')}: {entry['detail']}.")
     if len(left) > SHOWN_LINES:
         say(f"… and {len(left) - SHOWN_LINES} more kinds: see `ledger` above, or the report of the import.")
 
@@ -201,8 +207,8 @@ def run_export(arguments: argparse.Namespace) -> None:
         report(result)
         if not result["posts"]:
             say("No post has an answer that fits. Review some posts, or change the filters.")
-        counts = f"{result['posts']} posts with {result['annotations']} answers and {result['spans']} spans"
-        say(f"Exported {counts} to {result['output']}.")
+        counts = [counted(result[name], word) for name, word in (("posts", "post"), ("annotations", "answer"))]
+        say(f"Exported {' with '.join(counts)} and {counted(result['spans'], 'span')} to {result['output']}.")
     if arguments.save_preset is not None:
         save_export_preset(project.store, arguments.save_preset, choices)
 

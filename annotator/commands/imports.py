@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from annotator.commands.common import Subparsers, UsageError, add_data_dir, project_of, report, say
+from annotator.words import counted
 
 
 def add(commands: Subparsers) -> None:
@@ -52,4 +53,4 @@ def run_undo(arguments: argparse.Namespace) -> None:
 
     removed = undo_import(project_of(arguments).store, arguments.number)
     report(removed)
-    say(f"Removed {removed['posts']} posts and {removed['annotations']} annotations.")
+    say(f"Removed {counted(removed['posts'], 'post')} and {counted(removed['annotations'], 'annotation')}.")

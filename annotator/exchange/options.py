@@ -96,7 +96,8 @@ class ImportReport:
     repaired: offsets in UTF-16 units that were converted. labels_refused: answers that could not be taken.
     renamed_models: the name kept, by the file's, of models called as this store calls the predictions of an import.
     mojibake_rows: texts that look wrongly decoded, mended_rows: those that were mended. generated_ids: posts whose id was made from
-    their text. ledger: what became of every column, key, label, sheet and file, as `storage.formats.ledger` counts it.
+    their text. language: a line if the first posts look like another language than the criteria's.
+    ledger: what became of every column, key, label, sheet and file, as `storage.formats.ledger` counts it.
     """
 
     import_id: int | None = None
@@ -122,6 +123,7 @@ class ImportReport:
     mended_rows: int = 0
     mojibake_examples: list[dict[str, str]] = field(default_factory=list)
     generated_ids: int = 0
+    language: str = ""
     unknown_criteria: dict[str, int] = field(default_factory=dict)
     new_criteria: list[str] = field(default_factory=list)
     renamed_models: dict[str, str] = field(default_factory=dict)

@@ -29,6 +29,8 @@ from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_na
 from annotator.exchange.repeated import Uniting, already_there
 from annotator.exchange.sources import detected_of, fingerprint, source_of, wording_beside
 from annotator.exchange.watch import UNWATCHED, Watch
+from annotator.review.about import about_of
+from annotator.review.language import others_among
 from storage.formats.ledger import COLUMN, FILE, LABEL, NO_LOSS, OPTION, Ledger, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
 from storage.imports import is_import_name
@@ -79,9 +81,7 @@ class Importer:
         self._matcher = CriteriaMatcher(criteria, options, wording_beside(path))
         self._taker = LabelTaker(self._matcher, options)
         self._mender = Mender(mojibake=options.mend, entities=options.unescape)
-        self._aliases: dict[
-            str, str
-        ] = {}  # ids of posts that were skipped, and of the posts of the same text that stand for them
+        self._aliases: dict[str, str] = {}  # ids of skipped posts, and of those of the same text that stand for them
         self.source = source_of(path, self.detected, options, criteria=self._matcher.names())
         self.ledger: Ledger = self.source.ledger
         for name in (*left, *self.detected.left):
@@ -376,6 +376,8 @@ class Importer:
         if report.generated_ids:
             made = "made from the text: no column of ids was found"
             self.ledger.count(COLUMN, "post id", Outcome.TAKEN, made, report.generated_ids)
+        expected = about_of(self.store).language
+        report.language = others_among(self.staging.texts(20), expected, "first posts") or ""
         report.ledger = [entry.to_dict() for entry in self.ledger]
         for entry in self.ledger:
             if entry.outcome is not Outcome.TAKEN and entry.what != LABEL:  # a label has a line of its own

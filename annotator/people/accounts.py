@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from annotator.people.throttle import Throttle
-from storage.records import EvidenceError, Reviewer, Role
+from storage.records import EvidenceError, InvalidRecord, Reviewer, Role
 from storage.store import Store
 
 CURATORS = (Role.ADJUDICATOR, Role.ADMIN)  # may bring data in, take it out and train
@@ -49,6 +49,15 @@ class NotAllowed(AccountError):
     """The person's role does not allow this."""
 
 
+def check_new_name(store: Store, name: str) -> None:
+    """Raises InvalidRecord for a name that would be taken for another's, or for two in a list of names."""
+    if "," in name:
+        raise InvalidRecord("A name has no comma: it stands in lists of names.")
+    for taken in [r.name for r in store.reviewers()] + [i.reviewer for i in store.open_invitations()]:
+        if taken != name and taken.casefold() == name.casefold():
+            raise InvalidRecord(f"There is {taken} already: write the name like that, or choose another.")
+
+
 class Accounts:
     """Sign-in over a store. `hasher` and `throttle` may be exchanged in tests."""
 
@@ -70,7 +79,7 @@ class Accounts:
     def add(self, name: str, role: Role, password: str) -> Reviewer:
         """Make an account. A reviewer of that name without a password (imported, local) gets one.
 
-        Raises PasswordTooWeak, and InvalidRecord if the name can sign in already.
+        Raises PasswordTooWeak, and InvalidRecord if the name can sign in already, or would be taken for another's.
         """
         return self.add_hashed(name, role, self.hashed(password))
 
@@ -80,6 +89,8 @@ class Accounts:
         if name in known and self._store.password_hash(name) is None and known[name].disabled_at is None:
             self._store.update_reviewer(name, role=role, password_hash=password_hash)
             return self._store.reviewer(name)
+        if name not in known:
+            check_new_name(self._store, name)
         return self._store.add_reviewer(name, role, password_hash=password_hash)
 
     def set_password(self, name: str, password: str) -> None:

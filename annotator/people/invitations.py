@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 
-from annotator.people.accounts import AccountError, Accounts, allow, token_sha256
+from annotator.people.accounts import AccountError, Accounts, allow, check_new_name, token_sha256
 from storage.account_records import Invitation
 from storage.records import InvalidRecord, NotFound, Reviewer, Role
 from storage.store import Store
@@ -32,11 +32,9 @@ def invite(store: Store, name: str, role: Role, *, by: Reviewer, days: int = DAY
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidRecord(f"Give the person a name of at most {LONGEST_NAME} characters.")
-    known = next((r for r in store.reviewers() if r.name.casefold() == name.casefold()), None)
-    if known is not None and known.name != name:
-        raise InvalidRecord(
-            f"There is a reviewer {known.name!r} already: write the name as it is there, or choose another."
-        )
+    known = next((r for r in store.reviewers() if r.name == name), None)
+    if known is None:
+        check_new_name(store, name)
     if known is not None and known.disabled_at is not None:
         raise InvalidRecord(f"{name} is disabled. Enable the account first.")
     if not any(r.role is Role.ADMIN and _can_sign_in(store, r.name) for r in store.reviewers()):

@@ -254,6 +254,8 @@ def _criterion_wire(
         "id": criterion.id,
         "name": criterion.name,
         "guideline": criterion.guideline or criterion.text,
+        "examples": list(criterion.examples),
+        "counterexamples": list(criterion.counterexamples),
         "version": criterion.version,
         "predicted": prediction is not None,
         "known": prediction.known if prediction else None,

@@ -31,7 +31,7 @@ def other_language(text: str, expected: str) -> str | None:
     )
 
 
-def others_among(texts: Sequence[str], expected: str) -> str | None:
+def others_among(texts: Sequence[str], expected: str, which: str = "posts shown here") -> str | None:
     """A line for who imports when some of the texts are clearly not in the language `expected`; None otherwise, or if none is expected."""
     if not expected:
         return None
@@ -39,7 +39,11 @@ def others_among(texts: Sequence[str], expected: str) -> str | None:
     if not found:
         return None
     [(language, _)] = found.most_common(1)
-    looks = f"{found.total()} of the {len(texts)} posts shown here look" if len(texts) > 1 else "This post looks"
+    looks = (
+        f"{found.total()} of the {len(texts)} {which} {'looks' if found.total() == 1 else 'look'}"
+        if len(texts) > 1
+        else "This post looks"
+    )
     like = name_of(language) if len(found) == 1 else f"{name_of(language)} or another language"
     return f"{looks} like {like}; the criteria and the model are for {name_of(expected)}. What the model marks in them says little."
 

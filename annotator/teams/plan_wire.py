@@ -77,9 +77,22 @@ def _overlap(given: Any) -> dict[int, float] | None:
     """Shares by number of readers, as {"1": 0.7, "2": 0.3}."""
     if given is None:
         return None
-    try:
-        return {int(readers): float(share) for readers, share in given.items()}
-    except (AttributeError, TypeError, ValueError):
+    if not isinstance(given, Mapping):
         raise InvalidRecord(
-            f"{given!r} is no overlap; it is the share of the posts by the number of readers."
-        ) from None
+            "The readers of a round are shares of the posts by the number of readers, as 1: 0.7 and 2: 0.3."
+        )
+    return {_readers(readers): _share(share) for readers, share in given.items()}
+
+
+def _readers(given: Any) -> int:
+    try:
+        return int(given)
+    except (TypeError, ValueError):
+        raise InvalidRecord(f"How many read a post is a whole number, not {given}.") from None
+
+
+def _share(given: Any) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise InvalidRecord(f"A share of the posts is a number, not {given}.") from None

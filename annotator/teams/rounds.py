@@ -13,6 +13,7 @@ from typing import Any
 
 from annotator.people.accounts import allow
 from annotator.teams.sampling import STRATA, Expectation, PostOrder, expectation, in_order, mixed_in, sample
+from annotator.words import counted
 from storage.records import InvalidRecord, Reviewer, Role, Split
 from storage.store import Store
 from storage.team_records import (
@@ -167,7 +168,7 @@ def _checks(
     gold = store.posts_with_gold(unknown_to=plan.people) - set(taken)
     if len(gold) < plan.gold_posts:
         raise InvalidRecord(
-            f"There are {len(gold)} posts with gold that none of these people has read, not {plan.gold_posts}."
+            f"Posts with gold that none of these people has read: {len(gold)}. You asked for {plan.gold_posts}."
             " Ask for fewer, or adjudicate some first."
         )
     known = store.candidates(PostsWanted(unread=False, among=sorted(gold)), model_version=model_version)
@@ -178,11 +179,13 @@ def _checks(
 def _doubts(plan: RoundPlan, pairs: Mapping[tuple[str, str], int], drawn: Drawn) -> list[str]:
     found = []
     if plan.posts is not None and len(drawn.posts) - plan.gold_posts < plan.posts:
-        found.append(f"Only {drawn.fitting} posts fit, not {plan.posts}.")
+        found.append(f"Only {counted(drawn.fitting, 'post fits', 'posts fit')}, not {plan.posts}.")
     if not pairs and plan.kind is not RoundKind.TRAINING:
         found.append("No post is read by two people: nothing could be said about agreement.")
     if missing := sum(p.readers for p in drawn.posts) - len(drawn.given):
-        found.append(f"{missing} readers are missing: these people have read some of the posts already.")
+        found.append(
+            f"{counted(missing, 'reader is', 'readers are')} missing: these people have read some of the posts already."
+        )
     if plan.deadline and plan.deadline < dt.datetime.now(dt.UTC).date().isoformat():
         found.append("The deadline is in the past.")
     return found
@@ -314,7 +317,8 @@ def _checked(store: Store, plan: RoundPlan) -> dict[int, float]:
     overlap = dict(plan.overlap or {1: 1.0})
     if min(overlap) < 1 or max(overlap) > len(plan.people):
         raise InvalidRecord(
-            f"{max(overlap)} readers for a post are more than the {len(plan.people)} people of the round."
+            f"A post cannot have {max(overlap)} readers: {counted(len(plan.people), 'person is', 'people are')} chosen."
+            " Choose more people, or fewer readers."
             if max(overlap) > len(plan.people)
             else "Each post has at least one reader."
         )

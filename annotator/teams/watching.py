@@ -8,6 +8,7 @@ from typing import Any
 from annotator.people.accounts import allow
 from annotator.teams.rounds import progress
 from annotator.teams.training import is_late, round_wire
+from annotator.words import counted
 from storage.records import Reviewer, Role
 from storage.store import Store
 from storage.team_records import Round
@@ -56,9 +57,11 @@ def _notes(store: Store, found: Round, missing: int, *, reopened: bool) -> list[
     notes = []
     there, planned = store.count_round_posts(found.id), int(found.chosen.get("posts", 0))
     if there < planned:
-        notes.append(f"{planned - there} of its {planned} posts are gone: their import was undone.")
+        notes.append(f"Of its {counted(planned, 'post')} {planned - there} are gone: their import was undone.")
     if missing:
-        notes.append(f"{missing} readers are missing. Give out what is missing, or add people.")
+        notes.append(
+            f"{counted(missing, 'reader is', 'readers are')} missing. Give out what is missing, or add people."
+        )
     if found.blind and reopened:
         notes.append("It was closed and opened again: its readers may have seen one another's answers in between.")
     if is_late(found):
@@ -89,9 +92,12 @@ def _gone_people(store: Store, found: Round, left: Mapping[str, int]) -> list[st
     """Who cannot read on, or has gone, and what they leave. left: posts by person, of those who have any."""
     disabled = {r.name for r in store.reviewers() if r.disabled_at is not None}
     notes = [
-        f"{name} cannot sign in any more and has {left[name]} posts left: take {name} out of the round."
+        f"{name} cannot sign in any more and has {counted(left[name], 'post')} left: take {name} out of the round."
         for name in found.people
         if name in disabled and name in left
     ]
     outside = [name for name in left if name not in found.people]
-    return notes + [f"{name} has left with {left[name]} posts begun: give them to somebody else." for name in outside]
+    return notes + [
+        f"{name} has left with {counted(left[name], 'post')} begun: move what is left to somebody else."
+        for name in outside
+    ]

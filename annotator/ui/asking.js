@@ -2,6 +2,7 @@
 
 import { fill, part } from "../span_editor/js/dom.js";
 
+const UNREACHED = "The server cannot be reached now. Try again in a moment.";
 let server = null;
 
 export function connect(functions) {
@@ -11,20 +12,32 @@ export function connect(functions) {
 export async function ask(name, message) {
   try {
     const reply = await server[name](message || {});
-    if (reply && reply.ok) return reply;
-    tell((reply && reply.error) || "The server cannot be reached now.");
+    if (reply && reply.ok) return (forget(), reply);
+    complain((reply && reply.error) || UNREACHED);
   } catch (error) {
-    tell("The server cannot be reached now.");
+    complain(UNREACHED);
   }
   return null;
 }
 
-export function tell(text) {
+// What went wrong is read more slowly than what went well, and is gone once it goes well.
+function complain(text) {
+  tell(text, 12_000);
+  part("toast").dataset.trouble = "";
+}
+
+function forget() {
+  const box = part("toast");
+  if ("trouble" in box.dataset) box.hidden = true;
+}
+
+export function tell(text, milliseconds = 5000) {
   const box = part("toast");
   clearTimeout(box.timer);
+  delete box.dataset.trouble;
   fill(box, text);
   box.hidden = false;
-  box.timer = setTimeout(() => (box.hidden = true), 5000);
+  box.timer = setTimeout(() => (box.hidden = true), milliseconds);
 }
 
 // For what is asked again and again: without an answer nothing is said.

@@ -17,6 +17,7 @@ from annotator.people.accounts import CURATORS
 from annotator.project import replace_criteria
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from annotator.words import counted
 from storage.criteria_file import read_criteria, read_criteria_set
 from storage.exports import Answers, ExportFilter
 from storage.formats.registry import WRITERS, format_named
@@ -138,15 +139,18 @@ def _exported(context: Context, format_name: str, chosen: ExportFilter, license_
 
     threading.Thread(target=work, daemon=True, name="export").start()
     while isinstance(message := messages.get(), int):
-        yield f"{message:,} posts written", ""
+        yield f"{counted(message, 'post')} written", ""
     if isinstance(message, Exception):
         raise message
     export_id, manifest = message
     yield _in_words(manifest), _links(export_id, manifest)
 
 
+COUNTED = (("posts", "post"), ("annotations", "answer"), ("spans", "span"))
+
+
 def _in_words(manifest: dict[str, Any]) -> str:
-    lines = [f"{manifest['posts']:,} posts, {manifest['annotations']:,} answers, {manifest['spans']:,} spans."]
+    lines = [", ".join(counted(manifest[name], word) for name, word in COUNTED) + "."]
     if not manifest["posts"]:
         lines.append("No post has an answer that fits. Review some posts, or change what is asked for.")
     lines += [f"Left out: {count} {what}" for what, count in manifest["left_out"].items()]

@@ -316,7 +316,8 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
         ),
         (report.mended_rows, "wrongly decoded texts mended"),
     ]
-    lines = [_counted(count, words) for n, (count, words) in enumerate(counts) if count or n == 0]
+    lines = [report.language] if report.language else []
+    lines += [_counted(count, words) for n, (count, words) in enumerate(counts) if count or n == 0]
     lines += [f"Unknown label {name!r} ({count})" for name, count in list(report.unknown_criteria.items())[:10]]
     lines += [f"New criterion {name}" for name in report.new_criteria[:20]]
     lines += [f"Model {old} is kept as {new} here" for old, new in report.renamed_models.items()]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from annotator.exchange.looking import FileLook, LookedPost
 from annotator.review.language import others_among
+from annotator.words import counted
 from storage.formats.ledger import OF_TOOL, Outcome
 
 SHOWN_CHARACTERS, AROUND = 420, 80
@@ -28,14 +29,14 @@ def shown(look: FileLook, language: str = "") -> str:
 
 def _counts(look: FileLook) -> str:
     report = look.report
-    rows = f"{report.rows:,} rows" if look.whole else f"the first {report.rows:,} rows"
+    rows = counted(report.rows, "row") if look.whole else f"the first {counted(report.rows, 'row')}"
     words = [
-        f"Of {rows}: {report.imported:,} posts",
+        f"Of {rows}: {counted(report.imported, 'post')}",
         f"{report.duplicates:,} there already",
         f"{report.rejected_count:,} refused",
     ]
     if report.generated_ids:
-        words.append(f"{report.generated_ids:,} ids made from the texts")
+        words.append(f"{counted(report.generated_ids, 'id')} made from the texts")
     answers = ", ".join(f"{html.escape(c)} {html.escape(v)} {n:,}" for (c, v), n in sorted(look.counts.items()))
     return f"<p>{'; '.join(words)}.</p><p>{answers or 'No answers in the file.'}</p>"
 

@@ -10,6 +10,7 @@ import gradio as gr
 from annotator.exchange.use_cases import undo_import
 from annotator.people.accounts import CURATORS
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from annotator.words import counted
 from storage.records import InvalidRecord
 
 
@@ -59,15 +60,18 @@ def build(context: Context, tab: gr.Tab) -> None:
         found = _import_numbered(context, number)
         counts = found["report"]
         words = (
-            f"Import {found['id']} of {found['file_name']}: {counts.get('imported', 0)} posts go, with everything that was"
-            " annotated on them since, and the annotations that it brought for other posts."
+            f"Import {found['id']} of {found['file_name']}: {counted(counts.get('imported', 0), 'post')} would go, with everything that was"
+            " annotated there since, and the annotations that it brought for other posts."
         )
         return [gr.Group(visible=True), words]
 
     def remove(number: int | None, request: gr.Request) -> list[Any]:
         context.require(request, *CURATORS)
         removed = undo_import(context.store, _import_numbered(context, number)["id"])
-        gr.Info(f"Removed {removed['posts']} posts and {removed['annotations']} annotations.", title="Import undone")
+        gr.Info(
+            f"Removed {counted(removed['posts'], 'post')} and {counted(removed['annotations'], 'annotation')}.",
+            title="Import undone",
+        )
         return refresh(request)
 
     tab.select(friendly(refresh), None, shown, **QUIET)

@@ -2,6 +2,7 @@
 
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, plural, unwrapped } from "../span_editor/js/dom.js";
+import { passages } from "../span_editor/js/passages.js";
 import { ask, connect, tell } from "./asking.js";
 import { drawAttributes } from "./guidelines_attributes.js";
 
@@ -103,11 +104,6 @@ function reading(criterion) {
     criterion.earlier.length > 0 && make("details", {}, make("summary", {}, plural(criterion.earlier.length, "earlier wording")),
       criterion.earlier.map((v) => make("div", { class: "ev-earlier" }, make("b", {}, "Wording " + v.version + ": " + v.name), make("p", {}, v.text), make("p", { class: "ev-guideline" }, unwrapped(v.guideline)), passages(v)))),
   ];
-}
-
-function passages(wording) {
-  const listed = (title, found) => found.length > 0 && [make("b", {}, title), make("ul", { class: "ev-examples" }, found.map((text) => make("li", { dir: "auto" }, text)))];
-  return [listed("Evidence, for example", wording.examples), listed("Resembles it and is no evidence", wording.counterexamples)];
 }
 
 function form(criterion, done) {

@@ -24,7 +24,8 @@ async function load(quiet = false) {
 
 function drawActions() {
   if (part("new").childElementCount) return;
-  const show = () => drawNew(part("new"), page, made, () => (fill(part("new")), drawActions()));
+  const leave = () => (fill(part("new")), drawActions(), part("actions").firstChild.focus());
+  const show = () => drawNew(part("new"), page, made, leave);
   fill(part("actions"), button("New round", () => (fill(part("actions")), show()), { class: "ev-primary" }), button("Load again", () => load()));
 }
 

@@ -48,9 +48,9 @@ export function drawNew(box, page, made, leave) {
         [1, 2].map((n) => [labelled("Share with more readers, %", number("share" + n, { min: 0, max: 100, step: "any" })), labelled("read by so many", number("readers" + n, { min: 1 }))])))),
     outcome,
     make("div", { class: "ev-row" }, button("Show who gets what", () => look(), { "data-part": "look" }), button("Leave it", leave)));
-  const look = () => preview(form, outcome, made);
+  const look = () => (pairUp(form), form.reportValidity() && preview(form, outcome, made));
   form.addEventListener("submit", (event) => (event.preventDefault(), look()));
-  form.addEventListener("input", (event) => ((form.asked = (form.asked || 0) + 1), event.target.name === "kind" && suit(form), fill(outcome))); // what was shown holds no longer
+  form.addEventListener("input", (event) => (pairUp(form), (form.asked = (form.asked || 0) + 1), event.target.name === "kind" && suit(form), fill(outcome))); // what was shown holds no longer
   suit(form);
   fill(box, form);
   form.elements.name.focus();
@@ -59,11 +59,22 @@ export function drawNew(box, page, made, leave) {
 // A kind brings what is usual for it; everything can be changed.
 function suit(form) {
   const kind = form.elements.kind.value;
-  form.querySelector("[data-gold]").hidden = kind !== "gold_check";
+  form.querySelector("[data-gold]").hidden = form.elements.gold_posts.disabled = kind !== "gold_check";
   const everybody = kind === "training" || kind === "calibration";
   form.elements.base.placeholder = everybody ? "everybody" : "1";
   form.elements.base.value = everybody ? "" : form.elements.base.value || 1;
   if (kind === "calibration") form.elements.suggestions.value = "hidden";
+}
+
+// A share and how many read it belong together: one without the other is said, not left out.
+function pairUp(form) {
+  let shared = 0;
+  for (const n of [1, 2]) {
+    const [share, readers] = [form.elements["share" + n], form.elements["readers" + n]];
+    shared += Number(share.value);
+    readers.setCustomValidity(Number(share.value) > 0 && !readers.value ? "By how many is this share read? Write a number, or empty the share." : "");
+    share.setCustomValidity(readers.value && !share.value ? "Which share do so many read? Write it in %, or empty the number." : shared > 100 ? "The shares are more than 100 % together." : "");
+  }
 }
 
 function planOf(form) {
@@ -74,9 +85,9 @@ function planOf(form) {
   const overlap = {};
   let rest = 100;
   for (const n of [1, 2]) {
-    const share = whole("share" + n) || 0;
+    const share = whole("share" + n);
     const readers = whole("readers" + n);
-    if (!share || !readers) continue;
+    if (!share) continue;
     overlap[readers] = (overlap[readers] || 0) + share / 100;
     rest -= share;
   }

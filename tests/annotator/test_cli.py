@@ -116,9 +116,10 @@ def test_an_import_begins_a_project_without_demo_posts(project: Store, run: Run,
 
 def test_a_dry_run_stores_nothing(project: Store, run: Run, tmp_path: Path) -> None:
     more = tmp_path / "more.csv"
-    more.write_text("id,body\nq1,Some words here.\n")
-    code, report, _ = run("import", str(more), "--column", "text=body", "--dry-run")
-    assert (code, report["imported"]) == (0, 1)
+    more.write_text("id,body\nq1,Some words here.\nq2,Ich kann seit Wochen nicht mehr schlafen und alles ist grau.\n")
+    code, report, said = run("import", str(more), "--column", "text=body", "--dry-run")
+    assert (code, report["imported"]) == (0, 2)
+    assert "1 of the 2 first posts looks like German; the criteria and the model are for English." in said
     assert project.count_posts() == 2
 
 
@@ -373,7 +374,7 @@ def test_a_model_is_trained_on_a_gold_file_and_predicts_afterwards(
     ("extra", "code", "words"),
     [
         (("--set", "max_steps"), 2, "NAME=VALUE"),
-        (("--set", "nonsense=1"), 1, "has no setting nonsense"),
+        (("--set", "nonsense=1"), 1, "There is no setting nonsense here. The settings are: accumulation, "),
         (("--config", "none.json"), 2, "cannot be read as JSON"),
     ],
 )

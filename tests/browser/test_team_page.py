@@ -82,11 +82,17 @@ def test_a_round_is_shown_before_it_is_made_and_then_changed_closed_and_opened(
         page.check(f"#team .ev-new [name=people][value={person}]")
     page.fill("#team .ev-new [name=posts]", "6")
     page.fill("#team .ev-new [name=share1]", "50")
+    asked = "document.querySelector('#team .ev-new [name=readers1]').validationMessage"
+    for readers, words in (("", "By how many is this share read?"), ("1.5", "valid value")):
+        page.fill("#team .ev-new [name=readers1]", readers)
+        page.click("#team button:has-text('Show who gets what')")
+        assert words in page.evaluate(asked)
     page.fill("#team .ev-new [name=readers1]", "4")
     page.click("#team button:has-text('Show who gets what')")
-    toast(page, "4 readers for a post are more than the 3 people")
+    toast(page, "A post cannot have 4 readers: 3 people are chosen")
     page.fill("#team .ev-new [name=readers1]", "2")
     page.click("#team button:has-text('Show who gets what')")
+    page.wait_for_selector("#team [data-part=toast]", state="hidden")
     page.wait_for_selector("#team .ev-outcome:has-text('6 posts (of 24 that fit): 3 read by 1, 3 read by 2')")
     assert page.locator("#team .ev-outcome tbody tr").all_inner_texts() == ["ana\t3", "ben\t3", "cem\t3"]
     assert store.rounds() == []
@@ -101,7 +107,7 @@ def test_a_round_is_shown_before_it_is_made_and_then_changed_closed_and_opened(
     page.uncheck("#team .ev-round [name=people][value=cem]")
     page.click("#team button:has-text('Change who reads')")
     toast(page, "given out anew")
-    page.wait_for_selector("#team .ev-said:has-text('cem has left with 1 posts begun')")
+    page.wait_for_selector("#team .ev-said:has-text('cem has left with 1 post begun')")
     assert [a.post_id for a in store.assigned(round_id=made.id, reviewer="cem")] == [begun.post_id]
     page.fill("#team .ev-round [name=posts]", "1")
     page.select_option("#team .ev-round [name=from]", "ana")

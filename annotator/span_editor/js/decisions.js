@@ -33,12 +33,17 @@ export function decideMark(verb) {
 
 export function addSpan(start, end, mode) {
   const found = snap(ed.item.doc, start, end, mode);
-  if (!found) return;
+  if (!found || !hasWords(quote(...found))) return say("There are no words in what you selected. Select the words that are evidence.");
   if (!readsWhole()) return addTo(activeCriterion(), found);
   ed.pending = { start: found[0], end: found[1] };
   ed.mark = null;
   announce("Selected: " + quote(found[0], found[1]).slice(0, 200) + ". Press the number of its criterion.");
   refresh();
+}
+
+// A full stop is no evidence; a face made of signs, as :-( , is left to the reader.
+function hasWords(text) {
+  return !/^[\s.,;!?…·•"'“”‘’«»–—-]*$/u.test(text) && !/^\p{P}$/u.test(text.trim());
 }
 
 // The selection goes to the criterion; in whole-post mode it has waited for one.
@@ -78,6 +83,7 @@ export function moveMark(criterion) {
 export function adjustMark(start, end) {
   const mark = activeMark();
   if (!mark || (mark.start === start && mark.end === end)) return;
+  if (!hasWords(quote(start, end))) return say("There would be no words left in the passage. It stays as it was.");
   decide("Adjusted: " + shortQuote({ start, end }), [[activeCriterion(), adjusted(ed.item.doc, activeCriterion(), mark.id, start, end)]]);
 }
 

@@ -9,6 +9,7 @@ import { drawText } from "./text.js";
 import { edgeBox, reveal } from "./places.js";
 import { drawBar } from "./bar.js";
 import { drawDoubts } from "./doubts.js";
+import { passages } from "./passages.js";
 import { drawSaid, drawWhole, hasSaid, saidKey, saidText } from "./said.js";
 
 // Everything is written first; only then is asked where things are, so that the browser lays the page out once.
@@ -105,7 +106,7 @@ export function drawDetail() {
   drawMarks(criterion);
   drawSaid();
   drawWhole();
-  if (box.criterion !== criterion) write(part("guideline-text"), unwrapped(criterion.guideline));
+  if (box.criterion !== criterion) fill(part("guideline-text"), make("p", { class: "ev-guideline" }, unwrapped(criterion.guideline)), passages(criterion));
   if (part("guideline").open !== settings.guideline) part("guideline").open = settings.guideline;
   write(part("wording"), wordingLine(criterion));
   if (!typing && part("note").value !== criterion.note) part("note").value = criterion.note || "";
@@ -155,9 +156,16 @@ function modelLine(criterion) {
     if (model.status.startsWith("reading")) return "The model is reading this long post" + model.status.slice("reading".length).replace("%", " %") + ". You can begin; its marks come in by themselves.";
     return model.status === "none" ? "No model is in service. Mark what you find yourself." : "Not predicted (" + model.status + "). Mark what you find yourself.";
   }
-  const found = criterion.marks.filter((m) => m.predicted).length;
+  const offered = criterion.marks.filter((m) => m.predicted);
+  const same = offered.filter(isSameWords).length;
+  const found = offered.length - same;
   const said = found ? "The model marked " + plural(found, "passage") + "." : "The model marked nothing here.";
-  return said + learnedFrom(criterion.model);
+  return said + learnedFrom(criterion.model) + (same ? " " + plural(same, "passage") + (same === 1 ? " has" : " have") + " words that you accepted elsewhere." : "");
+}
+
+// Offered because the reviewer accepted these words elsewhere: the model said nothing of it, so there is no score.
+function isSameWords(mark) {
+  return mark.predicted !== null && mark.predicted[2] === null;
 }
 
 // A version that the instant learner has improved reads "v3 + 41 decisions".
@@ -194,7 +202,7 @@ function drawMarks(criterion) {
 
 function markRow(mark, alike) {
   const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
-  const word = { undecided: mark.predicted && mark.predicted[2] === null ? "same words" : alike ? "similar" : "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
+  const word = { undecided: isSameWords(mark) ? "same words" : alike ? "similar" : "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
   const text = shortQuote(mark);
   return make(
     "li",

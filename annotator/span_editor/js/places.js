@@ -68,8 +68,9 @@ export function isRightToLeft(offset) {
 // Where an edge of a span stands on the screen: { x, top, height }. In text that runs from the right a span starts on the right.
 export function edgeBox(span, edge) {
   const [from, to] = edge === "start" ? [span.start, span.start + 1] : [span.end - 1, span.end];
-  const rects = rangeOf(from, to).getClientRects();
-  const rect = (edge === "start" ? rects[0] : rects[rects.length - 1]) || part("text").getBoundingClientRect();
+  const rects = Array.from(rangeOf(from, to).getClientRects());
+  const wide = rects.filter((r) => r.width > 0); // where a line is broken, the end of the line before it has a rect without width
+  const rect = (wide.length ? wide : rects).at(edge === "start" ? 0 : -1) || part("text").getBoundingClientRect();
   const right = (edge === "end") !== isRightToLeft(from);
   return { x: right ? rect.right : rect.left, top: rect.top, height: rect.height };
 }

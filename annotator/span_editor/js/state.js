@@ -57,6 +57,8 @@ function readCriterion(doc, wire, index) {
     index,
     name: wire.name,
     guideline: wire.guideline,
+    examples: wire.examples || [],
+    counterexamples: wire.counterexamples || [],
     version: wire.version,
     predicted: wire.predicted,
     known: wire.known,

@@ -239,8 +239,8 @@ def test_a_provider_that_is_down_at_the_beginning_leaves_the_sign_in_page(app: A
 
 
 def test_a_name_that_belongs_to_a_local_account_is_not_taken_over(app: App, provider: OpenIdProvider) -> None:
-    app.accounts.add("Ben", Role.ADMIN, PASSWORD)
-    provider.person = Person("Ben", sub="somebody-else")
+    app.accounts.add("ben", Role.ADMIN, PASSWORD)
+    provider.person = Person("ben", sub="somebody-else")
     with browser(app) as client:
         answer = sign_in(client)
     assert answer.status_code == 403

@@ -155,7 +155,7 @@ def test_half_a_round_of_somebody_who_left_is_given_to_another_and_the_answers_s
     say(team, begun, "cem")
     change_people(team, round_id, ("ana", "ben"), expected_revision=1, by=LEAD)
     assert (
-        "cem has left with 1 posts begun: give them to somebody else."
+        "cem has left with 1 post begun: move what is left to somebody else."
         in watching.one_round(team, LEAD, round_id)["notes"]
     )
     assert moves.move(team, round_id, Move("cem", "ben"), expected_revision=2, by=LEAD)["moved"] == 1
@@ -239,7 +239,7 @@ def test_a_training_round_answers_with_gold_at_once_and_its_answers_are_no_part_
 
 def test_gold_posts_of_a_check_look_like_all_others_to_their_readers(team: Store) -> None:
     with_gold(team, "p00", "p01", "p02")
-    with pytest.raises(InvalidRecord, match="There are 3 posts with gold"):
+    with pytest.raises(InvalidRecord, match=r"none of these people has read: 3\. You asked for 4"):
         made(team, kind=RoundKind.GOLD_CHECK, gold_posts=4)
     with pytest.raises(InvalidRecord, match="A gold check is blind"):
         made(team, kind=RoundKind.GOLD_CHECK, gold_posts=2, blind=False)
@@ -278,7 +278,10 @@ def test_the_rules_are_set_whole_by_admins_and_not_past_one_another(team: Store)
     ("wire", "words"),
     [
         ({"kind": "exam"}, "'exam' is no kind of a round"),
-        ({"overlap": {"two": 1}}, "is no overlap"),
+        ({"overlap": {"two": 1}}, "is a whole number, not two"),
+        ({"overlap": {"1.5": 1}}, "is a whole number, not 1.5"),
+        ({"overlap": {"1": "half"}}, "is a number, not half"),
+        ({"overlap": [1]}, "shares of the posts by the number of readers"),
         ({"posts": "many"}, "posts is a whole number"),
         ({"people": "ana"}, "lists of names"),
         ({"deadline": 7}, "deadline is a text"),

@@ -104,7 +104,7 @@ def test_what_somebody_who_leaves_has_not_begun_goes_to_the_others(team: Store) 
         (RoundPlan("", READERS), "Give the round a name"),
         (RoundPlan("x", ()), "Choose who reads"),
         (RoundPlan("x", ("zoe",)), "no reviewer 'zoe'"),
-        (RoundPlan("x", READERS, overlap={5: 1.0}), "5 readers for a post are more than the 4 people"),
+        (RoundPlan("x", READERS, overlap={5: 1.0}), "A post cannot have 5 readers: 4 people are chosen"),
         (RoundPlan("x", READERS, overlap={1: 0.5}), "add up to 1"),
         (RoundPlan("x", READERS, source="nowhere"), "No post fits"),
     ],
