@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def test_imports_point_one_way(path: Path) -> None:
         assert not touches(imports, "gradio")
 
 
+@cache
 def own_imports() -> dict[str, set[str]]:
     """For each module the modules and packages of ours that it imports, itself left out."""
     names = {name_of(path) for path in modules()}

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from encoder.examples import Label
+from encoder.likeness import rank
 from encoder.measure.calibrate import Calibrated, fit_thresholds
 from encoder.measure.metrics import (
     MATCH_IOU,
@@ -104,7 +105,8 @@ class Settled:
     stack: weights of the given logit, the sentence's own, its best word's and the bias, which make a sentence's calibrated
     logit. threshold: probability from which a sentence is shown. held_out_loss: nats per sentence of the calibrated logits on
     posts not learned from; given_loss: of the given logits alone, calibrated on the same answers, or of the share of evidence
-    where none are given. marks_hold: what is shown is no worse on these posts than what the other model shows.
+    where none are given. marks_hold: what is shown is no worse on these posts than what the other model shows. ranks: no other
+    model knows the criterion, and sentences of evidence stand above others on posts not learned from, beyond chance.
     """
 
     choice: UnitChoice
@@ -117,11 +119,16 @@ class Settled:
     held_out_loss: float
     given_loss: float
     marks_hold: bool = True
+    ranks: bool = False
 
     @property
     def helps(self) -> bool:
-        """True while it says more about posts that it has not seen than what is there without it, beyond chance."""
-        return self.marks_hold and (self.given_loss - self.held_out_loss) * self.sentences > LEAST_GAIN
+        """True while it says more about posts that it has not seen than what is there without it, beyond chance.
+
+        Where nothing else is there, an order of the sentences is worth something before their chances are right.
+        """
+        gain = (self.given_loss - self.held_out_loss) * self.sentences
+        return self.marks_hold and (self.ranks or gain > LEAST_GAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +236,7 @@ def settle(
         held_out_loss=log_loss(held_out, gold),
         given_loss=log_loss(alone, gold) if given.any() else base_rate_loss(gold, post % FOLDS),
         marks_hold=_marks_hold(fresh[-most:] if most else fresh, held_out, choice, passages, threshold),
+        ranks=not given.any() and (order := rank([held_out], [gold])) is not None and order.beats_chance,
     )
 
 

@@ -6,8 +6,10 @@ import pytest
 from encoder.examples import Label
 from encoder.measure.evaluate import evaluate
 from encoder.simple.features import features_of
+from encoder.simple.fitting import LEAST_GAIN, Reviewed, Tried, settle
 from encoder.simple.instant import InstantLearner
 from encoder.simple.learner import SimpleLearner
+from encoder.simple.units import choose_unit
 from storage.records import Post, Verdict
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
 
@@ -103,3 +105,21 @@ def test_forty_criteria_and_another_script_are_learned_side_by_side() -> None:
             if number % 4 == 3:
                 learner.refit(f"C{criterion}", seconds=0.02)
     assert len(learner.learner().fits) == 40
+
+
+@pytest.mark.parametrize(("known", "helps"), [(False, True), (True, False)])
+def test_an_order_that_beats_chance_helps_only_where_no_other_model_knows_the_criterion(
+    known: bool, helps: bool
+) -> None:
+    """The evidence stands .8 standard deviations above the rest: too little to say chances, enough to say what to read."""
+    draw, examples = np.random.default_rng(0), posts_with_answers(40)
+    tried = []
+    for example in examples:
+        features = features_of(example.post.text)
+        count = len(features.sentences)
+        reviewed = Reviewed(features, example.labels["NIGHTS"], np.full(count, -3.0 if known else 0.0))
+        own = draw.normal(0, 1, count) + 0.8 * reviewed.gold
+        tried.append(Tried.of(reviewed, own, np.tile(np.log([0.98, 0.01, 0.01]), (len(features.words), 1))))
+    settled = settle(tried, choose_unit(examples, "NIGHTS"))
+    assert (settled.given_loss - settled.held_out_loss) * settled.sentences < LEAST_GAIN
+    assert settled.helps is helps
