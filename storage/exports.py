@@ -12,9 +12,10 @@ from typing import Any
 
 from storage.connection import PENDING
 from storage.formats.rows import ExportPost
+from storage.formats.said import agreed_labels
 from storage.gold import gold_of
 from storage.gold_answers import GoldStore
-from storage.records import Annotation, Gold, Post, Prediction, Split, Verdict
+from storage.records import OF_POST, Annotation, Gold, Post, Prediction, Split, Verdict
 from storage.rounds import RoundStore
 from storage.rows import annotation_from_row, post_from_row, prediction_from_row
 from storage.team_records import Adjudication, GoldRule
@@ -155,7 +156,8 @@ class ExportStore(GoldStore, RoundStore):
             gold = [g for answers in latest if (g := self._gold_of(post, answers, decisions, rule))]
             given = [g.annotation for g in gold] if chosen.answers is Answers.GOLD else [a for of in latest for a in of]
             answers = tuple(a for a in given if a.decided and chosen.takes(a))
-            if not answers and not chosen.unreviewed:
+            labels = _labels(latest, chosen)
+            if not answers and not labels and not chosen.unreviewed:
                 continue
             yield ExportPost(
                 post,
@@ -166,6 +168,7 @@ class ExportStore(GoldStore, RoundStore):
                 adjudications=tuple(a for a in self.adjudications(post.id) if (post.id, a.criterion_id) not in sealed)
                 if complete and _decided(post, decisions)
                 else (),
+                labels=labels,
             )
 
     @staticmethod
@@ -212,6 +215,15 @@ def _latest(history: Sequence[Annotation]) -> list[list[Annotation]]:
     latest = {(a.criterion_id, a.reviewer): a for a in history}
     ordered = (latest[key] for key in sorted(latest))
     return [list(group) for _, group in itertools.groupby(ordered, key=lambda a: a.criterion_id)]
+
+
+def _labels(latest: Sequence[Sequence[Annotation]], chosen: ExportFilter) -> tuple[Annotation, ...]:
+    """The answers about the whole post: of gold, what all agree on who labelled it."""
+    given = [a for of in latest for a in of if a.criterion_id == OF_POST and a.labels and chosen.takes(a)]
+    if chosen.answers is Answers.LATEST:
+        return tuple(given)
+    agreed = agreed_labels(given)
+    return (agreed,) if agreed else ()
 
 
 def _decided(post: Post, decisions: Mapping[tuple[str, str], Adjudication]) -> bool:

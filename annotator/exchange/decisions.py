@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from annotator.exchange.matching import CriteriaMatcher
+from storage.attributes import Attributes
+from storage.formats.fields import Fields
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import ImportRow
+from storage.formats.said import said_of
 from storage.records import InvalidRecord, Span
 from storage.team_records import Adjudication
 from storage.team_records import Outcome as Decided
@@ -16,14 +19,14 @@ _KEY = "adjudications[]"
 
 
 def decisions_of(
-    row: ImportRow, post_id: str, matcher: CriteriaMatcher, ledger: Ledger
+    row: ImportRow, post_id: str, matcher: CriteriaMatcher, ledger: Ledger, attributes: Attributes
 ) -> tuple[list[Adjudication], list[str]]:
     """The adjudications that a row of a new post brings, and the reasons why others cannot be taken. All are counted."""
     found: list[Adjudication] = []
     bad: list[str] = []
     for item in row.adjudications:
         try:
-            found.append(_decision_of(item, post_id, row.text or "", matcher))
+            found.append(_decision_of(item, post_id, row.text or "", matcher, attributes))
         except InvalidRecord as error:
             bad.append(str(error))
             ledger.count(COLUMN, _KEY, Outcome.LEFT, "cannot be taken")
@@ -37,7 +40,9 @@ def leave_decisions(row: ImportRow, ledger: Ledger, why: str) -> None:
         ledger.count(COLUMN, _KEY, Outcome.LEFT, why)
 
 
-def _decision_of(item: Mapping[str, Any], post_id: str, text: str, matcher: CriteriaMatcher) -> Adjudication:
+def _decision_of(
+    item: Mapping[str, Any], post_id: str, text: str, matcher: CriteriaMatcher, attributes: Attributes
+) -> Adjudication:
     """The decision that the object says, about the post of that id and text. Raises InvalidRecord."""
     criterion = matcher.find(str(item.get("criterion") or ""))
     if criterion is None:
@@ -47,7 +52,10 @@ def _decision_of(item: Mapping[str, Any], post_id: str, text: str, matcher: Crit
         raise InvalidRecord(f"{criterion.id}: an adjudication names no adjudicator")
     try:
         outcome = Decided(str(item.get("outcome")))
-        spans = tuple(Span(int(s["start"]), int(s["end"])) for s in item.get("spans") or ())
+        spans = tuple(
+            Span(int(s["start"]), int(s["end"]), attributes=said_of(Fields(s), attributes))
+            for s in item.get("spans") or ()
+        )
         version = max(1, min(int(item.get("criterion_version") or criterion.version), criterion.version))
         seconds = None if item.get("seconds") is None else float(item["seconds"])
     except (ValueError, TypeError, KeyError):

@@ -19,6 +19,7 @@ from typing import Any
 from annotator.settings import software
 from annotator.teams.measuring import facts
 from encoder.text.sentences import sentence_ranges
+from storage.attributes import attributes_wire
 from storage.criteria_file import wording_wire
 from storage.exports import Answers, ExportFilter
 from storage.files import sync
@@ -106,6 +107,7 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
             software=software(),
             roles={r.name: str(r.role) for r in store.reviewers()},
             facts=_facts(store, chosen),
+            attributes=store.attributes(),
             sentences=sentence_ranges,
         )
         place = {c.id: n for n, c in enumerate(criteria)}
@@ -178,8 +180,9 @@ def _manifest(
         "spans": written.spans,
         "per_criterion": _per_criterion(context.criteria, counts),
         "splits": {k.removeprefix("split "): n for k, n in sorted(counts.items()) if k.startswith("split ")},
-        "cannot_carry": list(kind.cannot_carry()),
+        "cannot_carry": [*kind.cannot_carry(), *kind.cannot_say(context.attributes)],
         "left_out": dict(sorted(written.left_out.items())),
+        **({"attributes": said} if (said := attributes_wire(context.attributes)) else {}),
         "criteria": [{**wording_wire(c), "version": c.version} for c in context.criteria],
         "files": [
             {"name": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "sha256": _file_sha256(p)}

@@ -14,7 +14,7 @@ from annotator.exchange.placing import LabelPlace, OnePlacing, Taken, counts_utf
 from annotator.exchange.repeated import stronger
 from storage.formats.ledger import Outcome
 from storage.formats.rows import Label, LabelKind
-from storage.records import InvalidRecord, Verdict
+from storage.records import OF_POST, Annotation, InvalidRecord, Role, Verdict
 from storage.staging import Issue
 
 
@@ -44,6 +44,9 @@ class LabelTaker:
                 if self._options.labels_as is LabelsAs.IGNORE
                 else label.left_out
             )
+            if not why and label.criterion == OF_POST:
+                known.append((row, label.criterion, label))
+                continue
             criterion = None if why else self._matcher.find(label.criterion)
             if criterion is None:
                 unknown = why or f"the project has no criterion {label.criterion!r}"
@@ -56,8 +59,38 @@ class LabelTaker:
                 known.append((row, label.criterion, replace(label, criterion=criterion.id)))
         utf16 = self._units(text, [label for _, _, label in known])
         for one in self._united(known):
+            if one.label.criterion == OF_POST:
+                self._take_of_post(post_id, one, taken)
+                continue
             self._place(post_id, text, one, taken, utf16=utf16[self._answer(one.label)])
         return taken
+
+    def _take_of_post(self, post_id: str, one: _United, taken: Taken) -> None:
+        """Labels of the whole post; an answer that was taken back has none."""
+        label = one.label
+        predicts = label.kind is LabelKind.PREDICTION or self._options.labels_as is LabelsAs.PREDICTIONS
+        fate = (
+            (Outcome.LEFT, "labels of a post are no predictions") if predicts else (Outcome.TAKEN, "labels of the post")
+        )
+        for name in one.names:
+            taken.count(name, *fate)
+        if predicts:
+            return
+        reviewer = reviewer_of(label, self._options)
+        taken.annotations.append(
+            Annotation(
+                post_id,
+                OF_POST,
+                reviewer,
+                None,
+                note=label.note,
+                seconds=label.seconds,
+                labels=label.labels,
+                created_at=label.created_at,
+            )
+        )
+        role = Role.ADJUDICATOR if label.role == Role.ADJUDICATOR else Role.REVIEWER
+        taken.reviewers.setdefault(reviewer, role)
 
     def _place(self, post_id: str, text: str, one: _United, taken: Taken, *, utf16: bool) -> None:
         criterion, before = self._matcher.criterion(one.label.criterion), _size(taken)
@@ -133,6 +166,7 @@ def _joined(one: Label, other: Label) -> Label:
         undecided=tuple(dict.fromkeys((*one.undecided, *other.undecided))),
         created_at=max(filter(None, (one.created_at, other.created_at)), default=None),
         note="\n".join(dict.fromkeys(n for n in (one.note, other.note) if n)),
+        labels=tuple(sorted({**dict(other.labels), **dict(one.labels)}.items())),
         no_evidence_score=min(
             (s for s in (one.no_evidence_score, other.no_evidence_score) if s is not None), default=None
         ),

@@ -80,6 +80,9 @@ def _masked_passages(passages: Iterable[Passage], text: str, region: str) -> tup
     """The passages without words where the offsets say it all, with masked words elsewhere."""
     found = []
     for passage in passages:
+        if passage.attributes.rationale:
+            said = replace(passage.attributes, rationale=mask(passage.attributes.rationale, region=region).text)
+            passage = replace(passage, attributes=said)
         if passage.quote is None:
             found.append(passage)
         elif passage.start is not None and text[passage.start : passage.end] == passage.quote:

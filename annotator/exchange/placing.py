@@ -120,7 +120,7 @@ class OnePlacing:
 
     def _predict(self, label: Label, placed: Sequence[tuple[Passage, Span]]) -> None:
         own = label.kind is LabelKind.PREDICTION
-        spans = [Span(s.start, s.end, 1.0 if p.score is None else p.score, p.core_start, p.core_end) for p, s in placed]
+        spans = [_with_score(p, s, 1.0 if p.score is None else p.score) for p, s in placed]
         score = label.no_evidence_score
         if score is None:
             score = 1.0 - max((s.score or 0.0 for s in spans), default=0.0)
@@ -254,8 +254,12 @@ def _distinct(placed: Iterable[tuple[Passage, Span]]) -> tuple[AnnotatedSpan, ..
 
 
 def _plain_spans(placed: Iterable[tuple[Passage, Span]]) -> tuple[Span, ...]:
-    found = {(s.start, s.end): Span(s.start, s.end, p.score, p.core_start, p.core_end) for p, s in placed}
+    found = {(s.start, s.end): _with_score(p, s, p.score) for p, s in placed}
     return tuple(found[key] for key in sorted(found))
+
+
+def _with_score(passage: Passage, place: Span, score: float | None) -> Span:
+    return Span(place.start, place.end, score, passage.core_start, passage.core_end, passage.attributes)
 
 
 # --- UTF-16

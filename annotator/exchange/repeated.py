@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from storage.records import Annotation, Prediction, Verdict
+from storage.records import OF_POST, Annotation, Prediction, Verdict
 from storage.staging import Issue, Staging
 
 _STRENGTH = (Verdict.EVIDENCE, Verdict.UNSURE, Verdict.NO_EVIDENCE, None)
@@ -34,6 +34,7 @@ def united_answers(one: Annotation, other: Annotation) -> tuple[Annotation, str]
         rejected=tuple(rejected[key] for key in sorted(rejected)),
         undecided=tuple(undecided[key] for key in sorted(undecided)),
         note="\n".join(dict.fromkeys(n for n in (one.note, other.note) if n)),
+        labels=tuple(sorted({**dict(other.labels), **dict(one.labels)}.items())),
         created_at=max(filter(None, (one.created_at, other.created_at)), default=None),
     )
     said = {v for v in (one.verdict, other.verdict) if v is not None}
@@ -58,10 +59,18 @@ def already_there(known: Iterable[Annotation], new: Annotation) -> bool:
     return any(
         (k.criterion_id, k.reviewer, k.verdict) == (new.criterion_id, new.reviewer, new.verdict)
         and {(s.start, s.end) for s in k.spans} == {(s.start, s.end) for s in new.spans}
+        and _says_no_more(k, new)
         and set(k.rejected) == set(new.rejected)
         and new.created_at in (None, k.created_at)
         for k in known
     )
+
+
+def _says_no_more(known: Annotation, new: Annotation) -> bool:
+    """Whether all that the file says of spans and of the post is known. A file that says nothing of them takes nothing back."""
+    of_spans = {(s.start, s.end): s.attributes for s in known.spans}
+    said = all(not s.attributes or of_spans.get((s.start, s.end)) == s.attributes for s in new.spans)
+    return said and (new.labels == known.labels or (new.criterion_id != OF_POST and not new.labels))
 
 
 class Uniting:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from annotator.exchange.options import ImportOptions
+from storage.attributes import Attributes, attributes_from
 from storage.criteria_file import passages_from
 from storage.formats.detection import Detected, detect
 from storage.formats.registry import AUTO, format_named
 from storage.formats.rows import FormatError, Source
 from storage.records import Criterion, InvalidRecord
+from storage.store import Store
 
 
 def fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
@@ -37,14 +40,54 @@ def detected_of(path: Path, options: ImportOptions) -> Detected:
     return Detected(chosen, "as chosen", guess.encoding)
 
 
-def source_of(path: Path, detected: Detected, options: ImportOptions, *, criteria: Sequence[str] = ()) -> Source:
+def source_of(
+    path: Path,
+    detected: Detected,
+    options: ImportOptions,
+    criteria: Sequence[str] = (),
+    attributes: Attributes | None = None,
+) -> Source:
     """What the format's reader is given."""
     encoding = options.encoding or detected.encoding.name
-    return Source(path, encoding, dict(options.columns), options.sheet, tuple(criteria))
+    known = attributes or Attributes()
+    return Source(path, encoding, dict(options.columns), options.sheet, tuple(criteria), known)
 
 
 def wording_beside(path: Path) -> list[Criterion]:
     """The criteria of the manifest that an export left beside (or inside) its file; none if there is no manifest."""
+    manifest = _manifest_beside(path)
+    try:
+        return [
+            Criterion(
+                c["id"],
+                c["name"],
+                c["text"],
+                c.get("guideline", ""),
+                examples=passages_from(c.get("examples"), "manifest"),
+                counterexamples=passages_from(c.get("counterexamples"), "manifest"),
+            )
+            for c in manifest.get("criteria", [])
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidRecord):
+        return []  # somebody else's manifest
+
+
+def attributes_for(store: Store, path: Path, options: ImportOptions) -> tuple[Attributes, Attributes | None]:
+    """What a file's answers can say of spans and posts, and what of that the project is to define from now on (None: nothing).
+
+    A project that defines none of it takes over what the manifest beside the file defines, where it may take over criteria too.
+    """
+    known = store.attributes()
+    if known != Attributes() or not options.new_criteria:
+        return known, None
+    try:
+        beside = attributes_from(_manifest_beside(path).get("attributes"), "manifest")
+    except InvalidRecord:
+        return known, None
+    return beside, beside if beside != Attributes() else None
+
+
+def _manifest_beside(path: Path) -> dict[str, Any]:
     for manifest in (
         path / "manifest.json",
         path.parent / "manifest.json",
@@ -53,18 +96,8 @@ def wording_beside(path: Path) -> list[Criterion]:
         if not manifest.is_file():
             continue
         try:
-            items = json.loads(manifest.read_text("utf-8")).get("criteria", [])
-            return [
-                Criterion(
-                    c["id"],
-                    c["name"],
-                    c["text"],
-                    c.get("guideline", ""),
-                    examples=passages_from(c.get("examples"), manifest.name),
-                    counterexamples=passages_from(c.get("counterexamples"), manifest.name),
-                )
-                for c in items
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidRecord):
-            return []  # somebody else's manifest
-    return []
+            found = json.loads(manifest.read_text("utf-8"))
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -27,7 +27,7 @@ from annotator.exchange.options import (
 from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_named, storable, storable_row
 from annotator.exchange.repeated import Uniting, already_there
-from annotator.exchange.sources import detected_of, fingerprint, source_of, wording_beside
+from annotator.exchange.sources import attributes_for, detected_of, fingerprint, source_of, wording_beside
 from annotator.exchange.watch import UNWATCHED, Watch
 from annotator.review.about import about_of
 from annotator.review.language import others_among
@@ -82,7 +82,8 @@ class Importer:
         self._taker = LabelTaker(self._matcher, options)
         self._mender = Mender(mojibake=options.mend, entities=options.unescape)
         self._aliases: dict[str, str] = {}  # ids of skipped posts, and of those of the same text that stand for them
-        self.source = source_of(path, self.detected, options, criteria=self._matcher.names())
+        attributes, self._defines = attributes_for(store, path, options)
+        self.source = source_of(path, self.detected, options, self._matcher.names(), attributes)
         self.ledger: Ledger = self.source.ledger
         for name in (*left, *self.detected.left):
             self.ledger.count(FILE, name, Outcome.LEFT, "is not read")
@@ -281,7 +282,7 @@ class Importer:
         if self.options.labels_as is not LabelsAs.ANSWERS:
             leave_decisions(row, self.ledger, "taken with --labels-as annotations only")
             return
-        decisions, bad = decisions_of(row, post_id, self._matcher, self.ledger)
+        decisions, bad = decisions_of(row, post_id, self._matcher, self.ledger, self.source.attributes)
         for reason in bad:
             self._issue(row, "label", reason, post_id)
         for decision in decisions:
@@ -404,6 +405,8 @@ class Importer:
             self.report.import_id = import_id
             if self._matcher.added:
                 self.store.save_criteria(self._matcher.added.values(), by=by)
+            if self._defines:
+                self.store.replace_attributes(self._defines)
             self.store.finish_import(import_id, self.report.to_dict())
             if self._watch.also is not None:
                 self._watch.also(self.report)

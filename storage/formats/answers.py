@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from storage.attributes import said_wire
 from storage.formats.rows import FormatError, Passage
+from storage.formats.said import POST_LABELS
 from storage.formats.values import is_empty, shortened
-from storage.records import AnnotatedSpan, Annotation, InvalidRecord, Post, Prediction, Span, Verdict
+from storage.records import OF_POST, AnnotatedSpan, Annotation, InvalidRecord, Post, Prediction, Span, Verdict
 from storage.team_records import Adjudication
 
 VERDICT_WORDS = {
@@ -60,12 +62,12 @@ def span_object(post: Post, span: Span) -> dict[str, Any]:
     for name in ("score", "core_start", "core_end"):
         if getattr(span, name) is not None:
             found[name] = getattr(span, name)
-    return found
+    return found | said_wire(span.attributes)
 
 
 def answer_object(post: Post, answer: Annotation) -> dict[str, Any]:
     """The short form: what trains."""
-    spans = [span_object(post, s.span) for s in answer.spans]
+    spans = [span_object(post, s.span) | said_wire(s.attributes) for s in answer.spans]
     return {"criterion": answer.criterion_id, "verdict": str(answer.verdict), "spans": spans}
 
 
@@ -73,7 +75,7 @@ def revision_object(post: Post, revision: Annotation, role: str | None) -> dict[
     """The whole form: everything that is known of one revision but its database number and operation id."""
     spans = []
     for span in revision.spans:
-        found = span_object(post, span.span) | {"origin": str(span.origin)}
+        found = span_object(post, span.span) | {"origin": str(span.origin)} | said_wire(span.attributes)
         if span.predicted is not None:
             found["predicted"] = span_object(post, span.predicted)
         spans.append(found)
@@ -93,6 +95,7 @@ def revision_object(post: Post, revision: Annotation, role: str | None) -> dict[
         "model_version": revision.model_version,
         "restored_from": revision.restored_from,
         "created_at": revision.created_at,
+        **({POST_LABELS: dict(revision.labels)} if revision.criterion_id == OF_POST else {}),
     }
 
 
@@ -127,4 +130,4 @@ def adjudication_object(post: Post, decision: Adjudication) -> dict[str, Any]:
 
 
 def annotated_span(passage: Passage, start: int, end: int) -> AnnotatedSpan:
-    return AnnotatedSpan(start, end, passage.origin, passage.predicted)
+    return AnnotatedSpan(start, end, passage.origin, passage.predicted, passage.attributes)

@@ -14,13 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats.answers import quoted
 from storage.formats.columns import Record
 from storage.formats.delimited_records import Header, header_of, split_records
 from storage.formats.encodings import has_broken_bytes, open_text
 from storage.formats.ledger import LINE, Ledger, Outcome
 from storage.formats.rows import ExportContext, ExportPost, Row, RowError, Source, Written
+from storage.formats.said import columns_of, labels_cell, span_cells
 from storage.formats.table import read_table
+from storage.records import OF_POST
 from storage.rows import to_json
 
 SAMPLE_RECORDS = 50
@@ -70,40 +73,50 @@ def is_own_table(columns: Sequence[str]) -> bool:
 
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    return _write(posts, path, ",")
+    return _write(posts, path, ",", context)
 
 
 def write_tsv(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    return _write(posts, path, "\t")
+    return _write(posts, path, "\t", context)
 
 
-def _write(posts: Iterable[ExportPost], path: Path, delimiter: str) -> Written:
+def _write(posts: Iterable[ExportPost], path: Path, delimiter: str, context: ExportContext) -> Written:
     """The table, whatever the file is called."""
     written = Written()
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter)
-        writer.writerow(COLUMNS)
+        writer.writerow((*COLUMNS, *columns_of(context.attributes)))
         for item in posts:
             written.count(item)
-            writer.writerows([guard(cell) for cell in cells] for cells in table_rows(item))
+            writer.writerows([guard(cell) for cell in cells] for cells in table_rows(item, context.attributes))
     return written
 
 
-def table_rows(item: ExportPost) -> Iterator[list[str]]:
-    """The cells of one post, as text, in order of COLUMNS."""
+def table_rows(item: ExportPost, attributes: Attributes) -> Iterator[list[str]]:
+    """The cells of one post, as text, in order of COLUMNS, and of `said.columns_of` where the project defines attributes."""
+    more = len(columns_of(attributes))
+    for cells, said in _rows(item):
+        yield [*cells, *said, *[""] * (more - len(said))] if more else cells
+
+
+def _rows(item: ExportPost) -> Iterator[tuple[list[str], list[str]]]:
+    """The cells of COLUMNS, and the first of those that follow them."""
     post = item.post
     head = [post.id, post.text, str(post.split or ""), post.author or "", post.source or "", post.posted_at or ""]
     meta = to_json(dict(post.meta)) if post.meta else ""
-    if not item.answers:
-        yield [*head, *[""] * 8, meta]
+    if not item.answers and not item.labels:
+        yield [*head, *[""] * 8, meta], []
+    for answer in item.labels:
+        tail = [answer.reviewer, answer.created_at or "", answer.note, meta]
+        yield [*head, OF_POST, *[""] * 4, *tail], ["", "", "", labels_cell(answer.labels)]
     for answer in item.answers:
         tail = [answer.reviewer, answer.created_at or "", answer.note, meta]
         middle = [answer.criterion_id, str(answer.verdict or "")]
         if not answer.spans:
-            yield [*head, *middle, "", "", "", *tail]
+            yield [*head, *middle, "", "", "", *tail], []
         for span in answer.spans:
             quote = quoted(post, span.start, span.end)
-            yield [*head, *middle, str(span.start), str(span.end), quote, *tail]
+            yield [*head, *middle, str(span.start), str(span.end), quote, *tail], span_cells(span.attributes)
 
 
 # --- in

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats import delimited, json_file, jsonl, parquet
 from storage.formats.budget import Budget
 from storage.formats.columns import Record, checked_mapping
@@ -39,6 +40,7 @@ def write(posts: Iterable[ExportPost], folder: Path, context: ExportContext) -> 
     """Fill the folder: `data/<split>.parquet` for each split that has posts, and README.md, the dataset card."""
     written, card = Written(), Card()
     writers: dict[str, parquet.Writer] = {}
+    said = context.attributes != Attributes()
     (folder / "data").mkdir(parents=True)
     try:
         for item in posts:
@@ -46,7 +48,7 @@ def write(posts: Iterable[ExportPost], folder: Path, context: ExportContext) -> 
             card.add(item)
             name = SPLIT_NAMES[item.post.split or Split.TRAIN]
             if name not in writers:
-                writers[name] = parquet.Writer(folder / "data" / f"{name}.parquet", with_split=False)
+                writers[name] = parquet.Writer(folder / "data" / f"{name}.parquet", with_split=False, said=said)
             writers[name].add(item)
     finally:
         for writer in writers.values():

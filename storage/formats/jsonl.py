@@ -16,6 +16,7 @@ from storage.formats.columns import Record
 from storage.formats.items import write_lines
 from storage.formats.json_text import iter_lines
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
+from storage.formats.said import POST_LABELS
 from storage.formats.table import read_table
 from storage.formats.values import kind_of
 from storage.team_records import ONE_READER
@@ -45,7 +46,13 @@ def _gold(item: ExportPost) -> dict[str, Any]:
         "text": post.text,
         "split": post.split and str(post.split),
         "annotations": _answers(item),
+        **_labels(item),
     }
+
+
+def _labels(item: ExportPost) -> dict[str, Any]:
+    """Labels of the whole post, where there are some."""
+    return {POST_LABELS: dict(item.labels[-1].labels)} if item.labels else {}
 
 
 def _answers(item: ExportPost) -> list[dict[str, Any]]:
@@ -68,6 +75,7 @@ def _complete(item: ExportPost, roles: Mapping[str, str]) -> dict[str, Any]:
         "posted_at": post.posted_at,
         "meta": dict(sorted(post.meta.items())),
         "annotations": _answers(item),
+        **_labels(item),
         "history": [revision_object(post, r, roles.get(r.reviewer)) for r in item.history],
         "predictions": [prediction_object(post, p) for p in item.predictions],
         **({"adjudications": [adjudication_object(post, d) for d in item.adjudications]} if item.adjudications else {}),

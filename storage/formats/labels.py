@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.fields import Fields
 from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import Names, names_places, own_passage, passages_of, taken, transposed
 from storage.formats.rows import Label, LabelKind, Passage, Units
+from storage.formats.said import POST_LABELS, labels_from, said_of
 from storage.formats.standing import qualifier
 from storage.formats.values import (
     decoded,
@@ -39,8 +41,11 @@ from storage.formats.vocabulary import (
     STARTS,
     TIMES,
     VERDICTS,
+    WORDS,
 )
-from storage.records import InvalidRecord, Verdict
+from storage.records import InvalidRecord, SpanAttributes, Verdict
+
+NOTHING_DEFINED = Attributes()
 
 _OF_TOOLS = (
     "id",
@@ -55,7 +60,7 @@ WHOLE_POST = "a label of the whole post, without a passage"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What holds for all labels of a list unless one says otherwise. label: where a span names none."""
+    """What holds for all labels of a list unless one says otherwise. label: where a span names none. attributes: of the project."""
 
     kind: LabelKind = LabelKind.ANSWER
     label: str | None = None
@@ -65,6 +70,7 @@ class Given:
     units: Units = Units.CODE_POINTS
     whole: bool = True
     revision: bool = False
+    attributes: Attributes = NOTHING_DEFINED
 
     def a_label(self, criterion: str | None, verdict: Verdict | None, *passages: Passage, left_out: str = "") -> Label:
         return Label(
@@ -208,9 +214,10 @@ def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
         fields.leave(name, OF_TOOL)
     names = Names(fields)
     criteria = _criteria(fields, names) or ([given.label] if given.label else [])
+    said = _said(fields, names, given.attributes)
     taken_back = qualifier(fields)
     try:
-        made = _made(fields, names, given)
+        made = [_with_said(label, said) for label in _made(fields, names, given)]
     except InvalidRecord as error:
         made = [given.a_label(None, None, left_out=str(error))]
     for criterion in criteria or [NO_LABEL]:
@@ -221,6 +228,20 @@ def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
             if taken_back and not label.left_out:
                 label = replace(label, left_out=f"marked {taken_back}")
             yield label
+
+
+def _said(fields: Fields, names: Names, attributes: Attributes) -> SpanAttributes:
+    """What an object with passages says of all of them. A rationale beside a list of passages is a note on the answer."""
+    own = names.key(STARTS) is not None
+    if not own and names.key((*WORDS, *LISTS)) is None:
+        return SpanAttributes()
+    return said_of(fields, attributes, rationale=own)
+
+
+def _with_said(label: Label, said: SpanAttributes) -> Label:
+    if not said:
+        return label
+    return replace(label, passages=tuple(replace(p, attributes=p.attributes or said) for p in label.passages))
 
 
 def _criteria(fields: Fields, names: Names) -> list[str]:
@@ -238,10 +259,14 @@ def _criteria(fields: Fields, names: Names) -> list[str]:
 
 def _made(fields: Fields, names: Names, given: Given) -> list[Label]:
     """What the object says, under no name yet: a label with all its passages, then one for each passage that cannot be read."""
-    passages, bad = _passages(fields, names)
+    passages, bad = _passages(fields, names, given.attributes)
     verdict, said = _verdict(fields, names)
-    rejected, bad_rejected = passages_of(taken(fields, names, ("rejected",), "rejected"))
-    undecided, bad_undecided = passages_of(taken(fields, names, ("undecided",), "undecided"))
+    of_post = labels_from(fields.peek(POST_LABELS), given.attributes)
+    if of_post:
+        fields.take(POST_LABELS, "labels of the post")
+    of = given.attributes
+    rejected, bad_rejected = passages_of(taken(fields, names, ("rejected",), "rejected"), attributes=of)
+    undecided, bad_undecided = passages_of(taken(fields, names, ("undecided",), "undecided"), attributes=of)
     unread = [given.a_label(None, None, left_out=reason) for reason in (*bad, *bad_rejected, *bad_undecided)]
     if verdict is None and not said:
         if passages and given.kind is LabelKind.ANSWER:
@@ -262,6 +287,7 @@ def _made(fields: Fields, names: Names, given: Given) -> list[Label]:
         criterion_version=whole(taken(fields, names, ("criterionversion",), "criterion version")),
         no_evidence_score=number(taken(fields, names, ("noevidencescore",), "score")),
         known=taken(fields, names, ("known",), "known") is not False,
+        labels=of_post,
     )
     if annotator := string(taken(fields, names, ANNOTATORS, "annotator")):
         label = replace(label, annotator=annotator)
@@ -286,16 +312,16 @@ def _verdict(fields: Fields, names: Names) -> tuple[Verdict | None, bool]:
     return None, "verdict" in set(fields.item_keys())
 
 
-def _passages(fields: Fields, names: Names) -> tuple[tuple[Passage, ...], list[str]]:
+def _passages(fields: Fields, names: Names, attributes: Attributes) -> tuple[tuple[Passage, ...], list[str]]:
     """The object's own passage, and those of its lists; with the reasons why others cannot be read."""
     nested = [k for k in names.keys(LISTS) if _is_list_of_passages(decoded(fields.peek(k)))]
     listed: list[Passage] = []
     bad: list[str] = []
     for key in nested:
-        found, wrong = passages_of(fields.take(key, "passages"), places=names_places(key))
+        found, wrong = passages_of(fields.take(key, "passages"), places=names_places(key), attributes=attributes)
         listed += found
         bad += wrong
-    own, wrong_own = own_passage(fields, names, has_others=bool(listed))
+    own, wrong_own = own_passage(fields, names, attributes, has_others=bool(listed))
     return tuple(dict.fromkeys((*listed, *own))), [*bad, *wrong_own]
 
 

@@ -8,10 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from storage.formats.answers import quoted
+from storage.attributes import Attributes, said_wire
+from storage.formats.answers import span_object
 from storage.formats.budget import VALUE_BYTES, Budget, check_unpacked
 from storage.formats.columns import Record
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
+from storage.formats.said import POST_LABELS, labels_cell
 from storage.formats.table import read_table
 from storage.records import Annotation, Post
 from storage.rows import to_json
@@ -27,17 +29,22 @@ CANNOT_CARRY = (
 )
 
 
-def schema(*, with_split: bool = True) -> Any:
-    """The Arrow schema of an export. Given, not guessed: a column of empty lists would be typed as null."""
+def schema(*, with_split: bool = True, said: bool = False) -> Any:
+    """The Arrow schema of an export. Given, not guessed: a column of empty lists would be typed as null.
+
+    said: the project defines what can be said of spans and posts beside a verdict.
+    """
     import pyarrow as pa
 
-    span = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
+    more = [("severity", pa.string()), ("flags", pa.list_(pa.string())), ("rationale", pa.string())] if said else []
+    span = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("text", pa.string()), *more])
     names = ("criterion", "verdict", "reviewer", "created_at", "note")
     answer = pa.struct([*((n, pa.string()) for n in names), ("spans", pa.list_(span))])
     columns = [("post_id", pa.string()), ("text", pa.string())]
     columns += [("split", pa.string())] if with_split else []
     columns += [(n, pa.string()) for n in ("author", "source", "posted_at", "meta")]
-    return pa.schema([*columns, ("annotations", pa.list_(answer))])
+    labels = [(POST_LABELS, pa.string())] if said else []
+    return pa.schema([*columns, ("annotations", pa.list_(answer)), *labels])
 
 
 def record_of(item: ExportPost) -> dict[str, Any]:
@@ -51,6 +58,7 @@ def record_of(item: ExportPost) -> dict[str, Any]:
         "posted_at": post.posted_at,
         "meta": to_json(dict(post.meta)) if post.meta else None,
         "annotations": [_answer(post, a) for a in item.answers],
+        POST_LABELS: labels_cell(item.labels[-1].labels) if item.labels else None,
     }
 
 
@@ -61,17 +69,17 @@ def _answer(post: Post, answer: Annotation) -> dict[str, Any]:
         "reviewer": answer.reviewer,
         "created_at": answer.created_at,
         "note": answer.note,
-        "spans": [{"start": s.start, "end": s.end, "text": quoted(post, s.start, s.end)} for s in answer.spans],
+        "spans": [span_object(post, s.span) | said_wire(s.attributes) for s in answer.spans],
     }
 
 
 class Writer:
     """A Parquet file that grows batch by batch."""
 
-    def __init__(self, path: Path, *, with_split: bool = True) -> None:
+    def __init__(self, path: Path, *, with_split: bool = True, said: bool = False) -> None:
         import pyarrow.parquet as pq
 
-        self._schema = schema(with_split=with_split)
+        self._schema = schema(with_split=with_split, said=said)
         self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._waiting: list[dict[str, Any]] = []
 
@@ -94,7 +102,7 @@ class Writer:
 
 def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
     written = Written()
-    writer = Writer(path)
+    writer = Writer(path, said=context.attributes != Attributes())
     try:
         for item in posts:
             written.count(item)

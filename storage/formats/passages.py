@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats.fields import Fields
 from storage.formats.rows import Passage
+from storage.formats.said import said_of
 from storage.formats.values import decoded, is_empty, is_number, kind_of, number, plain, shortened, whole
 from storage.formats.vocabulary import ENDS, LENGTHS, SCORES, STARTS, VERDICTS, WORDS
 from storage.records import InvalidRecord, Span, SpanOrigin
+
+NOTHING_SAID = Attributes()
 
 
 class Names:
@@ -33,7 +37,9 @@ def taken(fields: Fields, names: Names, wanted: Sequence[str], to: str) -> Any:
     return None if key is None else fields.take(key, to)
 
 
-def own_passage(fields: Fields, names: Names, *, has_others: bool) -> tuple[list[Passage], list[str]]:
+def own_passage(
+    fields: Fields, names: Names, attributes: Attributes, *, has_others: bool
+) -> tuple[list[Passage], list[str]]:
     start_key, end_key = names.key(STARTS), names.key(ENDS)
     words_key = next((k for k in names.keys(WORDS) if isinstance(fields.peek(k), str) and k in fields), None)
     length_key = names.key(LENGTHS)
@@ -56,7 +62,8 @@ def own_passage(fields: Fields, names: Names, *, has_others: bool) -> tuple[list
     if isinstance(passage, str):
         return [], [passage]
     passage = replace(passage, core_start=whole(core["core_start"]), core_end=whole(core["core_end"]))
-    return [_with_origin(passage, origin, predicted)], []
+    passage = _with_origin(passage, origin, predicted, attributes)
+    return [replace(passage, attributes=said_of(fields, attributes))], []
 
 
 def passage_or_reason(start: Any, end: Any, words: str | None, score: Any = None) -> Passage | str:
@@ -76,19 +83,22 @@ def passage_or_reason(start: Any, end: Any, words: str | None, score: Any = None
     return Passage(first, last, words or None, _score(score))
 
 
-def _with_origin(passage: Passage, origin: Any, predicted: Any) -> Passage:
+def _with_origin(passage: Passage, origin: Any, predicted: Any, attributes: Attributes) -> Passage:
     if not isinstance(predicted, Mapping) or origin not in list(SpanOrigin):
         return passage
-    given = _passage_of(predicted)
+    given = _passage_of(predicted, attributes)
     if given.start is None or given.end is None:
         return passage
-    span = Span(given.start, given.end, given.score, given.core_start, given.core_end)
+    span = Span(given.start, given.end, given.score, given.core_start, given.core_end, given.attributes)
     return replace(passage, origin=SpanOrigin(origin), predicted=span)
 
 
-def passages_of(value: Any, *, places: bool = False) -> tuple[tuple[Passage, ...], list[str]]:
+def passages_of(
+    value: Any, *, places: bool = False, attributes: Attributes = NOTHING_SAID
+) -> tuple[tuple[Passage, ...], list[str]]:
     """Passages from a list of objects, pairs and words, or from one of them; and the reasons why others cannot be read.
 
+    attributes: what the project can say of spans.
     places: numbers that follow each other are those of characters; else they may count anything, sentences for example.
     """
     value = decoded(value)
@@ -110,7 +120,7 @@ def passages_of(value: Any, *, places: bool = False) -> tuple[tuple[Passage, ...
     bad: list[str] = []
     for item in value:
         try:
-            found.append(_passage_of(item))
+            found.append(_passage_of(item, attributes))
         except InvalidRecord as error:
             bad.append(str(error))
     return tuple(found), bad
@@ -133,13 +143,13 @@ def _runs(value: Sequence[Any]) -> tuple[Passage, ...] | None:
     return tuple(Passage(value[a], value[b - 1] + 1) for a, b in itertools.pairwise(bounds))
 
 
-def _passage_of(item: Any) -> Passage:
+def _passage_of(item: Any, attributes: Attributes) -> Passage:
     """A passage from an object, a pair [start, end] or words. Raises InvalidRecord."""
     if isinstance(item, str):
         return Passage(quote=item)
     if isinstance(item, Mapping):
         fields = Fields(item)
-        found, bad = own_passage(fields, Names(fields), has_others=False)
+        found, bad = own_passage(fields, Names(fields), attributes, has_others=False)
         if not found:
             raise InvalidRecord(f"a passage {bad[0] if bad else 'has neither start and end nor words'}")
         return found[0]

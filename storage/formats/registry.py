@@ -5,15 +5,26 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, Source, Written
+from storage.formats.said import NO_FLAGS, NO_LABELS, NO_SPANS
 
 AUTO = "auto"
 NO_RULE = "how an answer became gold, and adjudications"
 NO_ADJUDICATION = "adjudications, but for their outcome"
 _HERE = "storage.formats."
+
+
+class Says(Enum):
+    """What a format carries of what is said beside a verdict."""
+
+    NOTHING = "nothing"
+    RATIONALE = "rationale"  # of a span
+    ALL = "all"  # severity, flags and rationale of a span, labels of the whole post
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,7 @@ class Format:
     suffix: of an exported file; '' for a folder. folder, file: what it is read from. table: its columns can be chosen from a list.
     options: the import options that have an effect on it. complete: it is given history and predictions too. all_posts: unless asked
     otherwise, posts without answers are written too. carries: the name of what its writer says it cannot carry. says_rule: it says of
-    each gold answer how it became gold; adjudications go with the complete ones of these.
+    each gold answer how it became gold; adjudications go with the complete ones of these. says: what it carries of the attributes.
     """
 
     name: str
@@ -39,6 +50,7 @@ class Format:
     carries: str = "CANNOT_CARRY"
     also_file: bool = False
     says_rule: bool = False
+    says: Says = Says.NOTHING
 
     @property
     def is_folder(self) -> bool:
@@ -71,6 +83,12 @@ class Format:
         lost = () if self.says_rule and self.complete else (NO_ADJUDICATION,) if self.says_rule else (NO_RULE,)
         return (*found, *lost)
 
+    def cannot_say(self, attributes: Attributes) -> tuple[str, ...]:
+        """What of the project's attributes the format cannot carry; nothing where it defines none."""
+        of_spans = attributes.of_spans or attributes.retired_flags or attributes.severity
+        lost = {Says.NOTHING: NO_SPANS, Says.RATIONALE: NO_FLAGS}.get(self.says, "") if of_spans else ""
+        return tuple(filter(None, (lost, NO_LABELS if attributes.labels and self.says is not Says.ALL else "")))
+
     def _module(self) -> Any:
         return importlib.import_module(_HERE + self.module)
 
@@ -88,6 +106,7 @@ FORMATS: dict[str, Format] = {
             complete=True,
             all_posts=True,
             says_rule=True,
+            says=Says.ALL,
         ),
         Format(
             "gold",
@@ -98,14 +117,15 @@ FORMATS: dict[str, Format] = {
             table=True,
             carries="CANNOT_CARRY_GOLD",
             says_rule=True,
+            says=Says.ALL,
         ),
-        Format("csv", "CSV", "delimited", ".csv", table=True),
-        Format("tsv", "TSV", "delimited", ".tsv", writer="write_tsv", table=True),
-        Format("xlsx", "Excel (XLSX)", "xlsx", ".xlsx", table=True, options=(*_PACKED, "sheet")),
+        Format("csv", "CSV", "delimited", ".csv", table=True, says=Says.ALL),
+        Format("tsv", "TSV", "delimited", ".tsv", writer="write_tsv", table=True, says=Says.ALL),
+        Format("xlsx", "Excel (XLSX)", "xlsx", ".xlsx", table=True, options=(*_PACKED, "sheet"), says=Says.ALL),
         Format("json", "JSON", "json_file", ".json", writer=None, table=True),
-        Format("parquet", "Parquet", "parquet", ".parquet", table=True, options=_PACKED),
+        Format("parquet", "Parquet", "parquet", ".parquet", table=True, options=_PACKED, says=Says.ALL),
         Format("squad", "SQuAD v2", "squad", ".json"),
-        Format("hf", "Hugging Face dataset folder", "hf_folder", "", table=True),
+        Format("hf", "Hugging Face dataset folder", "hf_folder", "", table=True, says=Says.ALL),
         Format("label-studio", "Label Studio", "label_studio", ".json", complete=True),
         Format("doccano", "doccano JSONL", "doccano", ".jsonl"),
         Format("prodigy", "Prodigy JSONL", "prodigy", ".jsonl"),

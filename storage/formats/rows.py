@@ -11,8 +11,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats.ledger import Account, Ledger
-from storage.records import Annotation, Criterion, EvidenceError, Post, Prediction, Span, SpanOrigin, Verdict
+from storage.records import (
+    Annotation,
+    Criterion,
+    EvidenceError,
+    Post,
+    Prediction,
+    Span,
+    SpanAttributes,
+    SpanOrigin,
+    Verdict,
+)
 from storage.team_records import Adjudication
 
 
@@ -25,7 +36,8 @@ class Source:
     """What is read, and how.
 
     columns: column (or key) by field where the guess is wrong; '' takes a field away. sheet: of a workbook. criteria: names that the
-    project knows, by which the columns of a wide table are found.
+    project knows, by which the columns of a wide table are found. attributes: what it can say of spans and posts: fields of a file that
+    are called so are taken as that.
     ledger: where a reader notes what belongs to no row: files, sheets, lines that are no rows.
     """
 
@@ -34,6 +46,7 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict)
     sheet: str | None = None
     criteria: Sequence[str] = ()
+    attributes: Attributes = field(default_factory=Attributes)
     ledger: Ledger = field(default_factory=Ledger)
 
 
@@ -61,6 +74,7 @@ class Passage:
     origin: SpanOrigin = SpanOrigin.ADDED
     predicted: Span | None = None
     hint: int | None = None
+    attributes: SpanAttributes = field(default_factory=SpanAttributes)
 
 
 class LabelKind(StrEnum):
@@ -74,7 +88,8 @@ class Label:
 
     verdict: None while undecided. whole: True when this is the complete answer; False when further rows of the file may add
     spans to it (one row per span). units: of every offset in it. revision: one of several answers of the same person to the same
-    question, which follow each other and are not to be united. left_out: why a label that the file holds is not taken; it is
+    question, which follow each other and are not to be united. labels: (scale,
+    level) of the whole post, with the criterion OF_POST. left_out: why a label that the file holds is not taken; it is
     counted and reported.
     """
 
@@ -99,6 +114,7 @@ class Label:
     known: bool = True
     revision: bool = False
     left_out: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +164,7 @@ class ExportPost:
 
     answers: the chosen annotations (gold, or each reviewer's latest), by criterion, then reviewer.
     gold_rules: by criterion id, how its answer became gold; empty for each reviewer's latest.
+    labels: the answers about the whole post, chosen as those are.
     history: every revision, oldest first; predictions: by criterion and model; adjudications: oldest first. Only for formats that
     carry them.
     """
@@ -158,6 +175,7 @@ class ExportPost:
     predictions: tuple[Prediction, ...] = ()
     gold_rules: Mapping[str, str] = field(default_factory=dict)
     adjudications: tuple[Adjudication, ...] = ()
+    labels: tuple[Annotation, ...] = ()
 
 
 def _one_sentence(text: str) -> Sequence[tuple[int, int]]:
@@ -178,6 +196,7 @@ class ExportContext:
     software: str = ""
     roles: Mapping[str, str] = field(default_factory=dict)
     facts: Sequence[str] = ()
+    attributes: Attributes = field(default_factory=Attributes)
     sentences: Callable[[str], Sequence[tuple[int, int]]] = _one_sentence
 
 

@@ -15,13 +15,14 @@ from storage.formats.labels import NOTHING_SAID, Given, labels_of
 from storage.formats.ledger import ID_OF_QUESTION
 from storage.formats.passages import names_places, passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
+from storage.formats.said import POST_LABELS, labels_from, said_of
 from storage.formats.squad import answers_of_question
 from storage.formats.standing import qualifier_of_row
 from storage.formats.tagged import joined_tokens, tagged_labels
 from storage.formats.texts import NOBODY, UNSAVED, check_text
 from storage.formats.values import decoded, plain_value, string
 from storage.formats.wide import says_verdict
-from storage.records import InvalidRecord, Verdict
+from storage.records import OF_POST, InvalidRecord, Verdict
 
 IGNORED = ("manifest",)
 _OF_REDDIT = ("body", "selftext")  # of a comment, of a post
@@ -68,9 +69,12 @@ class _RowReader:
             self._notes.append(("renamed", f"its id is {UNSAVED}: the id is made from the text"))
         text = self._text()
         history, settled = self._labels_in("history"), self._labels_in("annotations")
+        of_post = any(label.labels for label in history)
         predictions = self._labels_in("predictions", LabelKind.PREDICTION)
         self._labels = [*(history or settled), *predictions]
         flat = self._flat_label()
+        beside = self._labels_beside()
+        self._labels += () if of_post else beside  # each person's stand in the history
         if flat:
             self._labels += self._unless_taken_back(flat, one_label=True)
         found: list[Label] = []
@@ -93,7 +97,7 @@ class _RowReader:
             split=split,
             meta=self._meta(),
             labels=tuple(self._labels),
-            gold=settled if history else (),
+            gold=(*settled, *beside) if history else (),
             adjudications=decisions,
             part=split,
             notes=tuple(self._notes),
@@ -139,7 +143,7 @@ class _RowReader:
         column = self._mapping.columns.get(name)
         if column is None or column not in self._fields:
             return ()
-        given = Given(kind, revision=name == "history")
+        given = Given(kind, revision=name == "history", attributes=self._source.attributes)
         return labels_of(self._fields.take(column, name), self._fields, column, given)
 
     def _flat_label(self) -> tuple[Label, ...]:
@@ -148,6 +152,8 @@ class _RowReader:
         criterion = self._fields.peek(column)
         if criterion is None:
             return ()
+        if criterion == OF_POST:
+            return self._labels_of_post(column)
         if not isinstance(criterion, str | int | float):
             self._fields.keep(column, "a list of labels of the whole post")
             return labels_of(criterion, self._fields, column, Given())
@@ -157,6 +163,7 @@ class _RowReader:
             created_at=string(self._take("created_at")),
             whole=False,
         )
+        attributes = said_of(self._fields, self._source.attributes)
         note = string(self._take("note")) or ""
         said = self._take("verdict")
         evidence = self._mapping.columns.get("evidence", "")
@@ -174,15 +181,43 @@ class _RowReader:
             self._fields.keep(column, "a label of the whole post, not read as an answer")
             return tuple(left) or (given.a_label(None, None, left_out=NOTHING_SAID),)
         self._fields.take(column, "criterion")
+        if attributes:
+            found = tuple(replace(passage, attributes=attributes) for passage in found)
         return (*left, replace(_answer(given, verdict_of(said), found), note=note))
+
+    def _labels_of_post(self, column: str) -> tuple[Label, ...]:
+        """What a row of our own table says of the whole post."""
+        found = labels_from(self._fields.peek(POST_LABELS), self._source.attributes)
+        if not found:
+            return ()
+        for key, to in ((column, "criterion"), (POST_LABELS, "labels of the post")):
+            self._fields.take(key, to)
+        created_at, note = string(self._take("created_at")), string(self._take("note")) or ""
+        given = Given(label=OF_POST, annotator=self._annotator(), created_at=created_at)
+        return (replace(given.a_label(None, None), labels=found, note=note),)
+
+    def _labels_beside(self) -> tuple[Label, ...]:
+        """Labels of the whole post that stand beside its answers."""
+        found = labels_from(self._fields.peek(POST_LABELS), self._source.attributes)
+        if POST_LABELS not in self._fields or not found:
+            return ()
+        self._fields.take(POST_LABELS, "labels of the post")
+        return (replace(Given(label=OF_POST).a_label(None, None), labels=found),)
 
     def _given(self, column: str, kind: LabelKind) -> Given:
         """Whose the labels of a column are: of the person (or model) whom a column beside it names, else of the row's annotator."""
         key = self._fields.first(*(f"{column}{mark}agent" for mark in "_.-"))
         if key is not None:
             name = string(self._fields.take(key, "annotator" if kind is LabelKind.ANSWER else "model"))
-            return Given(kind, annotator=name) if kind is LabelKind.ANSWER else Given(kind, model_version=name)
-        return Given(kind, annotator=self._annotator() if kind is LabelKind.ANSWER else None)
+            of = self._source.attributes
+            answers = kind is LabelKind.ANSWER
+            return (
+                Given(kind, annotator=name, attributes=of)
+                if answers
+                else Given(kind, model_version=name, attributes=of)
+            )
+        by = self._annotator() if kind is LabelKind.ANSWER else None
+        return Given(kind, annotator=by, attributes=self._source.attributes)
 
     def _annotator(self) -> str | None:
         """Who gave the row's labels; the column is taken with the first of them."""

@@ -17,6 +17,7 @@ from storage.formats.ledger import LINE, Ledger, Outcome
 from storage.formats.ledger import SHEET as LEDGER_SHEET
 from storage.formats.people import MAX_PARTS, SAMPLE_ROWS, by, names_of_people
 from storage.formats.rows import ExportContext, ExportPost, Row, RowError, Source, Written
+from storage.formats.said import columns_of
 from storage.formats.splits import split_in_path
 from storage.formats.table import rows_of_records
 from storage.formats.workbook import Sheet, chosen_sheets, open_workbook, shown
@@ -41,7 +42,7 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
     book = Workbook(write_only=True)
     sheet = book.create_sheet(SHEET)
     try:
-        written = _fill(sheet, posts)
+        written = _fill(sheet, posts, context)
     except BaseException:
         sheet.close()  # ends its stream into a temporary file
         raise
@@ -50,12 +51,14 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
     return written
 
 
-def _fill(sheet: Any, posts: Iterable[ExportPost]) -> Written:
+def _fill(sheet: Any, posts: Iterable[ExportPost], context: ExportContext) -> Written:
     written = Written()
-    sheet.append(COLUMNS)
+    sheet.append((*COLUMNS, *columns_of(context.attributes)))
     rows = 1
     for item in posts:
-        cells = [[_escaped(guard(cell)) if cell else None for cell in row] for row in table_rows(item)]
+        cells = [
+            [_escaped(guard(cell)) if cell else None for cell in row] for row in table_rows(item, context.attributes)
+        ]
         if any(cell and len(cell) > MAX_CELL_CHARACTERS for row in cells for cell in row):
             written.leave_out(TOO_LONG)
         elif rows + len(cells) > MAX_ROWS:

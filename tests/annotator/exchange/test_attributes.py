@@ -1,0 +1,142 @@
+"""What is said of spans and posts goes out with them and comes back as it was; a file that says nothing of it takes nothing back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.exchange.exporting import export_file
+from annotator.exchange.use_cases import export_filter, import_file
+from storage.attributes import Attributes, Scale
+from storage.formats.registry import FORMATS
+from storage.records import OF_POST, AnnotatedSpan, Annotation, Prediction, Span, SpanAttributes, SpanOrigin
+from storage.store import Store, open_store
+from storage.team_records import Adjudication, Outcome
+from tests.annotator.exchange_rows import jsonl
+from tests.builders import MOOD, SLEEP, a_post, an_annotation
+
+NASTY = "=cmd|' /C'!A0 \"<b>\" \u0645 | a=b\nnext; \U0001f61e"
+SAID = SpanAttributes(NASTY, "severe", ("past", "other person"))
+GUESS = SpanAttributes("The model's own words.", "mild", ("past",))
+ATTRIBUTES = Attributes(
+    "Why?",
+    Scale("Burden", ("mild", "severe"), retired=("grave",)),
+    ("past", "negated", "other person"),
+    (Scale("Risk", ("none", "high")), Scale("Kind", ("question", "report"), ordered=False)),
+)
+ALL = [name for name, kind in FORMATS.items() if kind.writer and kind.says.value == "all"]
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """Two readers of one post who say more than where the evidence is, a prediction that does, and labels of the post."""
+    store.replace_attributes(ATTRIBUTES)
+    post = a_post("I cannot sleep. The dog is well.")
+    store.add_posts([post, a_post("Nobody said anything.", id="p2")])
+    predicted = Span(2, 14, 0.5, attributes=GUESS)
+    store.add_predictions([Prediction(post.id, SLEEP.id, "m1", (predicted,), 0.5)])
+    for name in ("ana", "ben"):
+        store.ensure_reviewer(name)
+    own = AnnotatedSpan(2, 14, SpanOrigin.ACCEPTED, predicted, SAID)
+    kept = AnnotatedSpan(16, 31, attributes=SpanAttributes(severity="grave", flags=("negated",)))
+    for name, spans in (("ana", (own, kept)), ("ben", (own, kept))):
+        answer = dataclasses.replace(an_annotation(post, "cannot sleep", reviewer=name), spans=spans)
+        store.add_annotation(answer, expected_revision=0)
+        given = (("Kind", "report"), ("Risk", "high" if name == "ana" else "none"))
+        store.add_annotation(Annotation(post.id, OF_POST, name, None, labels=given), expected_revision=0)
+    return store
+
+
+def said_in(store: Store) -> list[tuple[str, str, list[SpanAttributes], tuple[tuple[str, str], ...]]]:
+    found = store.latest_annotations("p1")
+    return sorted((a.criterion_id, a.reviewer, [s.attributes for s in a.spans], a.labels) for a in found)
+
+
+def taken_in(tmp_path: Path, file: Path, **options: Any) -> tuple[Store, dict[str, Any]]:
+    other = open_store(tmp_path / "other")
+    return other, import_file(other, file, new_criteria=True, **options)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_answer_comes_back_with_what_it_says(name: str, filled: Store, tmp_path: Path) -> None:
+    path = tmp_path / f"out{FORMATS[name].suffix}"
+    latest = export_filter({"answers": "latest"})
+    manifest = export_file(filled, name, path, latest)
+    assert not any("rationale of a span" in lost or "labels of the whole" in lost for lost in manifest["cannot_carry"])
+    other, report = taken_in(tmp_path, path)
+    assert other.attributes() == ATTRIBUTES
+    assert not [e for e in report["ledger"] if e["outcome"] == "left out" and "id" not in e["name"]]
+    if name in ("gold", "parquet", "hf"):  # of labels they say what is agreed, and not by whom
+        assert {(c, tuple(s)) for c, _, s, _ in said_in(other)} >= {(SLEEP.id, (SAID, *kept_of(filled)))}
+    else:
+        assert said_in(other) == said_in(filled)
+
+
+def kept_of(store: Store) -> list[SpanAttributes]:
+    return [s.attributes for s in store.annotations_of("p1", "ana")[SLEEP.id].spans][1:]
+
+
+def test_our_own_complete_export_is_the_same_after_one_round(filled: Store, tmp_path: Path) -> None:
+    decision = Adjudication("p1", SLEEP.id, "eve", Outcome.EVIDENCE, spans=(Span(2, 14, attributes=SAID),), reason="so")
+    filled.ensure_reviewer("eve")
+    filled.add_adjudication(decision, expected_revision=0)
+    export_file(filled, "jsonl", tmp_path / "one.jsonl")
+    other, _ = taken_in(tmp_path, tmp_path / "one.jsonl")
+    export_file(other, "jsonl", tmp_path / "two.jsonl")
+    assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+    line = json.loads((tmp_path / "one.jsonl").read_text("utf-8").splitlines()[0])
+    assert line["post_labels"] == {"Kind": "report"}  # on the other they differ
+    assert line["predictions"][0]["spans"][0]["severity"] == "mild"
+    again = import_file(other, tmp_path / "one.jsonl")
+    assert (again["annotations"], again["known_annotations"]) == (0, 4)
+
+
+def test_a_project_without_attributes_keeps_what_a_file_says_as_before_and_exports_as_before(
+    store: Store, tmp_path: Path
+) -> None:
+    row = {"post_id": "p1", "text": "I cannot sleep.", "severity": "severe"}
+    spans = [{"start": 2, "end": 14, "severity": "severe", "negated": False}]
+    file = jsonl(tmp_path / "in.jsonl", row | {"annotations": [{"criterion": SLEEP.id, "spans": spans}]})
+    import_file(store, file)
+    assert store.post("p1").meta == {"severity": "severe"}
+    assert store.latest_annotations("p1")[0].spans[0].attributes == SpanAttributes()
+    manifest = export_file(store, "doccano", tmp_path / "out.jsonl")
+    assert not [lost for lost in manifest["cannot_carry"] if "severity" in lost]
+    assert "attributes" not in manifest
+    export_file(store, "csv", tmp_path / "out.csv")
+    assert "post_labels" not in (tmp_path / "out.csv").read_text("utf-8")
+
+
+def test_fields_of_foreign_files_are_taken_where_the_project_defines_them(filled: Store, tmp_path: Path) -> None:
+    text = "I cannot sleep. I was sad."
+    labels = [
+        {"start": 2, "end": 14, "label": SLEEP.id, "burden": "SEVERE", "past": True, "rationale": "It says so."},
+        {"start": 16, "end": 25, "label": MOOD.id, "burden": "terrible", "flags": ["odd"], "negated": 1},
+    ]
+    report = import_file(filled, jsonl(tmp_path / "in.jsonl", {"id": "x", "text": text, "labels": labels}))
+    found = {a.criterion_id: a.spans[0].attributes for a in filled.latest_annotations("x")}
+    assert found == {
+        SLEEP.id: SpanAttributes("It says so.", "severe", ("past",)),
+        MOOD.id: SpanAttributes("", "", ("negated",)),
+    }
+    left = {e["name"] for e in report["ledger"] if e["outcome"] == "left out"}
+    assert left == {"labels[].burden", "labels[].flags"}  # a level and a flag that the project does not have
+
+
+def test_a_file_that_says_nothing_of_attributes_takes_nothing_back(filled: Store, tmp_path: Path) -> None:
+    plain = [{"start": 2, "end": 14}, {"start": 16, "end": 31}]
+    answer = {"criterion": SLEEP.id, "verdict": "evidence", "reviewer": "ana", "spans": plain}
+    text = filled.post("p1").text
+    report = import_file(filled, jsonl(tmp_path / "in.jsonl", {"post_id": "p1", "text": text, "annotations": [answer]}))
+    assert (report["annotations"], report["known_annotations"]) == (0, 1)
+    assert filled.annotations_of("p1", "ana")[SLEEP.id].spans[0].attributes == SAID
+
+
+@pytest.mark.parametrize("name", [n for n, kind in FORMATS.items() if kind.writer and kind.says.value == "nothing"])
+def test_a_format_that_cannot_carry_them_says_so(name: str, filled: Store, tmp_path: Path) -> None:
+    manifest = export_file(filled, name, tmp_path / f"out{FORMATS[name].suffix}")
+    assert manifest["cannot_carry"][-2:] == ["severity, flags and rationale of a span", "labels of the whole post"]
