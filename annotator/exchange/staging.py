@@ -89,8 +89,7 @@ class Importer:
             self.ledger.count(FILE, name, Outcome.LEFT, "is not read")
         self._note_ignored_options()
         self._size = max(1, sum(size for _, size, _ in fingerprint(path)))
-        self._read = 0
-        self.stopped = False
+        self._read, self.stopped = 0, False
 
     def _note_ignored_options(self) -> None:
         """Options that the format does not know have no effect: say so."""

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from storage.attributes import Attributes
 from storage.formats.answers import quoted
+from storage.formats.brat_said import Said, attribute_lines, attribute_types
 from storage.formats.encodings import UTF_8, detect_encoding, has_broken_bytes, open_text
 from storage.formats.fields import Fields
 from storage.formats.json_text import dump_line
@@ -35,11 +37,12 @@ from storage.formats.rows import (
     Source,
     Written,
 )
+from storage.formats.said import POST_LABELS, labels_from
 from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields, settled_answers
 from storage.formats.splits import split_in_path
 from storage.formats.standing import takes_back
 from storage.formats.texts import check_text
-from storage.records import InvalidRecord, Verdict
+from storage.records import OF_POST, InvalidRecord, Verdict
 
 INDEX = "posts.jsonl"
 STANDOFF = (".ann", ".a1", ".a2")  # the latter two of the BioNLP tasks: given and to be found
@@ -72,18 +75,21 @@ def write(posts: Iterable[ExportPost], folder: Path, context: ExportContext) -> 
     folder.mkdir(exist_ok=True)
     labels = "\n".join(c.id for c in context.criteria)
     config = f"[entities]\n{labels}\n\n[relations]\n<OVERLAP> Arg1:<ENTITY>, Arg2:<ENTITY>, <OVL-TYPE>:<ANY>\n\n[events]\n\n[attributes]\n"
+    config += attribute_types(context.attributes)
     (folder / "annotation.conf").write_text(config, "utf-8")
     with (folder / INDEX).open("w", encoding="utf-8", newline="") as index:
         for item in posts:
             written.count(item)
             name = _file_name(item.post.id)
-            index.write(dump_line({"file": name, **own_meta(item)}))
+            labels_of_post = {POST_LABELS: dict(item.labels[-1].labels)} if item.labels else {}
+            index.write(dump_line({"file": name, **own_meta(item), **labels_of_post}))
             _write_text(folder / f"{name}.txt", item.post.text)
+            places = labelled_spans(item, written)
             lines = [
                 f"T{number}\t{label} {start} {end}\t{_LINE_END.sub(' ', quoted(item.post, start, end))}\n"
-                for number, (start, end, label) in enumerate(labelled_spans(item, written), start=1)
+                for number, (start, end, label) in enumerate(places, start=1)
             ]
-            _write_text(folder / f"{name}.ann", "".join(lines))
+            _write_text(folder / f"{name}.ann", "".join([*lines, *attribute_lines(item, places, context.attributes)]))
     return written
 
 
@@ -120,7 +126,7 @@ def read(source: Source) -> Iterator[Row]:
         if split is not None and "split" not in known:
             known["split"] = split
         try:
-            row = _row(number, file, known, source.encoding, {a: people.get(a) for a in standoff_of.get(file, [])})
+            row = _row(number, file, known, source, {a: people.get(a) for a in standoff_of.get(file, [])})
             if not standoff_of.get(file) and any(standoff_of.values()):
                 row = replace(row, notes=(*row.notes, ("doubtful", f"{file.name} has no .ann file beside it")))
             yield row
@@ -210,11 +216,12 @@ def _index(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _row(
-    number: int, file: Path, known: Mapping[str, Any], encoding: str, annotations: Mapping[Path, str | None]
+    number: int, file: Path, known: Mapping[str, Any], source: Source, annotations: Mapping[Path, str | None]
 ) -> ImportRow:
     """annotations: the annotation files, each with the person who made it, if it is known."""
+    encoding = source.encoding
     text = _read_text(file, encoding)
-    standoff = _Standoff(text)
+    standoff = _Standoff(text, source.attributes)
     labels: list[Label] = []
     for person, group in groupby(annotations, key=lambda a: annotations[a]):
         for notes in group:
@@ -223,7 +230,10 @@ def _row(
         labels += standoff.labels(person)
     fields = Fields(known)
     settled, post = settled_answers(fields), post_fields(fields)
-    labels += settled.labels()
+    of_post = labels_from(fields.peek(POST_LABELS), source.attributes)
+    if of_post:
+        fields.take(POST_LABELS, "labels of the post")
+    labels += [*settled.labels(), *([Label(OF_POST, None, labels=of_post)] if of_post else [])]
     meta = {**post.pop("meta"), **fields.settle(), **({"brat": standoff.kept} if standoff.kept else {})}
     _, doubts = check_text(text)
     return ImportRow(
@@ -254,8 +264,10 @@ def _read_text(file: Path, encoding: str) -> str:
 class _Standoff:
     """The lines of one `.ann` file. Text-bound ones are labels; all others are kept as they stand, or say that a label is not so."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, attributes: Attributes) -> None:
         self._text = text
+        self._attributes = attributes
+        self._said = Said(attributes)
         self._spans: list[tuple[str, str, list[Passage]]] = []  # a list: an id may stand in the file twice
         self._back: dict[str, str] = {}
         self._triggers: dict[
@@ -275,6 +287,9 @@ class _Standoff:
         parts = line.split("\t")
         words = parts[1].split() if len(parts) > 1 else []
         name = f"{_KINDS.get(kind, 'line')} {words[0] if words and kind in 'AMRE*#' else ''}".strip()
+        if self._said.takes(parts):
+            self._count(name, Outcome.TAKEN, "severity, flags and rationale")
+            return
         if kind in "AM" and len(words) > 1 and takes_back(words[0], words[2] if len(words) > 2 else True):
             self._back.setdefault(words[1], f"marked {' '.join([words[0], *words[2:]])} ({parts[0]})")
         if kind == "E" and words and ":" in words[0]:
@@ -315,12 +330,14 @@ class _Standoff:
         for event, trigger in self._triggers.items():
             if event in self._back:
                 self._back.setdefault(trigger, self._back[event])
+            self._said.also_of(trigger, event)
         found = [
-            given.a_label(label, Verdict.EVIDENCE, *passages, left_out=self._back.get(name, ""))
+            given.a_label(label, Verdict.EVIDENCE, *self._said.on(name, passages), left_out=self._back.get(name, ""))
             for name, label, passages in self._spans
         ]
         found += [replace(la, annotator=person) for la in self._bad]
         self._spans, self._back, self._triggers, self._bad = [], {}, {}, []
+        self._said = Said(self._attributes)
         return found
 
     def _count(self, name: str, outcome: Outcome, detail: str) -> None:

@@ -6,6 +6,7 @@ told from a task that nobody looked at.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from storage.attributes import Attributes
 from storage.formats.answers import quoted
 from storage.formats.columns import SYNONYMS
 from storage.formats.fields import Fields
 from storage.formats.html_places import placed_in_source
 from storage.formats.items import lines_or_list, rows_of_items
+from storage.formats.label_studio_said import Said, controls, results_of, results_of_post
 from storage.formats.labels import Given
 from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import passage_or_reason
@@ -28,7 +31,7 @@ from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, La
 from storage.formats.spans import NO_EVIDENCE, UNSURE, names_of, post_fields
 from storage.formats.values import is_address, plain, shortened, string
 from storage.formats.vocabulary import NEGATING, QUALIFIERS
-from storage.records import Annotation, InvalidRecord, Post, Prediction, Span, Verdict
+from storage.records import OF_POST, Annotation, InvalidRecord, Post, Prediction, Span, SpanAttributes, Verdict
 
 CONFIG_SUFFIX = ".config.xml"
 LABELS, TEXT = "label", "text"
@@ -58,12 +61,12 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
             file.write(",\n" if number else "\n")
             file.write(json.dumps(_task(item), ensure_ascii=False, separators=(",", ":")))
         file.write("\n]\n")
-    path.with_suffix(CONFIG_SUFFIX).write_text(config([c.id for c in context.criteria]), "utf-8")
+    path.with_suffix(CONFIG_SUFFIX).write_text(config([c.id for c in context.criteria], context.attributes), "utf-8")
     return written
 
 
-def config(criteria: Sequence[str]) -> str:
-    """The labelling configuration for these criteria."""
+def config(criteria: Sequence[str], attributes: Attributes | None = None) -> str:
+    """The labelling configuration for these criteria, and for what can be said of spans and posts."""
     labels = "\n".join(f"    <Label value={quoteattr(c)}/>" for c in criteria)
     choices = "\n".join(f"    <Choice value={quoteattr(c)}/>" for c in criteria)
     fields = "".join(
@@ -72,13 +75,13 @@ def config(criteria: Sequence[str]) -> str:
     )
     return (
         f'<View>\n  <Labels name="{LABELS}" toName="{TEXT}">\n{labels}\n  </Labels>\n'
-        f'  <Text name="{TEXT}" value="$text" granularity="symbol"/>\n{fields}</View>\n'
+        f'  <Text name="{TEXT}" value="$text" granularity="symbol"/>\n{fields}{controls(attributes or Attributes(), TEXT)}</View>\n'
     )
 
 
 def _task(item: ExportPost) -> dict[str, Any]:
     post = item.post
-    reviewers = sorted({a.reviewer for a in item.answers})
+    reviewers = sorted({a.reviewer for a in (*item.answers, *item.labels)})
     data: dict[str, Any] = {"text": post.text, "post_id": post.id, "split": post.split and str(post.split)}
     for name in ("author", "source", "posted_at"):
         data[name] = getattr(post, name)
@@ -87,7 +90,7 @@ def _task(item: ExportPost) -> dict[str, Any]:
         "reviewers": {str(n): r for n, r in enumerate(reviewers, start=1)},
     }
     annotations = [
-        _annotation(post, number, [a for a in item.answers if a.reviewer == name])
+        _annotation(post, number, [a for a in (*item.answers, *item.labels) if a.reviewer == name])
         for number, name in enumerate(reviewers, start=1)
     ]
     by_model = itertools.groupby(sorted(item.predictions, key=lambda p: p.model_version), key=lambda p: p.model_version)
@@ -100,7 +103,9 @@ def _task(item: ExportPost) -> dict[str, Any]:
 
 
 def _annotation(post: Post, number: int, answers: Sequence[Annotation]) -> dict[str, Any]:
-    results = [_span_result(post, s.span, a.criterion_id) for a in answers for s in a.spans]
+    spans = [(a.criterion_id, replace(s.span, attributes=s.attributes)) for a in answers for s in a.spans]
+    results = [result for criterion, span in spans for result in _span_results(post, span, criterion)]
+    results += [result for a in answers for result in results_of_post(a.labels, TEXT)]
     for name, verdict in ((NO_EVIDENCE, Verdict.NO_EVIDENCE), (UNSURE, Verdict.UNSURE)):
         chosen = [a.criterion_id for a in answers if a.verdict is verdict]
         if chosen:
@@ -119,8 +124,14 @@ def _annotation(post: Post, number: int, answers: Sequence[Annotation]) -> dict[
 
 
 def _prediction(post: Post, model: str, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    results = [_span_result(post, s, p.criterion_id) for p in predictions for s in p.spans]
+    results = [result for p in predictions for s in p.spans for result in _span_results(post, s, p.criterion_id)]
     return {"model_version": model, "score": max((p.max_score for p in predictions), default=0.0), "result": results}
+
+
+def _span_results(post: Post, span: Span, criterion: str) -> list[dict[str, Any]]:
+    """The labelled region, and what is said of it."""
+    region = _span_result(post, span, criterion)
+    return [region, *results_of(span.attributes, region)]
 
 
 def _span_result(post: Post, span: Span, criterion: str) -> dict[str, Any]:
@@ -143,10 +154,11 @@ def _id(post: Post, what: str) -> str:
 
 def read(source: Source) -> Iterator[Row]:
     """A post per task; each person's annotation and each model's prediction become labels of their own."""
-    yield from rows_of_items(lines_or_list(source), _row, "Label Studio task", source)
+    row = functools.partial(_row, attributes=source.attributes)
+    yield from rows_of_items(lines_or_list(source), row, "Label Studio task", source)
 
 
-def _row(number: int, task: Fields) -> ImportRow:
+def _row(number: int, task: Fields, *, attributes: Attributes) -> ImportRow:
     data = task.inner("data")
     if data is None:
         raise InvalidRecord("has no data")
@@ -167,7 +179,7 @@ def _row(number: int, task: Fields) -> ImportRow:
     if "post_id" not in known:
         known["post_id"] = string(data.take("id", "post_id") if "id" in data else task.take("id", "post_id"))
     known["meta"] |= data.rest()
-    reader = _Regions(known["meta"])
+    reader = _Regions(known["meta"], attributes)
     for place, (item, found) in enumerate(regions):
         if place < len(annotations):
             cancelled = bool(item.take("was_cancelled", "answers") or item.take("skipped", "answers"))
@@ -232,23 +244,32 @@ def _text_key(task: Fields, data: Fields, regions: Sequence[Fields]) -> str | No
 class _Regions:
     """The results of a task's annotations: labelled regions become labels, everything else is kept in meta and said."""
 
-    def __init__(self, meta: dict[str, Any]) -> None:
-        self._meta, self._from_data = meta, frozenset(meta)
+    def __init__(self, meta: dict[str, Any], attributes: Attributes) -> None:
+        self._meta, self._from_data, self._attributes = meta, frozenset(meta), attributes
         self.labels: list[Label] = []
 
     def read(self, results: Sequence[Fields], given: Given, *, left_out: str = "", score: Any = None) -> None:
-        taken_back = self._taken_back(results)
         labelled = {r.peek("id") for r in results if _label_key(r) in _LABEL_KEYS}
+        more = Said(results, self._attributes, labelled)
+        taken_back = self._taken_back([r for n, r in enumerate(results) if n not in more.taken])
         found: list[Label] = []
-        for result in results:
+        if more.labels:
+            of_post = given.a_label(OF_POST, None)
+            found.append(replace(of_post, labels=tuple(sorted(more.labels.items()))))
+        for number, result in enumerate(results):
             value = result.inner("value")
-            if value is None:
+            if value is not None and number in more.taken:
+                for name in list(value):
+                    value.take(name, "severity, flags, rationale or a label of the post")
+            elif value is None:
                 self._keep(result, given)
             elif result.peek("from_name") in (NO_EVIDENCE, UNSURE):
                 found += self._settled(str(result.take("from_name")), value, given)
             elif (key := _label_key(result)) in _LABEL_KEYS or (key and result.peek("id") not in labelled):
                 back = taken_back.get(str(result.peek("id")), "")
-                found += [replace(la, left_out=la.left_out or back) for la in _region(result, value, str(key), given)]
+                said = more.regions.get(str(result.peek("id")), SpanAttributes())
+                labels = [_with_said(la, said) for la in _region(result, value, str(key), given)]
+                found += [replace(la, left_out=la.left_out or back) for la in labels]
             else:
                 found += self._choice(result, value, given)
             for name in _OF_REGIONS:
@@ -303,6 +324,10 @@ def _label_key(result: Fields) -> str | None:
     if "taxonomy" in given:
         return "taxonomy"
     return "choices" if "choices" in given and not any(plain(str(c)) in NEGATING for c in value["choices"]) else None
+
+
+def _with_said(label: Label, said: SpanAttributes) -> Label:
+    return replace(label, passages=tuple(replace(p, attributes=said) for p in label.passages)) if said else label
 
 
 def _region(result: Fields, value: Fields, key: str, given: Given) -> Iterator[Label]:

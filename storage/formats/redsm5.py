@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from storage.attributes import Attributes
 from storage.formats import delimited
 from storage.formats.answers import quoted
 from storage.formats.columns import Record, listed
@@ -31,19 +32,22 @@ from storage.formats.rows import (
     Source,
     Written,
 )
+from storage.formats.said import rationale_text
 from storage.formats.texts import check_text
 from storage.formats.values import shortened, string
-from storage.records import InvalidRecord, Span, Verdict
+from storage.records import InvalidRecord, SpanAttributes, Verdict
 
 POSTS, ANNOTATIONS = "redsm5_posts.csv", "redsm5_annotations.csv"
 POST_COLUMNS = ("post_id", "text")
 COLUMNS = ("post_id", "sentence_id", "sentence_text", "DSM5_symptom", "status", "explanation")
 SPECIAL_CASE = "SPECIAL_CASE"
+NO_NOTE = "notes on an answer, where its sentence has a rationale"
 NONE_WITHOUT_SPAN = "reviewed without evidence, where no rejected span says so"
 CANNOT_CARRY = (
     NONE_WITHOUT_SPAN,
     "answers that are unsure",
     "offsets: a passage is given by its words alone",
+    NO_NOTE,
     "who decided, when, and earlier revisions",
     "where a span came from, and the score of a rejected prediction",
     "split, author, source, date and further columns of a post",
@@ -75,11 +79,14 @@ def _rows(item: ExportPost, written: Written) -> Iterator[list[object]]:
             continue
         if answer.verdict is Verdict.NO_EVIDENCE and not answer.rejected:
             written.leave_out(NONE_WITHOUT_SPAN)
-        evidence: list[tuple[Span, int]] = [(s.span, 1) for s in answer.spans] + [(s, 0) for s in answer.rejected]
-        for number, (span, status) in enumerate(evidence):
+        evidence = [(s.span, 1, s.attributes.rationale) for s in answer.spans]
+        evidence += [(s, 0, s.attributes.rationale) for s in answer.rejected]
+        for number, (span, status, rationale) in enumerate(evidence):
+            if rationale and answer.note:
+                written.leave_out(NO_NOTE)
             words = quoted(item.post, span.start, span.end)
             sentence_id = f"{item.post.id}_{answer.criterion_id}_{number}"
-            yield [item.post.id, sentence_id, words, answer.criterion_id, status, answer.note]
+            yield [item.post.id, sentence_id, words, answer.criterion_id, status, rationale or answer.note]
 
 
 def read(source: Source) -> Iterator[Row]:
@@ -97,7 +104,7 @@ def read(source: Source) -> Iterator[Row]:
                 continue
             fields = Fields(record)
             try:
-                row = row_of(number, fields)
+                row = row_of(number, fields, source.attributes)
             except InvalidRecord as error:
                 fields.settle()
                 yield RowError(number, f"{name}: {error}", fields.account)
@@ -105,12 +112,12 @@ def read(source: Source) -> Iterator[Row]:
             yield replace(row, meta=fields.settle(), account=fields.account)
 
 
-def _post(number: int, fields: Fields) -> ImportRow:
+def _post(number: int, fields: Fields, _: Attributes) -> ImportRow:
     text, notes = check_text(fields.take("text"))
     return ImportRow(number=number, post_id=string(fields.take("post_id")), text=text, notes=notes)
 
 
-def _annotation(number: int, fields: Fields) -> ImportRow:
+def _annotation(number: int, fields: Fields, attributes: Attributes) -> ImportRow:
     post_id = string(fields.take("post_id"))
     symptom, status = (
         str(fields.take("DSM5_symptom", "criterion") or "").strip(),
@@ -126,8 +133,11 @@ def _annotation(number: int, fields: Fields) -> ImportRow:
         raise InvalidRecord(f"the status {shortened(status)} is neither 0 nor 1")
     else:
         found = status.startswith("1")
+        if why := rationale_text(fields.peek("explanation"), attributes):  # of this sentence
+            fields.take("explanation", "rationale of the span")
+            passage = replace(passage, attributes=SpanAttributes(why))
         label = given.a_label(None, Verdict.EVIDENCE if found else Verdict.NO_EVIDENCE, *((passage,) if found else ()))
-        note = str(fields.take("explanation", "note") or "").strip()
+        note = "" if why else str(fields.take("explanation", "note") or "").strip()
         label = replace(label, rejected=() if found else (passage,), note=note)
     fields.rest()
     return ImportRow(number=number, post_id=post_id, text=None, labels=(label,))
