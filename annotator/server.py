@@ -19,7 +19,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -37,6 +36,7 @@ from annotator.web.api.mcp_tools import ReadingToolsOnly, check_mcp
 from annotator.web.api.routes import api_routes
 from annotator.web.bodies import Bodies
 from annotator.web.calls import Calls
+from annotator.web.compression import Compression
 from annotator.web.connections import Patience
 from annotator.web.export_routes import export_routes
 from annotator.web.gate import Gate, person_of, sign_in_is_needed
@@ -161,16 +161,20 @@ class App:
     def _app_options(self, context: Context) -> dict[str, Any]:
         """What Gradio builds its application with: our routes, and in front of everything, from outside to inside: what a proxy
         says, slow connections, sizes, the gate, what calls may name."""
+        from annotator.span_editor.component import editor_style
+        from annotator.ui.answers import AnswersAtOnce
+
         settings, routes = self.settings, self._routes(context)
         addresses = Addresses(routes, mcp=settings.mcp)
         middleware = [
             Middleware(Proxies, settings=settings),
             Middleware(self._patience.middleware),
             Middleware(Bodies, settings=settings),
-            Middleware(GZipMiddleware, compresslevel=4),
+            Middleware(Compression),
             Middleware(Gate, store=self.project.store, accounts=self.accounts, settings=settings, addresses=addresses),
+            Middleware(AnswersAtOnce, context=context),
             Middleware(Calls, permissions=context.permissions, uploads=context.uploads),
-            Middleware(PageScript),
+            Middleware(PageScript, style=editor_style()),
             *([Middleware(ReadingToolsOnly)] if settings.mcp else []),
         ]
         return {
@@ -186,7 +190,8 @@ class App:
 
         settings, store = self.settings, self.project.store
         threads = PasswordThreads()
-        routes = session_routes(self.accounts, threads, settings, store, self.models, self.keeper)
+        routes = answer_routes(context)  # first: what is asked most
+        routes += session_routes(self.accounts, threads, settings, store, self.models, self.keeper)
         routes += model_routes(settings, store)
         routes += export_routes(settings, store)
         if self.oauth is not None:
@@ -195,7 +200,7 @@ class App:
             routes += oauth_routes(self.oauth, settings, store)
         routes += token_routes(settings, store)
         routes += password_routes(settings, store, self.accounts, threads)
-        return routes + api_routes(context.api) + answer_routes(context)
+        return routes + api_routes(context.api)
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:

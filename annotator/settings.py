@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from annotator.quick_start import leave_gradio_as_it_is
 from storage.records import EvidenceError
 
 PREFIX = "EVIDENCE_"
@@ -246,6 +247,7 @@ def prepare_process(settings: Settings) -> None:
 
     Nothing is reported to anybody, and uploads stay inside the data directory.
     """
+    leave_gradio_as_it_is()
     os.environ.update(
         {
             "GRADIO_ANALYTICS_ENABLED": "False",

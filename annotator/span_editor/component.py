@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,24 @@ STYLES = ("editor.css", "panels.css")
 
 
 def styled(entry: Path) -> str:
-    """The body of a component's function: the module `entry`, in a page that has the editor's style.
-
-    The style sheet is carried along as a string: Gradio's own `css_template` would run it as a template.
-    """
-    css = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in STYLES)
-    return "\n".join([f"const STYLE = {json.dumps(css)};", _ADD_STYLE, bundle(entry)])
+    """The body of a component's function: the module `entry`, in a page that has the editor's style."""
+    return "\n".join([_STYLE_LAST, bundle(entry)])
 
 
-_ADD_STYLE = """
-if (!document.getElementById("ev-style")) {
-  const sheet = document.createElement("style");
-  sheet.id = "ev-style";
-  sheet.textContent = STYLE;
+_STYLE_LAST = """
+const sheet = document.getElementById("ev-style");
+if (sheet && !sheet.dataset.placed) {
+  sheet.dataset.placed = "last"; // behind the styles that Gradio has loaded by now
   document.head.append(sheet);
 }
 """
+
+
+def editor_style() -> str:
+    """The style of the editor and of the pages built like it, which stands once in the page's head as `ev-style`: Gradio's own
+    `css_template` would run it as a template, and carry it once for each component.
+    """
+    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in STYLES)
 
 
 def span_editor(server_functions: Sequence[Callable[..., Any]], *, elem_id: str = "span-editor") -> gr.HTML:

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.MULTILINE)
+COMMENT = re.compile(r"^\s*//.*\n", re.MULTILINE)
 EXPORT = re.compile(r"^export ((?:async )?function|const) (\w+)", re.MULTILINE)
 
 
@@ -58,7 +59,7 @@ def _scope(path: Path, names: dict[Path, str]) -> str:
         if missing := set(wanted) - set(_exported(other)):
             raise BrokenModule(f"{path.name} imports {', '.join(sorted(missing))}, which {other.name} does not export.")
         taken.append(f"const {{ {', '.join(wanted)} }} = {names[other]};")
-    body = EXPORT.sub(r"\1 \2", IMPORT.sub("", text))
+    body = EXPORT.sub(r"\1 \2", COMMENT.sub("", IMPORT.sub("", text)))  # the page need not carry them
     given = ", ".join(_exported(path))
     return "\n".join([f"const {names[path]} = (() => {{", *taken, body, f"return {{ {given} }};", "})();"])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import gradio as gr
@@ -25,6 +25,7 @@ from storage.records import EvidenceError, Reviewer, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
+ASK = "/ask/"
 Wire = dict[str, Any]
 Answer = Callable[[Context, Any, Reviewer], Wire]
 """Its `message` is annotated with the form that it must have: see `annotator.messages`."""
@@ -57,7 +58,25 @@ def answer_routes(context: Context) -> list[Route]:
             return _json({"ok": False, "error": "The question is no JSON object."}, 400)
         return await run_in_threadpool(_told, context, name, message, request)
 
-    return [Route("/ask/{name}", ask, methods=["POST"])]
+    return [Route(ASK + "{name}", ask, methods=["POST"])]
+
+
+class AnswersAtOnce:
+    """ASGI middleware behind the gate that answers `/ask/NAME` itself: the rest of the way, through Gradio's application and back,
+    costs more than most answers do.
+    """
+
+    def __init__(self, app: Any, *, context: Context) -> None:
+        self._app = app
+        self._ask = answer_routes(context)[0].endpoint
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        name = scope["path"].removeprefix(ASK) if scope["type"] == "http" and scope["method"] == "POST" else ""
+        if not name or name == scope["path"] or "/" in name:
+            await self._app(scope, receive, send)
+            return
+        response: Response = await self._ask(Request({**scope, "path_params": {"name": name}}, receive, send))
+        await response(scope, receive, send)
 
 
 def _told(context: Context, name: str, message: Wire, request: Any) -> Response:

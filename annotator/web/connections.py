@@ -1,7 +1,7 @@
 """Connections that send nothing, or very slowly: an asyncio protocol around the server's own, with a clock and a count per address.
 
-A connection that has not sent a whole request head after HEAD_SECONDS is closed, the first as every later one on it. One address
-holds at most as many connections as the settings say; proxies that they name hold as many as they need.
+A connection that has not sent a whole request head after HEAD_SECONDS, or after HEAD_BYTES, is closed, the first as every later
+one on it. One address holds at most as many connections as the settings say; proxies that they name hold as many as they need.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from annotator.settings import Settings
 from annotator.web.proxies import PEER, is_in
 
 HEAD_SECONDS = 15.0
+HEAD_BYTES = 2**20
+"""The parser in C has no limit of its own."""
 WANTED_FILES = 16_384
 
 
@@ -73,6 +75,7 @@ def patient(base: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Pr
         _link: asyncio.Transport
         _timer: asyncio.TimerHandle | None = None
         _at_work = 0
+        _unread = 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             found = transport.get_extra_info("peername")
@@ -91,6 +94,10 @@ def patient(base: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Pr
                 return
             if not self._at_work:
                 self._expect_head()
+                self._unread += len(data)
+                if self._unread > HEAD_BYTES:
+                    self._link.abort()
+                    return
             super().data_received(data)
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -103,6 +110,7 @@ def patient(base: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Pr
 
         def begin_work(self) -> None:
             self._at_work += 1
+            self._unread = 0
             self._stop_clock()
 
         def end_work(self) -> None:

@@ -40,12 +40,12 @@ def form_is_for_another(form: Mapping[str, str], person: Reviewer | None) -> boo
 
 
 class PageScript:
-    """ASGI middleware that puts `identity.js` in front of every other script of the page."""
+    """ASGI middleware that puts `identity.js` in front of every other script of the page, and after it the page's `style`."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, style: str) -> None:
         self._app = app
         script = (resources.files("annotator.web") / "identity.js").read_text("utf-8")
-        self._tag = b"<head><script>" + script.encode() + b"</script>"
+        self._tag = f'<head><script>{script}</script><style id="ev-style">{style}</style>'.encode()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/":
