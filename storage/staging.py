@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from storage.records import Annotation, Post, Prediction, Role, Verdict, split_of
 from storage.rows import (
@@ -117,6 +118,11 @@ class Staging:
     def text(self, post_id: str) -> str | None:
         row = self._db.execute("SELECT text FROM post WHERE id = ?", [post_id]).fetchone()
         return None if row is None else row[0]
+
+    def meta(self, post_id: str) -> dict[str, Any]:
+        """What is kept with a staged post; empty if it is none."""
+        row = self._db.execute("SELECT meta FROM post WHERE id = ?", [post_id]).fetchone()
+        return {} if row is None else dict(json.loads(row[0]))
 
     def add_label(self, row: int, post_id: str, payload: bytes) -> None:
         self._db.execute("INSERT INTO label (row, post_id, payload) VALUES (?, ?, ?)", [row, post_id, payload])

@@ -87,13 +87,16 @@ class OnePlacing:
     def take(self, label: Label) -> None:
         reviewer = reviewer_of(label, self.options)
         placed = list(self._placed(label.passages, reviewer, reports_doubt=label.kind is LabelKind.ANSWER))
-        if label.kind is LabelKind.PREDICTION or self.options.labels_as is LabelsAs.PREDICTIONS:
+        predicted = label.kind is LabelKind.PREDICTION or self.options.labels_as is LabelsAs.PREDICTIONS
+        if label.passages and not placed and (predicted or label.verdict is Verdict.EVIDENCE):
+            return  # each passage has its own line in the report
+        if label.verdict is Verdict.EVIDENCE and not placed:
+            raise InvalidRecord("evidence is claimed, but no passage is named")
+        if predicted:
+            if label.verdict is Verdict.UNSURE and not placed:
+                raise InvalidRecord("unsure: a prediction cannot say that")
             self._predict(label, placed)
             return
-        if label.verdict is Verdict.EVIDENCE and not placed:
-            if not label.passages:
-                raise InvalidRecord("evidence is claimed, but no passage is named")
-            return  # each passage has its own line in the report
         self.taken.annotations.append(
             Annotation(
                 post_id=self.post_id,

@@ -16,11 +16,32 @@ from storage.team_records import Adjudication
 
 VERDICT_WORDS = {
     **{v.value: v for v in Verdict},
-    **dict.fromkeys(("1", "true", "yes", "positive", "present", "ja", "oui"), Verdict.EVIDENCE),
     **dict.fromkeys(
-        ("0", "false", "no", "none", "negative", "absent", "no evidence", "nein", "non"), Verdict.NO_EVIDENCE
+        ("1", "true", "yes", "y", "positive", "present", "ja", "j", "wahr", "vorhanden", "oui", "vrai", "sí", "si"),
+        Verdict.EVIDENCE,
     ),
-    "uncertain": Verdict.UNSURE,
+    **dict.fromkeys(
+        (
+            "0",
+            "false",
+            "no",
+            "n",
+            "none",
+            "negative",
+            "absent",
+            "not present",
+            "no evidence",
+            "nein",
+            "falsch",
+            "nicht vorhanden",
+            "non",
+            "faux",
+        ),
+        Verdict.NO_EVIDENCE,
+    ),
+    **dict.fromkeys(
+        ("uncertain", "unclear", "not sure", "maybe", "unsicher", "unklar", "vielleicht", "incertain"), Verdict.UNSURE
+    ),
 }
 
 

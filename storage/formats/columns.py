@@ -11,6 +11,7 @@ from storage.formats.answers import is_verdict
 from storage.formats.argilla_columns import questions_of
 from storage.formats.labels import holds_labels
 from storage.formats.rows import FormatError, LabelKind
+from storage.formats.tagged import is_tag
 from storage.formats.values import decoded, is_address, is_empty, is_number, plain
 from storage.formats.vocabulary import LISTS
 from storage.formats.wide import wide_columns
@@ -33,6 +34,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "uuid",
         "guid",
         "docname",
+        "identifiant",
+        "identificador",
+        "kennung",
         "name",
         "index",
         "nr",
@@ -58,6 +62,13 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "beitrag",
         "texte",
         "texto",
+        "testo",
+        "tekst",
+        "nachricht",
+        "inhalt",
+        "mensaje",
+        "contenido",
+        "contenu",
         "sentence",
     ),
     "author": ("author", "user", "username", "userid", "authorid", "subjectid", "subject", "patientid"),
@@ -76,10 +87,33 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "kriterium",
         "critere",
         "criterio",
+        "symptome",
+        "sintoma",
+        "merkmal",
+        "kategorie",
+        "categorie",
+        "categoria",
+        "etiquette",
+        "etiqueta",
     ),
-    "verdict": ("verdict", "status", "answer"),
-    "start": ("start", "startoffset", "startchar", "begin", "spanstart", "von"),
-    "end": ("end", "endoffset", "endchar", "stop", "spanend", "bis"),
+    "verdict": (
+        "verdict",
+        "present",
+        "presence",
+        "befund",
+        "vorhanden",
+        "zutreffend",
+        "presente",
+        "status",
+        "answer",
+        "judgment",
+        "judgement",
+        "relevant",
+        "isrelevant",
+        "isevidence",
+    ),
+    "start": ("start", "startoffset", "startchar", "begin", "spanstart", "von", "debut", "inicio", "anfang"),
+    "end": ("end", "endoffset", "endchar", "stop", "spanend", "bis", "fin", "ende"),
     "evidence": (
         "quote",
         "evidence",
@@ -92,6 +126,10 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "zitat",
         "beleg",
         "textstelle",
+        "extrait",
+        "cita",
+        "evidencia",
+        "preuve",
     ),
     "annotator": (
         "reviewer",
@@ -103,9 +141,12 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "codedby",
         "coder",
         "workerid",
+        "annotateur",
+        "anotador",
+        "kodierer",
     ),
     "created_at": ("createdat", "annotatedat"),
-    "note": ("note", "explanation", "remark"),
+    "note": ("note", "explanation", "remark", "anmerkung", "bemerkung", "notiz"),
     "annotations": ("annotations",),
     "history": ("history",),
     "predictions": ("predictions",),
@@ -117,9 +158,10 @@ _LISTS = ("annotations", "history", "predictions", "adjudications", "meta")
 _ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID|Nr|_id)$", re.IGNORECASE)
 _BARE_ID = re.compile(r"[a-z]*(?:id|nr)$")
 _TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag", "label", "goldlabels")
-_TOKENS = ("tokens", "words", "token", "wordlist")
+_TOKENS = ("tokens", "words", "token", "word", "form", "wordlist")
+# beside a criterion, columns of these names that hold verdicts alone are its verdict
+_VERDICTS = ("label", "labels", "class", "value", "gold", "goldlabel", "target", "annotation", "response", "code")
 _PREDICTED = re.compile(r"predict|suggest|proposal|machine|model_output", re.IGNORECASE)
-_TAG = re.compile(r"(?:O|[BIESLU][-_].+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +193,28 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict
         if longest is not None and words[longest] >= 3 * max(1, len(sample)):
             found["text"] = longest
     if "post_id" not in found:
-        named = [c for c in columns if c not in found.values() and _is_id_name(c) and _is_unique(c, sample)]
+        free = (c for c in columns if c not in found.values() and _is_id_name(c))
+        named = [c for c in free if _is_unique(c, sample) or _tells_texts_apart(c, found, sample)]
         if named:
             found["post_id"] = named[0]
+    if "criterion" in found and "verdict" not in found:
+        names = {plain(c): c for c in reversed(columns) if c not in found.values()}
+        beside = (names[n] for n in _VERDICTS if n in names)
+        said = next((c for c in beside if (values := _values(c, sample)) and all(map(is_verdict, values))), None)
+        if said is not None:
+            found["verdict"] = said
     return _without_labels_of_posts(found)
+
+
+def _tells_texts_apart(column: str, found: Mapping[str, str], sample: Sequence[Record]) -> bool:
+    """Whether the same value always stands beside the same text, and another beside another; without a text, whether it always stands."""
+    if len(_values(column, sample)) < len(sample) or not sample:
+        return False
+    text = found.get("text")
+    if text is None:
+        return "criterion" in found and not any(map(_is_listed, _values(column, sample)))
+    pairs = {(str(r[column]), r.get(text)) for r in sample if isinstance(r.get(text), str | None)}
+    return len(pairs) == len({i for i, _ in pairs}) == len({t for _, t in pairs})
 
 
 def _by_name(columns: Sequence[str], sample: Sequence[Record]) -> dict[str, str]:
@@ -190,7 +250,7 @@ def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
     if name in ("start", "end"):
         return any(map(is_number, values))
     if name == "criterion":
-        return any(isinstance(v, str) and not _is_listed(v) for v in values)
+        return any(isinstance(v, str) and not _is_listed(v) and not is_verdict(v) for v in values)
     if name == "post_id":
         bare = plain(column) in ("name", "index", "nr", "no", "key")
         return not any(map(_is_listed, values)) and (not bare or _is_unique(column, sample))
@@ -259,10 +319,13 @@ def checked_mapping(
             mapping[name] = column
     free = [c for c in columns if c not in mapping.values() and c not in joined and c not in asked]
     tokens = _token_columns(free, sample)
+    if tokens is None and "text" not in mapping:
+        tokens = _bare_tokens(free, sample)
     squad = _is_squad(columns) and "text" not in (chosen or {})
     lists = {} if squad else {c: kind_of_column(c) for c in free if any(holds_labels(v) for v in _values(c, sample))}
     if tokens is not None:
         lists.pop(tokens[1], None)
+        lists.pop(tokens[0], None)
     wide = wide_columns(free, criteria, sample)
     has_labels = {"criterion", "annotations"} & mapping.keys() or lists or wide or questions
     if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
@@ -295,8 +358,18 @@ def _token_columns(columns: Sequence[str], sample: Sequence[Record]) -> tuple[st
             pairs = [(decoded(r.get(words)), decoded(r.get(tags))) for r in sample]
             pairs = [(w, t) for w, t in pairs if isinstance(w, list) and isinstance(t, list) and w]
             fitting = [t for w, t in pairs if len(w) == len(t) and all(isinstance(x, str) for x in (*w, *t))]
-            if pairs and len(fitting) * 2 > len(pairs) and any(_TAG.match(x) for t in fitting for x in t):
+            if pairs and len(fitting) * 2 > len(pairs) and any(map(is_tag, (x for t in fitting for x in t))):
                 return words, tags
+    return None
+
+
+def _bare_tokens(columns: Sequence[str], sample: Sequence[Record]) -> tuple[str, str] | None:
+    """The column of words whose tags nobody can read (numbers without names, for one): the words are a text all the same."""
+    names = {plain(c): c for c in reversed(columns)}
+    for column in (names[n] for n in _TOKENS if n in names):
+        values = [decoded(v) for v in _values(column, sample)]
+        if values and all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in values):
+            return column, ""
     return None
 
 

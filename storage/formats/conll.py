@@ -27,7 +27,7 @@ from storage.formats.spans import (
     tokens,
 )
 from storage.formats.tagged import is_tag, joined_tokens, placed_tokens, spans_of_tags, tagged_labels
-from storage.formats.values import string
+from storage.formats.values import plain, string
 from storage.records import InvalidRecord
 
 NOT_REVIEWED, OUTSIDE = "_", "O"
@@ -42,6 +42,7 @@ CANNOT_CARRY = (
     WHITE_EDGES,
 )
 _COMMENT = re.compile(r"# (\w+) = (.*)")
+_NOTED_TAG = re.compile(r"(?:^|\|)(?:NER|NE|BIO|Label)=([^|]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+([-.]\d+)?")
 MAX_LINE_CHARACTERS = 1 << 24
 
@@ -124,10 +125,14 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 
 class _Layout(NamedTuple):
-    """tabs: they part the cells, and a token may hold a space. numbered: the first column counts the tokens, the second holds them."""
+    """tabs: they part the cells, and a token may hold a space. numbered: the first column counts the tokens, the second holds them.
+
+    treebank: ten columns, of which the last holds `key=value|key=value`.
+    """
 
     tabs: bool
     numbered: bool
+    treebank: bool
 
 
 def _layout(source: Source) -> _Layout:
@@ -137,7 +142,10 @@ def _layout(source: Source) -> _Layout:
             line for line in islice(_lines(file), 200) if line.strip() and not line.startswith(("#", "-DOCSTART-"))
         ]
     tabs = sum("\t" in line for line in lines) * 2 > len(lines)
-    return _Layout(tabs, _is_numbered([_cells(line, tabs) for line in lines]))
+    cells = [_cells(line.rstrip("\r\n"), tabs) for line in lines]
+    numbered = _is_numbered(cells)
+    pairs = all(len(c) == 10 and (c[9] == "_" or "=" in c[9]) for c in cells)
+    return _Layout(tabs, numbered, numbered and tabs and pairs)
 
 
 def _rows(number: int, block: list[str], layout: _Layout, source: Source) -> Iterator[Row]:
@@ -187,9 +195,10 @@ def _foreign_row(number: int, block: Sequence[str], layout: _Layout, source: Sou
     """Tokens in the first column, tags in the last. None for a block that is the mark of a document only."""
     words: list[str] = []
     tags: list[str] = []
+    rows: list[list[str]] = []
     notes: list[tuple[str, str]] = []
     comments: dict[str, str] = {}
-    width, (tabs, numbered) = 0, layout
+    width, (tabs, numbered, _) = 0, layout
     for place, line in enumerate(block, start=number):
         cells = _cells(line, tabs)
         if line.startswith("-DOCSTART-"):
@@ -207,7 +216,8 @@ def _foreign_row(number: int, block: Sequence[str], layout: _Layout, source: Sou
             notes.append(("line", f"line {place} has no token, or no tag: left out"))
             continue
         words.append(cells[1] if numbered else cells[0])
-        tags.append(cells[-1].strip())
+        tags.append(_tag_of_treebank(cells[-1]) if layout.treebank else cells[-1].strip())
+        rows.append(cells)
         width = max(width, len(cells))
     if not words:
         return None if not comments and not notes else _no_tokens(number)
@@ -216,8 +226,9 @@ def _foreign_row(number: int, block: Sequence[str], layout: _Layout, source: Sou
         if numbered
         else "only the first column (tokens) and the last (tags) are read"
     )
+    further = _further_tags(rows, range(1 + numbered, width - 1), source.criteria)
     for column in range(1, width):
-        if column != 1 + numbered:
+        if column != 1 + numbered and column - 1 not in further:
             source.ledger.count(COLUMN, f"column {column}", Outcome.LEFT, why, 1)
     text = comments.pop("text", None)
     if text is None or placed_tokens(words, text) is None:
@@ -230,11 +241,28 @@ def _foreign_row(number: int, block: Sequence[str], layout: _Layout, source: Sou
         post_id=post_id,
         text=text,
         split=split,
-        labels=tagged_labels(words, tags, text),
+        labels=tuple(la for found in (tags, *further.values()) for la in tagged_labels(words, found, text)),
         meta=fields.settle(),
         notes=tuple(notes),
         account=fields.account,
     )
+
+
+def _tag_of_treebank(cell: str) -> str:
+    """The tag among what CoNLL-U notes of a token (`NER=B-X|SpaceAfter=No`); none where it notes none."""
+    found = _NOTED_TAG.search(cell)
+    return found[1] if found and is_tag(found[1]) else OUTSIDE
+
+
+def _further_tags(rows: Sequence[Sequence[str]], columns: range, criteria: Sequence[str]) -> dict[int, list[str]]:
+    """The tags of further columns by column, where they are tags throughout and name a criterion: parts of speech do not."""
+    wanted = {plain(c) for c in criteria}
+    found = {}
+    for column in columns:
+        tags = [r[column].strip() if column < len(r) else OUTSIDE for r in rows]
+        if all(map(is_tag, tags)) and any(plain(t[2:]) in wanted for t in tags if t != OUTSIDE):
+            found[column] = tags
+    return found
 
 
 def _is_numbered(rows: Sequence[Sequence[str]]) -> bool:
@@ -254,7 +282,11 @@ def _cells(line: str, tabs: bool) -> list[str]:
 
 def _comment(line: str, comments: dict[str, str]) -> None:
     """Note the comment under its key; a key that stands in the block again gets a number."""
-    words = line.lstrip("# ")
+    words = line.lstrip("#").strip()
+    if re.match(r"id\s+[^\s=]", words) and "id" not in comments:  # as MultiCoNER writes it: `# id 5f2a  domain=en`
+        comments["id"], _, words = words[2:].strip().partition(" ")
+        if not (words := words.strip()):
+            return
     key, separator, value = words.partition("=")
     name = key.strip() if separator else "comment"
     number = len(comments) + 1

@@ -32,6 +32,8 @@ _REFUSED_MAGIC = {
     b"ARROW1": "an Arrow file; import the folder of the dataset that it belongs to",
 }
 HEAD_CHARACTERS = 1 << 16
+_BARE_TAG = re.compile(r"[A-Z][A-Z0-9_&/+-]{1,60}")
+_TREEBANK_ID = re.compile(r"\d+(?:[-.]\d+)?")
 MAX_PARTS = 5000  # files of one format in a folder, each of which is looked into
 
 
@@ -170,6 +172,8 @@ def _detect_text(path: Path, encoding: Encoding) -> Detected:
         return Detected(FORMATS["conll"], "BIO columns with a head per post", encoding)
     cut = len(head) == HEAD_CHARACTERS  # in the middle of a line
     lines = [line for line in head.splitlines()[: -1 if cut else None] if line.strip() and not line.startswith("# ")]
+    if _is_treebank(lines):
+        return Detected(FORMATS["conll"], "ten columns as CoNLL-U has them", encoding)
     if _is_tagged(lines):
         return Detected(FORMATS["conll"], "one token per line with BIO tags", encoding)
     if not lines:
@@ -204,6 +208,8 @@ def _refuse_other_layouts(path: Path, start: str) -> None:
         raise FormatError(
             f"{path.name} is {what} of a layout that no reader knows. Export it as JSON, CSV, UIMA CAS XMI or WebAnno TSV."
         )
+    if re.match(r"# [\w.]+ \| ", first) and ("#id=" in start[:2000] or "#text=" in start[:2000]):
+        raise FormatError(f"{path.name} is WebAnno TSV of version 1 or 2; export it as WebAnno TSV v3.")
     if start.startswith("#FORMAT=") and not start.startswith("#FORMAT=WebAnno TSV 3"):
         raise FormatError(f"{path.name} is of another version ({first[8:40].strip()}); export it as WebAnno TSV v3.")
 
@@ -211,9 +217,25 @@ def _refuse_other_layouts(path: Path, start: str) -> None:
 def _is_tagged(lines: list[str]) -> bool:
     """Whether nearly all lines are a token and a tag. A line with a tag alone has lost its token."""
     cells = [line.split("\t") if "\t" in line else line.split() for line in lines if not line.startswith("-DOCSTART-")]
+    cells = [c for c in cells if not c[0].startswith("#") or is_tag(c[-1].strip())]  # comments, however they are spaced
+    if len(cells) >= 3 and _are_bare_tags(cells):
+        return True
     tagged = [c for c in cells if is_tag(c[-1].strip()) and (len(c) >= 2 or c[-1].strip() == "O")]
     pairs = sum(1 for c in tagged if len(c) >= 2)
     return bool(pairs) and pairs >= 2 and len(tagged) >= 0.9 * len(cells)
+
+
+def _are_bare_tags(cells: list[list[str]]) -> bool:
+    """Whether each line is a word and, last, `O` or one of a few names in capitals."""
+    tags = [c[-1].strip() for c in cells]
+    named = [t for t in tags if t != "O"]
+    alike = len({len(c) for c in cells}) == 1 and len(cells[0]) >= 2
+    return alike and bool(named) and len(named) < len(tags) and all(map(_BARE_TAG.fullmatch, named))
+
+
+def _is_treebank(lines: list[str]) -> bool:
+    cells = [line.split("\t") for line in lines if not line.startswith("#")]
+    return bool(cells) and all(len(c) == 10 and _TREEBANK_ID.fullmatch(c[0]) for c in cells)
 
 
 def _detect_json(path: Path, encoding: Encoding, start: str) -> Detected:

@@ -6,7 +6,7 @@ name always are how often it stands in the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -69,10 +69,21 @@ class Ledger:
         key = (what, name, outcome, detail)
         self._counts[key] = self._counts.get(key, 0) + count
 
-    def add(self, account: Account, *, lost: str | None = None, kept_lost: str | None = None) -> None:
-        """Add a row's account. lost: why nothing of the row was taken after all; kept_lost: why nothing was kept in meta."""
+    def add(
+        self,
+        account: Account,
+        *,
+        lost: str | None = None,
+        kept_lost: str | None = None,
+        kept_before: Collection[str] = (),
+    ) -> None:
+        """Add a row's account. lost: why nothing of the row was taken after all; kept_lost: why nothing was kept in meta, but for the names
+        of `kept_before`, which are there with the same values.
+        """
         for (what, name, outcome, detail), number in account.items():
             why = kept_lost if outcome is Outcome.KEPT and lost is None else lost
+            if lost is None and name.rpartition(".")[2] in kept_before:
+                why = None
             if why is not None and outcome is not Outcome.LEFT:
                 self.count(what, name, Outcome.LEFT, why, number)
             else:

@@ -12,7 +12,7 @@ from storage.formats.argilla_columns import record_of
 from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.fields import Fields
 from storage.formats.labels import NOTHING_SAID, Given, labels_of
-from storage.formats.ledger import ID_OF_QUESTION
+from storage.formats.ledger import ID_OF_QUESTION, Ledger
 from storage.formats.passages import names_places, passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.said import POST_LABELS, labels_from, said_of
@@ -20,11 +20,13 @@ from storage.formats.squad import answers_of_question
 from storage.formats.standing import qualifier_of_row
 from storage.formats.tagged import joined_tokens, tagged_labels
 from storage.formats.texts import NOBODY, UNSAVED, check_text
+from storage.formats.token_rows import texts_of_tokens, token_columns
 from storage.formats.values import decoded, plain_value, string
 from storage.formats.wide import says_verdict
 from storage.records import OF_POST, InvalidRecord, Verdict
 
 IGNORED = ("manifest",)
+NO_PASSAGE = "evidence is claimed, but no passage is named; kept in meta"
 _OF_REDDIT = ("body", "selftext")  # of a comment, of a post
 
 
@@ -32,6 +34,12 @@ def read_table(
     columns: Sequence[str], sample: Sequence[Record], records: Iterable[tuple[int, Record | RowError]], source: Source
 ) -> Iterator[Row]:
     """The records as rows. Raises FormatError if no column can be the text of a post."""
+    tokens = None if source.columns.get("text") else token_columns(columns, sample)
+    if tokens is not None:
+        grouped = texts_of_tokens(enumerate(sample, start=1), tokens, Ledger())
+        columns, sample = tokens.header(), [r for _, r in grouped if not isinstance(r, RowError)]
+        records = texts_of_tokens(records, tokens, source.ledger)
+        source = replace(source, columns={**source.columns, "post_id": tokens.text})
     mapping = checked_mapping(columns, source.columns, sample, criteria=source.criteria)
     yield from rows_of_records(records, mapping, source)
 
@@ -165,21 +173,28 @@ class _RowReader:
         )
         attributes = said_of(self._fields, self._source.attributes)
         note = string(self._take("note")) or ""
-        said = self._take("verdict")
+        verdict_column = self._mapping.columns.get("verdict", "")
+        said = self._fields.peek(verdict_column)
         evidence = self._mapping.columns.get("evidence", "")
         if said is None and says_verdict(
             self._fields.peek(evidence)
         ):  # a column of evidence that says whether there is any
-            said = self._fields.take(evidence, "verdict")
-        found, bad = self._flat_passages()
+            verdict_column, said = evidence, self._fields.peek(evidence)
+        found, bad = self._flat_passages(without=verdict_column)
         left = [given.a_label(None, None, left_out=reason) for reason in bad]
         if said is not None and not is_verdict(said):
+            self._fields.keep(verdict_column, "is no verdict")
             self._fields.keep(column, "with an unknown verdict")
             why = f"{string(said)!r} is no verdict; use evidence, no_evidence or unsure"
             return (*left, given.a_label(None, None, left_out=why))
         if verdict_of(said) is None and not found:
             self._fields.keep(column, "a label of the whole post, not read as an answer")
             return tuple(left) or (given.a_label(None, None, left_out=NOTHING_SAID),)
+        if verdict_of(said) is Verdict.EVIDENCE and not found:
+            for name in (column, verdict_column):
+                self._fields.keep(name, "a label of the whole post, not read as an answer")
+            return (*left, given.a_label(None, None, left_out=NO_PASSAGE)) if not bad else tuple(left)
+        self._fields.take(verdict_column, "verdict")
         self._fields.take(column, "criterion")
         if attributes:
             found = tuple(replace(passage, attributes=attributes) for passage in found)
@@ -237,9 +252,15 @@ class _RowReader:
         answers = LabelKind.ANSWER
         return [replace(la, left_out=la.left_out or f"marked {why}") if la.kind is answers else la for la in labels]
 
-    def _flat_passages(self) -> tuple[tuple[Passage, ...], list[str]]:
-        """The passages of the row: by its offsets, or by what its evidence says; and the reasons why others cannot be read."""
-        start, end, evidence = (self._take(n) for n in ("start", "end", "evidence"))
+    def _flat_passages(self, *, without: str) -> tuple[tuple[Passage, ...], list[str]]:
+        """The passages of the row: by its offsets, or by what its evidence says; and the reasons why others cannot be read.
+
+        without: a column that says something else.
+        """
+        columns = self._mapping.columns
+        start, end, evidence = (
+            self._take(n) if columns.get(n) != without else None for n in ("start", "end", "evidence")
+        )
         if start is None and end is None:
             return passages_of(evidence, places=names_places(self._mapping.columns.get("evidence") or ""))
         found = passage_or_reason(start, end, evidence if isinstance(evidence, str) else None)
@@ -267,6 +288,10 @@ class _RowReader:
                 self._fields.keep(str(verdict_column), "is no verdict")
                 yield given.a_label(None, None, left_out=f"{string(said)!r} is no verdict")
                 continue
+            if not found and not bad and verdict_of(said) is Verdict.EVIDENCE:
+                self._fields.keep(str(verdict_column), "a label of the whole post, not read as an answer")
+                yield given.a_label(None, None, left_out=NO_PASSAGE)
+                continue
             verdict = verdict_of(self._fields.take(verdict_column, f"verdict of {criterion}"))
             if verdict is not None or found:
                 yield _answer(given, verdict, found)
@@ -276,6 +301,8 @@ class _RowReader:
             return ()
         words_column, tags_column = self._mapping.tokens
         words, tags = (decoded(self._fields.take(c, t)) for c, t in ((words_column, "text"), (tags_column, "labels")))
+        if not tags_column:
+            return ()
         if not isinstance(words, list) or not isinstance(tags, list) or len(words) != len(tags):
             self._notes.append(("label", f"{tags_column}: the tags are not as many as the words"))
             return ()

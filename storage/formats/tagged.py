@@ -10,7 +10,7 @@ from storage.formats.rows import Label, Passage
 from storage.formats.spans import labels_by_criterion
 
 OUTSIDE = "O"
-_PREFIXED = re.compile(r"([BIESLU])[-_](.+)")
+_PREFIXED = re.compile(r"([BIESLUMW])[-_](.+)")
 _EMPTY_TAGS = frozenset(("O", "o", "_", "", "-", "*", "none", "None"))
 
 
@@ -65,11 +65,15 @@ def unread_tags(tags: Iterable[str]) -> tuple[Label, ...]:
     if not any(map(_PREFIXED.fullmatch, known)):
         return ()
     strange = dict.fromkeys(t for t in known if t not in _EMPTY_TAGS and not _PREFIXED.fullmatch(t))
-    return tuple(Given().a_label(t, None, left_out="is no tag of the kinds B-, I-, O, E-, S-, L-, U-") for t in strange)
+    return tuple(
+        Given().a_label(t, None, left_out="is no tag of the kinds B-, I-, O, E-, S-, L-, U-, M-, W-") for t in strange
+    )
 
 
 def spans_of_tags(tagged: Iterable[tuple[int, int, str]]) -> list[tuple[str, Passage]]:
-    """(label, passage) from tags in BIO, IOB1, IOBES or BILOU; an I without a B before it begins a span, as in the CoNLL evaluation script.
+    """(label, passage) from tags in BIO, IOB1, IOBES, BMES or BILOU.
+
+    An I without a B before it begins a span, as in the CoNLL evaluation script.
 
     Where no tag has a prefix, each tag but O is a label, and neighbours of one label are one span.
     """
@@ -83,9 +87,9 @@ def spans_of_tags(tagged: Iterable[tuple[int, int, str]]) -> list[tuple[str, Pas
             open_label = None
             continue
         kind, label = match.groups() if match else ("I", tag)
-        if kind in "IEL" and label == open_label:
+        if kind in "IELM" and label == open_label:
             found[-1] = (label, Passage(found[-1][1].start, end))
         else:
             found.append((label, Passage(start, end)))
-        open_label = None if kind in "ESLU" else label
+        open_label = None if kind in "ESLUW" else label
     return found

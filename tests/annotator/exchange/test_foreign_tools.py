@@ -271,3 +271,31 @@ def test_the_exit_code_says_whether_anything_was_taken(
     for options in ([], ["--dry-run"]):
         assert main(["import", str(path), "--data-dir", str(tmp_path / "project"), *options]) == code
     assert "ledger" in json.loads(capsys.readouterr().out.splitlines()[0])
+
+
+@pytest.mark.parametrize("verdict", ["evidence", "unsure"])
+def test_what_cannot_be_placed_is_no_prediction_of_nothing(verdict: str, store: Store, tmp_path: Path) -> None:
+    marks = [{"criterion": "SLEEP_ISSUES", "verdict": verdict, "quote": "nowhere to be found in there"}]
+    path = jsonl(tmp_path / "in.jsonl", {"id": "a", "text": TEXT, "annotations": marks, "predictions": marks})
+    report = import_file(store, path, labels_as="predictions")
+    assert (report["predictions"], store.predictions("a", f"import-{report['import_id']}")) == (0, {})
+
+
+def test_strict_takes_a_long_table_whose_further_columns_repeat_and_squad_with_its_ids(
+    store: Store, tmp_path: Path
+) -> None:
+    marks = [("SLEEP_ISSUES", SLEEP), ("DEPRESSED_MOOD", FOOD)]
+    rows = [
+        {"post_id": "a", "text": TEXT, "age": 31, "criterion": c, "verdict": "evidence", "quote": q} for c, q in marks
+    ]
+    assert import_file(store, jsonl(tmp_path / "in.jsonl", *rows), strict=True)["annotations"] == 2
+    rows[1]["age"] = 32
+    with pytest.raises(ImportRefused, match="column 'age': 1 left out"):
+        import_file(store, jsonl(tmp_path / "in.jsonl", {**rows[0], "post_id": "b", "text": FOOD, "quote": FOOD},
+                                 {**rows[1], "post_id": "b", "text": FOOD}), strict=True)  # fmt: skip
+    answers = [{"id": "q1", "question": "SLEEP_ISSUES", "answers": [{"text": SLEEP, "answer_start": 0}], "is_impossible": False},
+               {"id": "q2", "question": "DEPRESSED_MOOD", "answers": [], "is_impossible": True,
+                "plausible_answers": [{"text": FOOD, "answer_start": 24}]}]  # fmt: skip
+    paragraphs = [{"context": f"{TEXT} Really.", "qas": answers}]
+    (tmp_path / "in.json").write_text(json.dumps({"data": [{"title": "s", "paragraphs": paragraphs}]}), "utf-8")
+    assert import_file(store, tmp_path / "in.json", strict=True)["annotations"] == 2

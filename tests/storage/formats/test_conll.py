@@ -22,6 +22,7 @@ def tokens(path: Path, *lines: str) -> Path:
         ["B-S", "I-S", "L-S", "S-W"],
         ["I-S", "I-S", "I-S", "B-W"],
         ["B_S", "I_S", "E_S", "S_W"],
+        ["B-S", "M-S", "E-S", "S-W"],
     ],
 )
 def test_bio_and_its_relatives_say_the_same(tags: list[str], tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_a_tag_that_is_none_is_reported(tmp_path: Path) -> None:
         ),
         "conll",
     )
-    assert left_out(row) == {"WHAT": "is no tag of the kinds B-, I-, O, E-, S-, L-, U-"}
+    assert left_out(row) == {"WHAT": "is no tag of the kinds B-, I-, O, E-, S-, L-, U-, M-, W-"}
 
 
 def test_the_text_and_the_id_of_a_comment_are_taken(tmp_path: Path) -> None:
@@ -77,3 +78,27 @@ def test_the_text_and_the_id_of_a_comment_are_taken(tmp_path: Path) -> None:
         )
     )
     assert (row.post_id, row.text, said(row)) == ("s1", "I lie awake.", {"S": ("evidence", ["lie awake"])})
+
+
+def test_tags_that_conll_u_notes_and_a_second_layer_of_tags(tmp_path: Path) -> None:
+    words = ["1-2 don't _", "1 do ner=B-S", "2 n't NER=I-S|SpaceAfter=No", "3 sleep _"]
+    lines = [f"{n}\t{w}" + "\t_" * 7 + f"\t{note}" for n, w, note in map(str.split, words)]
+    row = one(tokens(tmp_path / "in.conllu", "# sent_id = s1", "# text = don't sleep", *lines))
+    assert (row.post_id, row.text, said(row)) == ("s1", "don't sleep", {"S": ("evidence", ["don't"])})
+    lines = ["#\thttp://a.example", "1\tlie\tB-S\tO", "2\tawake\tI-S\tB-W", "3\tnow\tO\tO"]
+    row = one(tokens(tmp_path / "in.tsv", *lines), criteria=["S"])
+    assert said(row) == {"S": ("evidence", ["lie awake"]), "W": ("evidence", ["awake"])}
+
+
+def test_names_in_capitals_alone_are_tags_too(tmp_path: Path) -> None:
+    row = one(tokens(tmp_path / "in.txt", "I O", "lie SLEEP", "awake SLEEP", "tired FATIGUE", ". O"))
+    assert said(row) == {"SLEEP": ("evidence", ["lie awake"]), "FATIGUE": ("evidence", ["tired"])}
+
+
+def test_a_table_of_tokens_is_a_post_for_each_text(tmp_path: Path) -> None:
+    lines = ["Sentence #,Word,POS,Tag", "Sentence: 1,I,PRP,O", ",lie,VBP,B-S", "Sentence: 2,food,NN,U-A", ",bad,JJ,O"]
+    found = rows(tokens(tmp_path / "in.csv", *lines))
+    assert [(r.post_id, r.text, said(r)) for r in found if isinstance(r, ImportRow)] == [
+        ("Sentence: 1", "I lie", {"S": ("evidence", ["lie"])}),
+        ("Sentence: 2", "food bad", {"A": ("evidence", ["food"])}),
+    ]

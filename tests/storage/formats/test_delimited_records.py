@@ -80,13 +80,15 @@ def test_a_column_under_a_known_name_with_other_values_is_kept(tmp_path: Path) -
 
 def test_an_unknown_verdict_costs_its_label_alone(tmp_path: Path) -> None:
     lines = ["id,text,criterion,quote,verdict"]
-    lines += [f'{n},"{SLEEP}",SLEEP_ISSUES,"{SLEEP}",1' for n in range(60)] + [f'99,"{FOOD}",ANHEDONIA,"{FOOD}",maybe']
+    lines += [f'{n},"{SLEEP}",SLEEP_ISSUES,"{SLEEP}",1' for n in range(60)] + [
+        f'99,"{FOOD}",ANHEDONIA,"{FOOD}",perhaps'
+    ]
     last = rows(written(tmp_path / "in.csv", *lines))[-1]
     assert isinstance(last, ImportRow)
     assert (last.text, said(last), [la.left_out for la in last.labels]) == (
         FOOD,
         {},
-        ["'maybe' is no verdict; use evidence, no_evidence or unsure"],
+        ["'perhaps' is no verdict; use evidence, no_evidence or unsure"],
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from storage.formats.rows import ImportRow
-from tests.storage.formats.reading import SLEEP, reasons, rows, write_lines
+from tests.storage.formats.reading import FOOD, SLEEP, TEXT, one, reasons, rows, said, write_lines
 
 
 def test_reddit_lines_keep_the_body_and_count_out_what_was_removed(tmp_path: Path) -> None:
@@ -30,3 +32,32 @@ def test_reddit_lines_keep_the_body_and_count_out_what_was_removed(tmp_path: Pat
         ("a3", "Cannot sleep", None),
     ]
     assert reasons(found) == [(2, "the post's text is a placeholder: [removed]")]
+
+
+@pytest.mark.parametrize(
+    ("header", "yes", "no"),
+    [("Beitrag_ID;Text;Kriterium;Befund;Zitat", "ja", "nein"), ("identifiant;texte;critère;présent;extrait", "oui", "non"),
+     ("post_id;text;symptom;label;evidence", "1", "0"), ("id;text;criterion;answer;quote", "Y", "N")],
+)  # fmt: skip
+def test_what_is_said_beside_a_criterion_is_its_verdict_in_several_languages(
+    header: str, yes: str, no: str, tmp_path: Path
+) -> None:
+    lines = [header, f"7;{TEXT};SLEEP_ISSUES;{yes};{SLEEP}", f"7;{TEXT};ANHEDONIA;{no};{FOOD}"]
+    (tmp_path / "in.csv").write_text("\n".join(lines) + "\n", "cp1252")
+    first, second = rows(tmp_path / "in.csv")
+    assert isinstance(first, ImportRow)
+    assert (first.post_id, said(first), said(second)) == (
+        "7", {"SLEEP_ISSUES": ("evidence", [SLEEP])}, {"ANHEDONIA": ("no_evidence", [])},
+    )  # fmt: skip
+
+
+def test_posts_and_comments_of_one_dump_and_tokens_whose_tags_are_numbers(tmp_path: Path) -> None:
+    lines = [
+        {"id": "a", "selftext": SLEEP, "title": "x"},
+        {"id": "b", "body": FOOD},
+        {"id": "c", "title": "Only this", "selftext": ""},
+    ]
+    found = rows(write_lines(tmp_path / "in.jsonl", *lines))
+    assert [r.text for r in found if isinstance(r, ImportRow)] == [SLEEP, FOOD, "Only this"]
+    row = one(write_lines(tmp_path / "b.jsonl", {"id": "a", "tokens": ["lie", "awake"], "ner_tags": [1, 2]}))
+    assert (row.text, row.meta) == ("lie awake", {"ner_tags": [1, 2]})

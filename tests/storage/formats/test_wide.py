@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.formats.rows import ImportRow
 from tests.storage.formats.reading import SLEEP, TEXT, left_out, rows, said, write_lines
 
 CRITERIA = ("SLEEP_ISSUES", "Sleep issues", "mood+", "mood-", "मन की", "मन का")
@@ -22,7 +23,7 @@ def a_row(path: Path, header: str, cells: str) -> object:
         ("SLEEP_ISSUES,Sleep Issues Beleg", f"ja,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
         ("sleep-issues,evidence_sleep_issues", f"1.0,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
         ("SLEEP_ISSUES (quote),x", f"{SLEEP},", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
-        ("mood+,mood-", "1,0", {"mood+": ("evidence", []), "mood-": ("no_evidence", [])}),
+        ("mood+,mood-", "1,0", {"mood-": ("no_evidence", [])}),
         ("मन की,मन का", "0,lie awake", {"मन की": ("no_evidence", []), "मन का": ("evidence", ["lie awake"])}),
         ("SLEEP_ISSUES,note", "0.0,0", {"SLEEP_ISSUES": ("no_evidence", [])}),
     ],
@@ -47,10 +48,13 @@ def test_a_cell_may_hold_a_passage_or_say_that_there_is_none(tmp_path: Path) -> 
     assert left_out(found[3]) == {"SLEEP_ISSUES": "'3' is no verdict"}
 
 
-@pytest.mark.parametrize(("cell", "verdict"), [("0", "no_evidence"), ("no", "no_evidence"), ("1", "evidence")])
-def test_a_column_of_evidence_that_only_says_whether_there_is_any(cell: str, verdict: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [("0", {"SLEEP_ISSUES": ("no_evidence", [])}), ("no", {"SLEEP_ISSUES": ("no_evidence", [])}), ("1", {})],
+)
+def test_a_column_of_evidence_that_only_says_whether_there_is_any(cell: str, wanted: object, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(f"id,text,criterion,evidence\na,0 of 10 no 1,SLEEP_ISSUES,{cell}\n", "utf-8")
-    assert said(rows(tmp_path / "in.csv")[0]) == {"SLEEP_ISSUES": (verdict, [])}
+    assert said(rows(tmp_path / "in.csv")[0]) == wanted
 
 
 def test_places_of_characters_are_passages_where_the_name_says_so(tmp_path: Path) -> None:
@@ -66,3 +70,10 @@ def test_a_scale_of_severity_gives_no_verdicts(tmp_path: Path) -> None:
     lines = [f'{n},"{TEXT} {n}",{cell}' for n, cell in enumerate("0123")]
     (tmp_path / "in.csv").write_text("\n".join(["id,text,SLEEP_ISSUES", *lines]) + "\n", "utf-8")
     assert [said(row) for row in rows(tmp_path / "in.csv", criteria=CRITERIA)] == [{}, {}, {}, {}]
+
+
+def test_a_yes_without_a_passage_is_kept_and_said(tmp_path: Path) -> None:
+    row = a_row(tmp_path, "SLEEP_ISSUES", "yes")
+    assert isinstance(row, ImportRow)
+    assert row.meta == {"SLEEP_ISSUES": "yes"}
+    assert left_out(row) == {"SLEEP_ISSUES": "evidence is claimed, but no passage is named; kept in meta"}
