@@ -243,8 +243,14 @@ def _warnings(posts: dict[Split, int], plans: Sequence[CriterionPlan]) -> list[s
     found = []
     if 0 < posts[Split.TRAIN] < FEW_TRAIN_POSTS:
         found.append(f"Posts to train on: only {posts[Split.TRAIN]}. Expect small changes.")
-    if posts[Split.DEV] < FEW_TRAIN_POSTS:
-        found.append(f"Reviewed dev posts: only {posts[Split.DEV]}. The comparison with the model in service is rough.")
+    if not posts[Split.DEV]:
+        found.append(
+            "No post of the dev split is reviewed yet: nothing of this project says whether a new model is better."
+        )
+    elif posts[Split.DEV] < FEW_TRAIN_POSTS:
+        found.append(
+            f"Reviewed dev posts: only {posts[Split.DEV]}. How much better a new model is can be said roughly."
+        )
     bare = [p.name for p in plans if not p.evidence and (p.no_evidence or p.new)]
     if bare:
         found.append(f"No evidence was found so far for: {', '.join(bare)}. These learn from negatives only.")

@@ -128,10 +128,12 @@ def posts_to_judge_by(*, dev: int, replay_dev: int, rule: PromotionRule) -> tupl
 def _reason(
     candidate: Figures, active: Figures, losses: Mapping[str, float], rule: PromotionRule, judged_on: str
 ) -> str:
-    change = f"Macro F1 {active.macro_f1:.3f} → {candidate.macro_f1:.3f} on {judged_on}"
+    change = (
+        f"Macro F1, of which 1 is perfect: {active.macro_f1:.3f} before, {candidate.macro_f1:.3f} now, on {judged_on}"
+    )
     if losses:
         lost = ", ".join(f"{cid} {change:+.2f}" for cid, change in sorted(losses.items()))
-        return f"{change}; but more than the margin of {rule.margin:.2f} was lost on {lost}."
+        return f"{change}. But more than the margin of {rule.margin:.2f} was lost on {lost}."
     if candidate.macro_f1 <= active.macro_f1:
-        return f"{change}: not better."
-    return f"{change}; no criterion lost more than {rule.margin:.2f}."
+        return f"{change}. That is not better."
+    return f"{change}. No criterion lost more than {rule.margin:.2f}."

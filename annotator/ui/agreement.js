@@ -1,7 +1,7 @@
 // The lead's page: people, criteria, agreement in tables, a matrix of pairs, and agreement over time.
 
 import { app } from "../span_editor/js/app.js";
-import { button, fill, make, mount, part, sleep } from "../span_editor/js/dom.js";
+import { button, fill, make, mount, part, plural, sleep } from "../span_editor/js/dom.js";
 import { drawArms, drawCriteria, drawFigures, drawPairs, drawPeople, drawRounds, percent } from "./agreement_tables.js";
 import { drawTime } from "./agreement_time.js";
 import { ask, askQuietly, connect, tell } from "./asking.js";
@@ -26,7 +26,7 @@ function drawFilter() {
   page.drawn = key;
   const form = part("filter");
   fill(form,
-    choice("Posts", "round", [["", "Of all rounds and none"], ...rounds.map((r) => [r.id, r.name])]),
+    choice("Posts", "round", [["", "All, in rounds or not"], ...rounds.map((r) => [r.id, r.name])]),
     choice("Beside people", "model", [["", "No model"], ...versions.map((v) => [v, `Model ${v}`])]),
     make("div", { class: "ev-row" }, button("All figures as CSV", saveTable), button("Methods report, HTML", () => saveMethods(true)), button("Methods report, Markdown", () => saveMethods(false))));
   for (const [name, value] of Object.entries(before)) form.elements[name].value = value;
@@ -52,13 +52,13 @@ async function load() {
 function drawAge() {
   const { report } = page.reply;
   if (!report.made_at) return fill(part("age"), "The figures are being worked out for the first time. They appear here when they are there.");
-  const state = report.current ? "nothing has changed since" : report.working ? "newer ones are being worked out" : "newer answers are there; newer figures follow in a few minutes";
-  return fill(part("age"), `Figures of ${when(report.made_at)}, over ${report.answers.toLocaleString("en")} answers: ${state}.`);
+  const state = report.current ? "" : report.working ? " Newer ones are being worked out." : " There are newer answers; their figures follow in a few minutes.";
+  return fill(part("age"), `Worked out ${when(report.made_at)} from ${plural(report.answers, "answer")}.` + state);
 }
 
 function when(iso) {
   const seconds = Math.max(0, (Date.now() - new Date(iso)) / 1000);
-  if (seconds < 90) return "this minute";
+  if (seconds < 90) return "just now";
   if (seconds < 5400) return `${Math.round(seconds / 60)} minutes ago`;
   return iso.replace("T", " ").replace("Z", " UTC");
 }

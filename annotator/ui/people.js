@@ -28,7 +28,8 @@ function drawInvite(days) {
 async function act(name, message, words) {
   const reply = await ask(name, message);
   if (!reply) return;
-  tell(words(reply));
+  const said = words(reply);
+  if (!reply.link) tell(said); // a link speaks for itself, and nothing may lie over it
   show(reply);
 }
 
@@ -79,13 +80,13 @@ function row(person) {
   const enable = person.disabled ? button("Enable", () => act("people_enable", { name, enabled: true }, () => `${name} can sign in again.`), { "aria-label": `Enable ${name}` })
     : name !== me && button("Disable", () => act("people_enable", { name, enabled: false }, () => `${name} is disabled; the answers stay.`), { "aria-label": `Disable ${name}` });
   const end = person.sessions > 0 && button("End sessions", () => act("people_end_sessions", { name }, (r) => `${plural(r.ended, "session")} ended.`), { "aria-label": `End the sessions of ${name}` });
-  return make("tr", { "data-person": name }, make("td", {}, name + (name === me ? " (you)" : "")), make("td", {}, role), make("td", {}, signsIn(person)),
+  return make("tr", { "data-person": name }, make("td", { class: "ev-person" }, name + (name === me ? " (you)" : "")), make("td", {}, role), make("td", {}, signsIn(person)),
     make("td", {}, person.sessions ? `${person.sessions}, last from ${person.seen.slice(0, 16).replace("T", " ")}` : "none"),
     make("td", {}, make("div", { class: "ev-row" }, !person.disabled && link, withdraw)), make("td", {}, make("div", { class: "ev-row" }, end, enable)));
 }
 
 function waitingRow(invited) {
-  return make("tr", { "data-person": invited.name }, make("td", {}, invited.name), make("td", {}, invited.role), make("td", {}, `invited until ${invited.until.slice(0, 10)}`), make("td", {}, "none"),
+  return make("tr", { "data-person": invited.name }, make("td", { class: "ev-person" }, invited.name), make("td", {}, invited.role), make("td", {}, `invited until ${invited.until.slice(0, 10)}`), make("td", {}, "none"),
     make("td", {}, button("Withdraw the link", () => act("people_withdraw", { name: invited.name }, () => "The link works no longer."), { "aria-label": `Withdraw the link for ${invited.name}` })), make("td", {}));
 }
 

@@ -119,9 +119,9 @@ function rowOf(post) {
   });
   const link = make("a", { href: "?post=" + encodeURIComponent(post.post_id), title: "Review this post" }, post.post_id);
   return make("tr", {},
-    make("td", {}, box), make("td", { class: "ev-id" }, link), make("td", { class: "ev-excerpt", dir: "auto" }, post.excerpt),
+    make("td", {}, box), make("td", { class: "ev-id" }, link), make("td", { class: "ev-excerpt", dir: "auto" }, make("span", {}, post.excerpt)),
     make("td", {}, post.decided + "/" + post.criteria, make("small", {}, " " + post.state)), make("td", {}, score(post.evidence)), make("td", {}, score(post.uncertainty)),
-    make("td", {}, post.split), make("td", {}, post.source || "–"), make("td", {}, post.assigned.join(", ") || "–"));
+    make("td", {}, post.split), make("td", {}, post.source || "–"), make("td", { title: post.assigned.join(", ") || null }, post.assigned.join(", ") || "–"));
 }
 
 // What is chosen stays chosen when the filters change: the line says how much of it is out of sight.

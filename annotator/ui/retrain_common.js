@@ -7,6 +7,9 @@ export const number = (value, digits = 2) => (blank(value) ? "–" : Number(valu
 export const percent = (value) => (blank(value) ? "–" : Math.round(value * 100) + " %");
 export const when = (iso) => (iso ? new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "–");
 
+// What a training is for when its model did not prove better: nothing is lost, and nothing has changed.
+export const ASIDE = "The new model is kept but not used: it did not prove better than the one in service, which goes on answering. ";
+
 export function duration(seconds) {
   if (blank(seconds)) return "–";
   if (seconds < 90) return Math.max(1, Math.round(seconds)) + " s";

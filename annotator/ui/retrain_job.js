@@ -1,7 +1,7 @@
 // The training that runs: progress, curves, log.
 
 import { find, make } from "../span_editor/js/dom.js";
-import { blank, chart, drawing, duration, when } from "./retrain_common.js";
+import { ASIDE, blank, chart, drawing, duration, when } from "./retrain_common.js";
 
 const STATUS = { queued: "waits", running: "running", done: "done", failed: "failed", cancelled: "cancelled" };
 const STAGES = { data: "Collecting data", train: "Training", measure: "Measuring", promote: "Deciding", predict: "Predicting" };
@@ -33,7 +33,7 @@ function headline(job) {
 
 function words(job) {
   if (job.status === "failed") return [make("p", { class: "rt-note warn" }, job.error || "The job failed.")];
-  if (job.status === "done" && job.result) return [make("p", { class: "rt-note" }, (job.model ? job.model + ": " : "") + job.result)];
+  if (job.status === "done" && job.result) return [make("p", { class: "rt-note" + (job.aside ? " warn" : "") }, (job.model ? job.model + ": " : "") + (job.aside ? ASIDE : "") + job.result)];
   if (job.status === "cancelled") return [make("p", { class: "rt-note" }, "Stopped. Its last checkpoint is kept; Resume goes on from there.")];
   const stage = STAGES[job.stage] || job.stage;
   const text = [stage, job.message].filter(Boolean).join(": ");

@@ -30,6 +30,7 @@ function comparison(m) {
 }
 
 function view(value) {
+  if (!value.rows.length) return [make("p", { class: "rt-empty" }, "There is no model in this project yet. A training makes one; a version that was downloaded elsewhere can be imported.")];
   const rows = value.rows.map((m) => row(badges(m), [
     [m.parent || "–", ""], [blank(m.examples) ? "–" : String(m.examples), "num"], ...comparison(m),
     [size(m.size), "num"], [m.by || (m.bundled ? "–" : "the rule"), ""], [when(m.at), ""], [download(m), ""]]));

@@ -1,7 +1,7 @@
 // What came of a training, measured, and where it differs from the model before.
 
 import { make } from "../span_editor/js/dom.js";
-import { blank, drawing, interval, number, row, table, when } from "./retrain_common.js";
+import { ASIDE, blank, drawing, interval, number, row, table, when } from "./retrain_common.js";
 
 function delta(now, before) {
   if (blank(now) || blank(before)) return make("span", {}, "–");
@@ -71,7 +71,7 @@ function differences(found, before) {
 function view(value) {
   if (!value.model) return [];
   const parts = [];
-  if (value.decision) parts.push(make("p", { class: "rt-note" + (value.status === "aside" ? " warn" : "") }, (value.status === "aside" ? "This version is kept but not used: it did not prove better than the model in service, which goes on answering. " : "") + value.decision));
+  if (value.decision) parts.push(make("p", { class: "rt-note" + (value.status === "aside" ? " warn" : "") }, (value.status === "aside" ? ASIDE : "") + value.decision));
   if (value.note) parts.push(make("p", { class: "rt-soft rt-lines" }, value.note));
   if (!value.sets.length) parts.push(make("p", { class: "rt-soft" }, "This version was not measured on posts of this project yet. “Measure again” does that."));
   parts.push(...value.sets.map((set, index) => setTables(set, index)));

@@ -113,6 +113,7 @@ def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
             "error": job.error,
             "result": (job.result or {}).get("reason", ""),
             "model": (job.result or {}).get("model"),
+            "aside": (job.result or {}).get("promoted") is False,
             "by": job.created_by,
             "attempt": job.attempt,
             "stalled": _stalled(job),

@@ -45,7 +45,7 @@ export function drawNew(box, page, made, leave) {
         labelled("Words in the text", make("input", { name: "query", autocomplete: "off" })), labelled("Posts with gold to mix in", number("gold_posts", { min: 1, value: 10 }), { "data-gold": true, hidden: true }), labelled("Number of the lot", number("seed", { value: 0 }))),
         check("unread", "1", "Only posts that nobody has read and no round holds", true), STRATA.map(([value, text]) => check("strata", value, "Sample each by its share: " + text, true))),
       group("Readers of a post", make("div", { class: "ev-filter ev-wide" }, labelled("Readers of each post", number("base", { min: 1, value: 1 })),
-        [1, 2].map((n) => [labelled("Share with more readers, %", number("share" + n, { min: 0, max: 100, step: "any" })), labelled("read by so many", number("readers" + n, { min: 1 }))])))),
+        [1, 2].map((n) => make("div", { class: "ev-pair" }, labelled("Share with more readers, %", number("share" + n, { min: 0, max: 100, step: "any" })), labelled("read by so many", number("readers" + n, { min: 1 }))))))),
     outcome,
     make("div", { class: "ev-row" }, button("Show who gets what", () => look(), { "data-part": "look" }), button("Leave it", leave)));
   const look = () => (pairUp(form), form.reportValidity() && preview(form, outcome, made));
@@ -112,7 +112,7 @@ async function preview(form, outcome, made) {
   const readers = Object.entries(found.readers).map(([n, count]) => `${count} read by ${n}`).join(", ");
   return fill(outcome,
     make("p", {}, `${plural(found.posts, "post")} (of ${found.fitting} that fit): ${readers}.`),
-    make("div", { class: "ev-table ev-narrow", tabindex: 0, role: "region", "aria-label": "Who gets how many" }, make("table", {}, make("thead", {}, make("tr", {}, heads.map((h) => make("th", { scope: "col" }, h)))), make("tbody", {}, rows.map((cells) => make("tr", {}, cells.map((c) => make("td", {}, c))))))),
+    make("div", { class: "ev-table ev-narrow", tabindex: 0, role: "region", "aria-label": "Who gets how many" }, make("table", {}, make("thead", {}, make("tr", {}, heads.map((h) => make("th", { scope: "col" }, h)))), make("tbody", {}, rows.map((cells) => make("tr", {}, cells.map((c, at) => make("td", { class: at === 0 && "ev-person" }, c))))))),
     found.pairs.length > 0 && make("p", { class: "ev-muted" }, "Read by both: " + found.pairs.map((p) => `${p.one} and ${p.other} ${p.posts}`).join(", ")),
     found.notes.map((note) => make("p", { class: "ev-said" }, note)),
     button("Make the round", (event) => save(event.target, plan, made), { class: "ev-primary" }));

@@ -48,7 +48,7 @@ function details(round, page, changed) {
 
 function peopleTable(round) {
   const heads = ["Person", "Given", "Done", "Begun", "Left", ""];
-  const rows = round.progress.map((p) => make("tr", {}, make("td", {}, p.person + (round.people.includes(p.person) ? "" : " (has left)")), [p.assigned, p.done, p.begun, p.left].map((n) => make("td", {}, n)), make("td", {}, bar(p.done, p.assigned, `${p.person}: done`))));
+  const rows = round.progress.map((p) => make("tr", {}, make("td", { class: "ev-person" }, p.person + (round.people.includes(p.person) ? "" : " (has left)")), [p.assigned, p.done, p.begun, p.left].map((n) => make("td", {}, n)), make("td", {}, bar(p.done, p.assigned, `${p.person}: done`))));
   return make("div", { class: "ev-table ev-narrow", tabindex: 0, role: "region", "aria-label": `People of ${round.name}` }, make("table", {}, make("thead", {}, make("tr", {}, heads.map((h) => make("th", { scope: "col" }, h)))), make("tbody", {}, rows)));
 }
 

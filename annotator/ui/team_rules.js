@@ -3,7 +3,7 @@
 import { fill, make } from "../span_editor/js/dom.js";
 import { ask, tell } from "./asking.js";
 
-const SPANS = [["latest", "the latest answer's"], ["union", "their union"], ["intersection", "what all share"], ["longest", "the longest"]];
+const SPANS = [["latest", "those of the latest answer"], ["union", "all of them together"], ["intersection", "what all of them share"], ["longest", "the longest ones"]];
 
 export function drawRules(box, rules, maySet, changed) {
   if (box.querySelector("details[open] form")) return; // what is being written stays
@@ -15,7 +15,7 @@ export function drawRules(box, rules, maySet, changed) {
     make("p", { class: "ev-muted" }, "Gold is the adjudication; else the answer of the only reader; else, where all agree, what is set here. The rule is kept with each gold answer that is exported."),
     make("div", { class: "ev-filter" },
       make("label", {}, "Spans are the same evidence from a share of words in common of", number("iou", gold.iou, { min: 0.01, max: 1, step: "any", required: true })),
-      make("label", {}, "Where people agree, the spans are", make("select", { name: "spans", ...off }, SPANS.map(([value, text]) => make("option", { value, selected: value === gold.spans }, text)))),
+      make("label", {}, "Where people agree, the spans of gold are", make("select", { name: "spans", ...off }, SPANS.map(([value, text]) => make("option", { value, selected: value === gold.spans }, text)))),
       make("label", {}, "A post is kept for who opened it, minutes", number("reserved", rules.reserved_minutes, { min: 1, max: 1440, step: "any", required: true }))),
     check("names", adjudication.names, "Adjudicators see who gave which answer"), check("own", adjudication.own, "Adjudicators may decide about their own answers"),
     make("label", { class: "ev-kinds" }, "Kinds of error, one a line", make("textarea", { name: "kinds", rows: 6, ...off }, adjudication.error_kinds.join("\n"))),
@@ -24,7 +24,7 @@ export function drawRules(box, rules, maySet, changed) {
     event.preventDefault();
     save(form, rules, changed);
   });
-  fill(box, make("details", { class: "ev-rules" }, make("summary", {}, `Rules of the project: gold is ${SPANS.find(([value]) => value === gold.spans)[1]} where people agree`), form));
+  fill(box, make("details", { class: "ev-rules" }, make("summary", {}, `Rules of the project: where people agree, the spans of gold are ${SPANS.find(([value]) => value === gold.spans)[1]}`), form));
 }
 
 async function save(form, shown, changed) {

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from annotator.people import invitations
 from annotator.people.accounts import Accounts
 from annotator.project import STARTED, default_criteria
+from annotator.review.about import save_about
+from annotator.teams import rounds
+from annotator.teams.rounds import RoundPlan
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import TrainingWish, enqueue_training
+from storage.criteria_file import criteria_set_of_text
 from storage.jobs import Jobs
 from storage.records import (
     AnnotatedSpan,
@@ -58,6 +63,22 @@ MARKS = {
     "ANHEDONIA": ("My sister asked what I was looking forward to and I could not name one thing.",),
     "DEPRESSED_MOOD": ("everything feels grey and empty.",),
 }
+ADVERTS = (
+    "We are looking for a nurse with three years on a ward. You speak Dutch. Shifts are planned a month ahead.",
+    "Our bakery needs somebody who likes early mornings. No experience needed; we teach you. Driving licence welcome.",
+)
+JOBS = """
+about:
+  subject: requirements in job advertisements
+  language: en
+  notice: Mark what an applicant must bring.
+  reminder: It reads advertisements. It does not judge people.
+criteria:
+  - {id: EXPERIENCE, name: Experience, text: The advertisement asks for experience., guideline: Mark what is asked for.,
+     examples: [two years in a kitchen], counterexamples: [we have been in business for two years]}
+  - {id: LANGUAGE, name: Language, text: The advertisement asks for a language., guideline: Mark the language and its level.}
+  - {id: LICENCE, name: Licence or certificate to be shown before the first day, text: A licence is asked for., guideline: Mark it.}
+"""
 TABLE = "nr,body,where_from\nw1,I cannot sleep and the nights are long.,forum\nw2,The dog is well.,clinic\n"
 
 
@@ -155,6 +176,38 @@ def _tokens(page: Any) -> None:
     page.wait_for_selector("main.wide")
 
 
+def _lead(tab: str, act: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The page of somebody who is signed in."""
+
+    def reach(page: Any) -> None:
+        _sign_in(page)
+        page.goto(page.url.split("?")[0] + "?tab=" + tab)
+        page.wait_for_function(SETTLED)
+        act(page)
+
+    return reach
+
+
+def _new_round(page: Any) -> None:
+    page.click("#team button:has-text('New round')")
+    page.fill("#team .ev-new [name=name]", "second reading")
+    page.check("#team .ev-new [name=people] >> nth=0")
+    page.check("#team .ev-new [name=people] >> nth=1")
+    page.click("#team button:has-text('Show who gets what')")
+    page.wait_for_selector("#team .ev-outcome table")
+
+
+def _round(page: Any) -> None:
+    page.click("#team button[aria-label='More about first reading']")
+    page.wait_for_selector("#team .ev-round-body")
+
+
+def _link(page: Any) -> None:
+    page.fill("#people [name=name]", "dora")
+    page.click("#people button:has-text('Make a link')")
+    page.wait_for_selector("#people [data-part=link]:not([hidden]) input")
+
+
 STATES = (
     State("review", "site", "/?post=p0", _keys("4", "a", "o")),
     State("review-notice", "site", "/?post=p0", _seen("text=Before you begin"), begun=False),
@@ -191,6 +244,7 @@ STATES = (
     State("retrain-plan", "reviewed", "/?tab=retrain", _seen("#retrain-plan .rt-details")),
     State("retrain-settings", "reviewed", "/?tab=retrain", _open_all),
     State("retrain-done", "trained", "/?tab=retrain", _seen("#retrain-result .rt-set")),
+    State("retrain-aside", "aside", "/?tab=retrain", _seen("#retrain-models >> text=not better, not in use")),
     State("retrain-running", "running", "/?tab=retrain", _seen("#retrain-job [role=progressbar]")),
     State("overview", "demo", "/?tab=overview", _seen(".ov-cards div")),
     State("overview-empty", "empty", "/?tab=overview", _seen("#overview")),
@@ -199,6 +253,20 @@ STATES = (
     State("login-wrong", "signed", "/login", _wrong_password),
     State("signed-in", "signed", "/login", _sign_in),
     State("tokens", "signed", "/login", _tokens),
+    State("jobs-review", "jobs", "/login", _lead("review", _keys("1"))),
+    State("jobs-posts", "jobs", "/login", _lead("posts", _seen("#posts-list tbody tr"))),
+    State("jobs-adjudicate", "jobs", "/login", _lead("adjudicate", _seen("#adjudicate .ev-lanes"))),
+    State("jobs-agreement", "jobs", "/login", _lead("agreement", _seen("[data-part=report] table"))),
+    State("jobs-try", "jobs", "/login", _lead("try", _seen("#try-text textarea"))),
+    State("jobs-data", "jobs", "/login", _lead("data", _seen("#import-run"))),
+    State("jobs-retrain", "jobs", "/login", _lead("retrain", _seen("#retrain-plan .rt-cards"))),
+    State("jobs-overview", "jobs", "/login", _lead("overview", _seen(".ov-cards div"))),
+    State("jobs-guidelines", "jobs", "/login", _lead("guidelines", _seen("#guidelines .ev-card"))),
+    State("team", "jobs", "/login", _lead("team", _seen("#team .ev-round"))),
+    State("team-new", "jobs", "/login", _lead("team", _new_round)),
+    State("team-round", "jobs", "/login", _lead("team", _round)),
+    State("people", "jobs", "/login", _lead("people", _seen("#people tbody tr"))),
+    State("people-link", "jobs", "/login", _lead("people", _link)),
 )
 
 
@@ -243,11 +311,11 @@ def _predictions(criteria: Any, post: Post) -> list[Prediction]:
     return found
 
 
-def _trained(folder: Path, *, steps: int | None) -> None:
-    """A reviewed project with a training that waits for the worker: a quick one, or one that takes long."""
+def _trained(folder: Path, *, steps: int | None, rate: float = QUICK.learning_rate) -> None:
+    """A reviewed project with a training that waits for the worker: a quick one, one that takes long, or one that learns nothing."""
     a_reviewed_project(folder)
     store = open_store(folder)
-    config = QUICK if steps is None else dataclasses.replace(QUICK, max_steps=steps)
+    config = dataclasses.replace(QUICK, max_steps=steps or QUICK.max_steps, learning_rate=rate, head_learning_rate=rate)
     wish = TrainingWish(config, base="base", rule=PromotionRule(margin=1.0, min_posts=1))
     enqueue_training(Jobs(store), wish, by="ana")
     store.close()
@@ -260,14 +328,44 @@ def _signed(folder: Path) -> None:
     store.close()
 
 
+def _jobs(folder: Path) -> None:
+    """A team that reads job advertisements: another domain than that of the default criteria, and a name that is long."""
+    store = open_store(folder)
+    chosen = criteria_set_of_text(JOBS, "jobs.yaml")
+    store.save_criteria(chosen.criteria)
+    save_about(store, chosen.about)
+    store.set_setting(STARTED, True)
+    Accounts(store).add("ana", Role.ADMIN, "correct horse battery")
+    ana = store.reviewer("ana")
+    store.add_posts(
+        [Post(f"ad-{n}", ADVERTS[n % len(ADVERTS)] + f" Reference {n}.", split=Split.TRAIN) for n in range(12)]
+    )
+    people = ("ana", "ben", "Maximiliane-Theodora_von_Hohenlohe-Waldenburg-Schillingsfuerst")
+    for name in people[1:]:
+        store.ensure_reviewer(name, Role.REVIEWER)
+    rounds.set_up(
+        store, RoundPlan("first reading", people, posts=4, blind=False, overlap={2: 1.0}), model_version=None, by=ana
+    )
+    for assigned in store.assigned():
+        text = store.post(assigned.post_id).text
+        spans = (AnnotatedSpan(0, len(text) // 2),) if assigned.reviewer != "ben" else ()
+        verdict = Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE
+        answer = Annotation(assigned.post_id, "EXPERIENCE", assigned.reviewer, verdict, spans)
+        store.add_annotation(answer, expected_revision=0)
+    invitations.invite(store, "cleo", Role.ADJUDICATOR, by=ana)
+    store.close()
+
+
 PROJECTS: dict[str, tuple[Callable[[Path], Any], bool]] = {  # what makes it, and whether it has a worker
     "site": (lambda folder: _site(folder, posts=True), False),
     "empty": (lambda folder: _site(folder, posts=False), False),
     "demo": (lambda folder: None, False),
     "reviewed": (a_reviewed_project, False),
     "trained": (lambda folder: _trained(folder, steps=None), True),
+    "aside": (lambda folder: _trained(folder, steps=None, rate=1e-9), True),
     "running": (lambda folder: _trained(folder, steps=100_000), True),
     "signed": (_signed, False),
+    "jobs": (_jobs, False),
 }
 
 
@@ -280,7 +378,7 @@ def project(name: str) -> Iterator[str]:
         folder.mkdir()
         make(folder)
         with running_app(folder, worker=worker) as url:
-            if name == "trained":
+            if name in ("trained", "aside"):
                 _wait_for_training(folder)
             yield url
 

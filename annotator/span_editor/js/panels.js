@@ -68,7 +68,9 @@ function drawCriteria() {
 // In narrow windows the criteria are a strip that scrolls sideways.
 function revealRow() {
   const list = part("criteria");
-  if (ed.moved && list.scrollWidth > list.clientWidth) list.scrollLeft = list.children[ed.active].offsetLeft - list.offsetLeft - 12;
+  const other = list.revealed !== ed.active; // by an undo, nothing has moved on
+  list.revealed = ed.active;
+  if ((ed.moved || other) && list.scrollWidth > list.clientWidth) list.scrollLeft = list.children[ed.active].offsetLeft - list.offsetLeft - 12;
 }
 
 function revealMarkRow() {
