@@ -46,7 +46,7 @@ DISGUISES: tuple[dict[str, str], ...] = (
         "x-real-ip": "127.0.0.1",
     },
 )
-TABS = ("posts", "adjudicate", "try", "data", "retrain", "overview", "guidelines")
+TABS = ("posts", "adjudicate", "try", "data", "retrain", "overview", "guidelines", "team", "agreement", "people")
 CUTS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.99)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -195,15 +195,18 @@ def _shortened(cell: str) -> str:
 
 def column_names(cells: Sequence[str], file_name: str) -> list[str]:
     """A name for each column: as the header says, else by its place. Raises FormatError for two texts or ids of the same name."""
-    found: list[str] = []
+    found: dict[str, None] = {}
+    times: Counter[str] = Counter()  # so that a row of a hundred thousand names is not looked through for each
     for place, cell in enumerate(cells, start=1):
         name = cell or f"column {place}"
         if name in found:
             if plain(name) in (*SYNONYMS["text"], *SYNONYMS["post_id"], *SYNONYMS["criterion"]):
                 raise FormatError(f"{file_name} has two columns with the name {name!r}. Rename one of them.")
-            name = next(f"{cell} ({n})" for n in range(2, len(cells) + 2) if f"{cell} ({n})" not in found)
-        found.append(name)
-    return found
+            first = times[cell] or 2
+            number = next(n for n in range(first, first + len(cells)) if f"{cell} ({n})" not in found)
+            times[cell], name = number + 1, f"{cell} ({number})"
+        found[name] = None
+    return list(found)
 
 
 def split_records(file: TextIO, dialect: Dialect, width: int | None) -> Iterator[str | RowError]:

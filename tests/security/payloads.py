@@ -18,7 +18,9 @@ from storage.records import (
     Split,
     Verdict,
 )
+from storage.rounds import Assigned, RoundPost
 from storage.store import Store
+from storage.team_records import Round, RoundKind, Suggestions
 
 RAN = "window.ran=(window.ran||[]).concat(N)"
 """What a payload does if it runs; N is its number. It holds no space, so that it also works where spaces end."""
@@ -81,7 +83,7 @@ ERROR_KIND = PAYLOADS[1]
 
 
 def fill_with(store: Store, payloads: Sequence[str] = PAYLOADS) -> list[str]:
-    """A project with payloads in ids, texts, sources, names, wordings, notes, versions and reasons. Returns the posts' ids."""
+    """A project with payloads in ids, texts, sources, names, wordings, notes, versions, rounds and reasons. Returns the posts' ids."""
     criteria = [
         Criterion(
             c.id, f"{c.name} {payloads[n % len(payloads)]}", f"{c.text} {ALL}", f"{ALL}\n{payloads[n % len(payloads)]}"
@@ -114,6 +116,11 @@ def fill_with(store: Store, payloads: Sequence[str] = PAYLOADS) -> list[str]:
             spans = (AnnotatedSpan(0, 15), AnnotatedSpan(end, end + 20)) if verdict is Verdict.EVIDENCE else ()
             answer = Annotation(post.id, criteria[n % 9].id, name, verdict, spans=spans, note=f"{payload} {ALL}")
             store.add_annotation(answer, expected_revision=0)
+    people = (f"ana {payloads[0]}", f"ben {payloads[0]}")
+    a_round = Round(
+        0, f"week {ALL}", RoundKind.MAIN, False, Suggestions.SHOWN, people, {2: 1.0}, seed=1, created_by=payloads[1]
+    )
+    store.add_round(a_round, [RoundPost(posts[0].id, 2)], [Assigned(posts[0].id, name, None) for name in people])
     jobs = Jobs(store)
     jobs.enqueue(JobKind.TRAIN, {"steps": ALL}, by=payloads[2])
     store.set_setting("adjudication", {"names": True, "own": True, "error_kinds": [ERROR_KIND, ALL]})

@@ -27,6 +27,9 @@ SHOWN = {
     "retrain": "#retrain-plan .rt-details",
     "overview": ".ov-cards div",
     "guidelines": "#guidelines .ev-card",
+    "team": "#team .ev-round",
+    "agreement": "#agreement [data-part=report] table",
+    "people": "#people table td",
 }
 TRAP = """html => {
   const box = document.createElement("div");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from storage.formats import budget
+from storage.formats.delimited_records import column_names
 from storage.formats.detection import detect
 from storage.formats.rows import FormatError, ImportRow, Source
 from tests.storage.formats.reading import rows
@@ -99,6 +101,19 @@ def test_a_docbin_bomb_is_refused(tmp_path: Path) -> None:
 def test_json_that_is_too_deep_too_long_or_cut_ends_in_one_line(content: str, tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text(content, "utf-8")
     assert outcome(tmp_path / "in.json")
+
+
+def test_a_row_of_many_names_takes_time_in_proportion() -> None:
+    """Growth, not seconds: looking each name up among all before it took two minutes for a file of two megabytes."""
+
+    def seconds(count: int, name: str) -> float:
+        began = time.process_time()
+        found = column_names([name.format(n) for n in range(count)], "posts.csv")
+        assert len(set(found)) == count
+        return time.process_time() - began
+
+    for name in ("c{}", "c"):
+        assert seconds(40_000, name) < 40 * max(0.005, seconds(4_000, name)), name
 
 
 def outcome(path: Path) -> bool:
