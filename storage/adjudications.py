@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.connection import Connections
 from storage.records import Conflict, NotFound, utc_now
-from storage.rows import Row, passages_from_json, passages_json, to_json
+from storage.rows import Row, json_cell, passages_from_json, passages_json, stored, to_json
 from storage.team_records import Adjudication, Outcome
 
 LATEST = (
@@ -69,6 +69,7 @@ class AdjudicationStore(Connections):
             return [adjudication_from_row(row) for row in rows]
 
 
+@stored
 def adjudication_from_row(row: Row) -> Adjudication:
     return Adjudication(
         id=row["id"],
@@ -82,7 +83,7 @@ def adjudication_from_row(row: Row) -> Adjudication:
         spans=passages_from_json(row["spans"]),
         reason=row["reason"],
         error_kind=row["error_kind"],
-        answers=tuple(json.loads(row["answers"])),
+        answers=tuple(json_cell(row["answers"])),
         seconds=row["seconds"],
         created_at=row["created_at"],
     )

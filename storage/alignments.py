@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from storage.connection import Connections
 from storage.records import AnnotatedSpan, Span, utc_now
-from storage.rows import ranges_to_list, to_json
+from storage.rows import json_cell, ranges_to_list, to_json
 
 # the post may be of another import, which is just being removed
 _WAITING = "FROM alignment WHERE decided_at IS NULL AND EXISTS (SELECT 1 FROM post WHERE post.id = alignment.post_id)"
@@ -20,7 +19,7 @@ class AlignmentStore(Connections):
         """Evidence whose place is to be confirmed, oldest first, each with its `candidates` decoded."""
         with self.read() as db:
             rows = db.query(f"SELECT * {_WAITING} ORDER BY id LIMIT ?", [limit])
-            return [{**row, "candidates": json.loads(row["candidates"])} for row in rows]
+            return [{**row, "candidates": json_cell(row["candidates"])} for row in rows]
 
     def count_waiting_alignments(self) -> int:
         with self.read() as db:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from storage.connection import Connections
 from storage.records import Span, Verdict
+from storage.rows import json_cell
 
 MOST_ANSWERS = 5000
 
@@ -71,4 +71,4 @@ class ArmStore(Connections):
 
 
 def _ranges(cell: str) -> tuple[Span, ...]:
-    return tuple(Span(item[0], item[1]) for item in json.loads(cell))
+    return tuple(Span(item[0], item[1]) for item in json_cell(cell))

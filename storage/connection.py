@@ -79,6 +79,8 @@ class Connections:
             upgrade(self._database(), self.path)
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(_advice(self.path, error)) from error
+        except UnicodeDecodeError:  # of SQLite's own message, which quotes what it could not read
+            raise StoreUnavailable(f"{self.path} is damaged. {soundness.way_back(self.path)}") from None
 
     def _database(self) -> Handle:
         db: Handle | None = getattr(self._local, "db", None)
@@ -215,6 +217,8 @@ def _named_trouble() -> Iterator[None]:
         if trouble is None or trouble is error:
             raise
         raise trouble from error
+    except UnicodeDecodeError:  # of SQLite's own message
+        raise StorageTrouble(Trouble.DAMAGED) from None
 
 
 def _advice(path: Path, error: Exception) -> str:

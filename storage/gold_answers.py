@@ -13,7 +13,7 @@ from storage.adjudications import AdjudicationStore
 from storage.gold import Settled, settle
 from storage.records import Annotation, Gold, Split
 from storage.rounds import IS_MEASURED
-from storage.rows import annotation_from_row, to_json
+from storage.rows import annotation_from_row, json_cell, to_json
 from storage.team_records import GoldRule, Standing
 
 GOLD_RULE_SETTING = "gold_rule"
@@ -227,7 +227,7 @@ class GoldStore(AdjudicationStore):
 def _setting(store: GoldStore, key: str) -> Any:
     with store.read() as db:
         return next(
-            (json.loads(row["value"]) for row in db.query("SELECT value FROM setting WHERE key = ?", [key])), None
+            (json_cell(row["value"]) for row in db.query("SELECT value FROM setting WHERE key = ?", [key])), None
         )
 
 

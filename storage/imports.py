@@ -20,7 +20,7 @@ from typing import Any
 from storage.connection import Connections
 from storage.import_statements import CLASH, COPIES, HEADS_OF_OLDER_POSTS, LATEST_HEAD, OF_IMPORT, ON_POSTS, REVIEWERS
 from storage.records import Conflict, InvalidRecord, NotFound, utc_now
-from storage.rows import to_json
+from storage.rows import json_cell, to_json
 from storage.serving import is_served
 from storage.staging import Issue, is_abandoned, remove_abandoned
 
@@ -52,7 +52,7 @@ class ImportStore(Connections):
         """All imports that can be seen, newest first, `report` decoded; undone ones have `undone_at`."""
         with self.read() as db:
             rows = db.query("SELECT * FROM import WHERE pending IS NULL OR undone_at IS NOT NULL ORDER BY id DESC")
-            return [{**row, "report": json.loads(row["report"])} for row in rows]
+            return [{**row, "report": json_cell(row["report"])} for row in rows]
 
     def import_issues(self, import_id: int, *, batch_size: int = 1000) -> Iterator[Issue]:
         """The report of an import, line by line, in constant memory."""

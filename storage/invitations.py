@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.account_records import Invitation
 from storage.connection import Connections
 from storage.records import NotFound, Role, utc_now
-from storage.rows import Row
+from storage.rows import Row, stored
 
 _OPEN = (
     "used_at IS NULL AND withdrawn_at IS NULL AND expires_at > :now AND EXISTS (SELECT 1 FROM main.reviewer maker"
@@ -73,6 +73,7 @@ class InvitationStore(Connections):
             return cursor.rowcount
 
 
+@stored
 def _from_row(row: Row) -> Invitation:
     return Invitation(
         id=row["id"],

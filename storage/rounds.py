@@ -10,7 +10,7 @@ from typing import Any
 from storage.connection import Connections
 from storage.fulltext import fts_query
 from storage.records import Conflict, InvalidRecord, NotFound, utc_now
-from storage.rows import Row, to_json
+from storage.rows import Row, json_cell, stored, to_json
 from storage.team_records import (
     Assigned,
     Candidate,
@@ -145,7 +145,7 @@ class RoundStore(Connections):
         """What was done with the round, oldest first."""
         with self.read() as db:
             rows = db.query("SELECT * FROM round_event WHERE round_id = ? ORDER BY id", [round_id])
-            return [RoundEvent(row["what"], json.loads(row["detail"]), row["at"], row["by"]) for row in rows]
+            return [RoundEvent(row["what"], json_cell(row["detail"]), row["at"], row["by"]) for row in rows]
 
     def round_progress(self, round_id: int) -> list[Progress]:
         """How far each of its people is, and each who has left it with posts, by name."""
@@ -389,6 +389,7 @@ def _drawn(post_id: str, reviewer: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{reviewer}\0{post_id}".encode()).digest()[:4], "big") / 2**32
 
 
+@stored
 def round_from_row(row: Row) -> Round:
     return Round(
         id=row["id"],
@@ -396,10 +397,10 @@ def round_from_row(row: Row) -> Round:
         kind=RoundKind(row["kind"]),
         blind=bool(row["blind"]),
         suggestions=Suggestions(row["suggestions"]),
-        people=tuple(json.loads(row["people"])),
-        overlap=_overlap(json.loads(row["overlap"])),
+        people=tuple(json_cell(row["people"])),
+        overlap=_overlap(json_cell(row["overlap"])),
         seed=row["seed"],
-        chosen=json.loads(row["chosen"]),
+        chosen=json_cell(row["chosen"]),
         deadline=row["deadline"],
         revision=row["revision"],
         created_by=row["created_by"],

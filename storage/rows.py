@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from storage.account_records import AccessToken
 from storage.attributes import said_from, said_wire
@@ -13,6 +14,7 @@ from storage.records import (
     AnnotatedSpan,
     Annotation,
     Criterion,
+    EvidenceError,
     Job,
     JobKind,
     JobStatus,
@@ -27,12 +29,35 @@ from storage.records import (
     Split,
     Verdict,
 )
+from storage.trouble import StorageTrouble, Trouble
 
 Row = Mapping[str, Any]
+Read = TypeVar("Read", bound=Callable[..., Any])
 
 
 def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def stored(read: Read) -> Read:
+    """Wraps what reads a row or a cell: what cannot be read as it was written is damage, and is named so. Raises StorageTrouble."""
+
+    @functools.wraps(read)
+    def or_damage(*given: Any) -> Any:
+        try:
+            return read(*given)
+        except EvidenceError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise StorageTrouble(Trouble.DAMAGED) from None  # the error may quote what is stored
+
+    return or_damage  # type: ignore[return-value]
+
+
+@stored
+def json_cell(cell: str) -> Any:
+    """The value of a cell that was written by `to_json`."""
+    return json.loads(cell)
 
 
 def values_in_index(db: Any, table: str, column: str) -> list[str]:
@@ -124,6 +149,7 @@ def answer_cells(annotation: Annotation) -> list[Any]:
     ]
 
 
+@stored
 def post_from_row(row: Row) -> Post:
     return Post(
         id=row["id"],
@@ -138,6 +164,7 @@ def post_from_row(row: Row) -> Post:
     )
 
 
+@stored
 def criterion_from_row(row: Row) -> Criterion:
     return Criterion(
         id=row["id"],
@@ -152,6 +179,7 @@ def criterion_from_row(row: Row) -> Criterion:
     )
 
 
+@stored
 def prediction_from_row(row: Row) -> Prediction:
     return Prediction(
         post_id=row["post_id"],
@@ -164,6 +192,7 @@ def prediction_from_row(row: Row) -> Prediction:
     )
 
 
+@stored
 def annotation_from_row(row: Row) -> Annotation:
     return Annotation(
         id=row["id"],
@@ -189,15 +218,18 @@ def annotation_from_row(row: Row) -> Annotation:
     )
 
 
+@stored
 def reviewer_from_row(row: Row) -> Reviewer:
     return Reviewer(row["name"], Role(row["role"]), row["created_at"], row["disabled_at"])
 
 
+@stored
 def token_from_row(row: Row) -> AccessToken:
     names = ("id", "reviewer", "name", "created_at", "expires_at", "used_at", "revoked_at")
     return AccessToken(*(row[name] for name in names))
 
 
+@stored
 def model_from_row(row: Row) -> ModelVersion:
     return ModelVersion(
         id=row["id"],
@@ -217,6 +249,7 @@ def model_from_row(row: Row) -> ModelVersion:
     )
 
 
+@stored
 def job_from_row(row: Row) -> Job:
     return Job(
         id=row["id"],

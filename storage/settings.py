@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from storage.attributes import Attributes, attributes_from, attributes_wire, replaced
 from storage.connection import Connections
-from storage.rows import to_json
+from storage.rows import json_cell, to_json
 
 ATTRIBUTES = "attributes"
 """Setting: what can be said of spans and posts beside a verdict."""
@@ -22,7 +21,7 @@ class SettingStore(Connections):
     def setting(self, key: str, default: Any = None) -> Any:
         with self.read() as db:
             rows = db.query("SELECT value FROM setting WHERE key = ?", [key])
-            return next((json.loads(row["value"]) for row in rows), default)
+            return next((json_cell(row["value"]) for row in rows), default)
 
     def attributes(self) -> Attributes:
         """What can be said of spans and posts beside a verdict; the empty one where the project says nothing of it."""

@@ -22,6 +22,7 @@ from storage.records import Annotation, Post, Prediction, Role, Verdict, split_o
 from storage.rows import (
     annotated_from_json,
     answer_cells,
+    json_cell,
     labels_from_json,
     passages_json,
     spans_from_json,
@@ -295,7 +296,7 @@ class Staging:
         for verdict, table in (("verdict", "annotation"), ("'prediction'", "prediction")):
             columns = f"SELECT post_id, criterion_id, {verdict}, spans " + chosen.format(table)
             for post_id, criterion, said, spans in self._db.execute(columns, wanted):
-                places = tuple((int(s[0]), int(s[1])) for s in json.loads(spans))
+                places = tuple((int(s[0]), int(s[1])) for s in json_cell(spans))
                 found.setdefault(post_id, []).append((criterion, said or "undecided", places))
         return found
 

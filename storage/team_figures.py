@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from storage.connection import Connections
 from storage.heads import IN_USE
 from storage.records import utc_now
-from storage.rows import to_json
+from storage.rows import json_cell, to_json
 
 _BASIS = (
     "(SELECT ifnull(max(id), 0) FROM annotation)",
@@ -197,7 +197,7 @@ class TeamFigureStore(Connections):
     def kept_report(self, name: str) -> Kept | None:
         with self.read() as db:
             for row in db.query("SELECT basis, value, made_at, seconds FROM team_report WHERE name = ?", [name]):
-                return Kept(row["basis"], json.loads(row["value"]), row["made_at"], row["seconds"])
+                return Kept(row["basis"], json_cell(row["value"]), row["made_at"], row["seconds"])
         return None
 
 

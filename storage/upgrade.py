@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from storage.migrations import migrations
 from storage.records import StoreUnavailable, utc_now
+from storage.soundness import way_back
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,8 @@ def _copy_as_it_was(path: Path) -> Path:
 
 
 def _refuse_newer(db: Database, path: Path) -> None:
-    if "_sqlite_migrations" not in db.table_names():
-        if "post" in db.table_names():
-            raise StoreUnavailable(f"{path} is a database of another program. Choose another data directory.")
-        return
+    if "_sqlite_migrations" not in db.table_names():  # a new one gets its name only when its tables are in it
+        raise StoreUnavailable(f"{path} is a database of another program, or its tables are gone. {way_back(path)}")
     ours = {migration.name for migration in migrations.pending(Database(memory=True))}
     newer = sorted({migration.name for migration in migrations.applied(db)} - ours)
     if newer:

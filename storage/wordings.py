@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from storage.connection import Connections
+from storage.rows import json_cell
 
 LATELY, LOOKED_AT = 200, 2000
 """Answers of the person with passages that count, and answers of any kind among which they are looked for."""
@@ -36,6 +36,6 @@ class WordingStore(Connections):
             )
             for criterion_id, spans, rejected, text in rows.fetchall():
                 for kept, cell in ((found.marked, spans), (found.rejected, rejected)):
-                    passages = [text[item[0] : item[1]] for item in json.loads(cell)]
+                    passages = [text[item[0] : item[1]] for item in json_cell(cell)]
                     kept.setdefault(criterion_id, []).extend(passages)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -14,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from annotator.people.accounts import Accounts
-from annotator.project import open_project
+from annotator.project import open_project, problems_of
 from annotator.settings import Settings
 from storage.backup import back_up
-from storage.records import Role
+from storage.records import EvidenceError, Role
 from tests.disks import fill, may_mount, small_disk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +93,28 @@ def test_check_never_calls_such_a_database_whole(broken: Path) -> None:
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "Everything is whole" not in ended.stderr
+
+
+def test_bits_that_flipped_anywhere_end_in_one_line_or_do_no_harm(whole: Path, tmp_path: Path) -> None:
+    """In the pages that SQLite checks and in the texts inside them, which only this program can read."""
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    content = (folder / "evidence.db").read_bytes()
+    chance, refused = random.Random(5), 0
+    for _ in range(30):
+        damaged = bytearray(content)
+        for _ in range(chance.choice((1, 8, 40))):
+            damaged[chance.randrange(100, len(damaged))] ^= 1 << chance.randrange(8)
+        for left in folder.glob("evidence.db*"):
+            left.unlink()
+        (folder / "evidence.db").write_bytes(damaged)
+        try:
+            project = open_project(Settings(data_dir=folder))
+            refused += bool(problems_of(project))
+            project.store.close()
+        except EvidenceError:
+            refused += 1
+    assert refused > 10
 
 
 def test_an_empty_database_is_brought_back_from_the_place_of_snapshots(whole: Path, tmp_path: Path) -> None:

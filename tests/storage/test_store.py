@@ -37,9 +37,11 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_store(tmp_path)
 
 
-def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["post", "bookmark"])
+def test_another_programs_database_is_refused(tmp_path: Path, table: str) -> None:
+    """Also one without any table of ours: a project that begins in it would have no accounts."""
     connection = sqlite3.connect(tmp_path / DATABASE_NAME)
-    connection.execute("CREATE TABLE post (x)")
+    connection.execute(f"CREATE TABLE {table} (x)")
     connection.close()
     with pytest.raises(StoreUnavailable, match="another program"):
         open_store(tmp_path)
