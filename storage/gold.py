@@ -84,12 +84,25 @@ def likeness(one: Annotation, other: Annotation, words: Callable[[], Words], *, 
     return 2 * len(match(mine, theirs, words(), threshold=iou)) / (len(mine) + len(theirs))
 
 
+def say_the_same(
+    one: Annotation, other: Annotation, words: Callable[[], Words], *, iou: float = DEFAULT_RULE.iou
+) -> bool:
+    """Whether both give the evidence that they share the same level and flags."""
+    if not any(span.attributes for span in (*one.spans, *other.spans)):
+        return True
+    said = [[(s.attributes.severity, frozenset(s.attributes.flags)) for s in answer.spans] for answer in (one, other)]
+    return all(said[0][i] == said[1][j] for i, j in match(_ranges(one), _ranges(other), words(), threshold=iou))
+
+
 def _likeness(decided: Sequence[Annotation], rule: GoldRule, text: Callable[[], str]) -> tuple[float | None, bool]:
     if len(decided) < 2:
         return None, True
     words = _once(text)
     scores = [likeness(a, b, words, iou=rule.iou) for a, b in itertools.combinations(decided, 2)]
-    return sum(scores) / len(scores), all(score == 1.0 for score in scores)
+    agreed = all(score == 1.0 for score in scores)
+    if agreed and rule.attributes:
+        agreed = all(say_the_same(a, b, words, iou=rule.iou) for a, b in itertools.combinations(decided, 2))
+    return sum(scores) / len(scores), agreed
 
 
 def _joined(decided: Sequence[Annotation], rule: GoldRule, text: Callable[[], str]) -> Annotation:

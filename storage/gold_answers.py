@@ -11,7 +11,7 @@ from typing import Any
 
 from storage.adjudications import AdjudicationStore
 from storage.gold import Settled, settle
-from storage.records import Annotation, Gold, Split
+from storage.records import OF_POST, Annotation, Gold, Split
 from storage.rounds import IS_MEASURED
 from storage.rows import annotation_from_row, json_cell, to_json
 from storage.team_records import GoldRule, Standing
@@ -159,6 +159,17 @@ class GoldStore(AdjudicationStore):
                 else []
             )
         return [*people, *predicted]
+
+    def labels_in_common(self, *, round_id: int | None = None) -> list[tuple[str, str, str]]:
+        """(post id, person, labels as JSON) of the latest labels of whole posts, of a round's posts or of all; as `answers_in_common`."""
+        counted = _COUNTED if round_id is None else ""
+        with self.read() as db:
+            return db.execute(
+                "SELECT h.post_id, h.reviewer, a.labels FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id"
+                f" WHERE h.criterion_id = :whole AND a.labels IS NOT NULL{counted} AND (:round IS NULL OR h.post_id IN"
+                " (SELECT post_id FROM round_post WHERE round_id = :round)) ORDER BY 1, 2",
+                {"whole": OF_POST, "round": round_id},
+            ).fetchall()
 
     def texts(self, post_ids: Sequence[str]) -> Iterator[str]:
         """The posts' texts in the order of the ids, read in pieces: as many as there are, in little memory."""

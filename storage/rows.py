@@ -93,6 +93,11 @@ def passages_json(spans: Iterable[Span]) -> str:
     return to_json([[s.start, s.end, said_wire(s.attributes)] if s.attributes else [s.start, s.end] for s in spans])
 
 
+def passages_to_list(spans: Iterable[Span | AnnotatedSpan]) -> list[list[Any]]:
+    """[start, end] of each, and what is said of it where something is."""
+    return [[s.start, s.end, said_wire(s.attributes)] if s.attributes else [s.start, s.end] for s in spans]
+
+
 def passages_from_json(cell: str) -> tuple[Span, ...]:
     return tuple(passage_from_list(item) for item in json.loads(cell))
 

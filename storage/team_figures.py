@@ -21,6 +21,7 @@ _BASIS = (
     "(SELECT count(*) FROM criterion)",
     "(SELECT count(*) FROM criterion WHERE active)",
     "(SELECT value FROM setting WHERE key = 'gold_rule')",
+    "(SELECT value FROM setting WHERE key = 'attributes')",
 )
 
 

@@ -24,23 +24,32 @@ class SpanRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GoldRule:
-    """When answers agree, and what gold then is. iou: share of words in common from which two spans are the same evidence."""
+    """When answers agree, and what gold then is. iou: share of words in common from which two spans are the same evidence.
+
+    attributes: whether another level or other flags of the same evidence are a disagreement too. What is written in words never is.
+    """
 
     iou: float = AGREEMENT_IOU
     spans: SpanRule = SpanRule.LATEST
+    attributes: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.iou <= 1.0:
             raise InvalidRecord(f"The overlap from which spans agree is above 0 and at most 1, not {self.iou}.")
 
     def to_dict(self) -> dict[str, Any]:
-        return {"iou": self.iou, "spans": str(self.spans)}
+        found: dict[str, Any] = {"iou": self.iou, "spans": str(self.spans)}
+        return found | {"attributes": True} if self.attributes else found
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> GoldRule:
         """Raises InvalidRecord if a value is none of the choices."""
         try:
-            return cls(float(given.get("iou", AGREEMENT_IOU)), SpanRule(given.get("spans", SpanRule.LATEST)))
+            return cls(
+                float(given.get("iou", AGREEMENT_IOU)),
+                SpanRule(given.get("spans", SpanRule.LATEST)),
+                bool(given.get("attributes")),
+            )
         except (TypeError, ValueError) as error:
             raise InvalidRecord(f"That is no gold rule: {error}.") from error
 

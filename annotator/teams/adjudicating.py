@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from annotator.people.accounts import NotAllowed, allow
-from storage.gold import gold_of, likeness
+from storage.attributes import Attributes, joined
+from storage.gold import gold_of, likeness, say_the_same
 from storage.matching import Words
 from storage.records import Annotation, InvalidRecord, NotFound, Reviewer, Role, Span, merge_overlapping
-from storage.rows import ranges_to_list
+from storage.rows import passage_from_list, passages_to_list, ranges_to_list
 from storage.store import Store
 from storage.team_records import Adjudication, Outcome, Standing
 
@@ -88,13 +92,14 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
                 "name": a.reviewer if rule["names"] else f"Reader {number}",
                 "answer": a.id,
                 "verdict": str(a.verdict),
-                "spans": ranges_to_list(a.spans),
+                "spans": passages_to_list(a.spans),
                 "note": a.note if rule["names"] else "",
             }
             for number, a in enumerate(answers, start=1)
         ],
         "shared": ranges_to_list(_shared(answers)),
-        "union": ranges_to_list(merge_overlapping([s.span for a in answers for s in a.spans])),
+        "union": passages_to_list(_union(answers)),
+        "attributes_differ": not _say_the_same(answers, post.text),
         "revision": decisions[-1].revision if decisions else 0,
         "decision": _decision_wire(decisions[-1]) if decisions else None,
         "error_kinds": rule["error_kinds"],
@@ -125,7 +130,7 @@ def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
             criterion_id=criterion_id,
             adjudicator=me.name,
             outcome=outcome,
-            spans=tuple(sorted(Span(int(start), int(end)) for start, end in wire.get("spans") or ())),
+            spans=_spans_of(store, wire),
             reason=str(wire.get("reason") or "")[:MAX_REASON_CHARACTERS],
             error_kind=kind,
             answers=tuple(a.id for a in answers if a.id is not None),
@@ -190,6 +195,28 @@ def _shared(answers: Sequence[Annotation]) -> list[Span]:
     return [Span(start, end) for start, end in sorted(set.intersection(*ranges))] if ranges else []
 
 
+def _union(answers: Sequence[Annotation]) -> list[Span]:
+    """All that anybody marked, with what all say who marked it."""
+    spans = [s for a in answers for s in a.spans]
+    merged = merge_overlapping([s.span for s in spans])
+    return [replace(m, attributes=joined([s.attributes for s in spans if m.overlaps(s.span)])) for m in merged]
+
+
+def _say_the_same(answers: Sequence[Annotation], text: str) -> bool:
+    words = functools.cache(lambda: Words.of(text))
+    return all(say_the_same(one, other, words) for one, other in itertools.combinations(answers, 2))
+
+
+def _spans_of(store: Store, wire: Wire) -> tuple[Span, ...]:
+    """The spans of a decision, with what is said of them. Raises InvalidRecord for what the project cannot say."""
+    spans = tuple(sorted(passage_from_list(item) for item in wire.get("spans") or ()))
+    said = [span for span in spans if span.attributes]
+    attributes = store.attributes() if said else Attributes()
+    for span in said:
+        attributes.check(span.attributes, where=f"Span {span.start}:{span.end}")
+    return spans
+
+
 def _outcome(given: Any) -> Outcome:
     try:
         return Outcome(given)
@@ -200,7 +227,7 @@ def _outcome(given: Any) -> Outcome:
 def _decision_wire(decision: Adjudication) -> Wire:
     return {
         "outcome": str(decision.outcome),
-        "spans": ranges_to_list(decision.spans),
+        "spans": passages_to_list(decision.spans),
         "reason": decision.reason,
         "error_kind": decision.error_kind,
         "by": decision.adjudicator,

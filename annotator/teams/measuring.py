@@ -14,6 +14,7 @@ from annotator.teams.agreement.continua import Marks
 from annotator.teams.agreement.figures import Ints
 from annotator.teams.agreement.tables import ALL, Agreement, PairRow
 from annotator.teams.agreement.trends import Change, Comparisons
+from annotator.teams.said import agreement_on_attributes
 from storage.records import InvalidRecord, Verdict
 from storage.store import Store
 
@@ -38,17 +39,19 @@ def agreement_of(
 
 def report(store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0) -> Wire:
     """All tables as JSON values: by criterion, pair, round, person and period; where wordings changed, whether agreement fell, and which
-    criteria are taken for one another.
+    criteria are taken for one another; what is said beside a verdict, where the project defines it.
     """
     with store.read():  # one moment for all of it
         agreement = agreement_of(store, round_id=round_id, models=models, seed=seed)
         answers = agreement.answers
+        said = agreement_on_attributes(store, round_id=round_id, seed=seed)
         if not len(answers):
             tables = ("criteria", "pairs", "rounds", "people", "periods", "falls", "confusions")
             return {
                 "rule": store.gold_rule().to_dict(),
                 "seed": seed,
                 "wordings": wordings(store),
+                "attributes": said,
                 **{t: [] for t in tables},
             }
         pairs = agreement.by_pair()
@@ -57,6 +60,7 @@ def report(store: Store, *, round_id: int | None = None, models: Sequence[str] =
         return {
             "rule": store.gold_rule().to_dict(),
             "seed": seed,
+            "attributes": said,
             "criteria": [_row(row.criterion or ALL_CRITERIA, row) for row in agreement.by_criterion() if row.units],
             "pairs": [
                 {

@@ -225,6 +225,18 @@ def _agreement(agreement: Wire, codes: dict[str, str], names: dict[str, str]) ->
         )
         for p in agreement["pairs"]
     ]
+    if agreement.get("attributes"):
+        said = [
+            (f"{row['what']} {row['name']}", row["units"], _percent(row["percent"]["value"]), _figure(row["alpha"]))
+            for row in agreement["attributes"]
+        ]
+        yield (
+            "What is said beside a verdict is compared where two people marked the same span, or labelled the same post; alpha is ordinal"
+            " where levels have an order."
+        )
+        yield Table(
+            "Agreement on levels, flags and labels", ("what", "spans or posts", "equal", "Krippendorff's alpha"), said
+        )
     heads = ("one", "other", "decided by both", *(key.replace("_", " ") for key in _OF_PAIR))
     yield Table("Agreement by pair", heads, sorted(pairs))
 

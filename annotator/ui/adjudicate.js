@@ -2,6 +2,7 @@
 
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, unwrapped } from "../span_editor/js/dom.js";
+import { saidText } from "../span_editor/js/said.js";
 import { ask, connect, tell } from "./asking.js";
 
 const page = { cases: [], total: 0, at: 0, shown: null, criteria: null, opened: 0, busy: false, asked: 0 };
@@ -61,7 +62,7 @@ function typedHere() {
 // Offsets are code points, so the text is cut as an array of them.
 function marked(text, spans) {
   const letters = Array.from(text);
-  const borders = [...new Set([0, letters.length, ...spans.flat()])].sort((a, b) => a - b);
+  const borders = [...new Set([0, letters.length, ...spans.flatMap(([start, end]) => [start, end])])].sort((a, b) => a - b);
   return borders.slice(0, -1).map((start, n) => {
     const words = letters.slice(start, borders[n + 1]).join("");
     return spans.some(([s, e]) => s <= start && start < e) ? make("mark", {}, words) : words;
@@ -73,7 +74,15 @@ function keyed(label, key, onclick, props) {
 }
 
 function lane(title, spans, text, control) {
-  return make("article", { class: "ev-lane" }, make("header", {}, make("h4", {}, title), control), make("p", { class: "ev-lane-text", dir: "auto" }, ...marked(text, spans)));
+  return make("article", { class: "ev-lane" }, make("header", {}, make("h4", {}, title), control), make("p", { class: "ev-lane-text", dir: "auto" }, ...marked(text, spans)), saidLines(text, spans));
+}
+
+// What a reader says of each span beside its place.
+function saidLines(text, spans) {
+  const said = spans.filter((span) => span[2]);
+  const letters = said.length ? Array.from(text) : [];
+  return said.length > 0 && make("ul", { class: "ev-what" }, said.map(([start, end, more]) =>
+    make("li", { dir: "auto" }, "“" + letters.slice(start, Math.min(end, start + 40)).join("") + (end - start > 40 ? "…" : "") + "”: " + saidText(more))));
 }
 
 function words(value) {
@@ -95,6 +104,7 @@ function drawCase() {
     make("h3", {}, criterion.name, make("small", {}, post.id)),
     make("p", { class: "ev-guideline ev-muted" }, unwrapped(criterion.guideline)),
     said && make("p", { class: "ev-said" }, said),
+    shown.attributes_differ && make("p", { class: "ev-said" }, "On the same evidence they differ in level or flags. Who is taken, is taken with theirs."),
     make("div", { class: "ev-lanes" }, lanes),
     drawWhy(shown.error_kinds),
     make("div", { class: "ev-row" },

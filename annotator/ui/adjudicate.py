@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from annotator.messages import Id, Number, Whole, Words
+from annotator.review.decision_form import Said
 from annotator.teams import adjudicating
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
@@ -30,7 +31,8 @@ class Decided(Case):
     outcome: Id
     expected_revision: Whole
     spans: NotRequired[
-        Annotated[list[Annotated[list[Whole], Field(min_length=2, max_length=2)]], Field(max_length=2_000)] | None
+        Annotated[list[Annotated[list[Whole | Said], Field(min_length=2, max_length=3)]], Field(max_length=2_000)]
+        | None
     ]
     reason: NotRequired[Words | None]
     error_kind: NotRequired[Id | None]

@@ -2,7 +2,7 @@
 
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, plural, sleep } from "../span_editor/js/dom.js";
-import { drawArms, drawCriteria, drawFigures, drawPairs, drawPeople, drawRounds, percent } from "./agreement_tables.js";
+import { drawArms, drawCriteria, drawFigures, drawPairs, drawPeople, drawRounds, drawSaid, percent } from "./agreement_tables.js";
 import { drawTime } from "./agreement_time.js";
 import { ask, askQuietly, connect, tell } from "./asking.js";
 
@@ -77,7 +77,8 @@ function draw() {
     drawArms(report.arms),
     agreement.criteria.length
       ? [drawFigures(agreement, names, showGamma), make("div", { "data-part": "gamma", role: "status" }), drawPairs(agreement, names), drawRounds(agreement), drawTime(agreement, names)]
-      : make("p", {}, "No two people decided the same post and criterion: nothing can be said about agreement."));
+      : make("p", {}, "No two people decided the same post and criterion: nothing can be said about agreement."),
+    drawSaid(agreement.attributes));
 }
 
 function proposals(agreement, names) {

@@ -39,6 +39,14 @@ function explained(reasons) {
   return reasons.size > 0 && make("p", { class: "ev-muted" }, `Undefined where ${[...reasons].join("; or where ")}.`);
 }
 
+// Levels and flags of the spans that two people marked, labels of posts; null where the project defines none.
+export function drawSaid(rows) {
+  if (!rows || !rows.length) return null;
+  const reasons = new Set();
+  const cells = rows.map((row) => [`${{ severity: "Level", flag: "Flag", label: "Post" }[row.what]}: ${row.name}`, row.units, percent(row.percent.value), shown(row.alpha, reasons)]);
+  return table("What is said beside the verdict", ["", "Spans or posts", "Equal", "Krippendorff's α"], cells, explained(reasons));
+}
+
 export function drawPeople(people) {
   const heads = ["Person", "Given", "Done", "Left", "Decisions", "a day", "Seconds each", "Confirmed in bulk", "Unsure", "As gold", "As adjudicated", "As the others", "κ with the others", "Drift"];
   const rows = people.map((p) => [p.person, p.assigned, p.done, p.left, p.decisions, decimals(p.per_day, 0), decimals(p.seconds, 1), percent(p.bulk_share), percent(p.unsure_share),

@@ -75,6 +75,7 @@ class Closing(Change):
 class GoldWords(TypedDict):
     iou: Number
     spans: Id
+    attributes: NotRequired[bool]
 
 
 class AdjudicationWords(TypedDict):

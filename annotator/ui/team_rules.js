@@ -17,6 +17,7 @@ export function drawRules(box, rules, maySet, changed) {
       make("label", {}, "Spans are the same evidence from a share of words in common of", number("iou", gold.iou, { min: 0.01, max: 1, step: "any", required: true })),
       make("label", {}, "Where people agree, the spans of gold are", make("select", { name: "spans", ...off }, SPANS.map(([value, text]) => make("option", { value, selected: value === gold.spans }, text)))),
       make("label", {}, "A post is kept for who opened it, minutes", number("reserved", rules.reserved_minutes, { min: 1, max: 1440, step: "any", required: true }))),
+    check("attributes", Boolean(gold.attributes), "Another level or other flags of the same evidence are a disagreement too (where the project has such)"),
     check("names", adjudication.names, "Adjudicators see who gave which answer"), check("own", adjudication.own, "Adjudicators may decide about their own answers"),
     make("label", { class: "ev-kinds" }, "Kinds of error, one a line", make("textarea", { name: "kinds", rows: 6, ...off }, adjudication.error_kinds.join("\n"))),
     maySet ? make("button", { type: "submit", class: "ev-primary" }, "Save the rules") : make("small", {}, "Admins can change them."));
@@ -30,7 +31,7 @@ export function drawRules(box, rules, maySet, changed) {
 async function save(form, shown, changed) {
   const { elements } = form;
   const rules = {
-    gold: { iou: Number(elements.iou.value), spans: elements.spans.value },
+    gold: { iou: Number(elements.iou.value), spans: elements.spans.value, ...(elements.attributes.checked ? { attributes: true } : {}) },
     adjudication: { names: elements.names.checked, own: elements.own.checked, error_kinds: elements.kinds.value.split("\n") },
     reserved_minutes: Number(elements.reserved.value),
   };

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from storage.attributes import Attributes, Scale
-from storage.records import OF_POST, SpanAttributes
+from storage.records import OF_POST, AnnotatedSpan, Annotation, SpanAttributes, Verdict
 from tests.browser.conftest import Site
 from tests.browser.gestures import MODEL_SAYS, PLAIN, Opener, answer, press, reload_at, wait_saved
 from tests.browser.test_review_access import violations
@@ -91,3 +91,25 @@ def test_an_admin_adds_levels_and_flags_on_guidelines(site: Site, new_page: Open
     assert violations(page, "#guidelines") == []
     assert site.store.attributes().flags == ("past", "other person")
     site.store.set_setting("attributes", {})
+
+
+def test_an_adjudicator_sees_what_readers_say_and_takes_it_with_the_span(
+    site_with_attributes: Site, new_page: Opener
+) -> None:
+    store = site_with_attributes.store
+    post_id = site_with_attributes.add_post(PLAIN)
+    said = {"ben": SpanAttributes(NASTY, "mild"), "cem": SpanAttributes("", "severe", ("past",))}
+    for start, (name, more) in enumerate(said.items()):
+        store.ensure_reviewer(name)
+        span = AnnotatedSpan(2 + 40 * start, 14 + 40 * start, attributes=more)
+        store.add_annotation(Annotation(post_id, "FATIGUE", name, Verdict.EVIDENCE, (span,)), expected_revision=0)
+    page = new_page("/?tab=adjudicate")
+    page.wait_for_selector("#adjudicate .ev-lane .ev-what")
+    lanes = page.locator("#adjudicate .ev-lane .ev-what").all_inner_texts()
+    assert (NASTY in lanes[0], "severe · past" in lanes[1]) == (True, True)
+    assert violations(page, "#adjudicate") == []
+    page.wait_for_function("document.querySelector('#adjudicate [data-part=root]') === document.activeElement")
+    press(page, "2")
+    page.wait_for_selector("text=Nothing to decide: nobody disagrees here.")
+    (decision,) = store.adjudications(post_id)
+    assert [span.attributes for span in decision.spans] == [said["cem"]]
