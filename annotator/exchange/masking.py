@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from storage.formats.rows import ImportRow, Passage
+from storage.formats.rows import ImportRow, Label, Passage
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'”’)\]]+[^\s<>\"'”’)\].,;:!?]", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -68,12 +69,68 @@ def _mask_phones(text: str, region: str) -> tuple[str, int]:
 
 
 def masked_row(row: ImportRow, region: str) -> tuple[ImportRow, int]:
-    """The row with everything hidden that names people, and how many masks were put in."""
-    text = row.text or ""
-    hidden = mask(text, author=row.author, region=region)
-    labels = tuple(replace(la, passages=_masked_passages(la.passages, text, region)) for la in row.labels)
-    author = pseudonym(row.author) if row.author else None
-    return replace(row, text=hidden.text, author=author, labels=labels), hidden.count
+    """The row with everything hidden that names people, in its text and in what was written beside it; and how many masks were put in."""
+    masker = _Masker(row.text or "", row.author, region)
+    hidden = mask(row.text or "", author=row.author, region=region)
+    masked = replace(
+        row,
+        text=hidden.text,
+        author=pseudonym(row.author) if row.author else None,
+        labels=tuple(map(masker.label, row.labels)),
+        gold=tuple(map(masker.label, row.gold)),
+        meta={k: masker.value(v) for k, v in row.meta.items()},
+        adjudications=tuple(map(masker.decision, row.adjudications)),
+    )
+    return masked, hidden.count + masker.count
+
+
+class _Masker:
+    """Hides names in what stands beside one text. count: masks that were put in."""
+
+    def __init__(self, text: str, author: str | None, region: str) -> None:
+        self._text, self._author, self._region = text, author, region
+        self.count = 0
+
+    def words(self, words: str) -> str:
+        hidden = mask(words, author=self._author, region=self._region)
+        self.count += hidden.count
+        return hidden.text
+
+    def label(self, label: Label) -> Label:
+        passages, rejected, undecided = (
+            _masked_passages(found, self._text, self._region)
+            for found in (label.passages, label.rejected, label.undecided)
+        )
+        passages = tuple(map(self._rationale, passages))
+        note = self.words(label.note) if label.note else ""
+        return replace(label, passages=passages, rejected=rejected, undecided=undecided, note=note)
+
+    def _rationale(self, passage: Passage) -> Passage:
+        if not passage.attributes.rationale:
+            return passage
+        hidden = replace(passage.attributes, rationale=self.words(passage.attributes.rationale))
+        return replace(passage, attributes=hidden)
+
+    def value(self, value: Any) -> Any:
+        """Words inside a value of the post's meta."""
+        if isinstance(value, str):
+            return self.words(value)
+        if isinstance(value, Mapping):
+            return {k: self.value(v) for k, v in value.items()}
+        return [self.value(v) for v in value] if isinstance(value, list | tuple) else value
+
+    def decision(self, decision: Mapping[str, Any]) -> dict[str, Any]:
+        """An adjudication as our own export writes it; the words of its spans go, their places stay."""
+        found = dict(decision)
+        if isinstance(found.get("reason"), str):
+            found["reason"] = self.words(found["reason"])
+        if isinstance(spans := found.get("spans"), list):
+            found["spans"] = [self._span(s) if isinstance(s, Mapping) else s for s in spans]
+        return found
+
+    def _span(self, span: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {k: v for k, v in span.items() if k != "text"}
+        return {k: self.words(v) if k == "rationale" and isinstance(v, str) else v for k, v in kept.items()}
 
 
 def _masked_passages(passages: Iterable[Passage], text: str, region: str) -> tuple[Passage, ...]:

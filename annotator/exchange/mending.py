@@ -6,8 +6,9 @@ Only where it is asked for. The passages of the labels go with the text.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from storage.formats.encodings import looks_like_mojibake
 from storage.formats.rows import ImportRow, Label, Passage
@@ -78,4 +79,27 @@ def _with_text(row: ImportRow, change: Callable[[str], str]) -> ImportRow:
             undecided=tuple(map(moved, label.undecided)),
         )
 
-    return replace(row, text=after, labels=tuple(map(with_moved, row.labels)))
+    return replace(
+        row,
+        text=after,
+        labels=tuple(map(with_moved, row.labels)),
+        gold=tuple(map(with_moved, row.gold)),
+        adjudications=tuple({**d, "spans": _moved_spans(d.get("spans"), moved)} for d in row.adjudications),
+    )
+
+
+def _moved_spans(spans: Any, moved: Callable[[Passage], Passage]) -> Any:
+    """The spans of an adjudication as our own export writes it. One that cannot be moved stays and is refused with its reason later."""
+    if not isinstance(spans, list):
+        return spans
+    found = []
+    for span in spans:
+        places = (span.get("start"), span.get("end")) if isinstance(span, Mapping) else ()
+        if len(places) == 2 and all(isinstance(p, int) for p in places):
+            words = span.get("text")
+            there = moved(Passage(*places, words if isinstance(words, str) else None))
+            start, end = (there.start, there.end) if there.start is not None else (-1, -1)
+            found.append({**span, "start": start, "end": end, **({} if words is None else {"text": there.quote})})
+        else:
+            found.append(span)
+    return found

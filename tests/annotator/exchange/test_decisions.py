@@ -55,3 +55,29 @@ def test_a_decision_that_cannot_be_read_costs_itself(store: Store, tmp_path: Pat
     report = import_file(other, tmp_path / "first.jsonl")
     assert [d.outcome for d in other.adjudications()] == ["evidence"]
     assert len([i for i in other.import_issues(report["import_id"]) if "cannot be read" in i.reason]) == 1
+
+
+def test_a_decision_moves_with_a_mended_text_and_is_masked_with_it(store: Store, tmp_path: Path) -> None:
+    text = "canâ€™t sleep, ask ana@example.org"
+    store.add_posts([Post("a", text, meta={"seen": "by u/somebody"})])
+    for name in ("ana", "cy"):
+        store.ensure_reviewer(name)
+    start = text.index("sleep")
+    given = Annotation(
+        "a", "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, (AnnotatedSpan(start, start + 5),), note="mail bo@example.org"
+    )
+    store.add_annotation(given, expected_revision=0)
+    decision = Adjudication(
+        "a", "SLEEP_ISSUES", "cy", Outcome.EVIDENCE, (Span(start, start + 5),), reason="see bo@example.org"
+    )
+    store.add_adjudication(decision, expected_revision=0)
+    export_file(store, "jsonl", tmp_path / "first.jsonl", ALL)
+    other = open_store(tmp_path / "other")
+    other.save_criteria(store.criteria())
+    import_file(other, tmp_path / "first.jsonl", mend=True, mask=True)
+    (post,), (found,), (answer,) = other.iter_posts(), other.adjudications(), other.history("a")
+    assert [post.text[s.start : s.end] for s in (*found.spans, *answer.spans)] == ["sleep", "sleep"]
+    written = (post.text, str(post.meta), found.reason, answer.note)
+    assert not any("@" in words or "u/" in words for words in written)
+    assert found.reason.startswith("see [MAIL]")
+    assert post.text.startswith("can’t")
