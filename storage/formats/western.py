@@ -14,18 +14,29 @@ from dataclasses import dataclass
 # how probable each is before a byte is looked at, as a share of what it can reach
 ENCODINGS = {"cp1252": 1.0, "mac_roman": 0.97, "cp1250": 0.93, "iso8859_15": 0.92, "cp850": 0.65}
 _SELDOM = "cp850"  # of DOS; it may be the answer, but raises no doubt in another one
+_OF_CENTRAL = {
+    **ENCODINGS,
+    "cp1250": 1.0,
+    "cp1252": 0.93,
+    "iso8859_2": 0.96,
+}  # where the words are of a central European language
 LEAST = 0.5  # of what all bytes could reach: below, it is none of these encodings
 MARGIN = 0.12  # by which the best has to be better than what reads otherwise
 _HIGH = re.compile(r"[^\x00-\x7f]")
 _HIGH_RUN = re.compile(rb"[\x80-\xff]{3,}")
 _COMMON = frozenset("éèêàáâäãçñöóôüúíïßåøæœÄÖÜÉÀÑÅØÇÁÍÓ")
 _LESS_COMMON = frozenset("ëîìòõùûÿýÈÊËÂÃÎÏÌÔÒÕÚÛÙŒÆÝ")
-_CENTRAL = frozenset("ąćęłńśźżčďěňřšťůžőűĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽŐŰ")
+_CENTRAL = frozenset("ąćęłńśźżčďěňřšťůžőűăşţĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽŐŰĂŞŢ")
 _SELDOM_FIRST = frozenset("ëïîìûùœÿõòã")
 _CONTRACTED = re.compile(r"(?:(?<=n.)t|(?<=\bi.)(?:m|ve|ll|d)|(?<=\b(?:you|who).)(?:ve|re|ll|d)|(?<=\bwe.)(?:ve|re|ll|d)"
     r"|(?<=\bthey.)(?:ve|re|ll|d)|(?<=[a-z].)s)(?![A-Za-z])", re.IGNORECASE)  # fmt: skip
 _ELIDED = re.compile(r"(?:^|[^A-Za-z\u00c0-\u024f])(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|aujourd)\Z", re.IGNORECASE)
-_ENGLISH = re.compile(rb"\b(?:the|and|of|is|my|it|to|not|was|that)\b", re.IGNORECASE)
+# words without accents of Polish, Czech, Slovak, Hungarian, Croatian, Slovenian and Romanian that no western language has
+_CENTRAL_WORDS = re.compile(rb"\b(?:nie|jest|jestem|mnie|bardzo|tylko|kiedy|jak|czy|wszystko|przez|jsem|jsou|jako|nebo|jsme|bych|aby"
+    rb"|som|nem|hogy|vagyok|mert|csak|vagy|nije"
+    rb"|kako|samo|zato|nisam|ili|mogu|sve|uvijek|kao|imam|pentru|este|foarte|sau|sunt)\b", re.IGNORECASE)  # fmt: skip
+_WESTERN_ONLY = frozenset("èêëàãåñòõøæœìïùûÿÈÊËÀÃÅÑÒÕØÆŒÌÏÙÛ")
+_ENGLISH = re.compile(rb"(?<![\w\x80-\xff])(?:the|and|of|is|my|it|to|not|was|that)(?![\w\x80-\xff])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +53,14 @@ def western(sample: bytes) -> Western | None:
     if sum(len(run) for run in _HIGH_RUN.findall(sample)) * 2 > high:
         return None
     english = len(_ENGLISH.findall(sample)) * 25 > len(sample.split())
+    central = len(_CENTRAL_WORDS.findall(sample)) * 20 > len(sample.split())
     readings: dict[str, tuple[float, str]] = {}
-    for name, prior in ENCODINGS.items():
+    for name, prior in (_OF_CENTRAL if central else ENCODINGS).items():
         try:
             text = sample.decode(name)
         except UnicodeDecodeError:
             continue
-        readings[name] = (prior * _plausible(text, english=english) / high, text)
+        readings[name] = (prior * _plausible(text, english=english, central=central) / high, text)
     if not readings:
         return None
     best = max(readings, key=lambda n: readings[n][0])
@@ -66,17 +78,20 @@ def _differing(text: str, one: str, other: str) -> str:
     return text[next(n for n, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)]
 
 
-def _plausible(text: str, *, english: bool) -> float:
+def _plausible(text: str, *, english: bool, central: bool) -> float:
     """The sum over the characters beyond ASCII of how well each sits, from 0 to 1; places that are alike are looked at once."""
     places = Counter(text[max(0, m.start() - 9) : m.start() + 5] for m in _HIGH.finditer(text) if m.start() >= 9)
-    found = sum(n * _fit(around, 9, english=english) for around, n in places.items())
-    return found + sum(_fit(text, m.start(), english=english) for m in _HIGH.finditer(text[:9]))
+    found = sum(n * _fit(around, 9, english=english, central=central) for around, n in places.items())
+    return found + sum(_fit(text, m.start(), english=english, central=central) for m in _HIGH.finditer(text[:9]))
 
 
-def _fit(text: str, at: int, *, english: bool) -> float:
+def _fit(text: str, at: int, *, english: bool, central: bool) -> float:
     char, before, after = text[at], text[at - 1 : at], text[at + 1 : at + 2]
     if char.isalpha() and char not in "ªº":
-        return _letter(text, at, before, after, english=english) * (0.9 if english else 1.0)
+        if central and char in _WESTERN_ONLY:
+            return 0.1
+        sits = _letter(text, at, before, after, english=english)
+        return sits / 0.6 if central and char in _CENTRAL else sits * (0.9 if english else 1.0)
     return _sign(text, at, before, after, english=english)
 
 

@@ -28,6 +28,19 @@ def test_one_short_line_tells_its_encoding(text: str, encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["Nie mogę spać, źle się czuję.", "Łatwo się złoszczę, wszystko mnie męczy", "Nemůžu spát a jsem pořád unavený.",
+     "Nem tudok aludni, és egész nap fáradt vagyok, őszintén szólva.", "Nu pot să dorm şi sunt foarte obosit în fiecare zi."],
+)  # fmt: skip
+def test_words_of_central_europe_are_read_in_its_encoding_or_asked_about(text: str) -> None:
+    for encoding in ("cp1250", "iso8859_2"):
+        found = western(f"{text}\n".encode(encoding))
+        assert found is not None
+        read = f"{text}\n".encode(encoding).decode(found.name) if found.name else None
+        assert read == f"{text}\n" or (read is None and encoding == "iso8859_2")
+
+
+@pytest.mark.parametrize(
     ("text", "encoding"), [("Привет, как дела", "cp1251"), ("我睡不着", "gb18030"), ("眠れない夜", "shift_jis")]
 )
 def test_a_text_in_another_script_is_none_of_them(text: str, encoding: str) -> None:
