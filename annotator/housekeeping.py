@@ -7,12 +7,12 @@ import logging
 import shutil
 import sqlite3
 import threading
-import time
 from pathlib import Path
 
 from annotator.exchange.downloads import KEEP_SECONDS, remove_old_exports
 from annotator.exchange.uploads import sweep_uploads
 from annotator.settings import Settings
+from storage.files import is_over
 from storage.jobs import Jobs
 from storage.records import EvidenceError
 from storage.staging import remove_abandoned
@@ -58,6 +58,8 @@ def clear_up(settings: Settings, jobs: Jobs) -> None:
     remove_old_exports(settings, older_than=KEEP_SECONDS)
     sweep_uploads(settings, jobs, older_than=UPLOADS_KEPT_SECONDS)
     remove_abandoned(settings.data_dir)
+    for left in settings.data_dir.glob(".probe-*"):
+        _remove_old(left)
     for pattern in _LEFT_IN_MODELS:
         for left in settings.models_dir.glob(pattern):
             _remove_old(left)
@@ -65,5 +67,5 @@ def clear_up(settings: Settings, jobs: Jobs) -> None:
 
 def _remove_old(path: Path) -> None:
     with contextlib.suppress(OSError):
-        if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+        if is_over(path.lstat().st_mtime, LEFT_SECONDS):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

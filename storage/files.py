@@ -5,10 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _NO_SUCH_THING = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # what an object store answers to fsync
+
+
+def is_over(written_at: float, seconds: float, *, now: float | None = None) -> bool:
+    """Whether so many seconds have passed since then (Unix time); also where it lies further ahead: the clock was set back since."""
+    passed = (time.time() if now is None else now) - written_at
+    return abs(passed) > seconds
 
 
 @contextlib.contextmanager

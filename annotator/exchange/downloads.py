@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from annotator.exchange.exporting import ExportRefused, export_file
 from annotator.settings import Settings
 from storage.exports import ExportFilter
+from storage.files import is_over
 from storage.formats.archive import add_file
 from storage.formats.registry import format_named
 from storage.records import NotFound
@@ -69,7 +69,7 @@ def remove_old_exports(settings: Settings, *, older_than: float = KEEP_SECONDS) 
     folder = exports_dir(settings)
     folder.mkdir(mode=0o700, exist_ok=True)
     for old in folder.iterdir():
-        if time.time() - old.stat().st_mtime > older_than:
+        if is_over(old.stat().st_mtime, older_than):
             shutil.rmtree(old, ignore_errors=True)
 
 

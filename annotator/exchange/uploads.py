@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import time
 from pathlib import Path
 
 from annotator.settings import Settings
+from storage.files import is_over
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus
 
@@ -38,11 +38,10 @@ def sweep_uploads(settings: Settings, jobs: Jobs, *, older_than: float = 0.0) ->
         return 0
     waiting = jobs.jobs(kind=JobKind.IMPORT, statuses=_WAITING, limit=1000)
     needed = {Path(str(job.payload.get("path", ""))).absolute() for job in waiting}
-    before = time.time() - older_than
     removed = 0
     for left in settings.uploads_dir.iterdir():
         with contextlib.suppress(OSError):
-            if left.absolute() in needed or (older_than and _newest(left) > before):
+            if left.absolute() in needed or (older_than and not is_over(_newest(left), older_than)):
                 continue
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
             removed += 1

@@ -19,6 +19,7 @@ from annotator.settings import Settings
 from annotator.snapshots.archive import Restored, Snapshots, has_database
 from annotator.snapshots.targets import open_target
 from storage.backup import back_up, backups
+from storage.files import is_over
 from storage.jobs import Jobs
 from storage.records import EvidenceError, JobKind, JobStatus, Reviewer, Role
 from storage.store import Store
@@ -190,7 +191,7 @@ class SnapshotKeeper:
             return False
         earlier = backups(self._settings.backups_dir, SCHEDULED)
         last = earlier[0].stat().st_mtime if earlier else self._started_at
-        return now - last >= self._settings.backup_hours * 3600
+        return is_over(last, self._settings.backup_hours * 3600, now=now)
 
     def _back_up(self) -> None:
         version = self._version()

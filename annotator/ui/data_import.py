@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from annotator.ui import data_hub, data_look
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of
 from annotator.ui.data_presets import PresetPart
+from storage.files import is_over
 from storage.formats.ledger import OF_TOOL, Outcome
 from storage.records import InvalidRecord
 
@@ -246,7 +246,7 @@ class _ImportPage:
         folder = self._context.settings.uploads_dir / "pasted"
         folder.mkdir(exist_ok=True)
         for old in folder.iterdir():
-            if time.time() - old.stat().st_mtime > 3600:
+            if is_over(old.stat().st_mtime, 3600.0):
                 old.unlink(missing_ok=True)
         with tempfile.NamedTemporaryFile(
             "w", dir=folder, prefix="pasted-", suffix=".txt", delete=False, encoding="utf-8", newline=""
