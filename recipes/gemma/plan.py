@@ -110,6 +110,8 @@ def _cut(material: Material, numbers: list[int], tokens: int, pick: random.Rando
                 found.append(part)
                 part = []
             part.append(n)
+        if len(part) == 1 and found:  # two processes share a step: each needs a row
+            found[-1].append(part.pop())
         if part:
             found.append(part)
     return found

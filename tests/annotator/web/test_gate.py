@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from starlette.requests import ClientDisconnect
 
 from annotator.people.accounts import Accounts
 from annotator.settings import Settings
+from annotator.web.bodies import BodyRefused
 from annotator.web.gate import DEMO_BODY_BYTES, SESSION_COOKIE, VISITOR_COOKIE, Gate, person_of
 from storage.records import Role
 from storage.store import Store
@@ -183,6 +186,22 @@ def test_trouble_with_the_storage_is_a_503_or_507_that_says_when_to_try_again(
     assert answer.status_code == status
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json()["error"]["code"] == ("storage_full" if status == 507 else "storage_unavailable")
+
+
+@pytest.mark.parametrize("error", [BodyRefused(408, "Too slow."), ClientDisconnect()])
+def test_a_client_that_is_slow_or_gone_writes_no_trace_into_the_log(
+    store: Store, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """Anybody could fill the disk with them; who is slow is answered in front of the gate, who is gone by nobody."""
+
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        raise error
+
+    gated = Gated(store)
+    gated.gate = Gate(failing, store=store, accounts=gated.accounts, settings=gated.settings)
+    with contextlib.suppress(BodyRefused, AssertionError):  # httpx: no answer came
+        ask(gated, "POST", "/ask/review_save")
+    assert caplog.text == ""
 
 
 def test_login_and_health_are_open_and_signing_out_by_a_link_is_not_possible(store: Store) -> None:
