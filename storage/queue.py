@@ -269,12 +269,15 @@ def _find(db: Handle, asked: QueuePlan, *, limit: int, after: _Place | None = No
             continue
         if walk is NOT_READ and not posts_not_read(db, asked.values["model"]):
             continue
-        goes_on = after is not None and number == after.walk
-        values = {**asked.values, "limit": limit - len(found)}
-        if after is not None and goes_on:
+        values = dict(asked.values)
+        parts: tuple[str, ...] = ("1",)
+        if after is not None and number == after.walk:
             values |= {"at_0": after.at[0], "at_1": after.at[1]}
-        for post_id, *at in db.execute(asked.walk_sql(walk, beyond=goes_on), values):
-            found.append(_Found(post_id, _Place(number, (at[0], at[1]))))
+            parts = walk.beyond
+        for part in parts:
+            values["limit"] = limit - len(found)
+            for post_id, *at in db.execute(asked.walk_sql(walk, part=part), values):
+                found.append(_Found(post_id, _Place(number, (at[0], at[1]))))
     return found
 
 

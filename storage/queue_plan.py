@@ -95,9 +95,11 @@ class Walk:
         return ", ".join(f"{column} {'DESC' if self.descending else 'ASC'}" for column in self.columns)
 
     @property
-    def beyond(self) -> str:
-        """The condition for what comes after :at_0, :at_1."""
-        return f"({', '.join(self.columns)}) {'<' if self.descending else '>'} (:at_0, :at_1)"
+    def beyond(self) -> tuple[str, str]:
+        """The conditions for what comes after :at_0, :at_1, one after the other: a row of both would be sought by the first alone."""
+        first, second = self.columns
+        sign = "<" if self.descending else ">"
+        return f"{first} = :at_0 AND {second} {sign} :at_1", f"{first} {sign} :at_0"
 
 
 def _by_score(column: str) -> Walk:
@@ -184,9 +186,9 @@ class QueuePlan:
     def _where(self, start: Start) -> str:
         return " AND ".join([start.where, *(c for c in self.conditions if c != start.implies)])
 
-    def walk_sql(self, walk: Walk, *, beyond: bool) -> str:
-        """Rows (id, first column, second column) of the walk that fit; `beyond`: only those after :at_0, :at_1."""
-        where = [walk.where, *([walk.beyond] if beyond else ()), *self.conditions]
+    def walk_sql(self, walk: Walk, *, part: str = "1") -> str:
+        """Rows (id, first column, second column) of the walk that fit; part: a condition of `walk.beyond`."""
+        where = [walk.where, part, *self.conditions]
         return (
             f"SELECT {walk.post_id}, {', '.join(walk.columns)} FROM {walk.source} {self._joins(walk)}"
             f" WHERE {' AND '.join(where)} ORDER BY {walk.order_by} LIMIT :limit"

@@ -158,3 +158,20 @@ def test_the_walks_are_as_good_while_an_import_is_unfinished(filled: Store, monk
             assert filled.queue_ids(wanted, limit=3, **ME) == filled.queue_ids(wanted, limit=3, **ME)
             filled.next_in_queue(wanted, **ME)
     assert explained(filled, statements) == {}
+
+
+@pytest.mark.parametrize("order", list(QueueOrder))
+def test_a_list_goes_on_at_its_place_by_both_columns_of_its_index(
+    filled: Store, order: QueueOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "FEW_POSTS", 0)
+    wanted = asked(QueueFilter(state=ReviewState.ANY), order=order)
+    pages = filled.queue(wanted, limit=3, **ME)
+    with taken_down(filled) as statements:
+        for item in pages[-1:]:
+            filled.queue(wanted, limit=3, after=item.place, **ME)
+    with filled.read() as db:
+        walks = [s for s in statements if "INDEXED BY" in s and "ORDER BY" in s]
+        sought = [db.execute(f"EXPLAIN QUERY PLAN {s}").fetchone()[3] for s in walks]
+    assert bool(sought) == bool(pages)
+    assert all(re.search(r"\(.*=\? AND \w+[<>]\?\)", step) for step in sought[:1])
