@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import random
 import shutil
 import socket
 import subprocess
@@ -25,12 +26,21 @@ from typing import Any
 
 from PIL import Image
 
+from annotator.settings import Settings
+from annotator.teams import rounds
+from annotator.teams.rounds import RoundPlan
+from encoder.text.sentences import sentences
+from storage.records import AnnotatedSpan, Annotation, Role, Span, Verdict
+from storage.store import open_store
+from storage.team_records import Suggestions
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SIZES = {"": (1280, 800, 960), "-phone": (390, 800, 312)}  # window width and height, width of the picture
 LARGEST_BYTES = 60_000
-PATIENCE_MS = 120_000
+PATIENCE_MS = 300_000
+FOLDERS: dict[str, Path] = {}  # the project behind an address that was started here
 POST = "demo-03"
 TEXT = (
     "I have not slept more than three hours since the move. Nothing tastes of anything. My sister asked what I was looking"
@@ -39,6 +49,9 @@ TEXT = (
 PAGES = {
     "review": '.ev[data-state="ready"] :is(li[data-verdict=open], li[data-verdict=evidence])',
     "posts": "#posts-list tbody tr",
+    "agreement": "#agreement [data-part=report] table",
+    "team": "#team .ev-round-body table",
+    "people": "#people tbody tr",
     "try": "#try-text textarea",
     "data": "#import-run",
     "retrain": "#retrain-plan .rt-details",
@@ -56,6 +69,8 @@ def main() -> None:
     wanted = [name for name in PAGES if name in arguments.only.split(",")]
     with demo_app() if arguments.url is None else given(arguments.url) as url, chromium() as browser:
         decide(browser, url)
+        if arguments.url is None:
+            gather(FOLDERS[url])
         total = sum(
             picture(browser, url, page, scheme, size)
             for page in wanted
@@ -82,6 +97,7 @@ def demo_app() -> Iterator[str]:
             url = f"http://127.0.0.1:{port}"
             try:
                 wait_until_up(url, app)
+                FOLDERS[url] = Path(folder) / "demo"
                 yield url
             finally:
                 app.terminate()
@@ -127,6 +143,8 @@ def opened(browser: Any, url: str, page: str, scheme: str = "light", size: str =
     found.goto(f"{url}/?post={POST}" if page == "review" else f"{url}/?tab={page}")
     found.wait_for_function("window.evidenceOpened === true")
     found.wait_for_selector('.app-model[data-state="ready"]')
+    if page == "team":
+        found.click("#team button[aria-label='More about calibration']")
     found.wait_for_selector(PAGES[page])
     return found
 
@@ -145,6 +163,29 @@ def decide(browser: Any, url: str) -> None:
                 page.keyboard.press(key)
         page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'saved'")
     page.context.close()
+
+
+def gather(folder: Path) -> None:
+    """Two people more who have read in a round, so that there is a team to be seen. Their answers are drawn by lot."""
+    store, lot = open_store(folder), random.Random(7)
+    lead = store.reviewer(Settings().local_reviewer)
+    for name in ("ada", "ben"):
+        store.ensure_reviewer(name, Role.REVIEWER)
+    first = RoundPlan("calibration", ("ada", "ben"), posts=8, overlap={2: 1.0}, suggestions=Suggestions.HIDDEN)
+    made = rounds.set_up(store, first, model_version=None, by=lead)
+    rounds.set_up(store, RoundPlan("main", ("ada", "ben", lead.name), posts=12), model_version=None, by=lead)
+    truth: dict[tuple[str, str], Span | None] = {}
+    for given in store.assigned(round_id=made.id):
+        for criterion in store.criteria():
+            key = (given.post_id, criterion.id)
+            if key not in truth:
+                truth[key] = lot.choice(sentences(store.post(given.post_id).text)) if lot.random() < 0.3 else None
+            found = truth[key] if lot.random() < 0.9 else None
+            spans = () if found is None else (AnnotatedSpan(found.start, found.end),)
+            verdict = Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE
+            answer = Annotation(*key, given.reviewer, verdict, spans, seconds=round(lot.uniform(2, 9), 1))
+            store.add_annotation(answer, expected_revision=0)
+    store.close()
 
 
 def picture(browser: Any, url: str, name: str, scheme: str, size: str) -> int:

@@ -16,14 +16,7 @@ from annotator.exchange.labels import LabelTaker
 from annotator.exchange.masking import masked_row
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.mending import Mender
-from annotator.exchange.options import (
-    REPORTED_ROWS,
-    ImportCancelled,
-    ImportOptions,
-    ImportReport,
-    LabelsAs,
-    SameText,
-)
+from annotator.exchange.options import REPORTED_ROWS, ImportCancelled, ImportOptions, ImportReport, LabelsAs, SameText
 from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_named, storable, storable_row
 from annotator.exchange.repeated import Uniting, already_there

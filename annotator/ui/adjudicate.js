@@ -30,7 +30,7 @@ async function load() {
 
 function drawCount() {
   const done = new FormData(part("filter")).get("done");
-  const nothing = done ? "Nothing has been decided here yet." : "Nothing to decide: nobody disagrees here.";
+  const nothing = done ? "Nothing has been decided here yet." : "Nothing is left to decide: nobody disagrees, or it is decided.";
   fill(part("count"), page.cases.length ? `${page.at + 1} of ${page.total} ${done ? "decided" : "to decide"}` : nothing);
 }
 

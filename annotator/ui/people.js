@@ -39,7 +39,7 @@ function show(reply) {
   drawInvite(reply.days);
   if (reply.link) drawLink(reply);
   fill(part("count"), plural(reply.people.length, "person").replace("persons", "people") + (reply.waiting.length ? `, ${reply.waiting.length} invited` : ""));
-  const heads = ["Name", "Role", "Signs in", "Sessions", "", ""];
+  const heads = ["Name", "Role", "Account", "Sessions", "", ""];
   fill(part("people"), make("table", {}, make("thead", {}, make("tr", {}, heads.map((h) => make("th", { scope: "col" }, h)))), make("tbody", {}, reply.people.map(row), reply.waiting.map(waitingRow))));
 }
 
@@ -61,7 +61,7 @@ function drawLink({ link, for: name, until }) {
 
 function signsIn(person) {
   if (person.disabled) return "disabled";
-  const how = { here: "with a password", elsewhere: "with another account", "": "not yet" }[person.signs_in];
+  const how = { here: "has a password", elsewhere: "signs in elsewhere", "": "no account yet" }[person.signs_in];
   return how + (person.link ? ` · link until ${person.link.slice(0, 10)}` : "");
 }
 
@@ -81,12 +81,12 @@ function row(person) {
     : name !== me && button("Disable", () => act("people_enable", { name, enabled: false }, () => `${name} is disabled; the answers stay.`), { "aria-label": `Disable ${name}` });
   const end = person.sessions > 0 && button("End sessions", () => act("people_end_sessions", { name }, (r) => `${plural(r.ended, "session")} ended.`), { "aria-label": `End the sessions of ${name}` });
   return make("tr", { "data-person": name }, make("td", { class: "ev-person" }, name + (name === me ? " (you)" : "")), make("td", {}, role), make("td", {}, signsIn(person)),
-    make("td", {}, person.sessions ? `${person.sessions}, last from ${person.seen.slice(0, 16).replace("T", " ")}` : "none"),
+    make("td", {}, person.sessions ? `${plural(person.sessions, "session")}, last ${person.seen.slice(0, 16).replace("T", " ")}` : "no session"),
     make("td", {}, make("div", { class: "ev-row" }, !person.disabled && link, withdraw)), make("td", {}, make("div", { class: "ev-row" }, end, enable)));
 }
 
 function waitingRow(invited) {
-  return make("tr", { "data-person": invited.name }, make("td", { class: "ev-person" }, invited.name), make("td", {}, invited.role), make("td", {}, `invited until ${invited.until.slice(0, 10)}`), make("td", {}, "none"),
+  return make("tr", { "data-person": invited.name }, make("td", { class: "ev-person" }, invited.name), make("td", {}, invited.role), make("td", {}, `invited until ${invited.until.slice(0, 10)}`), make("td", {}, "no session"),
     make("td", {}, button("Withdraw the link", () => act("people_withdraw", { name: invited.name }, () => "The link works no longer."), { "aria-label": `Withdraw the link for ${invited.name}` })), make("td", {}));
 }
 

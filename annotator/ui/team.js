@@ -33,6 +33,7 @@ async function made(round) {
   fill(part("new"));
   page.opened.set(round.id, round);
   await load();
+  part("rounds").querySelector(`[data-round="${round.id}"] button`).focus(); // the form is gone
 }
 
 function drawRounds() {

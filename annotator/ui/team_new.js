@@ -1,10 +1,11 @@
 // The form for a new round. What it would make is shown first; it is made only as it was shown.
 
-import { button, fill, make, plural } from "../span_editor/js/dom.js";
+import { button, fill, make, plural, write } from "../span_editor/js/dom.js";
 import { ask, tell } from "./asking.js";
 
-const KINDS = [["main", "Main: the annotation itself"], ["calibration", "Calibration: everybody reads the same posts"], ["training", "Training: posts with gold, which is shown after each answer"], ["gold_check", "Gold check: posts with gold are mixed in, unmarked"]];
-const SUGGESTIONS = [["shown", "Shown"], ["hidden", "Hidden"], ["random", "Shown in a random half of each person's posts"]];
+const KINDS = [["main", "Main"], ["calibration", "Calibration"], ["training", "Training"], ["gold_check", "Gold check"]];
+const KIND_WORDS = { main: "Main: the annotation itself.", calibration: "Calibration: everybody reads the same posts.", training: "Training: posts with gold, which is shown after each answer.", gold_check: "Gold check: posts with gold are mixed in, unmarked." };
+const SUGGESTIONS = [["shown", "Shown"], ["hidden", "Hidden"], ["random", "Shown in a random half"]];
 const EXPECTS = [["", "Anything"], ["likely", "Evidence likely"], ["unlikely", "Evidence unlikely"], ["unread", "Not read by the model"]];
 const ORDERS = [["lot", "By lot"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["came", "As they came in"]];
 const STRATA = [["source", "the source"], ["expectation", "what the model expects"]];
@@ -38,6 +39,7 @@ export function drawNew(box, page, made, leave) {
       labelled("Name", make("input", { name: "name", maxlength: 80, required: true, autocomplete: "off" })), labelled("Kind", select("kind", KINDS)),
       labelled("Answers of others", select("blind", [["1", "Blind until it is closed"], ["", "Seen after one's own decision"]])), labelled("The model's marks", select("suggestions", SUGGESTIONS)),
       labelled("Last day (optional)", make("input", { type: "date", name: "deadline" })), labelled("Order", select("order", ORDERS)),
+      make("small", { class: "ev-wide", "data-kind": true, role: "status" }),
       group("Who reads", names.length ? names.map((name) => check("people", name, name, false)) : "There is nobody yet: invite people first."),
       group("Posts", make("div", { class: "ev-filter ev-wide" },
         labelled("How many (empty: all that fit)", number("posts", { min: 1 })), labelled("Source", select("source", [["", "Any"], ...page.sources.map((s) => [s, s])])),
@@ -59,6 +61,7 @@ export function drawNew(box, page, made, leave) {
 // A kind brings what is usual for it; everything can be changed.
 function suit(form) {
   const kind = form.elements.kind.value;
+  write(form.querySelector("[data-kind]"), KIND_WORDS[kind]);
   form.querySelector("[data-gold]").hidden = form.elements.gold_posts.disabled = kind !== "gold_check";
   const everybody = kind === "training" || kind === "calibration";
   form.elements.base.placeholder = everybody ? "everybody" : "1";

@@ -311,13 +311,14 @@ def _predictions(criteria: Any, post: Post) -> list[Prediction]:
     return found
 
 
-def _trained(folder: Path, *, steps: int | None, rate: float = QUICK.learning_rate) -> None:
-    """A reviewed project with a training that waits for the worker: a quick one, one that takes long, or one that learns nothing."""
+def _trained(folder: Path, *, steps: int | None, times: int = 1) -> None:
+    """A reviewed project with trainings that wait for the worker: quick ones, or one that takes long. The second has nothing to better."""
     a_reviewed_project(folder)
     store = open_store(folder)
-    config = dataclasses.replace(QUICK, max_steps=steps or QUICK.max_steps, learning_rate=rate, head_learning_rate=rate)
+    config = QUICK if steps is None else dataclasses.replace(QUICK, max_steps=steps)
     wish = TrainingWish(config, base="base", rule=PromotionRule(margin=1.0, min_posts=1))
-    enqueue_training(Jobs(store), wish, by="ana")
+    for _ in range(times):
+        enqueue_training(Jobs(store), wish, by="ana")
     store.close()
 
 
@@ -362,7 +363,7 @@ PROJECTS: dict[str, tuple[Callable[[Path], Any], bool]] = {  # what makes it, an
     "demo": (lambda folder: None, False),
     "reviewed": (a_reviewed_project, False),
     "trained": (lambda folder: _trained(folder, steps=None), True),
-    "aside": (lambda folder: _trained(folder, steps=None, rate=1e-9), True),
+    "aside": (lambda folder: _trained(folder, steps=None, times=2), True),
     "running": (lambda folder: _trained(folder, steps=100_000), True),
     "signed": (_signed, False),
     "jobs": (_jobs, False),

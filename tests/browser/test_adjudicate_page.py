@@ -104,7 +104,7 @@ def test_a_key_decides_and_the_next_one_is_shown_until_none_is_left(
         "span too wide",
     )
     press(page, "u", "1 of 1 to decide")
-    press(page, "m", "Nothing to decide: nobody disagrees here.")
+    press(page, "m", "Nothing is left to decide: nobody disagrees, or it is decided.")
     assert decision(store, "c").outcome is Outcome.UNDECIDABLE
     assert decision(store, "d").outcome is Outcome.EVIDENCE
     assert page.locator("#adjudicate .ev-lane").count() == 0
@@ -120,7 +120,7 @@ def test_a_decision_is_shown_with_its_reason_and_can_be_opened_again(
     wait_for(page, "1 of 1 to decide")
     page.fill("#adjudicate [name=reason]", "said of a single night")
     page.click("#adjudicate button:has-text('No evidence')")
-    wait_for(page, "Nothing to decide: nobody disagrees here.")
+    wait_for(page, "Nothing is left to decide: nobody disagrees, or it is decided.")
     page.select_option("#adjudicate [name=done]", "1")
     wait_for(page, "1 of 1 decided")
     assert page.inner_text("#adjudicate .ev-said") == "said of a single night"
