@@ -10,6 +10,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from storage.doubt_schema import DOUBTS
+from storage.post_schema import LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
 from storage.team_schema import REPORTS, ROUNDS_ON_THE_PAGE, TEAMS
 
@@ -428,14 +429,14 @@ def m013_invitations(db: Database) -> None:
     _run_statements(db, _INVITATIONS)
 
 
-_LABELS_OF_POSTS = """
-ALTER TABLE annotation ADD COLUMN labels TEXT;  -- JSON object, level by scale, of an answer about the whole post; NULL of any other
-"""
+@migrations()
+def m014_labels_of_posts(db: Database) -> None:
+    _run_statements(db, LABELS_OF_POSTS)
 
 
 @migrations()
-def m014_labels_of_posts(db: Database) -> None:
-    _run_statements(db, _LABELS_OF_POSTS)
+def m015_posts_of_authors(db: Database) -> None:
+    _run_statements(db, POSTS_OF_AUTHORS)
 
 
 def _run_statements(db: Database, script: str) -> None:

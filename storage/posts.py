@@ -11,6 +11,8 @@ from storage.connection import Connections
 from storage.records import Conflict, NotFound, Post, Split, split_of, utc_now
 from storage.rows import post_from_row, to_json, values_in_index
 
+_TIME = "(ifnull({p}.posted_at, ''), {p}.number)"
+
 
 class PostStore(Connections):
     """Questions and events about posts."""
@@ -99,6 +101,32 @@ class PostStore(Connections):
                 [str(split), json.dumps(list(post_ids))],
             )
             return cursor.rowcount
+
+    def place_by_author(self, post_id: str) -> tuple[int, int]:
+        """(which, of how many) of its author's posts it is, in order of time; (0, 0) where the author is not known."""
+        with self.read() as db:
+            of, at = db.execute(
+                f"SELECT count(*), total({_TIME.format(p='p')} <= {_TIME.format(p='me')}) FROM post me JOIN post p"
+                " ON p.author = me.author WHERE me.id = ?",
+                [post_id],
+            ).fetchone()
+        return int(at), int(of)
+
+    def posts_around(self, post_id: str, *, most: int) -> tuple[list[Post], list[Post]]:
+        """Up to `most` posts of the same author before it and as many after it, the oldest first.
+
+        In order of their time as the corpus gives it, as text; those of one time, or without one, in order of storage.
+        """
+        found = []
+        for side, order in (("<", "DESC"), (">", "")):
+            with self.read() as db:
+                rows = db.query(
+                    f"SELECT p.* FROM post me JOIN post p ON p.author = me.author WHERE me.id = ? AND {_TIME.format(p='p')} {side}"
+                    f" {_TIME.format(p='me')} ORDER BY ifnull(p.posted_at, '') {order}, p.number {order} LIMIT ?",
+                    [post_id, most],
+                )
+                found.append([post_from_row(row) for row in rows])
+        return found[0][::-1], found[1]
 
     def sources(self) -> list[str]:
         """Where the posts came from, each once."""

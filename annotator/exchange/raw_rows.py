@@ -47,6 +47,11 @@ def clean_id(post_id: str) -> str:
     return f"{line[: MAX_ID_CHARACTERS - 17].rstrip()}-{sha256(post_id)[:16]}"
 
 
+def id_in_part(row: ImportRow) -> str:
+    """The id of the row within its split, file or sheet, where ids begin anew in each."""
+    return f"{row.part}/{row.post_id}" if row.part else str(row.post_id)
+
+
 @overload
 def storable(text: str) -> str: ...
 @overload

@@ -18,7 +18,7 @@ from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.mending import Mender
 from annotator.exchange.options import REPORTED_ROWS, ImportCancelled, ImportOptions, ImportReport, LabelsAs, SameText
 from annotator.exchange.placing import Taken
-from annotator.exchange.raw_rows import clean_id, generated_id, sha256, split_named, storable, storable_row
+from annotator.exchange.raw_rows import clean_id, generated_id, id_in_part, sha256, split_named, storable, storable_row
 from annotator.exchange.repeated import Uniting, already_there
 from annotator.exchange.sources import attributes_for, detected_of, fingerprint, source_of, wording_beside
 from annotator.exchange.watch import UNWATCHED, Watch
@@ -177,7 +177,7 @@ class Importer:
     def _look_up(self, rows: list[ImportRow]) -> _Batch:
         batch = _Batch(rows)
         batch.hashes = {id(r): sha256(r.text) for r in rows if r.text}
-        batch.known_ids = self.store.text_hashes({i for r in rows if r.post_id for i in (r.post_id, _in_part(r))})
+        batch.known_ids = self.store.text_hashes({i for r in rows if r.post_id for i in (r.post_id, id_in_part(r))})
         if self.options.same_text is SameText.SKIP:
             batch.known_texts = self.store.known_texts(list(batch.hashes.values()))
         return batch
@@ -194,7 +194,7 @@ class Importer:
             self._keep_labels(row, row.post_id)
             return
         here = batch.hashes.get(id(row), "")
-        for post_id in (row.post_id, _in_part(row)):
+        for post_id in (row.post_id, id_in_part(row)):
             known = batch.known_ids.get(post_id)
             staged = None if known else self.staging.text_sha256(post_id)
             if here == (known or staged):
@@ -434,11 +434,6 @@ class Importer:
     def _check_cancel(self) -> None:
         if self._watch.should_cancel is not None and self._watch.should_cancel():
             raise ImportCancelled("The import was cancelled. Nothing was imported.")
-
-
-def _in_part(row: ImportRow) -> str:
-    """The id of the row within its split, file or sheet, where ids begin anew in each."""
-    return f"{row.part}/{row.post_id}" if row.part else str(row.post_id)
 
 
 def _unpickled(payload: bytes) -> Label:

@@ -17,6 +17,7 @@ from annotator.messages import adapter, checked
 from annotator.review.about import about_of
 from annotator.review.decision_form import Decision
 from annotator.review.language import other_language_at_once
+from annotator.review.neighbours import place_by_author
 from annotator.review.same_words import same_words_here, with_same_words
 from annotator.review.undo import UNDO_DEPTH
 from annotator.teams.training import gold_of_training, round_wire
@@ -186,6 +187,7 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
             "posted_at": post.posted_at,
         },
         "whole": {**_answer(mine.get(OF_POST), (), (), (), None), "labels": _labels_of(mine.get(OF_POST))},
+        "place": place_by_author(store, post),
         "language": other_language_at_once(post.text, about_of(store).language),
         "sentences": ranges_to_list(sentences(post.text)),
         "criteria": [

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from annotator.messages import Filter, Id, Whole
 from annotator.review import decisions, history, post_list
 from annotator.review.about import care_of
+from annotator.review.neighbours import neighbours
 from annotator.review.why_next import FIXED, why_next
 from annotator.span_editor.component import span_editor
 from annotator.ui import tour
@@ -169,6 +170,10 @@ def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
     return post_list.find_posts(context.store, context.models, me, wanted, portion)
 
 
+def _neighbours(context: Context, message: OnePost, me: Reviewer) -> Wire:
+    return neighbours(context.store, message["post_id"])
+
+
 def _history(context: Context, message: OnePost, me: Reviewer) -> Wire:
     return {"history": history.history(context.store, message["post_id"], me)}
 
@@ -202,6 +207,7 @@ ANSWERS: dict[str, Answer] = {
     "review_skip": _skip,
     "review_assign": _assign,
     "review_find": _find,
+    "review_neighbours": _neighbours,
     "review_history": _history,
     "review_restore": _restore,
     "review_undo": _undo,

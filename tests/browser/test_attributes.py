@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from storage.attributes import Attributes, Scale
-from storage.records import OF_POST, AnnotatedSpan, Annotation, SpanAttributes, Verdict
+from storage.records import OF_POST, AnnotatedSpan, Annotation, Post, SpanAttributes, Split, Verdict
 from tests.browser.conftest import Site
 from tests.browser.gestures import MODEL_SAYS, PLAIN, Opener, answer, press, reload_at, wait_saved
 from tests.browser.test_review_access import violations
@@ -113,3 +113,28 @@ def test_an_adjudicator_sees_what_readers_say_and_takes_it_with_the_span(
     page.wait_for_selector("text=Nothing to decide: nobody disagrees here.")
     (decision,) = store.adjudications(post_id)
     assert [span.attributes for span in decision.spans] == [said["cem"]]
+
+
+def test_an_authors_other_posts_are_a_key_away_and_nothing_of_them_is_answered(site: Site, open_alone: Opener) -> None:
+    texts = {"day-1": "I slept well.", "day-2": PLAIN, "day-3": NASTY}
+    posts = [
+        Post(id, text, Split.TRAIN, author="Ann Onym", posted_at=f"2026-01-0{id[-1]}") for id, text in texts.items()
+    ]
+    site.store.add_posts(posts)
+    page = open_alone("day-2")
+    assert page.locator("[data-part=author] [data-action=author]").inner_text().startswith("Post 2 of 3 by this author")
+    press(page, "q")
+    page.wait_for_selector(".ev-neighbours")
+    shown = page.locator(".ev-neighbours li").all_inner_texts()
+    assert (len(shown), "I slept well." in shown[0], "This post" in shown[1], NASTY in shown[2]) == (
+        3,
+        True,
+        True,
+        True,
+    )
+    assert "Ann Onym" not in page.locator(".ev").inner_text()
+    assert page.locator(".ev-neighbours :is(mark, .ev-seg)").count() == 0
+    assert violations(page, ".ev") == []
+    page.get_by_role("button", name="Open day-3").click()
+    page.wait_for_function("document.querySelector('.ev-post-id').textContent === 'day-3'")
+    assert site.store.history("day-2") == []

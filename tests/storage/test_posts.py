@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
@@ -102,3 +103,24 @@ def test_an_import_gives_way_for_half_its_time_only_while_an_app_serves(
     with serving_alone(store.path.parent):
         import_into(store, [a_post(id=f"q{n}") for n in range(3000)], [])
     assert 0 < alone < sum(pauses) / 3
+
+
+def test_an_authors_posts_are_found_around_one_in_order_of_time(store: Store) -> None:
+    days = {"c": "2026-03-01", "a": "2026-01-01", "none": None, "b": "2026-02-01", "b2": "2026-02-01"}
+    posts = [dataclasses.replace(a_post(f"Post {id}.", id=id), author="ann", posted_at=at) for id, at in days.items()]
+    store.add_posts(
+        [*posts, dataclasses.replace(a_post("By another.", id="x"), author="bo"), a_post("Nobody's.", id="y")]
+    )
+    earlier, later = store.posts_around("b", most=2)
+    assert ([p.id for p in earlier], [p.id for p in later]) == (["none", "a"], ["b2", "c"])
+    assert store.place_by_author("b") == (3, 5)
+    assert (store.posts_around("x", most=2), store.place_by_author("x"), store.place_by_author("y")) == (
+        ([], []),
+        (1, 1),
+        (0, 0),
+    )
+    with store.read() as db:
+        plan = db.execute(
+            "EXPLAIN QUERY PLAN SELECT count(*) FROM post me JOIN post p ON p.author = me.author WHERE me.id = 'b'"
+        )
+        assert "post_author" in " ".join(row[-1] for row in plan)

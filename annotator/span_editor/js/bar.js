@@ -84,6 +84,13 @@ function drawMode() {
   part("snap").dataset.snap = settings.snap;
 }
 
+// Which of its author's posts it is, above the text; nothing where no other is known.
+export function drawAuthor() {
+  const { post, place } = ed.item;
+  part("author").hidden = !place;
+  fillOnce(part("author"), JSON.stringify([post.id, place]), () => [place && actionButton("author", "Post " + place.at + " of " + place.of + " by this author")]);
+}
+
 export function drawActions() {
   fill(part("post-actions"),
     actionButton("previous_post", ["‹", make("span", { class: "ev-roomy" }, " Previous")], { "aria-label": "Previous post" }),

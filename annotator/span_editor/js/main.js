@@ -30,6 +30,7 @@ import { notice, showNotice, startBreaks } from "./care.js";
 import { offerGuide } from "./guide.js";
 import { openHelp, stopListening } from "./help.js";
 import { openHistory } from "./history.js";
+import { openAuthor } from "./author.js";
 import { filterChoices, openQueue } from "./find.js";
 import { drawConflicts } from "./conflicts.js";
 import { offerSameWords } from "./same.js";
@@ -128,6 +129,7 @@ const PERFORM = {
   blur: () => toggleShown("blur"),
   guideline: toggleGuideline,
   history: openHistory,
+  author: openAuthor,
   search: openQueue,
   help: () => openHelp(),
 };

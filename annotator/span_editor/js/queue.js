@@ -9,7 +9,7 @@ import { lapClock, timing } from "./clock.js";
 import { call, outbox, outboxKey, pendingFor } from "./outbox.js";
 import { mountText } from "./text.js";
 import { bringEditor } from "./places.js";
-import { drawBar, drawPosition } from "./bar.js";
+import { drawAuthor, drawBar, drawPosition } from "./bar.js";
 import { refresh } from "./panels.js";
 import { activate, beginAt } from "./walk.js";
 import { setMode } from "./modes.js";
@@ -128,6 +128,7 @@ export function show(item) {
   write(part("why"), item.why || "");
   part("language").hidden = !item.language;
   write(part("language"), item.language || "");
+  drawAuthor();
   mountText(item);
   refresh();
   bringEditor();

@@ -40,7 +40,7 @@ export function readItem(wire) {
   const doc = makeDoc(wire.post.text, wire.sentences);
   const criteria = wire.criteria.map((c, index) => readCriterion(doc, c, index));
   const whole = { id: OF_POST, index: -1, name: "Whole post", version: 1, others: [], doubts: [], ...readAnswer(doc, wire.whole || NOTHING) };
-  return { post: wire.post, doc, criteria, whole, model: wire.model, language: wire.language, why: wire.why };
+  return { post: wire.post, doc, criteria, whole, place: wire.place || null, model: wire.model, language: wire.language, why: wire.why };
 }
 
 // What stands for a criterion in answers about the whole post.
