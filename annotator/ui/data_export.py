@@ -17,6 +17,7 @@ from annotator.people.accounts import CURATORS
 from annotator.project import replace_criteria
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
+from annotator.ui.data_export_presets import ExportPresets
 from annotator.words import counted
 from storage.criteria_file import read_criteria, read_criteria_set
 from storage.exports import Answers, ExportFilter
@@ -35,6 +36,15 @@ FILTERS = (
     "model_version",
     "unreviewed",
 )  # in the order of the form, whose last field is the licence
+DEFAULTS = {
+    "format": "jsonl",
+    "answers": Answers.GOLD.value,
+    "reviewer": EVERYBODY,
+    "criteria": [],
+    "verdicts": [],
+    "splits": [],
+    "unreviewed": False,
+}
 EXPLANATION = """
 *JSON Lines, complete* carries everything: each revision, verdict, rejected prediction and where a span came from. The other
 formats carry the answers; what each leaves out is said in the manifest that comes with every export.
@@ -53,6 +63,8 @@ def build(context: Context, tab: gr.Tab) -> None:
                 elem_id="export-format",
             )
             form = _filter_form(context)
+            presets = ExportPresets(context, FILTERS, DEFAULTS)
+            presets.build()
             run = gr.Button("Prepare the download", variant="primary", elem_id="export-run")
         with gr.Column(scale=3, min_width=320):
             result = gr.Textbox(
@@ -75,6 +87,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         context.require(request, *CURATORS)
         return [gr.Dropdown(choices=choices) for choices in _choices(context)]
 
+    presets.wire(kind, form)
     tab.select(friendly(refresh), None, form[1:3], **QUIET)
     run.click(friendly(export), [kind, *form], [result, link], concurrency_limit=2, show_progress="hidden", **QUEUED)
     ask.click(friendly(show), [repository, *form], shown, **QUEUED)

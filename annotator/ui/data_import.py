@@ -14,7 +14,7 @@ import gradio as gr
 
 from annotator.exchange.import_runs import ImportRuns, Run
 from annotator.exchange.looking import FileLook, look_at
-from annotator.exchange.options import ImportOptions, ImportReport
+from annotator.exchange.options import ImportOptions, ImportReport, took_something
 from annotator.people.accounts import CURATORS
 from annotator.review.about import about_of
 from annotator.ui import data_hub, data_look
@@ -22,8 +22,8 @@ from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_options import options_form, options_of
 from annotator.ui.data_presets import PresetPart
 from storage.files import is_over
-from storage.formats.ledger import OF_TOOL, Outcome
-from storage.records import InvalidRecord
+from storage.formats.ledger import NO_LOSS, Outcome
+from storage.records import EvidenceError, InvalidRecord
 
 NO_COLUMN = "(none)"
 GUESS = "(as guessed)"
@@ -114,7 +114,7 @@ def build(context: Context) -> None:
     use_pasted.click(friendly(page.look_at_pasted), everything, [*shown, file], **QUEUED)
     presets.wire(form, everything, look, shown)
     for control in (*columns, *form):
-        control.input(again, everything, [progress, seen, preview], **QUIET)
+        control.input(again, everything, [run, check, progress, seen, preview], **QUIET)
     sheet.input(look, everything, shown, **QUIET)
     check.click(friendly(page.check), everything, followed, concurrency_limit=4, show_progress="hidden", **QUEUED)
     run.click(friendly(page.run), everything, followed, concurrency_limit=4, show_progress="hidden", **QUEUED)
@@ -163,10 +163,11 @@ class _ImportPage:
         """A new file or another preset: what it is, its columns as choices, its first rows. What came of another goes away."""
         self._context.require(request, *CURATORS)
         path = self._path(values)
-        there = [gr.Markdown(visible=path is None), *[gr.Button(interactive=path is not None)] * 2, ""]
         if path is None:
-            return [*there, "", gr.Accordion(visible=False), "", _sheets(()), *[gr.Dropdown()] * len(MAPPED)]
+            none = [gr.Markdown(visible=True), *_buttons(None), ""]
+            return [*none, "", gr.Accordion(visible=False), "", _sheets(()), *[gr.Dropdown()] * len(MAPPED)]
         look, missing = self._look_with_preset(path, values)
+        there = [gr.Markdown(visible=False), *_buttons(look), ""]
         choices = [GUESS, NO_COLUMN, *look.columns]
         empty = (
             NO_COLUMN if look.mapping else GUESS
@@ -184,9 +185,9 @@ class _ImportPage:
         self._context.require(request, *CURATORS)
         path = self._path(values)
         if path is None:
-            return ["", "", ""]
+            return [*_buttons(None), "", "", ""]
         look = self._look(path, self.options(values))
-        return ["", _in_words(look), self._drawn(look)]
+        return [*_buttons(look), "", _in_words(look), self._drawn(look)]
 
     def _drawn(self, look: FileLook) -> str:
         return data_look.shown(look, about_of(self._context.store).language)
@@ -258,6 +259,8 @@ class _ImportPage:
         folder = Path(tempfile.mkdtemp(prefix="look-", dir=self._context.settings.uploads_dir))
         try:
             return look_at(self._context.store, path, options, folder=folder)
+        except EvidenceError as error:  # said in the place of the preview: another file's must not stay there
+            return FileLook("", "", "", "", "", problem=str(error))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -274,7 +277,16 @@ def _followed(run: Run) -> Iterator[list[Any]]:
     yield [words, gr.Button(visible=False)]
 
 
+def _buttons(look: FileLook | None) -> list[gr.Button]:
+    """Import and Check: neither without a file that can be read, and no import of one of which nothing would be taken."""
+    readable = look is not None and look.problem is None
+    useful = look is not None and readable and (not look.whole or took_something(look.report.to_dict()))
+    return [gr.Button(interactive=useful), gr.Button(interactive=readable)]
+
+
 def _in_words(look: FileLook) -> str:
+    if not look.title:
+        return ""
     words = f"{look.title} ({look.reason}), {look.encoding}"
     return words + (f"; {look.encoding_note}" if look.encoding_note else "")
 
@@ -322,7 +334,7 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
     lines += [f"New criterion {name}" for name in report.new_criteria[:20]]
     lines += [f"Model {old} is kept as {new} here" for old, new in report.renamed_models.items()]
     lines += [f"Row {item['row']}: {item['reason']}" for item in report.rejected[:10]]
-    left = [e for e in report.ledger if e["outcome"] == Outcome.LEFT and e["detail"] != OF_TOOL]
+    left = [e for e in report.ledger if e["outcome"] == Outcome.LEFT and e["detail"] not in NO_LOSS]
     lines += [f"Left out: {e['what']} {e['name']} ({e['count']:,}): {e['detail']}" for e in left[:12]]
     kept = [e["name"] for e in report.ledger if e["outcome"] == Outcome.KEPT]
     lines += [f"Kept with the posts: {', '.join(kept[:20])}"] if kept else []

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from annotator.exchange.looking import FileLook, LookedPost
 from annotator.review.language import others_among
 from annotator.words import counted
-from storage.formats.ledger import OF_TOOL, Outcome
+from storage.formats.ledger import NO_LOSS, Outcome
 
 SHOWN_CHARACTERS, AROUND = 420, 80
 SHOWN_ENTRIES, SHOWN_ISSUES = 40, 8
@@ -64,7 +64,7 @@ def _mojibake(look: FileLook) -> str:
 
 def _left(look: FileLook) -> str:
     """What is not taken: left out, or a label that was not read, in a warning colour; kept in meta below it."""
-    entries = [e for e in look.report.ledger if e["outcome"] != Outcome.TAKEN and e["detail"] != OF_TOOL]
+    entries = [e for e in look.report.ledger if e["outcome"] != Outcome.TAKEN and e["detail"] not in NO_LOSS]
     if not entries:
         return ""
     lines = []

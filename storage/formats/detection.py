@@ -69,7 +69,8 @@ def detect(path: Path, *, encoding: str | None = None) -> Detected:
     found = Encoding(encoding, "as chosen") if encoding else detect_encoding(path)
     if found.name in ("utf-8", "cp1252") and head.count(0) > len(head) // 10:
         raise FormatError(
-            f"{path.name} is a binary file that no reader knows. If it is text in UTF-16, say so: --encoding utf-16-le."
+            f"{path.name} is not text: a binary file, full of NUL bytes, that no reader knows. If it is text in UTF-16, say so:"
+            " --encoding utf-16-le."
         )
     return _detect_text(path, found)
 

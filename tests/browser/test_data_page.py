@@ -140,3 +140,25 @@ def test_a_criteria_file_becomes_the_set_in_use(project: tuple[Store, Any], tmp_
     page.click("text=Use this set")
     seen(page, "1 criterion is in use now.")
     assert [c.id for c in store.criteria()] == ["ANGER"]
+
+
+def test_a_file_of_which_nothing_can_be_taken_cannot_be_imported(project: tuple[Store, Any], tmp_path: Path) -> None:
+    _, page = project
+    disabled = "wanted => document.querySelector('#import-run').disabled === wanted"
+    for name, content, says, off in (
+        ("a.bin", b"\x00\x01\x02" * 400, "is not text: a binary file", True),
+        ("b.csv", b"id,text\n1,I cannot sleep at all.\n", "I cannot sleep at all.", False),
+        ("c.csv", b"id,text\n1,[removed]\n", "1 refused", True),
+    ):
+        (tmp_path / name).write_bytes(content)
+        page.reload()
+        page.wait_for_selector("#import-run")
+        section(page, "Import")
+        page.set_input_files("#import-file input[type=file]", str(tmp_path / name))
+        page.locator("#import-preview").get_by_text(says).first.wait_for()
+        page.wait_for_function(disabled, arg=off)
+    section(page, "Export")
+    page.get_by_text("Saved exports", exact=True).click()
+    page.fill("#export-preset-name textarea, #export-preset-name input", "for the paper")
+    page.click("#export-preset-save")
+    seen(page, "for the paper was saved.")

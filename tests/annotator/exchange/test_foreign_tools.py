@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +55,27 @@ def as_label_studio(posts: Posts, path: Path) -> Path:
     return path / "in.json"
 
 
-def as_label_studio_csv(posts: Posts, path: Path) -> Path:
-    """Through Label Studio's own converter."""
-    from label_studio_sdk.converter import Converter
+CONVERT = """
+import sys
+from label_studio_sdk.converter import Converter
+config, folder, source, out = sys.argv[1:]
+Converter(config, folder, download_resources=False).convert_to_csv(source, out, is_dir=False, sep=",")
+"""
 
-    labels = "".join(f'<Label value="{c}"/>' for c in CRITERIA)
-    config = f'<View><Labels name="label" toName="text">{labels}</Labels><Text name="text" value="$text"/></View>'
-    source = as_label_studio(posts, path)
-    converter = Converter(config, str(path), download_resources=False)
-    converter.convert_to_csv(str(source), str(path / "out"), is_dir=False, sep=",")
-    return path / "out" / "result.csv"
+
+def as_argilla(posts: Posts, path: Path) -> Path:
+    """Through Argilla's own code."""
+    argilla = pytest.importorskip("argilla")
+    from argilla.records._io import GenericIO
+
+    who = "6d8c6a30-5d8e-5a3e-9a53-1c5f3a1c7e10"
+    records = []
+    for name, (text, answers) in posts.items():
+        spans = [{"start": s, "end": e, "label": c} for c, found in answers.items() for s, e in found]
+        responses = [argilla.Response("q", spans, user_id=who, status="submitted")] if spans else []
+        records.append(argilla.Record(id=name, fields={"text": text}, responses=responses))
+    lines = json.loads(json.dumps(GenericIO.to_list(records, flatten=False), default=str))
+    return jsonl(path / "in.jsonl", *lines)
 
 
 def as_docbin(posts: Posts, path: Path) -> Path:
@@ -117,15 +130,33 @@ def as_dataset(posts: Posts, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("write", [as_label_studio, as_label_studio_csv, as_docbin, as_cas, as_brat, as_dataset])
+@pytest.mark.parametrize("write", [as_label_studio, as_argilla, as_docbin, as_cas, as_brat, as_dataset])
 def test_what_another_tool_writes_comes_back_as_the_same_answers(
     write: Any, seed: int, store: Store, tmp_path: Path
 ) -> None:
-    if write is as_label_studio_csv:
-        pytest.importorskip("label_studio_sdk")
     (tmp_path / "in").mkdir()
     posts = a_project(seed)
-    report = import_file(store, write(posts, tmp_path / "in"))
+    comes_back(posts, write(posts, tmp_path / "in"), store)
+
+
+@pytest.mark.installs
+@pytest.mark.slow
+def test_what_label_studios_own_converter_writes_comes_back_as_the_same_answers(store: Store, tmp_path: Path) -> None:
+    """In an environment of its own: the converter's package wants other versions of libraries than this program's."""
+    venv.create(tmp_path / "own", with_pip=True)
+    python = tmp_path / "own" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "label-studio-sdk"], check=True, timeout=900)
+    labels = "".join(f'<Label value="{c}"/>' for c in CRITERIA)
+    config = f'<View><Labels name="label" toName="text">{labels}</Labels><Text name="text" value="$text"/></View>'
+    (tmp_path / "in").mkdir()
+    posts = a_project(1)
+    source, out = as_label_studio(posts, tmp_path / "in"), tmp_path / "out"
+    subprocess.run([python, "-c", CONVERT, config, str(tmp_path), str(source), str(out)], check=True, timeout=300)
+    comes_back(posts, out / "result.csv", store)
+
+
+def comes_back(posts: Posts, path: Path, store: Store) -> None:
+    report = import_file(store, path)
     by_text = {p.text: p.id for p in store.iter_posts()}
     assert set(by_text) == {t for t, _ in posts.values()}
     for text, answers in posts.values():
