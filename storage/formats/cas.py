@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats.labels import Given
 from storage.formats.ledger import COLUMN, FILE, Key, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Passage, Row, RowError, Source
+from storage.formats.said import said_of_features
 from storage.formats.standing import TAKES_BACK, takes_back
 from storage.formats.webanno import GRAMMAR, document_of, label_feature
 from storage.records import Verdict
@@ -44,7 +46,7 @@ def read(source: Source) -> Iterator[Row]:
                 raise
             yield RowError(number, str(error))
             continue
-        yield _row(number, file, cas)
+        yield _row(number, file, cas, source.attributes)
 
 
 def _documents(source: Source) -> list[Path]:
@@ -99,7 +101,7 @@ def _refuse_entities(opened: Any, name: str) -> None:
     opened.seek(0)
 
 
-def _row(number: int, file: Path, cas: Any) -> Row:
+def _row(number: int, file: Path, cas: Any, attributes: Attributes) -> Row:
     text = cas.sofa_string
     if not isinstance(text, str) or not text.strip():
         return RowError(number, f"{file.name} holds no text")
@@ -108,7 +110,11 @@ def _row(number: int, file: Path, cas: Any) -> Row:
         if sofa.sofaString is not text and sofa.sofaID != "_InitialView":
             account[FILE, f"view {sofa.sofaID}", Outcome.LEFT, "only the first view of a document is read"] = 1
     post_id, annotator = _named(file, cas)
-    labels = [la for found in cas.select_all_annotations() if (la := _label(found, account, annotator)) is not None]
+    labels = [
+        la
+        for found in cas.select_all_annotations()
+        if (la := _label(found, account, annotator, attributes)) is not None
+    ]
     return ImportRow(number=number, post_id=post_id, text=text, labels=tuple(labels), account=account)
 
 
@@ -122,7 +128,7 @@ def _named(file: Path, cas: Any) -> tuple[str, str | None]:
     return post_id, annotator
 
 
-def _label(found: Any, account: dict[Key, int], annotator: str | None) -> Label | None:
+def _label(found: Any, account: dict[Key, int], annotator: str | None, attributes: Attributes) -> Label | None:
     """The label of an annotation; None (and counted) for one of the text's structure, and for one without a place."""
     short = found.type.name.rsplit(".", 1)[-1]
 
@@ -138,6 +144,10 @@ def _label(found: Any, account: dict[Key, int], annotator: str | None) -> Label 
         count(short, Outcome.LEFT, "has no place in the text, or is a relation")
         return None
     features = {f.name: getattr(found, f.name, None) for f in found.type.all_features if f.name not in _BUILT_IN[:4]}
+    said, used = said_of_features(features, attributes)
+    for feature in sorted(used):
+        count(f"{short}.{feature}", Outcome.TAKEN, "severity, flags and rationale")
+    features = {name: value for name, value in features.items() if name not in used}
     name = label_feature({k: v for k, v in features.items() if isinstance(v, str) and v.strip()})
     why = ""
     for feature, value in features.items():
@@ -150,4 +160,5 @@ def _label(found: Any, account: dict[Key, int], annotator: str | None) -> Label 
             count(f"{short}.{feature}", Outcome.LEFT, "a further feature of a span; one alone is the label")
     count(short, Outcome.TAKEN, "labels")
     label = features[name] if name else short
-    return Given(annotator=annotator).a_label(label, Verdict.EVIDENCE, Passage(start, end), left_out=why)
+    passage = Passage(start, end, attributes=said)
+    return Given(annotator=annotator).a_label(label, Verdict.EVIDENCE, passage, left_out=why)

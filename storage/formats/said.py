@@ -130,6 +130,23 @@ def _listed_flags(fields: Fields, attributes: Attributes) -> Iterable[str]:
     return [flag for flag in found if flag is not None]
 
 
+def said_of_features(features: Mapping[str, Any], attributes: Attributes) -> tuple[SpanAttributes, set[str]]:
+    """What the features of a span say of it, and the names of those that say it."""
+    severity, rationale, flags, used = "", "", [], set()
+    for name, value in features.items() if attributes != Attributes() else ():
+        flag = flag_named(name, attributes)
+        if is_severity(name, attributes) and (level := level_named(attributes.severity, value)):
+            severity = level
+        elif flag is not None and str(value).strip().lower() in (*_YES, *_NO):
+            flags += [flag] if str(value).strip().lower() in _YES else []
+        elif plain(name) == "rationale" and (text := rationale_text(value, attributes)):
+            rationale = text
+        else:
+            continue
+        used.add(name)
+    return SpanAttributes(rationale, severity, in_order(flags, attributes)), used
+
+
 def in_order(flags: Iterable[str], attributes: Attributes) -> tuple[str, ...]:
     """The flags in the order of the project's list."""
     chosen = set(flags)

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from storage.attributes import Attributes
 from storage.formats.encodings import open_text
 from storage.formats.labels import Given
 from storage.formats.ledger import COLUMN, LINE, Key, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Passage, Row, Source
+from storage.formats.said import said_of_features
 from storage.formats.standing import takes_back
 from storage.formats.utf16 import CodePoints
 from storage.formats.values import plain
 from storage.formats.vocabulary import AFFIRMERS, LABELS, NOTES, QUALIFIERS, STANDING
-from storage.records import Verdict
+from storage.records import SpanAttributes, Verdict
 
 MARK = "#FORMAT=WebAnno TSV"
 MAX_CHARACTERS = 1 << 26
@@ -63,6 +65,8 @@ class _Document:
     account: dict[Key, int] = field(default_factory=dict)
     columns: int = 0
     bad: list[str] = field(default_factory=list)
+    attributes: Attributes = field(default_factory=Attributes)
+    said: dict[tuple[str, str, str], SpanAttributes] = field(default_factory=dict)
 
     def count(self, what: str, name: str, outcome: Outcome, detail: str = "") -> None:
         key = (what, name, outcome, detail)
@@ -76,7 +80,7 @@ def read(source: Source) -> Iterator[Row]:
     lines = content.split("\n")
     if not lines[0].startswith(MARK):
         raise FormatError(f"{source.path.name} does not begin with {MARK}.")
-    document = _Document()
+    document = _Document(attributes=source.attributes)
     for number, line in enumerate(lines[1:], start=2):
         _line(document, number, line.rstrip("\r"))
     _sentence(document, None)
@@ -164,12 +168,17 @@ def _cells_of_layer(document: _Document, layer: _Layer, cells: list[str], token:
             for v, _, n in found
             if v not in ("_", "*", "")
         }
+        more, used = said_of_features(said, document.attributes)
+        said = {name: value for name, value in said.items() if name not in used}
         feature = label_feature(said)
         label = said[feature] if feature is not None else layer.name
         span = next((n for _, n, _ in found if n), None)
         key = (layer.name, label, f"[{span}]" if span else f"{token}.{place}")
         place_found = document.spans.setdefault(key, [start, end])
         place_found[1] = max(place_found[1], end)
+        if more:
+            document.said[key] = more
+            document.count(COLUMN, layer.name, Outcome.TAKEN, "severity, flags and rationale")
         for name, value in said.items():
             if name != feature and takes_back(name, value):
                 document.back[key] = f"marked {name}: {value}"
@@ -210,7 +219,8 @@ def _labels(document: _Document, text: str, given: Given) -> Iterator[Label]:
         if first is None or last is None:
             yield given.a_label(label, None, left_out=f"its place {start}-{end} does not lie in the text")
         else:
-            yield given.a_label(label, Verdict.EVIDENCE, Passage(first, last), left_out=document.back.get(key, ""))
+            passage = Passage(first, last, attributes=document.said.get(key, SpanAttributes()))
+            yield given.a_label(label, Verdict.EVIDENCE, passage, left_out=document.back.get(key, ""))
 
 
 def _plain(cell: str) -> Any:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cassis
 import pytest
 
 from annotator.exchange.exporting import export_file
@@ -189,6 +190,26 @@ def test_brat_attributes_are_flags_where_the_project_has_them_and_take_back_wher
     (answer,) = filled.latest_annotations("b")
     assert [s.attributes for s in answer.spans] == [SpanAttributes("it says so", "severe", ("negated",))]
     assert filled.post("b").meta == {"brat": ["A3\tHypothetical T2"]}
+
+
+def test_features_of_inception_are_levels_and_flags_where_the_project_has_them(filled: Store, tmp_path: Path) -> None:
+    head = ["#FORMAT=WebAnno TSV 3.3", "#T_SP=webanno.custom.Evidence|label|burden|negated|rationale", "", ""]
+    lines = [*head, "#Text=I lie awake.", "1-1\t0-1\tI\t_\t_\t_\t_\t"]
+    for token, place, word in (("1-2", "2-5", "lie"), ("1-3", "6-11", "awake")):
+        lines.append(f"{token}\t{place}\t{word}\t{SLEEP.id}[1]\tsevere[1]\ttrue[1]\tsays so[1]\t")
+    (tmp_path / "tsv.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+    types = cassis.TypeSystem()
+    kind = types.create_type("custom.Evidence", supertypeName="uima.tcas.Annotation")
+    for feature in ("label", "burden", "negated", "rationale"):
+        types.create_feature(kind, feature, rangeType="uima.cas.String")
+    cas = cassis.Cas(types)
+    cas.sofa_string = "I lie awake."
+    cas.add(kind(begin=2, end=11, label=SLEEP.id, burden="severe", negated="true", rationale="says so"))
+    cas.to_json(tmp_path / "cas.json")
+    for name, format in (("tsv.tsv", "webanno"), ("cas.json", "cas")):
+        import_file(filled, tmp_path / name, format=format, same_text="keep")
+        (answer,) = filled.latest_annotations(Path(name).stem)
+        assert [s.attributes for s in answer.spans] == [SpanAttributes("says so", "severe", ("negated",))]
 
 
 @pytest.mark.parametrize("name", [n for n, kind in FORMATS.items() if kind.writer and kind.says.value == "nothing"])

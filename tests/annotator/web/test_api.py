@@ -17,6 +17,7 @@ from annotator.web.api.endpoints import ENDPOINTS, MAX_CHARACTERS, Api
 from annotator.web.api.limits import RateLimit, Slots
 from annotator.web.api.routes import LARGEST_BODY_BYTES, api_routes
 from annotator.web.gate import PERSON
+from storage.attributes import Attributes, Scale
 from storage.jobs import Jobs
 from storage.records import EvidenceError, JobKind, ModelVersion, Reviewer, Role, SpanOrigin
 from storage.store import Store
@@ -400,3 +401,20 @@ def test_api_and_its_limits_load_neither_torch_nor_gradio() -> None:
 
 def test_every_endpoint_has_a_use_case_of_its_name() -> None:
     assert all(callable(getattr(Api, e.name)) for e in ENDPOINTS)
+
+
+def test_programs_say_more_of_spans_and_label_posts_where_the_project_defines_it(store: Store, api: Api) -> None:
+    store.replace_attributes(
+        Attributes(severity=Scale("Severity", ("mild", "severe")), labels=(Scale("Risk", ("no", "yes")),))
+    )
+    client = client_of(api, ANA)
+    said = {"severity": "severe"}
+    spans = [{"start": 2, "end": 14, "attributes": said}]
+    assert client.post("/api/v1/annotate", json=decision(verdict="evidence", spans=spans)).status_code == 200
+    label = decision(criterion="@post", verdict="", labels=["Risk=yes"])
+    assert client.post("/api/v1/annotate", json=label).status_code == 200
+    item = client.get("/api/v1/next", params={"post_id": "p1"}).json()["item"]
+    sleep = next(c for c in item["criteria"] if c["id"] == SLEEP.id)
+    assert (sleep["spans"][0]["attributes"], item["labels"]) == (said, {"Risk": "yes"})
+    bad = decision(verdict="evidence", expected_revision=1, spans=[{**spans[0], "attributes": {"severity": "worse"}}])
+    assert "'worse' is no level of Severity" in client.post("/api/v1/annotate", json=bad).json()["error"]["message"]
