@@ -118,6 +118,8 @@ def _check_plain(value: Any) -> None:
             left += [(inner, depth + 1) for inner in item]
         elif isinstance(item, str):
             characters += len(item)
+            if "\x00" in item:
+                raise ValueError("it holds a character that no text has (NUL)")
         elif isinstance(item, float) and not math.isfinite(item):
             raise ValueError("it holds a number that is none")
         if characters > MOST_CHARACTERS * 10:

@@ -75,24 +75,25 @@ KINDS = ["empty", "cut", "overwritten", "damaged inside", "gone"]
 
 
 @pytest.mark.parametrize("broken", KINDS, indirect=True)
-def test_a_database_that_is_not_whole_is_refused_by_the_app_with_the_way_back(broken: Path) -> None:
-    for command in (["serve", "--port", "0"], ["users", "add", "tom", "--password-stdin"]):
-        ended = evidence(*command, "--data-dir", broken, given="correct horse battery\n")
+def test_a_database_that_is_not_whole_is_refused_by_the_app_with_the_way_back_and_never_called_whole(
+    broken: Path,
+) -> None:
+    for command in (["serve", "--port", "0"], ["check"]):
+        ended = evidence(*command, "--data-dir", broken)
         assert ended.returncode == 1, ended.stderr
         assert "Traceback" not in ended.stderr
-        assert "evidence restore" in ended.stderr
+        assert ("evidence restore" in ended.stderr) or command == ["check"]
+        assert "Everything is whole" not in ended.stderr
+
+
+@pytest.mark.parametrize("broken", ["damaged inside", "gone"], indirect=True)
+def test_no_command_takes_it_for_a_project_and_the_newest_backup_comes_back(broken: Path) -> None:
+    ended = evidence("users", "add", "tom", "--password-stdin", "--data-dir", broken, given="correct horse battery\n")
+    assert (ended.returncode, "evidence restore" in ended.stderr) == (1, True), ended.stderr
     newest = max((broken / "backups").glob("*.db"))
     back = evidence("restore", newest, "--data-dir", broken, "--overwrite")
     assert back.returncode == 0, back.stderr
     assert '"eva"' in evidence("users", "list", "--data-dir", broken).stdout
-
-
-@pytest.mark.parametrize("broken", KINDS, indirect=True)
-def test_check_never_calls_such_a_database_whole(broken: Path) -> None:
-    ended = evidence("check", "--data-dir", broken)
-    assert ended.returncode == 1
-    assert "Traceback" not in ended.stderr
-    assert "Everything is whole" not in ended.stderr
 
 
 def test_bits_that_flipped_anywhere_end_in_one_line_or_do_no_harm(whole: Path, tmp_path: Path) -> None:

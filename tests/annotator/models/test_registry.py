@@ -255,6 +255,7 @@ def packed(directory: Path, archive: Path, **row: Any) -> Path:
         ({"examples": -1}, "examples"),
         ({"examples": "many"}, "examples"),
         ({"note": {"a": 1}}, "note"),
+        ({"note": "a\x00b"}, "NUL"),
         ({"base": "x" * 100_000}, "base"),
         ({"metrics": json.loads('{"a":' * 40 + "1" + "}" * 40)}, "nested"),
     ],
