@@ -25,11 +25,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
+
 from annotator.people import tokens
 from annotator.people.accounts import Accounts
 from annotator.problems import status_of, unexpected
 from annotator.settings import LOOPBACK_HOSTS, Settings
 from annotator.web import identity
+from annotator.web.bodies import BodyRefused
 from annotator.web.headers import cookie, cookies_of, headers_of, host_of, security_headers
 from annotator.web.paths import Addresses
 from storage.records import Reviewer, Role
@@ -97,6 +100,10 @@ class Gate:
         answer = _Answer(send, self._headers + (_KEPT_FOR_EVER if _HASHED_ASSET.search(scope["path"]) else []))
         try:
             await self._pass(scope, receive, answer)
+        except BodyRefused:
+            raise  # `annotator.web.bodies` answers
+        except ClientDisconnect:
+            return  # nobody hears an answer, and nothing is wrong here
         except Exception as error:
             await self._fail(scope, answer, error)
 
