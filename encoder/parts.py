@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoder.bulk import Reading, predict_posts, read_posts
 from encoder.errors import EncoderError
+from encoder.memory import keep_memory
 from storage.files import replacing
 from storage.records import Criterion, EvidenceError
 
@@ -108,6 +109,7 @@ class PartPredictor:
         if self._predictor is None:
             from encoder.predict import Predictor
 
+            keep_memory()
             job = self._job
             self._predictor = Predictor.load(
                 job.model,
@@ -190,7 +192,15 @@ def _on_ray(parts: Sequence[Path], job: PartsJob, workers: int, address: str | N
     try:
         rows = ray.data.from_items([{"part": str(part.absolute())} for part in parts], override_num_blocks=len(parts))
         found = rows.map_batches(PartPredictor, fn_constructor_args=(job,), concurrency=workers, batch_size=1)
-        for row in found.iter_rows():
-            yield PartResult(**row)
+        missing = {part.name for part in parts}
+        try:
+            for row in found.iter_rows():
+                missing.discard(row["part"])
+                yield PartResult(**row)
+        except (
+            ray.exceptions.RayError
+        ) as error:  # workers that ended are begun anew; this is one that ends again and again
+            why = f"Ray gave up ({type(error).__name__}). Run again to go on."
+            yield from (PartResult(name, error=why) for name in sorted(missing))
     finally:
         ray.shutdown()

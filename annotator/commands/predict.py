@@ -96,7 +96,9 @@ def _run_file(arguments: argparse.Namespace) -> None:
 
     from annotator.models.loading import load_predictor
     from encoder.bulk import Reading, RejectedRow, predict_posts, read_posts
+    from encoder.memory import keep_memory
 
+    keep_memory()
     criteria = criteria_of(arguments)
     version, settings = model_of(arguments), settings_of(arguments)
     total = sum(not isinstance(row, RejectedRow) for row in read_posts(arguments.file))

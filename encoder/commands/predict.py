@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from encoder.bulk import Reading, Share, predict_posts, read_posts
+from encoder.memory import keep_memory
 from storage.criteria_file import read_criteria
 from storage.records import EvidenceError
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         state = PartialState(cpu=choose_device(given.device) == "cpu")
+        keep_memory()
         predictor = Predictor.load(given.model, device=str(state.device), threads=given.threads, scoring=given.mode)
         tell = _teller(state.num_processes) if state.is_main_process else lambda posts: None
         result = predict_posts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,4 +109,24 @@ def test_ray_writes_the_same_bytes_and_goes_on_where_a_run_ended(
     PartPredictor(job).predict(parts_of(folder)[0])  # what a run that was killed had done
     found = {part.part: part for part in predict_parts(folder, job, engine="ray", workers=1)}
     assert [found[p.name].resumed for p in parts_of(folder)] == [True, False, False]
+    assert outputs(job, folder) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Spark's own
+def test_the_recipe_for_spark_writes_the_same_bytes(folder: Path, job: PartsJob, expected: list[bytes]) -> None:
+    sql = pytest.importorskip("pyspark.sql")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    text = (Path(__file__).resolve().parents[2] / "docs" / "bigger.md").read_text("utf-8")
+    recipe = text.partition("<!-- spark -->\n```python\n")[2].partition("```")[0]
+    (Path(job.output) / ".done").mkdir(parents=True)
+    spark = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    names = {"spark": spark, "job": job, "folder": folder}
+    try:
+        exec(recipe, names)
+    finally:
+        spark.stop()
+    results = names["results"]
+    assert sorted((r["part"], r["posts"], r["error"]) for r in results) == [(p.name, 2, "") for p in parts_of(folder)]
     assert outputs(job, folder) == expected
