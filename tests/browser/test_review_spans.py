@@ -28,6 +28,16 @@ from tests.browser.gestures import (
 pytestmark = pytest.mark.browser
 
 
+SECOND_LINE = """() => {
+  const node = document.createTreeWalker(document.querySelector('[data-part=text]'), NodeFilter.SHOW_TEXT).nextNode();
+  const box = document.createRange();
+  const top = (at) => (box.setStart(node, at), box.setEnd(node, at + 1), Array.from(box.getClientRects()).at(-1).top);
+  let at = 0;
+  while (top(at) < top(0) + 8) at += 7; // a word with its space
+  return at;
+}"""
+
+
 @pytest.mark.parametrize("name", TRICKY)
 def test_a_selection_is_stored_with_exact_code_points(name: str, site: Site, open_post: Opener) -> None:
     text, quote = TRICKY[name]
@@ -64,6 +74,11 @@ def test_snapping_takes_whole_words_without_the_punctuation_or_whole_sentences(s
     post = site.add_post(PLAIN)
     page = open_post(post)
     snapping(page, "word")
+    x, y, _, _ = place(page, site, post, "night.")
+    page.evaluate(SELECT, [len("I cannot sleep at night"), len(SLEEP_SENTENCE)])  # the full stop
+    page.evaluate(LET_GO, [x, y])
+    page.wait_for_selector("[data-part=toast]:has-text('There are no words in what you selected')")
+    assert site.answer(post, "DEPRESSED_MOOD") is None
     drag_over(page, site, post, "nnot sleep at nigh")
     wait_saved(page)
     assert site.quotes(post, "DEPRESSED_MOOD") == ["cannot sleep at night"]
@@ -88,6 +103,21 @@ def test_a_double_click_marks_the_word_and_a_triple_click_the_sentence(site: Sit
     page.wait_for_selector(".ev-mark.ev-added")
     wait_saved(page)
     assert site.quotes(post, "ANHEDONIA") == [MOOD_SENTENCE]
+
+
+def test_the_handles_stand_in_the_line_in_which_the_span_stands(site: Site, open_post: Opener) -> None:
+    post = site.add_post(" ".join(f"word{n:02d}" for n in range(60)))
+    page = open_post(post)
+    snapping(page, "off")
+    start = page.evaluate(SECOND_LINE)
+    page.evaluate(SELECT, [start, start + 6])
+    x, y, _, _ = place(page, site, post, f"word{start // 7:02d}")
+    page.evaluate(LET_GO, [x, y])
+    page.wait_for_selector(".ev-mark.ev-added")
+    page.wait_for_function("!document.querySelector('.ev-handle').hidden")
+    for edge in ("start", "end"):
+        box = page.locator(f".ev-handle[data-edge={edge}]").bounding_box()
+        assert box["y"] < y < box["y"] + box["height"]
 
 
 def test_an_edge_can_be_dragged_and_the_span_says_what_it_was_adjusted_from(site: Site, open_post: Opener) -> None:
