@@ -37,7 +37,7 @@ from storage.formats.rows import (
     Source,
     Written,
 )
-from storage.formats.said import POST_LABELS, labels_from
+from storage.formats.said import POST_LABELS, labels_from, labels_of_post
 from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields, settled_answers
 from storage.formats.splits import split_in_path
 from storage.formats.standing import takes_back
@@ -81,8 +81,8 @@ def write(posts: Iterable[ExportPost], folder: Path, context: ExportContext) -> 
         for item in posts:
             written.count(item)
             name = _file_name(item.post.id)
-            labels_of_post = {POST_LABELS: dict(item.labels[-1].labels)} if item.labels else {}
-            index.write(dump_line({"file": name, **own_meta(item), **labels_of_post}))
+            agreed = labels_of_post(item.labels)
+            index.write(dump_line({"file": name, **own_meta(item), **({POST_LABELS: agreed} if agreed else {})}))
             _write_text(folder / f"{name}.txt", item.post.text)
             places = labelled_spans(item, written)
             lines = [

@@ -16,7 +16,7 @@ from storage.formats.columns import Record
 from storage.formats.items import write_lines
 from storage.formats.json_text import iter_lines
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
-from storage.formats.said import POST_LABELS
+from storage.formats.said import POST_LABELS, labels_of_post
 from storage.formats.table import read_table
 from storage.formats.values import kind_of
 from storage.team_records import ONE_READER
@@ -52,7 +52,8 @@ def _gold(item: ExportPost) -> dict[str, Any]:
 
 def _labels(item: ExportPost) -> dict[str, Any]:
     """Labels of the whole post, where there are some."""
-    return {POST_LABELS: dict(item.labels[-1].labels)} if item.labels else {}
+    labels = labels_of_post(item.labels)
+    return {POST_LABELS: labels} if labels else {}
 
 
 def _answers(item: ExportPost) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from storage.formats.answers import span_object
 from storage.formats.budget import VALUE_BYTES, Budget, check_unpacked
 from storage.formats.columns import Record
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
-from storage.formats.said import POST_LABELS, labels_cell
+from storage.formats.said import POST_LABELS, labels_cell, labels_of_post
 from storage.formats.table import read_table
 from storage.records import Annotation, Post
 from storage.rows import to_json
@@ -58,7 +58,7 @@ def record_of(item: ExportPost) -> dict[str, Any]:
         "posted_at": post.posted_at,
         "meta": to_json(dict(post.meta)) if post.meta else None,
         "annotations": [_answer(post, a) for a in item.answers],
-        POST_LABELS: labels_cell(item.labels[-1].labels) if item.labels else None,
+        POST_LABELS: labels_cell(list(labels_of_post(item.labels).items())) or None,
     }
 
 

@@ -153,6 +153,12 @@ def in_order(flags: Iterable[str], attributes: Attributes) -> tuple[str, ...]:
     return tuple(flag for flag in (*attributes.flags, *attributes.retired_flags) if flag in chosen)
 
 
+def labels_of_post(answers: Sequence[Annotation]) -> dict[str, str]:
+    """What a file says that has one place for them: the labels on which all agree who gave any."""
+    agreed = agreed_labels(answers)
+    return dict(agreed.labels) if agreed else {}
+
+
 def agreed_labels(answers: Sequence[Annotation]) -> Annotation | None:
     """The labels of a post on which all agree who gave any, as one answer; None if there is none."""
     given = [a for a in answers if a.labels]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from annotator.project import (
 )
 from annotator.review.decisions import READING, WHOLE_POST
 from annotator.settings import Settings
-from storage.attributes import CriteriaSet
+from storage.attributes import Attributes, CriteriaSet
 from storage.records import Role, StoreUnavailable
 from storage.serving import is_served, serving_alone
 from tests.builders import MOOD, SLEEP, an_annotation
@@ -105,3 +106,14 @@ def test_a_second_app_on_the_same_directory_is_refused(tmp_path: Path) -> None:
     assert not is_served(tmp_path)
     with serving_alone(tmp_path):
         assert is_served(tmp_path)
+
+
+def test_a_criteria_set_defines_attributes_and_one_that_says_nothing_of_them_keeps_them(tmp_path: Path) -> None:
+    store = open_project(Settings(data_dir=tmp_path, empty=True)).store
+    flags = Attributes(flags=("past",))
+    replace_criteria(store, CriteriaSet((MOOD, SLEEP), attributes=flags), by=None)
+    replace_criteria(store, CriteriaSet((SLEEP,)), by=None)
+    assert store.attributes() == flags
+    bees = dataclasses.replace(MOOD, id="BEES")
+    replace_criteria(store, CriteriaSet((bees,)), by=None)  # about something else
+    assert (store.attributes().flags, store.attributes().retired_flags) == ((), ("past",))

@@ -79,6 +79,7 @@ def test_every_answer_comes_back_with_what_it_says(name: str, filled: Store, tmp
     if name in ("gold", "parquet", "hf", "brat"):  # of labels they say what is agreed, and not by whom
         said = dataclasses.replace(SAID, rationale=" ".join(NASTY.split())) if name == "brat" else SAID
         assert {(c, tuple(s)) for c, _, s, _ in said_in(other)} >= {(SLEEP.id, (said, *kept_of(filled)))}
+        assert [labels for c, _, _, labels in said_in(other) if c == OF_POST] == [(("Kind", "report"),)]
     else:
         assert said_in(other) == said_in(filled)
 
