@@ -430,7 +430,7 @@ def test_the_readmes_example_for_plain_http_runs(app: App, tmp_path: Path) -> No
 def test_the_page_comes_packed_with_one_style_sheet_and_what_it_loads_is_kept_for_ever(open_app: App) -> None:
     with http(open_app, {"accept-encoding": "br"}) as client:
         page = client.get("/", headers={"accept": "text/html"})
-        assert int(page.headers["content-length"]) < 110_000
+        assert int(page.headers["content-length"]) < 130_000
         assert page.text.count("The editor's own look") == 1
         script = re.search(r'src="\.?(/assets/index-[^"]+\.js)"', page.text)
         assert script is not None
