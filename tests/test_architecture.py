@@ -168,6 +168,11 @@ def test_use_cases_load_neither_torch_nor_gradio(module: str) -> None:
     assert not loaded_after(f"import {module}") & {"torch", "gradio"}
 
 
+def test_opening_a_project_loads_no_pandas_which_can_still_be_imported() -> None:
+    assert "pandas" not in loaded_after("import annotator.project")
+    assert "pandas" in loaded_after("import annotator.project, pandas")
+
+
 def test_the_worker_loads_no_gradio() -> None:
     assert "gradio" not in loaded_after("import annotator.worker")
 
