@@ -101,7 +101,17 @@ GOOD: dict[str, dict[str, Any]] = {
     "review_restore": {"annotation_id": 1, "expected_revision": 1, "op_id": "b.0"},
     "review_look_again": {"post_id": "p1", "answer": 1, "look": "kept"},
     "review_undo": {"gesture": "c", "redo": False},
+    "review_neighbours": {"post_id": "p1"},
     "posts_start": {},
+    "guidelines_attributes": {
+        **{
+            "rationale": "Why?",
+            "severity": "Severity: mild, severe",
+            "flags": "past, negated",
+            "labels": "Risk: none, low",
+        },
+        "before": {"rationale": "", "severity": "", "flags": "", "labels": ""},
+    },
     "posts_find": {"filter": FILTER, "limit": 50, "after": ""},
     "posts_ids": {"filter": FILTER},
     "posts_assign": {**CHOSEN, "to": "eva"},
