@@ -77,7 +77,10 @@ def train(process: int, options: argparse.Namespace) -> None:
     training.run()
     if process == 0:
         calibrate = dev.DevSample.draw(options.calibrate_passages, options.calibrate_posts)
-        finish(training, settings, calibrate, options.output, wordings=read_wordings(), table=fitted_table())
+        finish(
+            training, settings, calibrate, options.output,
+            wordings=read_wordings(), table=fitted_table(), start=options.start,
+        )  # fmt: skip
 
 
 def new_encoder(base: str, causal: int) -> EvidenceEncoder:
@@ -101,10 +104,11 @@ def finish(
     *,
     wordings: Sequence[Sequence[Criterion]],
     table: FittedTable,
+    start: Path | None = None,
 ) -> None:
     """Round, fold, add the n-gram table, calibrate, and save what was trained as an adapter.
 
-    wordings: of the criteria, the default one first.
+    wordings: of the criteria, the default one first. start: the adapter that the run began with, whose steps are told too.
     """
     encoder = training.encoder
     into_peft(encoder, training.products, rank=settings.rank, alpha=settings.alpha)
@@ -118,7 +122,14 @@ def finish(
     print(
         f"n-gram table with weight {weight:g}, temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}"
     )
-    facts = {"steps": training.progress.step, "minutes": round(training.progress.seconds / 60, 1), "table": weight}
+    facts: dict[str, Any] = {
+        "steps": training.progress.step,
+        "minutes": round(training.progress.seconds / 60, 1),
+        "table": weight,
+    }
+    if start is not None and (earlier := start / "run.json").exists():
+        before = json.loads(earlier.read_text("utf-8"))
+        facts["earlier"] = [*before.get("earlier", []), {name: before[name] for name in ("steps", "minutes", "rate")}]
     save_encoder(encoder, output, documents={"run.json": json.dumps({**facts, **asdict(settings)}, indent=1) + "\n"})
     write_card(output)
 

@@ -30,10 +30,15 @@ def write_card(directory: Path = GEMMA_DIRECTORY) -> None:
         "rank": str(adapter["r"]),
         "table": _table(config),
         "megabytes": f"{sum(p.stat().st_size for p in directory.glob('*.safetensors')) / 1e6:.0f}",
-        "run": f"This model: {run['steps']} steps in {run['minutes']:.0f} minutes of training." if run else "",
+        "run": _run(run) if run else "",
         "results": _results(measured, config) if measured else _NOT_MEASURED,
     }
     (directory / "README.md").write_text(Template(TEMPLATE.read_text("utf-8")).substitute(values), encoding="utf-8")
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    parts = [f"{one['steps']} steps in {one['minutes']:.0f} minutes" for one in (*run.get("earlier", ()), run)]
+    return f"This model: {', then '.join(parts)} of training."
 
 
 def _table(config: Mapping[str, Any]) -> str:
