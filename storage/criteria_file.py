@@ -210,7 +210,7 @@ def _parse_csv(text: str, name: str) -> Any:
 
 
 def _csv_rows(text: str, name: str) -> list[dict[str, Any]]:
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     missing = {"id", "text"} - set(rows.fieldnames or ())
     if missing:
         raise CriteriaInvalid(
