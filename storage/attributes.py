@@ -57,12 +57,13 @@ class Attributes:
     flags: tuple[str, ...] = ()
     labels: tuple[Scale, ...] = ()
     retired_flags: tuple[str, ...] = ()
+    retired_rationale: str = ""
 
     def __post_init__(self) -> None:
         _check_names("flags", [*self.flags, *self.retired_flags])
         if len(self.flags) > MOST_FLAGS or len(set(self.flags)) < len(self.flags):
             raise InvalidRecord(f"Give at most {MOST_FLAGS} flags, each once.")
-        if len(self.labels) > MOST_LABELS or len({s.name for s in self.labels}) < len(self.labels):
+        if len(self.of_posts) > MOST_LABELS or len({s.name for s in self.labels}) < len(self.labels):
             raise InvalidRecord(f"Give at most {MOST_LABELS} labels of posts, each a name of its own.")
         if len(self.rationale) > MOST_RATIONALE_CHARACTERS:
             raise InvalidRecord("The question for the rationale is too long.")
@@ -127,7 +128,14 @@ def replaced(before: Attributes, given: Attributes) -> Attributes:
     labels = [_succeeded(old, after.pop(old.name, None)) for old in before.labels]
     order = {scale.name: n for n, scale in enumerate(given.labels)}
     labels = sorted([*labels, *after.values()], key=lambda scale: order.get(scale.name, len(order)))
-    return replace(given, severity=severity, labels=tuple(labels), retired_flags=tuple(dict.fromkeys(flags)))
+    asked = "" if given.rationale else given.retired_rationale or before.rationale or before.retired_rationale
+    return replace(
+        given,
+        severity=severity,
+        labels=tuple(labels),
+        retired_flags=tuple(dict.fromkeys(flags)),
+        retired_rationale=asked,
+    )
 
 
 def _succeeded(old: Scale, new: Scale | None) -> Scale:
@@ -147,6 +155,7 @@ def attributes_wire(attributes: Attributes) -> dict[str, Any]:
         "flags": list(attributes.flags),
         "labels": [_scale_wire(scale) for scale in attributes.labels],
         "retired_flags": list(attributes.retired_flags),
+        "retired_rationale": attributes.retired_rationale,
     }
     return {key: value for key, value in found.items() if value}
 
@@ -159,7 +168,7 @@ def attributes_from(given: Any, where: str) -> Attributes:
     """
     if given is None or given == {}:
         return Attributes()
-    known = ("rationale", "severity", "flags", "labels", "retired_flags")
+    known = ("rationale", "severity", "flags", "labels", "retired_flags", "retired_rationale")
     if not isinstance(given, Mapping) or (unknown := set(given) - set(known)):
         what = type(given).__name__ if not isinstance(given, Mapping) else ", ".join(sorted(map(str, unknown)))
         raise InvalidRecord(f"{where}: attributes holds {', '.join(known[:4])}; found {what}.")
@@ -178,6 +187,7 @@ def attributes_from(given: Any, where: str) -> Attributes:
             flags=_names_from(given.get("flags"), "flags"),
             labels=tuple(scale for item in labels if (scale := _scale_from(item, "")) is not None),
             retired_flags=_names_from(given.get("retired_flags"), "retired_flags"),
+            retired_rationale=str(given.get("retired_rationale") or "").strip(),
         )
     except InvalidRecord as error:
         raise InvalidRecord(f"{where}, attributes: {error}") from error

@@ -147,16 +147,18 @@ class ExportStore(GoldStore, RoundStore):
         predictions = self._predictions(ids, chosen) if complete else {}
         decisions = self.latest_adjudications([p.id for p in posts])
         rule = self.gold_rule()
+        measured = self._measured(ids) if chosen.answers is Answers.GOLD else set()
         blind = self.yet_to_read_blind(chosen.reader, [p.id for p in posts]) if chosen.reader else set()
         sealed = {(post_id, criterion_id) for post_id, criterion_id, _ in blind}
         decisions = {key: decision for key, decision in decisions.items() if key not in sealed}
         for post in posts:
             history = [a for a in revisions.get(post.id, []) if (post.id, a.criterion_id, a.reviewer) not in blind]
             latest = _latest(history)
-            gold = [g for answers in latest if (g := self._gold_of(post, answers, decisions, rule))]
+            counted = [kept for of in latest if (kept := [a for a in of if (post.id, a.reviewer) not in measured])]
+            gold = [g for answers in counted if (g := self._gold_of(post, answers, decisions, rule))]
             given = [g.annotation for g in gold] if chosen.answers is Answers.GOLD else [a for of in latest for a in of]
             answers = tuple(a for a in given if a.decided and chosen.takes(a))
-            labels = _labels(latest, chosen)
+            labels = _labels(counted, chosen)
             if not answers and not labels and not chosen.unreviewed:
                 continue
             yield ExportPost(
@@ -170,6 +172,16 @@ class ExportStore(GoldStore, RoundStore):
                 else (),
                 labels=labels,
             )
+
+    def _measured(self, ids: str) -> set[tuple[str, str]]:
+        """(post id, reviewer) of the answers that gold measures and that are no part of it. ids: of posts, as JSON."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT q.post_id, m.reviewer FROM round_post q JOIN assignment m ON m.round_id = q.round_id AND m.post_id = q.post_id"
+                " WHERE q.gold AND q.post_id IN (SELECT value FROM json_each(?))",
+                [ids],
+            )
+            return {(row[0], row[1]) for row in rows}
 
     @staticmethod
     def _gold_of(

@@ -169,7 +169,7 @@ class RoundStore(Connections):
             row = db.execute(
                 "SELECT total(max(0, p.readers - (SELECT count(*) FROM (SELECT reviewer FROM assignment a WHERE a.post_id = p.post_id"
                 f" AND (a.round_id = p.round_id OR (a.reviewer IN (SELECT value FROM json_each(round.people)) AND {_HELD.format(a='a')}))"
-                " UNION SELECT reviewer FROM annotation_head h WHERE h.post_id = p.post_id"
+                " UNION SELECT reviewer FROM annotation_head h WHERE h.post_id = p.post_id AND h.criterion_id <> '@post'"
                 " AND h.reviewer IN (SELECT value FROM json_each(round.people))))))"
                 " FROM round CROSS JOIN round_post p ON p.round_id = round.id WHERE round.id = ?"
                 " AND EXISTS (SELECT 1 FROM post WHERE post.id = p.post_id)",
@@ -286,7 +286,7 @@ class RoundStore(Connections):
             values["match"] = fts_query(wanted.query)
         if wanted.unread:
             where += (
-                " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id)"
+                " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id AND h.criterion_id <> '@post')"
                 " AND NOT EXISTS (SELECT 1 FROM round_post p WHERE p.post_id = post.id)"
             )
         with self.read() as db:
@@ -309,7 +309,7 @@ class RoundStore(Connections):
                 "SELECT DISTINCT h.post_id FROM annotation_head h LEFT JOIN standing s ON s.post_id = h.post_id"
                 " AND s.criterion_id = h.criterion_id WHERE h.verdict IN ('evidence', 'no_evidence')"
                 " AND ifnull(s.state, 'agreed') IN ('agreed', 'adjudicated')"
-                " AND NOT EXISTS (SELECT 1 FROM annotation_head o WHERE o.post_id = h.post_id"
+                " AND NOT EXISTS (SELECT 1 FROM annotation_head o WHERE o.post_id = h.post_id AND o.criterion_id <> '@post'"
                 " AND o.reviewer IN (SELECT value FROM json_each(:people)))"
                 " AND NOT EXISTS (SELECT 1 FROM assignment a WHERE a.post_id = h.post_id"
                 f" AND a.reviewer IN (SELECT value FROM json_each(:people))) AND NOT {IS_MEASURED.format(h='h')}",
@@ -349,7 +349,8 @@ class RoundStore(Connections):
             for row in db.query(
                 "SELECT post_id, reviewer FROM assignment a WHERE post_id IN (SELECT value FROM json_each(:ids))"
                 f" AND {_HELD.format(a='a')} UNION"
-                " SELECT post_id, reviewer FROM annotation_head WHERE post_id IN (SELECT value FROM json_each(:ids))",
+                " SELECT post_id, reviewer FROM annotation_head WHERE criterion_id <> '@post'"
+                " AND post_id IN (SELECT value FROM json_each(:ids))",
                 {"ids": json.dumps(list(post_ids))},
             ):
                 readers.setdefault(row["post_id"], set()).add(row["reviewer"])
@@ -422,7 +423,8 @@ def _assign(db: Any, round_id: int, assigned: Iterable[Assigned], *, by: str | N
     db.conn.executemany(
         "DELETE FROM assignment AS a WHERE a.post_id = ?2 AND a.reviewer = ?3 AND a.round_id <> ?1"
         f" AND NOT {_HELD.format(a='a')}"
-        " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = a.post_id AND h.reviewer = a.reviewer)",
+        " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = a.post_id AND h.reviewer = a.reviewer"
+        " AND h.criterion_id <> '@post')",
         [[round_id, a.post_id, a.reviewer] for a in assigned],
     )
     db.conn.executemany(

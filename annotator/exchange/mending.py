@@ -65,6 +65,8 @@ def _with_text(row: ImportRow, change: Callable[[str], str]) -> ImportRow:
         quote = None if passage.quote is None else change(passage.quote)
         if passage.start is None or passage.end is None:
             return replace(passage, quote=quote)
+        if not 0 <= passage.start < passage.end <= len(before):
+            return replace(passage, quote=quote)  # outside the text, as it was
         start, end = (len(change(before[:at])) for at in (passage.start, passage.end))
         here = change(before[passage.start : passage.end])
         if after[start:end] == here:

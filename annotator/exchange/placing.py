@@ -252,7 +252,9 @@ def _distinct(placed: Iterable[tuple[Passage, Span]]) -> tuple[AnnotatedSpan, ..
     """Annotated spans in text order, each place once."""
     found: dict[tuple[int, int], AnnotatedSpan] = {}
     for passage, span in placed:
-        found.setdefault((span.start, span.end), annotated_span(passage, span.start, span.end))
+        key = (span.start, span.end)
+        if key not in found or (passage.attributes and not found[key].attributes):
+            found[key] = annotated_span(passage, span.start, span.end)
     return tuple(found[key] for key in sorted(found))
 
 

@@ -24,7 +24,9 @@ def same_sheet(one: Annotation, other: Annotation) -> bool:
 def united_answers(one: Annotation, other: Annotation) -> tuple[Annotation, str]:
     """The two as one answer, and how they contradict each other, in words ('' if they do not)."""
     verdict = stronger(one.verdict, other.verdict)
-    spans = {(s.start, s.end): s for s in (*other.spans, *one.spans)}
+    given = (*other.spans, *one.spans)
+    said_of = {(s.start, s.end): s.attributes for s in given if s.attributes}
+    spans = {(s.start, s.end): replace(s, attributes=said_of.get((s.start, s.end), s.attributes)) for s in given}
     rejected = {(s.start, s.end): s for s in (*other.rejected, *one.rejected) if (s.start, s.end) not in spans}
     undecided = {(s.start, s.end): s for s in (*other.undecided, *one.undecided)}
     united = replace(

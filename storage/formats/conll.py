@@ -127,12 +127,14 @@ def _lines(file: TextIO) -> Iterator[str]:
 class _Layout(NamedTuple):
     """tabs: they part the cells, and a token may hold a space. numbered: the first column counts the tokens, the second holds them.
 
-    treebank: ten columns, of which the last holds `key=value|key=value`.
+    treebank: ten columns, of which the last holds `key=value|key=value`. alike: columns with labels of the last one, which may be another
+    person's or a model's.
     """
 
     tabs: bool
     numbered: bool
     treebank: bool
+    alike: frozenset[int]
 
 
 def _layout(source: Source) -> _Layout:
@@ -145,7 +147,14 @@ def _layout(source: Source) -> _Layout:
     cells = [_cells(line.rstrip("\r\n"), tabs) for line in lines]
     numbered = _is_numbered(cells)
     pairs = all(len(c) == 10 and (c[9] == "_" or "=" in c[9]) for c in cells)
-    return _Layout(tabs, numbered, numbered and tabs and pairs)
+    width = max(map(len, cells), default=0)
+    last = _labels_in(c[-1] for c in cells)
+    alike = frozenset(n for n in range(1, width - 1) if _labels_in(c[n] for c in cells if n < len(c) - 1) & last)
+    return _Layout(tabs, numbered, numbered and tabs and pairs, alike)
+
+
+def _labels_in(tags: Iterable[str]) -> set[str]:
+    return {plain(t.strip()[2:]) for t in tags if is_tag(t.strip()) and t.strip() != OUTSIDE}
 
 
 def _rows(number: int, block: list[str], layout: _Layout, source: Source) -> Iterator[Row]:
@@ -198,7 +207,7 @@ def _foreign_row(number: int, block: Sequence[str], layout: _Layout, source: Sou
     rows: list[list[str]] = []
     notes: list[tuple[str, str]] = []
     comments: dict[str, str] = {}
-    width, (tabs, numbered, _) = 0, layout
+    width, (tabs, numbered, _, alike) = 0, layout
     for place, line in enumerate(block, start=number):
         cells = _cells(line, tabs)
         if line.startswith("-DOCSTART-"):
@@ -226,7 +235,8 @@ def _foreign_row(number: int, block: Sequence[str], layout: _Layout, source: Sou
         if numbered
         else "only the first column (tokens) and the last (tags) are read"
     )
-    further = _further_tags(rows, range(1 + numbered, width - 1), source.criteria)
+    layers = [n for n in range(1 + numbered, width - 1) if n not in alike]
+    further = _further_tags(rows, layers, source.criteria)
     for column in range(1, width):
         if column != 1 + numbered and column - 1 not in further:
             source.ledger.count(COLUMN, f"column {column}", Outcome.LEFT, why, 1)
@@ -254,7 +264,9 @@ def _tag_of_treebank(cell: str) -> str:
     return found[1] if found and is_tag(found[1]) else OUTSIDE
 
 
-def _further_tags(rows: Sequence[Sequence[str]], columns: range, criteria: Sequence[str]) -> dict[int, list[str]]:
+def _further_tags(
+    rows: Sequence[Sequence[str]], columns: Iterable[int], criteria: Sequence[str]
+) -> dict[int, list[str]]:
     """The tags of further columns by column, where they are tags throughout and name a criterion: parts of speech do not."""
     wanted = {plain(c) for c in criteria}
     found = {}

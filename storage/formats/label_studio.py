@@ -232,6 +232,14 @@ def _text_key(task: Fields, data: Fields, regions: Sequence[Fields]) -> str | No
             proof.update(k for k, v in words.items() if value["text"] in v)
     named = Counter(str(r.peek("to_name")) for r in regions if str(r.peek("to_name")) in words)
     usual = next((k for s in SYNONYMS["text"] for k in words if plain(k) == s), None)
+    texts = SYNONYMS["text"]
+    if (
+        not proof
+        and not named
+        and usual is None
+        and any(plain(k) in texts for k in data if isinstance(data.peek(k), str))
+    ):
+        return None  # its text is an address: what stands beside it is none
     if proof:
         best = max(proof.values())
         leading = [k for k in words if proof[k] == best]

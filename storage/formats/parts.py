@@ -61,7 +61,11 @@ def _people(
         except FormatError:
             continue
     found = names_of_people(samples)
-    return dict(names_of_parts([f.relative_to(source.path) for f in files])) if found else {}
+    return (
+        dict(names_of_parts([f.relative_to(source.path) for f in files]))
+        if found and len(found) == len(samples)
+        else found
+    )
 
 
 def data_files(path: Path) -> list[Path]:

@@ -128,7 +128,9 @@ def passages_of(
 
 def names_places(key: str) -> bool:
     """Whether a key or column is one of offsets: its numbers are places in the text."""
-    return re.search(r"(span|position|ind(ex|ice)|point|offset|character)s?$", key.casefold()) is not None
+    name = key.casefold()
+    counts_else = re.search(r"sent|token|word|line|para", name) is not None
+    return not counts_else and re.search(r"(span|position|ind(ex|ice)|point|offset|character)s?$", name) is not None
 
 
 def _runs(value: Sequence[Any]) -> tuple[Passage, ...] | None:

@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 from storage.formats.rows import ImportRow, Label, LabelKind, Row
 from storage.formats.splits import split_in_path
+from storage.formats.values import plain
 
 MAX_PARTS, SAMPLE_ROWS = 20, 60  # of so many parts, so many rows are compared
 
@@ -23,11 +24,28 @@ def names_of_people(parts: Mapping[PurePath, Sequence[Row]]) -> dict[PurePath, s
     parts: the first rows of each file or sheet, by its path. Train and test are no people.
     """
     texts = {part: set(filter(None, map(_nobodys, rows))) for part, rows in parts.items()}
-    shared = any(
-        split_in_path(one) == split_in_path(other) and 0 < min(len(a), len(b)) <= 2 * len(a & b)
+    texts = {part: found for part, found in texts.items() if found and not _is_of_a_criterion(part, parts[part])}
+    pairs = [
+        (one, other, len(a & b))
         for (one, a), (other, b) in combinations(texts.items(), 2)
+        if split_in_path(one) == split_in_path(other) and min(len(a), len(b)) <= 2 * len(a & b)
+    ]
+    names = names_of_parts(list(parts))
+    if 2 * len({part for *pair, _ in pairs for part in pair}) > len(texts):
+        return names
+    # a text that stands twice makes no people of all the files
+    return {part: names[part] for *pair, count in pairs if count > 1 for part in pair}
+
+
+def _is_of_a_criterion(part: PurePath, rows: Sequence[Row]) -> bool:
+    """Whether the part holds the labels of one criterion and is called after it: it is a share of the work, nobody's own."""
+    labels = {
+        plain(la.criterion) for row in rows if isinstance(row, ImportRow) for la in row.labels if _is_unsigned(la)
+    }
+    names = {plain(part.stem), plain(part.parent.name)}
+    return len(labels) == 1 and any(
+        n == la or (len(n) > 3 and n in la) or (len(la) > 3 and la in n) for la in labels for n in names
     )
-    return names_of_parts(list(parts)) if shared else {}
 
 
 def names_of_parts(parts: Sequence[PurePath]) -> dict[PurePath, str]:

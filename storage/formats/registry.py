@@ -85,7 +85,8 @@ class Format:
 
     def cannot_say(self, attributes: Attributes) -> tuple[str, ...]:
         """What of the project's attributes the format cannot carry; nothing where it defines none."""
-        of_spans = attributes.of_spans or attributes.retired_flags or attributes.severity
+        retired = attributes.retired_flags or attributes.retired_rationale
+        of_spans = attributes.of_spans or retired or attributes.severity
         lost = {Says.NOTHING: NO_SPANS, Says.RATIONALE: NO_FLAGS}.get(self.says, "") if of_spans else ""
         return tuple(filter(None, (lost, NO_LABELS if attributes.labels and self.says is not Says.ALL else "")))
 

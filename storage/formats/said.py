@@ -53,15 +53,35 @@ def said_of(fields: Fields, attributes: Attributes, *, rationale: bool = True) -
 
 
 def flag_named(name: str, attributes: Attributes) -> str | None:
-    """The project's flag of that name, compared without case, white space and signs."""
-    return next((f for f in (*attributes.flags, *attributes.retired_flags) if plain(f) == plain(name)), None)
+    """The project's flag of that name, see `_named`."""
+    return _named((*attributes.flags, *attributes.retired_flags), name)
 
 
 def level_named(scale: Scale | None, name: Any) -> str | None:
     """The level of that name; None if the scale has none."""
     if scale is None or not isinstance(name, str | int | float) or isinstance(name, bool):
         return None
-    return next((level for level in (*scale.levels, *scale.retired) if plain(level) == plain(str(name))), None)
+    return _named((*scale.levels, *scale.retired), str(name))
+
+
+def _named(names: Iterable[str], given: str) -> str | None:
+    """The one of that name; else the only one of that number, or of that name without case, white space and signs."""
+    names = tuple(names)
+    if given in names:
+        return given
+    number = _number(given)
+    if number is not None:
+        alike = [n for n in names if _number(n) == number]
+    else:
+        alike = [n for n in names if plain(n) and plain(n) == plain(given)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _number(name: str) -> float | None:
+    try:
+        return float(name.replace("\u2212", "-"))
+    except ValueError:
+        return None
 
 
 def is_severity(name: str, attributes: Attributes) -> bool:
@@ -71,7 +91,7 @@ def is_severity(name: str, attributes: Attributes) -> bool:
 
 def rationale_text(value: Any, attributes: Attributes) -> str:
     """The words, if the project asks for them and can keep them; else ''."""
-    if not attributes.rationale or not isinstance(value, str):
+    if not (attributes.rationale or attributes.retired_rationale) or not isinstance(value, str):
         return ""
     text = value.strip()
     if len(text) > MOST_RATIONALE_CHARACTERS or "\x00" in text or has_unpaired_surrogate(text):
@@ -87,8 +107,8 @@ def labels_from(value: Any, attributes: Attributes) -> tuple[tuple[str, str], ..
         value = {name: level for name, _, level in parts}
     if not isinstance(value, Mapping) or not value:
         return ()
-    scales = {plain(scale.name): scale for scale in attributes.labels}
-    found = [(scales.get(plain(str(name))), level) for name, level in value.items()]
+    scales = {scale.name: scale for scale in attributes.labels}
+    found = [(scales.get(_named(scales, str(name)) or ""), level) for name, level in value.items()]
     named = [(scale, level_named(scale, level)) for scale, level in found]
     known = [(scale.name, level) for scale, level in named if scale and level]
     return tuple(sorted(known)) if len(known) == len(named) else ()
@@ -164,7 +184,8 @@ def agreed_labels(answers: Sequence[Annotation]) -> Annotation | None:
     given = [a for a in answers if a.labels]
     if not given:
         return None
-    shared = [pair for pair in given[-1].labels if all(_same(pair, a) for a in given)]
+    said = {pair for a in given for pair in a.labels}
+    shared = [pair for pair in sorted(said) if all(_same(pair, a) for a in given)]
     return replace(given[-1], labels=tuple(shared)) if shared else None
 
 

@@ -22,7 +22,7 @@ from storage.formats.tagged import joined_tokens, tagged_labels
 from storage.formats.texts import NOBODY, UNSAVED, check_text
 from storage.formats.token_rows import texts_of_tokens, token_columns
 from storage.formats.values import decoded, plain_value, string
-from storage.formats.wide import says_verdict
+from storage.formats.wide import says_no_words, says_verdict
 from storage.records import OF_POST, InvalidRecord, Verdict
 
 IGNORED = ("manifest",)
@@ -39,7 +39,8 @@ def read_table(
         grouped = texts_of_tokens(enumerate(sample, start=1), tokens, Ledger())
         columns, sample = tokens.header(), [r for _, r in grouped if not isinstance(r, RowError)]
         records = texts_of_tokens(records, tokens, source.ledger)
-        source = replace(source, columns={**source.columns, "post_id": tokens.text})
+        chosen = {name: column for name, column in source.columns.items() if column in ("", *columns)}
+        source = replace(source, columns={**chosen, "post_id": tokens.text})
     mapping = checked_mapping(columns, source.columns, sample, criteria=source.criteria)
     yield from rows_of_records(records, mapping, source)
 
@@ -171,14 +172,12 @@ class _RowReader:
             created_at=string(self._take("created_at")),
             whole=False,
         )
-        attributes = said_of(self._fields, self._source.attributes)
         note = string(self._take("note")) or ""
         verdict_column = self._mapping.columns.get("verdict", "")
         said = self._fields.peek(verdict_column)
         evidence = self._mapping.columns.get("evidence", "")
-        if said is None and says_verdict(
-            self._fields.peek(evidence)
-        ):  # a column of evidence that says whether there is any
+        # a column of evidence that says whether there is any
+        if said is None and says_verdict(self._fields.peek(evidence)) and not self._is_quote(evidence):
             verdict_column, said = evidence, self._fields.peek(evidence)
         found, bad = self._flat_passages(without=verdict_column)
         left = [given.a_label(None, None, left_out=reason) for reason in bad]
@@ -196,9 +195,16 @@ class _RowReader:
             return (*left, given.a_label(None, None, left_out=NO_PASSAGE)) if not bad else tuple(left)
         self._fields.take(verdict_column, "verdict")
         self._fields.take(column, "criterion")
-        if attributes:
+        if found and (attributes := said_of(self._fields, self._source.attributes)):
             found = tuple(replace(passage, attributes=attributes) for passage in found)
         return (*left, replace(_answer(given, verdict_of(said), found), note=note))
+
+    def _is_quote(self, column: str) -> bool:
+        """Whether a cell of evidence that could say a doubt (maybe, not sure) are words of the text."""
+        value, text = (self._fields.peek(c) for c in (column, self._mapping.columns.get("text", "")))
+        if not isinstance(value, str) or not isinstance(text, str) or verdict_of(value) is not Verdict.UNSURE:
+            return False
+        return value.strip().casefold() in text.casefold()
 
     def _labels_of_post(self, column: str) -> tuple[Label, ...]:
         """What a row of our own table says of the whole post."""
@@ -274,9 +280,9 @@ class _RowReader:
                 given = replace(given, annotator=self._annotator())
             said = self._fields.peek(verdict_column or "")
             evidence = self._fields.peek(evidence_column or "")
-            if said is None and says_verdict(evidence):
+            if said is None and says_verdict(evidence) and not self._is_quote(evidence_column or ""):
                 said, verdict_column, evidence_column = evidence, evidence_column, None
-            elif said is not None and evidence_column is None and not says_verdict(said):
+            elif said is not None and evidence_column is None and not says_verdict(said) and not says_no_words(said):
                 # a cell of a column that stands alone may hold its evidence
                 said, verdict_column, evidence_column = None, None, verdict_column
             found, bad = passages_of(
@@ -306,7 +312,9 @@ class _RowReader:
         if not isinstance(words, list) or not isinstance(tags, list) or len(words) != len(tags):
             self._notes.append(("label", f"{tags_column}: the tags are not as many as the words"))
             return ()
-        return tagged_labels([str(w) for w in words], [str(t) for t in tags], text)
+        found = tagged_labels([str(w) for w in words], [str(t) for t in tags], text)
+        by = self._annotator() if found else None
+        return tuple(replace(la, annotator=by) for la in found)
 
     def _question(self) -> tuple[Label, ...]:
         if not self._mapping.squad:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.formats.columns import Record
+from storage.formats.columns import SYNONYMS, Record
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import RowError
 from storage.formats.tagged import OUTSIDE, is_tag
@@ -37,9 +37,10 @@ class TokenColumns:
     word: str
     tag: str
     text: str
+    by: str | None = None
 
     def header(self) -> list[str]:
-        return [self.text, self.word, self.tag]
+        return [self.text, self.word, self.tag, *([self.by] if self.by else [])]
 
 
 def token_columns(columns: Sequence[str], sample: Sequence[Record]) -> TokenColumns | None:
@@ -52,7 +53,8 @@ def token_columns(columns: Sequence[str], sample: Sequence[Record]) -> TokenColu
     single = sum(1 for w in words if isinstance(w, str) and len(w.split()) == 1)
     prefixed = any(isinstance(t, str) and t != OUTSIDE for t in tags)
     fits = prefixed and all(isinstance(t, str) and is_tag(t.strip()) for t in tags) and 10 * single >= 9 * len(words)
-    return TokenColumns(word, tag, text) if fits and tags else None
+    by = next((names[n] for n in SYNONYMS["annotator"] if n in names), None)
+    return TokenColumns(word, tag, text, by) if fits and tags else None
 
 
 def texts_of_tokens(
@@ -60,25 +62,33 @@ def texts_of_tokens(
 ) -> Iterator[tuple[int, Record | RowError]]:
     """A record for each text, under the number of its first row. What belongs to tokens alone is counted as left out."""
     number, current, words, tags = 0, None, list[str](), list[str]()
+    by, person = columns.by or "", None
+
+    def made() -> tuple[int, Record]:
+        return number, {columns.text: current, columns.word: words, columns.tag: tags, **({by: person} if by else {})}
+
     for place, record in records:
         if isinstance(record, RowError):
             yield place, record
             continue
         name = string(record.get(columns.text))
-        if name is not None and name != current:
+        who = string(record.get(by))
+        if (name is not None and name != current) or (who is not None and who != person):
             if words:
-                yield number, {columns.text: current, columns.word: words, columns.tag: tags}
-            number, current, words, tags = place, name, [], []
+                yield made()
+            number, current, person, words, tags = place, name or current, who, [], []
         _count(record, columns, ledger, first=not words)
         words.append(str(record.get(columns.word) or ""))
         tags.append(str(record.get(columns.tag) or OUTSIDE).strip())
     if words:
-        yield number, {columns.text: current, columns.word: words, columns.tag: tags}
+        yield made()
 
 
 def _count(record: Mapping[str, Any], columns: TokenColumns, ledger: Ledger, *, first: bool) -> None:
     """Count what a row says beside the first of its text, which is counted with the text."""
-    taken = {columns.text: "post_id", columns.word: "text", columns.tag: "labels"}
+    taken = {columns.text: "post_id", columns.word: "text", columns.tag: "labels"} | (
+        {columns.by: "annotator"} if columns.by else {}
+    )
     for column, value in record.items():
         if is_empty(value) or (first and column in taken):
             continue

@@ -32,9 +32,12 @@ _CONTRACTED = re.compile(r"(?:(?<=n.)t|(?<=\bi.)(?:m|ve|ll|d)|(?<=\b(?:you|who).
     r"|(?<=\bthey.)(?:ve|re|ll|d)|(?<=[a-z].)s)(?![A-Za-z])", re.IGNORECASE)  # fmt: skip
 _ELIDED = re.compile(r"(?:^|[^A-Za-z\u00c0-\u024f])(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|aujourd)\Z", re.IGNORECASE)
 # words without accents of Polish, Czech, Slovak, Hungarian, Croatian, Slovenian and Romanian that no western language has
-_CENTRAL_WORDS = re.compile(rb"\b(?:nie|jest|jestem|mnie|bardzo|tylko|kiedy|jak|czy|wszystko|przez|jsem|jsou|jako|nebo|jsme|bych|aby"
+_CENTRAL_WORDS = re.compile(rb"(?<![\w\x80-\xff])(?:nie|jest|jestem|mnie|bardzo|tylko|kiedy|jak|czy|wszystko|przez|jsem"
+    rb"|jsou|jako|nebo|jsme|bych|aby"
     rb"|som|nem|hogy|vagyok|mert|csak|vagy|nije"
-    rb"|kako|samo|zato|nisam|ili|mogu|sve|uvijek|kao|imam|pentru|este|foarte|sau|sunt)\b", re.IGNORECASE)  # fmt: skip
+    rb"|kako|samo|zato|nisam|ili|mogu|sve|uvijek|kao|imam|pentru|este|foarte|sau|sunt)(?![\w\x80-\xff])", re.IGNORECASE)  # fmt: skip
+# of these, words that western languages have too: alone they say nothing
+_SHARED_WORDS = frozenset((b"som", b"nem", b"este", b"sau", b"samo", b"imam", b"aby", b"jak"))
 _WESTERN_ONLY = frozenset("èêëàãåñòõøæœìïùûÿÈÊËÀÃÅÑÒÕØÆŒÌÏÙÛ")
 _ENGLISH = re.compile(rb"(?<![\w\x80-\xff])(?:the|and|of|is|my|it|to|not|was|that)(?![\w\x80-\xff])", re.IGNORECASE)
 
@@ -53,7 +56,8 @@ def western(sample: bytes) -> Western | None:
     if sum(len(run) for run in _HIGH_RUN.findall(sample)) * 2 > high:
         return None
     english = len(_ENGLISH.findall(sample)) * 25 > len(sample.split())
-    central = len(_CENTRAL_WORDS.findall(sample)) * 20 > len(sample.split())
+    words = [word.lower() for word in _CENTRAL_WORDS.findall(sample)]
+    central = len(words) * 20 > len(sample.split()) and not _SHARED_WORDS.issuperset(words)
     readings: dict[str, tuple[float, str]] = {}
     for name, prior in (_OF_CENTRAL if central else ENCODINGS).items():
         try:

@@ -14,6 +14,11 @@ _EVIDENCE = re.compile(
     r"(?:evidence|evidences|evidencetext|text|texts|quote|quotes|span|spans|sentence|sentences|passage|passages|words|excerpt|excerpts"
     r"|highlight|highlights|snippet|snippets|belege?|belegstellen?|textstellen?|zitate?)\Z"
 )
+_NO_WORDS = frozenset((
+    "", "na", "nil", "null", "nan", "missing", "unknown", "unbekannt", "notmentioned", "notreported", "nichterwahnt", "keine", "kein",
+    "keiner", "keines", "nichts", "nicht", "aucun", "aucune", "ninguno", "ninguna", "nessuno", "nessuna", "mild", "moderate", "severe",
+    "low", "medium", "high", "leicht", "mittel", "schwer",
+))  # fmt: skip
 _BETWEEN = " _-:./()[]"
 
 
@@ -55,6 +60,11 @@ def _is_evidence_of(own: str, column: str) -> bool:
 def says_verdict(value: Any) -> bool:
     """True for a verdict's word and for any number: neither is ever a passage."""
     return is_verdict(value) or (is_number(value) and not isinstance(value, list | tuple))
+
+
+def says_no_words(value: Any) -> bool:
+    """True for what stands in a cell instead of evidence: that there is none, that nobody knows, or a degree."""
+    return isinstance(value, str) and plain(value) in _NO_WORDS
 
 
 def _is_scale(column: str | None, sample: Sequence[Mapping[str, Any]]) -> bool:

@@ -82,6 +82,15 @@ def test_what_is_taken_out_of_use_stays_known_and_can_come_back() -> None:
         ALL, severity=Scale("Severity", ("mild", "severe"), retired=("grave",))
     )
     assert not replaced(ALL, Attributes()).of_spans
+    once = replaced(Attributes("Why?"), Attributes())
+    assert (once.rationale, once.retired_rationale, attributes_from(attributes_wire(once), "store")) == (
+        "",
+        "Why?",
+        once,
+    )
+    names = [tuple(Scale(f"{n}{i}", ("a", "b")) for i in range(6)) for n in "xy"]
+    renamed = replaced(Attributes(labels=names[0]), Attributes(labels=names[1]))  # six retired, six in use
+    assert renamed.of_posts == names[1]
 
 
 @pytest.mark.parametrize(

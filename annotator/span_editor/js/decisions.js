@@ -71,7 +71,8 @@ export function moveMark(criterion) {
   const from = activeCriterion();
   const mark = activeMark();
   const [taken, id] = added(criterion, mark.start, mark.end);
-  const answer = withSaid(taken, id, mark.said);
+  const there = taken.marks.find((m) => m.id === id);
+  const answer = withSaid(taken, id, { ...mark.said, ...there.said });
   const gesture = decide("Moved to " + criterion.name + ": " + shortQuote(mark), [[from, rejected(ed.item.doc, from, mark.id)], [criterion, answer]]);
   ed.active = criterion.index;
   ed.mark = id;

@@ -278,6 +278,8 @@ class Api:
         if criterion == OF_POST:
             version, answer = 1, wire.of_post(labels or [])
         else:
+            if labels:
+                raise InvalidRecord('labels: they are about the whole post; send them with the criterion "@post".')
             version = self._criteria([criterion])[0].version
             said = wire.read_said(spans or [])
             answer = wire.placed(chosen, shown, Verdict(one_of(verdict, Verdict, "verdict")), said) | {

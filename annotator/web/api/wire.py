@@ -42,6 +42,7 @@ def item(shown: Mapping[str, Any]) -> Wire:
         ],
         "model": shown["model"],
         "labels": shown["whole"]["labels"],
+        "labels_revision": shown["whole"]["revision"],
     }
 
 

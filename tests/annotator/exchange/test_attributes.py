@@ -15,9 +15,10 @@ from annotator.exchange.use_cases import export_filter, import_file
 from storage.attributes import Attributes, Scale
 from storage.formats.ledger import OF_TOOL
 from storage.formats.registry import FORMATS
+from storage.formats.said import flag_named, level_named
 from storage.records import OF_POST, AnnotatedSpan, Annotation, Prediction, Span, SpanAttributes, SpanOrigin
 from storage.store import Store, open_store
-from storage.team_records import Adjudication, Outcome
+from storage.team_records import Adjudication, Assigned, Outcome, Round, RoundKind, RoundPost, Suggestions
 from tests.annotator.exchange_rows import jsonl
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
@@ -86,6 +87,33 @@ def test_every_answer_comes_back_with_what_it_says(name: str, filled: Store, tmp
 
 def kept_of(store: Store) -> list[SpanAttributes]:
     return [s.attributes for s in store.annotations_of("p1", "ana")[SLEEP.id].spans][1:]
+
+
+@pytest.mark.parametrize("levels", [("-2", "-1", "0", "1", "2"), ("C", "C++", "?"), ("yes", "YES!")])
+def test_levels_and_flags_that_differ_in_signs_only_are_not_exchanged(levels: tuple[str, ...]) -> None:
+    attributes = Attributes(severity=Scale("Mood", levels), flags=levels, labels=(Scale("Tone", levels),))
+    assert [level_named(attributes.severity, level) for level in levels] == list(levels)
+    assert [flag_named(level, attributes) for level in levels] == list(levels)
+    assert level_named(Scale("Mood", levels), f" {levels[-1]}?!") in (None, levels[-1])
+
+
+def test_gold_has_each_label_on_which_nobody_disagrees_and_none_of_who_is_measured(
+    filled: Store, tmp_path: Path
+) -> None:
+    post_id, readers = "p2", ("ana", "ben", "cem")
+    filled.ensure_reviewer("cem")
+    for name, labels in zip(
+        readers, [(("Kind", "report"), ("Risk", "high")), (("Kind", "report"),), (("Kind", "question"),)], strict=True
+    ):
+        filled.add_annotation(Annotation(post_id, OF_POST, name, None, labels=labels), expected_revision=0)
+        assert name not in filled.readers_of([post_id]).get(post_id, ())  # to label a post is not to read it
+    training = Round(0, "t", RoundKind.TRAINING, True, Suggestions.SHOWN, ("cem",), {1: 1.0}, 0, {})
+    filled.add_round(training, [RoundPost(post_id, 1, gold=True)], [Assigned(post_id, "cem", None)])
+    export_file(filled, "gold", tmp_path / "gold.jsonl", export_filter({"answers": "gold"}))
+    (row,) = [
+        r for r in map(json.loads, (tmp_path / "gold.jsonl").read_text("utf-8").splitlines()) if r["post_id"] == post_id
+    ]
+    assert row["post_labels"] == {"Kind": "report", "Risk": "high"}
 
 
 def test_our_own_complete_export_is_the_same_after_one_round(filled: Store, tmp_path: Path) -> None:

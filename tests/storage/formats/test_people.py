@@ -70,6 +70,18 @@ def test_a_post_that_stands_in_two_splits_makes_them_no_people(write: object, tm
     assert {r.split for r in rows(path) if isinstance(r, ImportRow)} == {"train", "test"}
 
 
+def test_files_that_are_called_after_their_criterion_are_one_persons_work(tmp_path: Path) -> None:
+    found = whose(in_files(tmp_path, "sleep.jsonl", "anhedonia.jsonl"))
+    assert found == {("1", "SLEEP_ISSUES", None), ("1", "ANHEDONIA", None)}
+
+
+def test_a_text_that_two_of_many_files_share_makes_no_people(tmp_path: Path) -> None:
+    for number in range(7):
+        text = TEXT if number in (0, 2) else f"{TEXT} {number}"
+        write_lines(tmp_path / f"doc{number}.jsonl", {"text": text, "label": [[2, 11, "SLEEP_ISSUES"]]})
+    assert {person for _, _, person in whose(tmp_path)} == {None}
+
+
 def test_files_of_the_same_name_are_told_apart_by_their_folder(tmp_path: Path) -> None:
     found = whose(in_files(tmp_path, "ana/batch.jsonl", "ben/batch.jsonl"))
     assert {person for _, _, person in found} == {"ana", "ben"}

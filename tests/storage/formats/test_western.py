@@ -14,7 +14,8 @@ from tests.storage.formats.reading import rows
 TEXTS = [
     "The naïve plan.", "I don’t know the café.", "That’s it", "“Hello,” she said — and left…", "Ich bin müde.", "große Sorgen",
     "schön hier", "mañana", "canción", "¿Qué tal? ¡Bien!", "Elle est née à l’hôtel", "cœur brisé", "École fermée", "Österreich ist weit",
-    "« bonjour »", "37°C fever", "• item one", "smørrebrød", "Åse bor i Malmö", "São Paulo, coração", "over 30 € a day", "‘single’ quotes",
+    "Este año no puedo dormir", "Jeg er lige så træt som før", "Nem minha mãe dorme, e eu também não",
+   "« bonjour »", "37°C fever", "• item one", "smørrebrød", "Åse bor i Malmö", "São Paulo, coração", "over 30 € a day", "‘single’ quotes",
 ]  # fmt: skip
 
 
