@@ -24,7 +24,7 @@ from storage.criteria_file import wording_wire
 from storage.exports import Answers, ExportFilter
 from storage.files import sync
 from storage.formats.archive import pack
-from storage.formats.registry import WRITERS, Format, format_named
+from storage.formats.registry import WRITERS, Format, Says, format_named
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Written
 from storage.records import Criterion, EvidenceError, InvalidRecord, Span, Verdict
 from storage.store import Store
@@ -111,7 +111,12 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
             sentences=sentence_ranges,
         )
         place = {c.id: n for n, c in enumerate(criteria)}
-        posts = _watched(store.iter_export(chosen, complete=kind.complete), place, counts, export.on_progress)
+        found = store.iter_export(chosen, complete=kind.complete)
+        if (
+            kind.says is not Says.ALL and not chosen.unreviewed
+        ):  # a post of which only labels of it are known has nothing here
+            found = (item for item in found if item.answers)
+        posts = _watched(found, place, counts, export.on_progress)
         with contextlib.closing(posts):
             target = folder if kind.is_folder else folder / output.name
             written = kind.write(posts, target, context)

@@ -243,5 +243,7 @@ def test_features_of_inception_are_levels_and_flags_where_the_project_has_them(f
 
 @pytest.mark.parametrize("name", [n for n, kind in FORMATS.items() if kind.writer and kind.says.value == "nothing"])
 def test_a_format_that_cannot_carry_them_says_so(name: str, filled: Store, tmp_path: Path) -> None:
+    filled.add_annotation(Annotation("p2", OF_POST, "ana", None, labels=(("Kind", "report"),)), expected_revision=0)
     manifest = export_file(filled, name, tmp_path / f"out{FORMATS[name].suffix}")
+    assert manifest["posts"] == 1  # no answer is known of the other one
     assert manifest["cannot_carry"][-2:] == ["severity, flags and rationale of a span", "labels of the whole post"]
