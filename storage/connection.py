@@ -19,10 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from storage import soundness
 from storage.records import StoreUnavailable
+from storage.sqlite import Database
 from storage.trouble import StorageTrouble, Trouble, trouble_of
 from storage.upgrade import upgrade
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from storage.account_records import Identity
 from storage.connection import Connections
 from storage.records import InvalidRecord, Role, utc_now
+from storage.sqlite import Database
 
 
 class IdentityStore(Connections):

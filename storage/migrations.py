@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlite_utils import Database, Migrations
-
 from storage.doubt_schema import DOUBTS
 from storage.post_schema import LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
+from storage.sqlite import Database, Migrations
 from storage.team_schema import REPORTS, ROUNDS_ON_THE_PAGE, TEAMS
 
 migrations = Migrations("evidence")

@@ -12,10 +12,9 @@ import secrets
 import sqlite3
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from storage.migrations import migrations
 from storage.records import StoreUnavailable
+from storage.sqlite import Database
 from storage.trouble import Trouble, trouble_of
 
 BACKUPS = "backups"

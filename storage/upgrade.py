@@ -8,11 +8,10 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from storage.migrations import migrations
 from storage.records import StoreUnavailable, utc_now
 from storage.soundness import way_back
+from storage.sqlite import Database
 
 log = logging.getLogger(__name__)
 

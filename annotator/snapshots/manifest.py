@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from annotator.snapshots.seal import Sealer
 from storage.migrations import migrations
 from storage.records import EvidenceError
+from storage.sqlite import Database
 
 MANIFESTS, DATABASES, BLOBS = "snapshots", "databases", "blobs"
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"

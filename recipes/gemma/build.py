@@ -77,10 +77,8 @@ def train(process: int, options: argparse.Namespace) -> None:
     training.run()
     if process == 0:
         calibrate = dev.DevSample.draw(options.calibrate_passages, options.calibrate_posts)
-        finish(
-            training, settings, calibrate, options.output,
-            wordings=read_wordings(), table=fitted_table(), start=options.start,
-        )  # fmt: skip
+        table, start = fitted_table(), options.start
+        finish(training, calibrate, options.output, wordings=read_wordings(), table=table, start=start)
 
 
 def new_encoder(base: str, causal: int) -> EvidenceEncoder:
@@ -98,7 +96,6 @@ def new_encoder(base: str, causal: int) -> EvidenceEncoder:
 
 def finish(
     training: Training,
-    settings: Settings,
     sample: dev.DevSample,
     output: Path,
     *,
@@ -110,7 +107,7 @@ def finish(
 
     wordings: of the criteria, the default one first. start: the adapter that the run began with, whose steps are told too.
     """
-    encoder = training.encoder
+    encoder, settings = training.encoder, training.settings
     into_peft(encoder, training.products, rank=settings.rank, alpha=settings.alpha)
     encoder.replaced = ("norm.weight",)
     fold(encoder, training.heads, wordings)

@@ -110,7 +110,7 @@ def test_an_adjudicator_sees_what_readers_say_and_takes_it_with_the_span(
     assert violations(page, "#adjudicate") == []
     page.wait_for_function("document.querySelector('#adjudicate [data-part=root]') === document.activeElement")
     press(page, "2")
-    page.wait_for_selector("text=Nothing to decide: nobody disagrees here.")
+    page.wait_for_selector("text=Nothing is left to decide")
     (decision,) = store.adjudications(post_id)
     assert [span.attributes for span in decision.spans] == [said["cem"]]
 

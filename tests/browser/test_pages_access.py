@@ -10,13 +10,19 @@ import pytest
 
 from annotator.people.accounts import Accounts
 from annotator.project import STARTED, default_criteria
-from benchmarks.screenshots import PAGES
+from benchmarks import screenshots
 from storage.records import Role
 from storage.store import open_store
 from tests.browser.conftest import Site, running_app
 from tests.browser.gestures import MODEL_SAYS, PLAIN
 from tests.browser.test_review_access import AXE, STILL
 
+PAGES = screenshots.PAGES | {
+    "review": '.ev[data-state="ready"]',
+    "agreement": "#agreement [data-part=report]",  # nobody else has read here
+    "team": "#team",
+    "people": "#people",
+}
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Opener = Callable[..., Any]
 

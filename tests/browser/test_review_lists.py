@@ -10,6 +10,7 @@ import pytest
 from storage.doubts import Doubt
 from storage.jobs import Jobs
 from storage.records import JobKind, JobStatus, Split, Verdict
+from storage.settings import LEARN_AT_ONCE
 from tests.browser.conftest import Site
 from tests.browser.test_review_access import violations
 from tests.builders import a_span, an_annotation
@@ -168,8 +169,10 @@ def test_an_answer_that_the_model_doubts_is_kept_or_handed_over(site: Site, new_
 
 
 def test_the_same_words_elsewhere_in_the_post_are_offered_and_decided_by_themselves(
-    site: Site, new_page: Opener
+    site: Site, new_page: Opener, request: pytest.FixtureRequest
 ) -> None:
+    site.store.set_setting(LEARN_AT_ONCE, True)
+    request.addfinalizer(lambda: site.store.set_setting(LEARN_AT_ONCE, False))
     post_id = site.add_post(
         "I pace all night. Then it is day. I pace, all night.", {"PSYCHOMOTOR": ["I pace all night."]}
     )

@@ -153,7 +153,7 @@ def test_the_day_of_each_role_and_nobodys_blind_answer_in_what_another_is_sent(
         assert len(ana.bodies) > 50
 
         judge = jon.go("/?tab=adjudicate", "#adjudicate [data-part=count]:has-text('1 of 4 to decide')")
-        for left in ("1 of 3", "1 of 2", "1 of 1", "Nothing to decide"):
+        for left in ("1 of 3", "1 of 2", "1 of 1", "Nothing is left to decide"):
             judge.fill("#adjudicate [name=reason]", "One night is no week.")
             judge.click("#adjudicate button:has-text('No evidence')")
             judge.wait_for_selector(f"#adjudicate [data-part=count]:has-text('{left}')")

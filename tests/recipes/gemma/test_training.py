@@ -69,7 +69,7 @@ def test_what_is_finished_is_an_adapter_that_the_product_serves_as_it_was_traine
     base = save_checkpoint("gemma3", tmp_path / "base")
     training = a_training(base, tmp_path / "work", max_steps=3)
     training.run()
-    finish(training, SETTINGS, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED], table=a_table())
+    finish(training, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED], table=a_table())
     card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
     assert "Products of rank 2 stand beside every linear layer" in card
     assert "Not measured yet" in card
@@ -89,7 +89,7 @@ def test_a_run_can_begin_with_what_an_earlier_one_has_made(tmp_path: Path) -> No
     base = save_checkpoint("gemma3", tmp_path / "base")
     first = a_training(base, tmp_path / "work", max_steps=3)
     first.run()
-    finish(first, SETTINGS, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED], table=a_table())
+    finish(first, dev.DevSample.draw(40, 4), tmp_path / "model", wordings=[ASKED], table=a_table())
     earlier = load_encoder(tmp_path / "model", LoadOptions("cpu", "float32"))
     earlier.heads.wide = None  # fitted anew at the end of each run
     second = a_training(base, tmp_path / "more")
