@@ -81,7 +81,10 @@ def test_a_key_decides_and_the_next_one_is_shown_until_none_is_left(
     for post_id in ("a", "b", "c", "d"):
         disagree(store, post_id)
     page = open_page()
+    page.wait_for_selector("#adjudicate .ev-lane")
+    page.evaluate("document.querySelectorAll('#adjudicate .ev-lane').forEach(lane => { lane.dataset.old = '' })")
     page.select_option("#adjudicate [name=criterion]", SLEEP)
+    page.wait_for_selector("#adjudicate .ev-lane:not([data-old])")  # the count may be as it was
     wait_for(page, "1 of 4 to decide")
     page.focus("#adjudicate .ev")
     assert page.locator("#adjudicate .ev-lane").count() == 2

@@ -39,8 +39,7 @@ def serious(page: Any, root: str) -> list[str]:
     return list(page.evaluate(SERIOUS, root))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
 def test_no_page_has_a_serious_finding(width: int, scheme: str, site: Site, new_page: Opener) -> None:
     site.add_post(PLAIN, MODEL_SAYS)
     page = new_page("/", width=width, color_scheme=scheme)

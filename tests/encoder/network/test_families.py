@@ -48,10 +48,9 @@ def test_every_family_and_attention_that_runs_here_passes_both_probes(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the compiler behind flex attention warns about its own internals
-@pytest.mark.parametrize("name", ["gemma2", "gemma3"])  # with capped scores, with windows
-def test_flex_attention_passes_both_probes_too(checkpoints: dict[str, Path], name: str) -> None:
+def test_flex_attention_passes_both_probes_too(checkpoints: dict[str, Path]) -> None:
     encoder = load_encoder(
-        checkpoints[name], LoadOptions(attention="flex_attention"), config=tiny_config(), probe_it=False
+        checkpoints["gemma2"], LoadOptions(attention="flex_attention"), config=tiny_config(), probe_it=False
     )
     result = probe(encoder)
     assert result.moved > 1e-3
