@@ -10,6 +10,7 @@ from typing import Any
 from storage.connection import PENDING, Connections
 from storage.heads import replace_heads
 from storage.records import Annotation, Conflict, InvalidRecord, NotFound, utc_now
+from storage.rounds import AWAITED_BLIND
 from storage.rows import annotation_from_row, answer_cells
 
 INSERT_ANNOTATION = """
@@ -139,12 +140,15 @@ class AnnotationStore(Connections):
             return 0 if row is None else int(row[0])
 
     def count_reviewed_since(self, annotation_id: int) -> int:
-        """How many posts have got a verdict of evidence or no evidence by a save after that one, and still have it."""
+        """How many posts have got a verdict of evidence or no evidence by a save after that one, and still have it.
+
+        Without what somebody is yet to answer blind: nothing is trained on it.
+        """
         with self.read() as db:
             return int(
                 db.execute(
-                    "SELECT count(DISTINCT post_id) FROM annotation_head WHERE annotation_id > ?"
-                    " AND verdict IN ('evidence', 'no_evidence')",
+                    "SELECT count(DISTINCT h.post_id) FROM annotation_head h WHERE h.annotation_id > ?"
+                    f" AND h.verdict IN ('evidence', 'no_evidence') AND NOT {AWAITED_BLIND.format(h='h')}",
                     [annotation_id],
                 ).fetchone()[0]
             )

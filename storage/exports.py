@@ -16,7 +16,7 @@ from storage.formats.said import agreed_labels
 from storage.gold import gold_of
 from storage.gold_answers import GoldStore
 from storage.records import OF_POST, Annotation, Gold, Post, Prediction, Split, Verdict
-from storage.rounds import RoundStore
+from storage.rounds import IS_MEASURED, RoundStore
 from storage.rows import annotation_from_row, post_from_row, prediction_from_row
 from storage.team_records import Adjudication, GoldRule
 
@@ -177,8 +177,8 @@ class ExportStore(GoldStore, RoundStore):
         """(post id, reviewer) of the answers that gold measures and that are no part of it. ids: of posts, as JSON."""
         with self.read() as db:
             rows = db.execute(
-                "SELECT q.post_id, m.reviewer FROM round_post q JOIN assignment m ON m.round_id = q.round_id AND m.post_id = q.post_id"
-                " WHERE q.gold AND q.post_id IN (SELECT value FROM json_each(?))",
+                "SELECT DISTINCT h.post_id, h.reviewer FROM json_each(?) AS given CROSS JOIN annotation_head h ON h.post_id = given.value"
+                f" WHERE {IS_MEASURED.format(h='h')}",
                 [ids],
             )
             return {(row[0], row[1]) for row in rows}

@@ -84,9 +84,7 @@ def likeness(one: Annotation, other: Annotation, words: Callable[[], Words], *, 
     return 2 * len(match(mine, theirs, words(), threshold=iou)) / (len(mine) + len(theirs))
 
 
-def say_the_same(
-    one: Annotation, other: Annotation, words: Callable[[], Words], *, iou: float = DEFAULT_RULE.iou
-) -> bool:
+def say_the_same(one: Annotation, other: Annotation, words: Callable[[], Words], *, iou: float) -> bool:
     """Whether both give the evidence that they share the same level and flags."""
     if not any(span.attributes for span in (*one.spans, *other.spans)):
         return True

@@ -7,8 +7,9 @@ from storage.connection import Connections
 from storage.records import NotFound, Role, utc_now
 from storage.rows import Row, stored
 
+_UNUSED = "used_at IS NULL AND withdrawn_at IS NULL AND expires_at > :now"
 _OPEN = (
-    "used_at IS NULL AND withdrawn_at IS NULL AND expires_at > :now AND EXISTS (SELECT 1 FROM main.reviewer maker"
+    f"{_UNUSED} AND EXISTS (SELECT 1 FROM main.reviewer maker"
     " WHERE maker.name = invitation.created_by AND maker.role = 'admin' AND maker.disabled_at IS NULL)"
 )
 """SQL: a link can be used while it is neither used nor withdrawn nor old, and who made it could make it now."""
@@ -23,7 +24,7 @@ class InvitationStore(Connections):
         """Store a link; those before it for the same person end."""
         with self.write() as db:
             db.conn.execute(
-                f"UPDATE invitation SET withdrawn_at = :now WHERE reviewer = :reviewer AND {_OPEN}",
+                f"UPDATE invitation SET withdrawn_at = :now WHERE reviewer = :reviewer AND {_UNUSED}",
                 {"now": utc_now(), "reviewer": reviewer},
             )
             cursor = db.conn.execute(
@@ -67,7 +68,7 @@ class InvitationStore(Connections):
         """End every open link of the person. Returns how many there were."""
         with self.write() as db:
             cursor = db.conn.execute(
-                f"UPDATE invitation SET withdrawn_at = :now WHERE reviewer = :reviewer AND {_OPEN}",
+                f"UPDATE invitation SET withdrawn_at = :now WHERE reviewer = :reviewer AND {_UNUSED}",
                 {"reviewer": reviewer, "now": utc_now()},
             )
             return cursor.rowcount

@@ -7,5 +7,5 @@ ALTER TABLE annotation ADD COLUMN labels TEXT;  -- JSON object, level by scale, 
 """
 
 POSTS_OF_AUTHORS = """
-CREATE INDEX post_author ON post(author) WHERE author IS NOT NULL;
+CREATE INDEX post_author ON post(author, posted_at) WHERE author IS NOT NULL;
 """

@@ -12,6 +12,10 @@ from storage.records import Conflict, NotFound, Post, Split, split_of, utc_now
 from storage.rows import post_from_row, to_json, values_in_index
 
 _TIME = "(ifnull({p}.posted_at, ''), {p}.number)"
+PLACE_BY_AUTHOR = (
+    f"SELECT count(*), total({_TIME.format(p='p')} <= {_TIME.format(p='me')}) FROM post me JOIN post p"
+    " ON p.author = me.author WHERE me.id = ?"
+)
 
 
 class PostStore(Connections):
@@ -105,11 +109,7 @@ class PostStore(Connections):
     def place_by_author(self, post_id: str) -> tuple[int, int]:
         """(which, of how many) of its author's posts it is, in order of time; (0, 0) where the author is not known."""
         with self.read() as db:
-            of, at = db.execute(
-                f"SELECT count(*), total({_TIME.format(p='p')} <= {_TIME.format(p='me')}) FROM post me JOIN post p"
-                " ON p.author = me.author WHERE me.id = ?",
-                [post_id],
-            ).fetchone()
+            of, at = db.execute(PLACE_BY_AUTHOR, [post_id]).fetchone()
         return int(at), int(of)
 
     def posts_around(self, post_id: str, *, most: int) -> tuple[list[Post], list[Post]]:

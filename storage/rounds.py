@@ -55,6 +55,12 @@ IS_MEASURED = (
     " AND m.round_id = q.round_id AND m.reviewer = {h}.reviewer WHERE q.post_id = {h}.post_id AND q.gold)"
 )
 """SQL: whether an answer was given to a post that is there to train or to check its reader: it is measured by gold, and no part of it."""
+AWAITED_BLIND = (
+    "EXISTS (SELECT 1 FROM assignment a CROSS JOIN round ON round.id = a.round_id AND round.blind AND round.closed_at IS NULL"
+    " WHERE a.post_id = {h}.post_id AND NOT EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.post_id = {h}.post_id"
+    " AND mine.reviewer = a.reviewer AND mine.criterion_id = {h}.criterion_id AND mine.verdict IS NOT NULL))"
+)
+"""SQL: whether a reader of an open blind round is yet to be asked for what an answer answers, see `RoundStore.awaited_blind`."""
 _HELD = "NOT EXISTS (SELECT 1 FROM round given_in WHERE given_in.id = {a}.round_id AND given_in.closed_at IS NOT NULL)"
 """SQL: whether an assignment still holds. What a closed round gave and nobody answered can be given again."""
 _PLACE = "(?1 << 32) + ifnull((SELECT position FROM round_post WHERE round_id = ?1 AND post_id = ?2), 0)"

@@ -90,7 +90,7 @@ def span_from_list(cell: Sequence[Any]) -> Span:
 
 def passages_json(spans: Iterable[Span]) -> str:
     """Spans without scores: [start, end], and what is said of them where something is."""
-    return to_json([[s.start, s.end, said_wire(s.attributes)] if s.attributes else [s.start, s.end] for s in spans])
+    return to_json(passages_to_list(spans))
 
 
 def passages_to_list(spans: Iterable[Span | AnnotatedSpan]) -> list[list[Any]]:

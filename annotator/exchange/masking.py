@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from storage.formats.rows import ImportRow, Label, Passage
+from storage.records import SpanAttributes
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'”’)\]]+[^\s<>\"'”’)\].,;:!?]", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -98,18 +99,20 @@ class _Masker:
 
     def label(self, label: Label) -> Label:
         passages, rejected, undecided = (
-            _masked_passages(found, self._text, self._region)
+            tuple(map(self._passage, _masked_passages(found, self._text, self._region)))
             for found in (label.passages, label.rejected, label.undecided)
         )
-        passages = tuple(map(self._rationale, passages))
         note = self.words(label.note) if label.note else ""
         return replace(label, passages=passages, rejected=rejected, undecided=undecided, note=note)
 
-    def _rationale(self, passage: Passage) -> Passage:
-        if not passage.attributes.rationale:
-            return passage
-        hidden = replace(passage.attributes, rationale=self.words(passage.attributes.rationale))
-        return replace(passage, attributes=hidden)
+    def _passage(self, passage: Passage) -> Passage:
+        """The passage, and the prediction that it comes from, with masked rationales."""
+        given = passage.predicted
+        predicted = None if given is None else replace(given, attributes=self._said(given.attributes))
+        return replace(passage, attributes=self._said(passage.attributes), predicted=predicted)
+
+    def _said(self, said: SpanAttributes) -> SpanAttributes:
+        return replace(said, rationale=self.words(said.rationale)) if said.rationale else said
 
     def value(self, value: Any) -> Any:
         """Words inside a value of the post's meta."""
@@ -137,9 +140,6 @@ def _masked_passages(passages: Iterable[Passage], text: str, region: str) -> tup
     """The passages without words where the offsets say it all, with masked words elsewhere."""
     found = []
     for passage in passages:
-        if passage.attributes.rationale:
-            said = replace(passage.attributes, rationale=mask(passage.attributes.rationale, region=region).text)
-            passage = replace(passage, attributes=said)
         if passage.quote is None:
             found.append(passage)
         elif passage.start is not None and text[passage.start : passage.end] == passage.quote:

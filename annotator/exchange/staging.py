@@ -250,8 +250,8 @@ class Importer:
         if in_store or not row.labels:
             self._duplicate(row, "the post is there already" if in_store else "the post stands in the file before")
         lost = "the post is there already, and stays as it is" if in_store else "stands in a further row of its post"
-        before = next(iter(self.store.posts([post_id])), None) if in_store else None
-        there = self.staging.meta(post_id) if before is None else before.meta
+        before = next(iter(self.store.posts([post_id])), None) if in_store and row.meta else None
+        there = {} if not row.meta else self.staging.meta(post_id) if before is None else before.meta
         same = {k for k, v in row.meta.items() if k in there and there[k] == v}
         self.ledger.add(row.account, kept_lost=lost, kept_before=same)
         leave_decisions(row, self.ledger, lost)

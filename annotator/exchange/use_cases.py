@@ -156,6 +156,10 @@ def delete_preset(store: Store, name: str) -> None:
     store.set_setting(PRESETS, {k: v for k, v in presets(store).items() if k != name})
 
 
+def delete_export_preset(store: Store, name: str) -> None:
+    store.set_setting(EXPORT_PRESETS, {k: v for k, v in export_presets(store).items() if k != name})
+
+
 def export_presets(store: Store) -> dict[str, dict[str, Any]]:
     """Saved choices of an export by name: what `save_export_preset` was given."""
     found: dict[str, dict[str, Any]] = store.setting(EXPORT_PRESETS, {})

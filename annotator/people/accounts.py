@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
-import threading
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -74,7 +73,6 @@ class Accounts:
         self._hasher = hasher or PasswordHasher()
         self.throttle = throttle or Throttle(store)
         self._nobody = self._hasher.hash(secrets.token_hex(16))
-        self._slots = threading.BoundedSemaphore(2)  # each check takes 64 MiB: a flood must not take all memory
 
     def add(self, name: str, role: Role, password: str) -> Reviewer:
         """Make an account. A reviewer of that name without a password (imported, local) gets one.
@@ -152,19 +150,16 @@ class Accounts:
     def _password_fits(self, name: str, password: str) -> bool:
         """Takes as long for an unknown name as for a known one."""
         stored = self._store.password_hash(name)
-        with self._slots:
-            try:
-                fits = self._hasher.verify(stored or self._nobody, password[:MAXIMUM_PASSWORD_CHARACTERS])
-            except (VerificationError, InvalidHashError):
-                return False
+        try:
+            fits = self._hasher.verify(stored or self._nobody, password[:MAXIMUM_PASSWORD_CHARACTERS])
+        except (VerificationError, InvalidHashError):
+            return False
         if stored is not None and self._hasher.check_needs_rehash(stored):
             self._upgrade(name, password)
         return fits and stored is not None
 
     def _upgrade(self, name: str, password: str) -> None:
-        with self._slots:
-            password_hash = self._hasher.hash(password)
-        self._store.update_reviewer(name, password_hash=password_hash)
+        self._store.update_reviewer(name, password_hash=self._hasher.hash(password))
 
     def hashed(self, password: str) -> str:
         """What is stored of a password. Takes about 50 ms and 64 MiB: outside of a transaction, off the event loop.
@@ -175,8 +170,7 @@ class Accounts:
             raise PasswordTooWeak(
                 f"A password has at least {MINIMUM_PASSWORD_CHARACTERS} characters and at most {MAXIMUM_PASSWORD_CHARACTERS}."
             )
-        with self._slots:
-            return self._hasher.hash(password)
+        return self._hasher.hash(password)
 
 
 def token_sha256(token: str) -> str:

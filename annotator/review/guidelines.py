@@ -90,7 +90,7 @@ def _scale_of(line: str, usual: str) -> Scale:
         name, levels = usual, line
     if not name.strip():
         raise InvalidRecord(f"{line.strip()[:60]!r}: write a label of posts as name: level < level < level.")
-    ordered = "<" in levels or (bool(usual) and "," in levels)
+    ordered = "<" in levels or (not colon and "," in levels)
     found = _listed(levels, "<" if "<" in levels else ",")
     if len(found) < 2:
         raise InvalidRecord(

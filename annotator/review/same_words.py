@@ -54,9 +54,13 @@ def same_words_here(post: Post, answer: Annotation) -> list[Span]:
 
 def places_of(passages: Iterable[str], text: str, *, beside: Sequence[Span]) -> list[Span]:
     """Where the words of the passages stand in the text, in order, apart from the spans in `beside` and from each other."""
+    given = dict.fromkeys(normalized(p) for p in passages)
+    wanted = [words for words in given if len(words) >= LEAST_WORDS and sum(map(len, words)) >= LEAST_CHARACTERS]
+    if not wanted:
+        return []
     taken, found, folded = list(beside), list[Span](), " ".join(normalized(text))
-    for words in dict.fromkeys(normalized(p) for p in passages):
-        if len(words) < LEAST_WORDS or sum(map(len, words)) < LEAST_CHARACTERS or " ".join(words) not in folded:
+    for words in wanted:
+        if " ".join(words) not in folded:
             continue
         pattern = r"(?<!\w)" + r"\W{1,4}".join(map(re.escape, words)) + r"(?!\w)"
         for match in re.finditer(pattern, text, re.IGNORECASE):

@@ -99,7 +99,7 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
         ],
         "shared": ranges_to_list(_shared(answers)),
         "union": passages_to_list(_union(answers)),
-        "attributes_differ": not _say_the_same(answers, post.text),
+        "attributes_differ": not _say_the_same(answers, post.text, store.gold_rule().iou),
         "revision": decisions[-1].revision if decisions else 0,
         "decision": _decision_wire(decisions[-1]) if decisions else None,
         "error_kinds": rule["error_kinds"],
@@ -202,9 +202,9 @@ def _union(answers: Sequence[Annotation]) -> list[Span]:
     return [replace(m, attributes=joined([s.attributes for s in spans if m.overlaps(s.span)])) for m in merged]
 
 
-def _say_the_same(answers: Sequence[Annotation], text: str) -> bool:
+def _say_the_same(answers: Sequence[Annotation], text: str, iou: float) -> bool:
     words = functools.cache(lambda: Words.of(text))
-    return all(say_the_same(one, other, words) for one, other in itertools.combinations(answers, 2))
+    return all(say_the_same(one, other, words, iou=iou) for one, other in itertools.combinations(answers, 2))
 
 
 def _spans_of(store: Store, wire: Wire) -> tuple[Span, ...]:

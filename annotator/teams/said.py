@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,21 +11,22 @@ from annotator.teams.agreement.said import Asked, Unit, agreement_on
 from storage.attributes import Attributes
 from storage.matching import Words, match
 from storage.records import SpanAttributes
-from storage.rows import labels_from_json, passages_from_json
+from storage.rows import annotated_from_json, labels_from_json
 from storage.store import Store
 
 Pair = tuple[SpanAttributes, SpanAttributes]
 
 
 def agreement_on_attributes(store: Store, *, round_id: int | None = None, seed: int = 0) -> list[dict[str, Any]]:
-    """For each level, flag and label that the project defines: on how many spans (or posts) that several people judged, percent, alpha.
+    """For each level, flag and label that the project defines: on how many pairs of matching spans (or posts), percent and alpha.
 
     Spans are the same by the project's gold rule. Levels that are no longer in use do not count. Nothing where none is defined.
     """
     attributes = store.attributes()
     if not attributes.of_spans and not attributes.of_posts:
         return []
-    pairs, labels = _pairs(store, round_id), store.labels_in_common(round_id=round_id)
+    of_spans = attributes.flags or (attributes.severity and attributes.severity.levels)
+    pairs, labels = _pairs(store, round_id) if of_spans else [], store.labels_in_common(round_id=round_id)
     posts = sorted({post for post, _ in pairs} | {post for post, _, _ in labels})
     number = {post: n for n, post in enumerate(posts)}
     bootstrap = Bootstrap(len(posts), seed=seed)
@@ -71,15 +71,9 @@ def _pairs(store: Store, round_id: int | None) -> list[tuple[str, Pair]]:
     iou, found = store.gold_rule().iou, []
     for (key, group), text in zip(groups, store.texts([key[0] for key, _ in groups]), strict=True):
         words = Words.of(text)
-        answers = [_spans(row[4]) for row in group]
+        answers = [annotated_from_json(row[4]) for row in group]
         for one, other in itertools.combinations(answers, 2):
-            places = [[(s[0], s[1]) for s in answer] for answer in (one, other)]
+            places = [[(s.start, s.end) for s in answer] for answer in (one, other)]
             same = match(places[0], places[1], words, threshold=iou)
-            found += [(key[0], (one[i][2], other[j][2])) for i, j in same]
+            found += [(key[0], (one[i].attributes, other[j].attributes)) for i, j in same]
     return found
-
-
-def _spans(cell: str) -> list[tuple[int, int, SpanAttributes]]:
-    """Places and what is said of them, of an answer's spans as the store writes them."""
-    listed = [[start, end, *rest[2:]] for start, end, *rest in json.loads(cell)]
-    return [(s.start, s.end, s.attributes) for s in passages_from_json(json.dumps(listed))]

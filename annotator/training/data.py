@@ -99,13 +99,13 @@ def collect_training_data(store: Store, folder: Path, *, replay: ReplaySource | 
     return read_training_data(folder)  # the first attempt sees exactly what a resumed one will see
 
 
-def usable_gold(store: Store, criteria: Sequence[Criterion]) -> list[Gold]:
-    """The gold answers for criteria that are in use.
+def usable_gold(store: Store, criteria: Sequence[Criterion], *, split: Split | None = None) -> list[Gold]:
+    """The gold answers for criteria that are in use. split: of its posts alone.
 
     Without those that somebody has yet to give blind: what the model learned of them would reach that reader as its suggestions.
     """
     used, awaited = {c.id for c in criteria}, store.awaited_blind()
-    return [g for g in store.gold() if g.criterion_id in used and (g.post_id, g.criterion_id) not in awaited]
+    return [g for g in store.gold(split=split) if g.criterion_id in used and (g.post_id, g.criterion_id) not in awaited]
 
 
 def gold_examples(store: Store, gold: Sequence[Gold]) -> list[Example]:

@@ -144,7 +144,8 @@ def plan_training(store: Store) -> Plan:
     active = store.active_model()
     in_use = {c.id for c in criteria}
     settled, undecided = store.gold_and_open()
-    gold = [g for g in settled if g.criterion_id in in_use]
+    used, awaited = [g for g in settled if g.criterion_id in in_use], store.awaited_blind()
+    gold = [g for g in used if (g.post_id, g.criterion_id) not in awaited]
     since = trained_up_to(store)
     new = [g for g in gold if (g.annotation.id or 0) > since]
     posts = store.count_by_split(sorted({g.post_id for g in gold}))
@@ -158,7 +159,8 @@ def plan_training(store: Store) -> Plan:
             _left_out(
                 store,
                 undecided=sum(group[0].criterion_id in in_use for group in undecided),
-                retired=len(settled) - len(gold),
+                retired=len(settled) - len(used),
+                awaited=len(used) - len(gold),
             )
         ),
         replay=replay_words(store, active),
@@ -180,14 +182,18 @@ def trained_up_to(store: Store) -> int:
     return newest
 
 
-def _left_out(store: Store, *, undecided: int, retired: int) -> list[LeftOut]:
-    """Reviewed answers that are not gold, by reason. undecided: pairs of post and criterion; retired: gold of criteria not in use."""
+def _left_out(store: Store, *, undecided: int, retired: int, awaited: int) -> list[LeftOut]:
+    """Reviewed answers that do not train, by reason.
+
+    undecided: pairs of post and criterion; retired: gold of criteria not in use; awaited: gold that somebody is yet to give blind.
+    """
     counts = store.verdict_counts()
     unsure = sum(by_verdict.get(str(Verdict.UNSURE), 0) for by_verdict in counts.values())
     found = [
         LeftOut("the reviewers disagree and nobody has adjudicated", undecided),
         LeftOut("the verdict is unsure", unsure),
         LeftOut("the criterion is no longer in use", retired),
+        LeftOut("somebody is yet to answer it blind", awaited),
     ]
     return [row for row in found if row.answers]
 

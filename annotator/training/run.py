@@ -34,6 +34,7 @@ from annotator.training.data import (
     TrainingData,
     bundled_replay,
     collect_training_data,
+    usable_gold,
     write_json,
 )
 from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
@@ -75,7 +76,7 @@ def enqueue_training(jobs: Jobs, wish: TrainingWish, *, by: str | None = None) -
     chosen = base_version(jobs.store, wish.base)
     if chosen.status is ModelStatus.DELETED:
         raise NotPossible(f"Model {chosen.id} was deleted and cannot be trained further.")
-    if not jobs.store.gold(split=Split.TRAIN):
+    if not usable_gold(jobs.store, jobs.store.criteria(), split=Split.TRAIN):
         raise NothingToTrain("No reviewed post is in the training split yet. Review some posts first, then train.")
     payload = {"base": chosen.id, "config": wish.config.to_dict(), "rule": asdict(wish.rule), "note": wish.note}
     if wish.hub_job is not None:

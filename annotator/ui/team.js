@@ -33,7 +33,8 @@ async function made(round) {
   fill(part("new"));
   page.opened.set(round.id, round);
   await load();
-  part("rounds").querySelector(`[data-round="${round.id}"] button`).focus(); // the form is gone
+  const more = part("rounds").querySelector(`[data-round="${round.id}"] button`);
+  if (more) more.focus(); // the form is gone
 }
 
 function drawRounds() {
@@ -54,7 +55,7 @@ async function toggle(round) {
 
 async function open(id) {
   const reply = await ask("team_round", { round: id });
-  if (reply) changed(reply.round);
+  if (reply && !page.dirty.has(String(id))) changed(reply.round); // what is being written meanwhile stays
 }
 
 // What the server says of a round takes the place of what was known of it, unless that is newer.

@@ -76,6 +76,7 @@ def patient(base: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Pr
         _timer: asyncio.TimerHandle | None = None
         _at_work = 0
         _unread = 0
+        _reads_head = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             found = transport.get_extra_info("peername")
@@ -94,6 +95,7 @@ def patient(base: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Pr
                 return
             if not self._at_work:
                 self._expect_head()
+            if self._reads_head:
                 self._unread += len(data)
                 if self._unread > HEAD_BYTES:
                     self._link.abort()
@@ -108,9 +110,16 @@ def patient(base: type[asyncio.Protocol], patience: Patience) -> type[asyncio.Pr
                 patience.forget(self._peer)
             super().connection_lost(exc)
 
+        def on_message_begin(self) -> None:
+            self._reads_head, self._unread = True, 0
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._reads_head = False  # what comes now is a body, perhaps the rest of one that was refused
+            super().on_headers_complete()
+
         def begin_work(self) -> None:
             self._at_work += 1
-            self._unread = 0
             self._stop_clock()
 
         def end_work(self) -> None:

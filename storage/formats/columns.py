@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.formats.answers import is_verdict
+from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
 from storage.formats.labels import holds_labels
 from storage.formats.rows import FormatError, LabelKind
@@ -15,6 +15,7 @@ from storage.formats.tagged import is_tag
 from storage.formats.values import decoded, is_address, is_empty, is_number, plain
 from storage.formats.vocabulary import LISTS
 from storage.formats.wide import wide_columns
+from storage.records import Verdict
 
 Record = Mapping[str, Any]
 
@@ -246,8 +247,9 @@ def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
             not isinstance(v, list | tuple | Mapping) and not holds_labels(v) and not _is_no_words(v) for v in values
         )
     if name == "verdict":  # one known word is enough: a row with another one is reported, never read as if it had none
-        said = sum(map(is_verdict, values))
-        return said * 2 > len(values) if plain(column) in ("status", "answer") else said > 0
+        said = [verdict_of(v) for v in values if is_verdict(v)]
+        of_work = plain(column) in ("status", "answer") and Verdict.NO_EVIDENCE not in said  # unclear, done, open
+        return len(said) * 2 > len(values) if of_work else bool(said)
     if name in ("start", "end"):
         return any(map(is_number, values))
     if name == "criterion":

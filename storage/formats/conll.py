@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -138,19 +139,30 @@ class _Layout(NamedTuple):
 
 
 def _layout(source: Source) -> _Layout:
-    """As the beginning of the file has it, for the whole of it."""
+    """As the beginning of the file has it, for the whole of it; `alike` by the whole of it."""
     with open_text(source.path, source.encoding) as file:
         lines = [
             line for line in islice(_lines(file), 200) if line.strip() and not line.startswith(("#", "-DOCSTART-"))
         ]
-    tabs = sum("\t" in line for line in lines) * 2 > len(lines)
-    cells = [_cells(line.rstrip("\r\n"), tabs) for line in lines]
+        tabs = sum("\t" in line for line in lines) * 2 > len(lines)
+        cells = [_cells(line.rstrip("\r\n"), tabs) for line in lines]
+        more = (_cells(line.rstrip("\r\n"), tabs) for line in _lines(file) if line.strip() and line[0] != "#")
+        alike = _alike(chain(cells, more)) if source.criteria else frozenset()
     numbered = _is_numbered(cells)
     pairs = all(len(c) == 10 and (c[9] == "_" or "=" in c[9]) for c in cells)
-    width = max(map(len, cells), default=0)
-    last = _labels_in(c[-1] for c in cells)
-    alike = frozenset(n for n in range(1, width - 1) if _labels_in(c[n] for c in cells if n < len(c) - 1) & last)
     return _Layout(tabs, numbered, numbered and tabs and pairs, alike)
+
+
+def _alike(rows: Iterable[Sequence[str]]) -> frozenset[int]:
+    """The columns with labels of the last one, anywhere in the file: evidence is too rare for its beginning to tell."""
+    last, tags = set[str](), defaultdict[int, set[str]](set)
+    for cells in rows:
+        last.add(cells[-1])
+        for column, tag in enumerate(cells[1:-1], start=1):
+            if tag not in tags[column] and is_tag(tag.strip()):
+                tags[column].add(tag)
+    wanted = _labels_in(last)
+    return frozenset(column for column, found in tags.items() if wanted and _labels_in(found) & wanted)
 
 
 def _labels_in(tags: Iterable[str]) -> set[str]:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from storage.attributes import Attributes, Scale
 from storage.formats.fields import Fields
-from storage.formats.said import flag_named, in_order, is_severity, level_named, rationale_text
+from storage.formats.said import flag_named, in_order, is_severity, labels_from, level_named, rationale_text
 from storage.formats.values import plain
 from storage.records import SpanAttributes
 
@@ -51,7 +51,7 @@ def results_of_post(labels: Sequence[tuple[str, str]], text: str) -> Iterator[Re
 
 
 def _name_of(scale: Scale) -> str:
-    return OF_POST + re.sub(r"\W+", "_", scale.name)
+    return OF_POST + re.sub(r"[^\w ]", lambda sign: f"_{ord(sign[0]):x}_", scale.name).replace(" ", "_")
 
 
 def _choices(name: str, text: str, title: str, values: Sequence[str], how: str) -> str:
@@ -109,13 +109,10 @@ class Said:
         return SpanAttributes(before.rationale, before.severity, both)
 
     def _takes_label(self, name: str, choices: Sequence[Any]) -> bool:
-        wanted = plain(name.removeprefix(OF_POST))
-        scale = next((s for s in self._attributes.labels if plain(s.name) == wanted), None)
-        level = level_named(scale, choices[0]) if len(choices) == 1 else None
-        if scale is None or level is None:
-            return False
-        self.labels[scale.name] = level
-        return True
+        own = next((s.name for s in self._attributes.labels if _name_of(s) == name), name.removeprefix(OF_POST))
+        found = labels_from({own: choices[0]}, self._attributes) if len(choices) == 1 else ()
+        self.labels.update(found)
+        return bool(found)
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -14,7 +14,7 @@ from storage.attributes import Attributes
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.fields import Fields
 from storage.formats.ledger import OF_TOOL
-from storage.formats.passages import Names, names_places, own_passage, passages_of, taken, transposed
+from storage.formats.passages import NOTHING_DEFINED, Names, names_places, own_passage, passages_of, taken, transposed
 from storage.formats.rows import Label, LabelKind, Passage, Units
 from storage.formats.said import POST_LABELS, labels_from, said_of
 from storage.formats.standing import qualifier
@@ -44,8 +44,6 @@ from storage.formats.vocabulary import (
     WORDS,
 )
 from storage.records import InvalidRecord, SpanAttributes, Verdict
-
-NOTHING_DEFINED = Attributes()
 
 _OF_TOOLS = (
     "id",

@@ -16,7 +16,11 @@ from storage.formats.values import decoded, is_empty, is_number, kind_of, number
 from storage.formats.vocabulary import ENDS, LENGTHS, SCORES, STARTS, VERDICTS, WORDS
 from storage.records import InvalidRecord, Span, SpanOrigin
 
-NOTHING_SAID = Attributes()
+NOTHING_DEFINED = Attributes()
+_COUNTS_ELSE = re.compile(
+    r"sentence|token|word|paragraph|(?<![^\W_])(?:sent|line|para)s?(?=[\W_]|span|position|ind|point|offset|character)"
+)
+"""Columns of places that count something else than characters: `sent_idx`, `token_span`; not those of PARANOIA."""
 
 
 class Names:
@@ -94,7 +98,7 @@ def _with_origin(passage: Passage, origin: Any, predicted: Any, attributes: Attr
 
 
 def passages_of(
-    value: Any, *, places: bool = False, attributes: Attributes = NOTHING_SAID
+    value: Any, *, places: bool = False, attributes: Attributes = NOTHING_DEFINED
 ) -> tuple[tuple[Passage, ...], list[str]]:
     """Passages from a list of objects, pairs and words, or from one of them; and the reasons why others cannot be read.
 
@@ -128,8 +132,8 @@ def passages_of(
 
 def names_places(key: str) -> bool:
     """Whether a key or column is one of offsets: its numbers are places in the text."""
-    name = key.casefold()
-    counts_else = re.search(r"sent|token|word|line|para", name) is not None
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).casefold()
+    counts_else = _COUNTS_ELSE.search(name) is not None
     return not counts_else and re.search(r"(span|position|ind(ex|ice)|point|offset|character)s?$", name) is not None
 
 

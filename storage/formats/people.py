@@ -24,28 +24,32 @@ def names_of_people(parts: Mapping[PurePath, Sequence[Row]]) -> dict[PurePath, s
     parts: the first rows of each file or sheet, by its path. Train and test are no people.
     """
     texts = {part: set(filter(None, map(_nobodys, rows))) for part, rows in parts.items()}
-    texts = {part: found for part, found in texts.items() if found and not _is_of_a_criterion(part, parts[part])}
+    texts = {part: found for part, found in texts.items() if found}
+    share_of = {part: _criterion_of(part, rows) for part, rows in parts.items()}
     pairs = [
         (one, other, len(a & b))
         for (one, a), (other, b) in combinations(texts.items(), 2)
-        if split_in_path(one) == split_in_path(other) and min(len(a), len(b)) <= 2 * len(a & b)
+        if split_in_path(one) == split_in_path(other)
+        and share_of[one] == share_of[other]
+        and min(len(a), len(b)) <= 2 * len(a & b)
     ]
     names = names_of_parts(list(parts))
-    if 2 * len({part for *pair, _ in pairs for part in pair}) > len(texts):
-        return names
+    shared = {part for *pair, _ in pairs for part in pair}
+    own = {part for part in parts if share_of[part] is None or part in shared}
+    if 2 * len(shared) > len(own & texts.keys()):
+        return {part: name for part, name in names.items() if part in own}
     # a text that stands twice makes no people of all the files
     return {part: names[part] for *pair, count in pairs if count > 1 for part in pair}
 
 
-def _is_of_a_criterion(part: PurePath, rows: Sequence[Row]) -> bool:
-    """Whether the part holds the labels of one criterion and is called after it: it is a share of the work, nobody's own."""
+def _criterion_of(part: PurePath, rows: Sequence[Row]) -> str | None:
+    """The criterion whose labels alone the part holds, if it is called after it: beside parts of others it is a share of the work."""
     labels = {
         plain(la.criterion) for row in rows if isinstance(row, ImportRow) for la in row.labels if _is_unsigned(la)
     }
     names = {plain(part.stem), plain(part.parent.name)}
-    return len(labels) == 1 and any(
-        n == la or (len(n) > 3 and n in la) or (len(la) > 3 and la in n) for la in labels for n in names
-    )
+    called = any(n == la or (len(n) > 3 and n in la) or (len(la) > 3 and la in n) for la in labels for n in names)
+    return next(iter(labels)) if len(labels) == 1 and called else None
 
 
 def names_of_parts(parts: Sequence[PurePath]) -> dict[PurePath, str]:

@@ -202,9 +202,9 @@ class _RowReader:
     def _is_quote(self, column: str) -> bool:
         """Whether a cell of evidence that could say a doubt (maybe, not sure) are words of the text."""
         value, text = (self._fields.peek(c) for c in (column, self._mapping.columns.get("text", "")))
-        if not isinstance(value, str) or not isinstance(text, str) or verdict_of(value) is not Verdict.UNSURE:
+        if not isinstance(text, str) or not is_verdict(value) or verdict_of(value) is not Verdict.UNSURE:
             return False
-        return value.strip().casefold() in text.casefold()
+        return str(value).strip().casefold() in text.casefold()
 
     def _labels_of_post(self, column: str) -> tuple[Label, ...]:
         """What a row of our own table says of the whole post."""

@@ -162,3 +162,5 @@ def test_a_file_of_which_nothing_can_be_taken_cannot_be_imported(project: tuple[
     page.fill("#export-preset-name textarea, #export-preset-name input", "for the paper")
     page.click("#export-preset-save")
     seen(page, "for the paper was saved.")
+    page.click("#export-preset-delete")
+    seen(page, "for the paper was deleted.")

@@ -17,7 +17,7 @@ import uvicorn
 
 from annotator.settings import Settings
 from annotator.web.bodies import Bodies
-from annotator.web.connections import Patience
+from annotator.web.connections import HEAD_BYTES, Patience
 from annotator.web.proxies import Proxies
 from tests.threads import in_a_thread
 
@@ -90,6 +90,18 @@ def test_one_that_drips_is_closed_all_the_same_also_after_a_first_request() -> N
                 closed = True
                 break
         assert closed
+
+
+def test_the_rest_of_a_body_that_nobody_reads_is_no_head_and_a_head_without_end_is_cut() -> None:
+    length = 3 * HEAD_BYTES
+    with serving(head_seconds=20) as port, silent(port) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % length)
+        assert connection.recv(4000).startswith(b"HTTP/1.1 200")  # answered before the body is in
+        connection.sendall(b"x" * length + b"GET /next HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert b"/next" in connection.recv(4000)
+        with contextlib.suppress(OSError):
+            connection.sendall(b"GET / HTTP/1.1\r\nx: " + b"y" * (2 * HEAD_BYTES))
+        assert is_closed(connection)
 
 
 def test_a_request_at_work_may_be_silent_for_longer() -> None:

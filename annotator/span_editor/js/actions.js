@@ -75,7 +75,9 @@ export function keyName(event) {
 
 export function actionFor(event) {
   const name = keyName(event);
-  return offered().find(([id]) => keyOf(id) === name) || null;
+  const known = offered();
+  const chosen = known.find(([id]) => settings.keys[id] === name); // before a key that came with a later version
+  return chosen || known.find(([id]) => keyOf(id) === name) || null;
 }
 
 export function shownKey(key) {

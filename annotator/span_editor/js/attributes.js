@@ -44,11 +44,11 @@ function chosen() {
 export function onSaidKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   if (event.key === "Escape" || event.key === "Enter") return leave(), true;
-  if (/^[0-9]$/.test(event.key)) return pressDigit(Number(event.key)), true;
+  if (/^[0-9]$/.test(event.key)) return event.repeat || pressDigit(Number(event.key)), true;
   if (ed.mode === "labels") return false;
   if (event.key === "r" && ed.attributes.rationale) return writeWhy(), true;
   const found = flagKeys().find(([, letter]) => letter && letter === event.key.toLowerCase());
-  if (found) toggleFlag(found[0]);
+  if (found && !event.repeat) toggleFlag(found[0]);
   return Boolean(found);
 }
 
@@ -94,12 +94,13 @@ function toggleFlag(flag) {
 function setLabel(name, level) {
   const { whole } = ed.item;
   const labels = { ...whole.labels, [name]: level };
-  if (!level || whole.labels[name] === level) delete labels[name];
-  if (ed.mode === "labels" && level) {
+  const byKey = ed.mode === "labels"; // a digit sets the level, a button that is pressed takes it back
+  if (!level || (!byKey && whole.labels[name] === level)) delete labels[name];
+  if (byKey && level) {
     ed.label += 1;
     if (!(ed.label < ed.attributes.labels.filter((scale) => scale.levels.length).length)) setMode("review");
   }
-  decide("Whole post, " + name + ": " + (labels[name] || "taken back"), [[whole, { labels }]]);
+  if (labels[name] !== whole.labels[name]) decide("Whole post, " + name + ": " + (labels[name] || "taken back"), [[whole, { labels }]]);
   refresh();
 }
 
@@ -112,8 +113,10 @@ export function hearSaid() {
     event.stopPropagation();
     part("root").focus({ preventScroll: true }); // leaving the field saves it
   });
-  // before another span, criterion or post is chosen, what was written is saved where it belongs
-  document.addEventListener("pointerdown", (event) => leaveField(event.target), true);
+  // before another span, criterion or post is chosen, what was written is saved where it belongs; a button is drawn anew by that and
+  // acts on the click
+  document.addEventListener("pointerdown", (event) => event.target.closest("button") || leaveField(event.target), true);
+  document.addEventListener("click", (event) => leaveField(event.target), true);
   window.addEventListener("pagehide", () => leaveField(null));
 }
 

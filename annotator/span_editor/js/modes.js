@@ -1,4 +1,5 @@
-// review: keys decide; caret: they move a caret; edges: they move the ends of the chosen span.
+// review: keys decide; caret: they move a caret; edges: they move the ends of the chosen span;
+// said: they say more of it; labels: they say more of the whole post.
 
 import { part } from "./dom.js";
 import { ed } from "./state.js";

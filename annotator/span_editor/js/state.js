@@ -44,7 +44,7 @@ export function readItem(wire) {
 }
 
 // What stands for a criterion in answers about the whole post.
-const OF_POST = "@post";
+export const OF_POST = "@post";
 const NOTHING = { verdict: null, spans: [], rejected: [], undecided: [], note: "", revision: 0, labels: {} };
 
 export function answerable(item, id) {

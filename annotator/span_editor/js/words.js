@@ -1,7 +1,8 @@
 // How answers are called and shortened, the same in every list.
 
 import { plural } from "./dom.js";
-import { ed, isOwn, quote } from "./state.js";
+import { labelsText } from "./said.js";
+import { ed, isOwn, OF_POST, quote } from "./state.js";
 
 export const VERDICT_SIGN = { evidence: "✓", no_evidence: "∅", unsure: "?" };
 export const VERDICT_WORD = { evidence: "evidence", no_evidence: "no evidence", unsure: "unsure" };
@@ -39,11 +40,10 @@ export function localTime(at) {
 
 export function criterionName(id) {
   const found = ed.choices && ed.choices.criteria.find((c) => c.id === id);
-  return found ? found.name : id === "@post" ? "the whole post" : id;
+  return found ? found.name : id === OF_POST ? "the whole post" : id;
 }
 
 export function answerText(wire) {
   const spans = wire.spans.length ? ", " + plural(wire.spans.length, "span") : "";
-  const labels = Object.entries(wire.labels || {}).map(([name, level]) => name + " " + level).join(", ");
-  return labels || (wire.verdict ? VERDICT_WORD[wire.verdict] : "open") + spans;
+  return labelsText(wire.labels) || (wire.verdict ? VERDICT_WORD[wire.verdict] : "open") + spans;
 }

@@ -276,6 +276,8 @@ class Api:
         hidden = self._store.hides_suggestions(post_id, person.name)
         shown = decisions.answer_wire(mine, None if hidden else self._suggestions.predictions(post).get(criterion))
         if criterion == OF_POST:
+            if verdict or spans:
+                raise InvalidRecord("An answer about the whole post has labels, and neither a verdict nor spans.")
             version, answer = 1, wire.of_post(labels or [])
         else:
             if labels:

@@ -116,6 +116,20 @@ def test_gold_has_each_label_on_which_nobody_disagrees_and_none_of_who_is_measur
     assert row["post_labels"] == {"Kind": "report", "Risk": "high"}
 
 
+def test_labels_of_label_studio_that_differ_in_signs_only_come_back_as_they_were(filled: Store, tmp_path: Path) -> None:
+    levels = ("none", "high")
+    filled.replace_attributes(
+        Attributes(labels=(Scale("Mood+", levels), Scale("Mood-", levels), Scale("Other mood", levels)))
+    )
+    labels = (("Mood+", "none"), ("Mood-", "high"), ("Other mood", "high"))
+    filled.add_annotation(Annotation("p2", OF_POST, "ana", None, labels=labels), expected_revision=0)
+    export_file(filled, "label-studio", tmp_path / "out.json", export_filter({"answers": "latest"}))
+    other = open_store(tmp_path / "there")
+    other.replace_attributes(filled.attributes())
+    import_file(other, tmp_path / "out.json", new_criteria=True)
+    assert [a.labels for a in other.latest_annotations("p2")] == [labels]
+
+
 def test_our_own_complete_export_is_the_same_after_one_round(filled: Store, tmp_path: Path) -> None:
     decision = Adjudication("p1", SLEEP.id, "eve", Outcome.EVIDENCE, spans=(Span(2, 14, attributes=SAID),), reason="so")
     filled.ensure_reviewer("eve")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from annotator.exchange.exporting import export_file
 from annotator.exchange.use_cases import import_file
+from storage.attributes import Attributes
 from storage.exports import ExportFilter
-from storage.records import AnnotatedSpan, Annotation, Post, Span, Verdict
+from storage.records import AnnotatedSpan, Annotation, Post, Span, SpanAttributes, SpanOrigin, Verdict
 from storage.store import Store, open_store
 from storage.team_records import Adjudication, Outcome
 
@@ -63,8 +64,17 @@ def test_a_decision_moves_with_a_mended_text_and_is_masked_with_it(store: Store,
     for name in ("ana", "cy"):
         store.ensure_reviewer(name)
     start = text.index("sleep")
+    store.replace_attributes(Attributes("Why?"))
+    why = SpanAttributes("bo@example.org says so")
+    predicted = Span(start, start + 5, 0.5, attributes=why)
     given = Annotation(
-        "a", "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, (AnnotatedSpan(start, start + 5),), note="mail bo@example.org"
+        "a",
+        "SLEEP_ISSUES",
+        "ana",
+        Verdict.EVIDENCE,
+        (AnnotatedSpan(start, start + 5, SpanOrigin.ACCEPTED, predicted, why),),
+        rejected=(Span(start, start + 3, 0.4, attributes=why),),
+        note="mail bo@example.org",
     )
     store.add_annotation(given, expected_revision=0)
     decision = Adjudication(
@@ -74,9 +84,14 @@ def test_a_decision_moves_with_a_mended_text_and_is_masked_with_it(store: Store,
     export_file(store, "jsonl", tmp_path / "first.jsonl", ALL)
     other = open_store(tmp_path / "other")
     other.save_criteria(store.criteria())
+    other.replace_attributes(store.attributes())
     import_file(other, tmp_path / "first.jsonl", mend=True, mask=True)
     (post,), (found,), (answer,) = other.iter_posts(), other.adjudications(), other.history("a")
     assert [post.text[s.start : s.end] for s in (*found.spans, *answer.spans)] == ["sleep", "sleep"]
+    (own,), (rejected,) = answer.spans, answer.rejected
+    assert own.predicted is not None
+    whys = [said.attributes.rationale for said in (own, own.predicted, rejected)]
+    assert all(why.startswith("[MAIL]") and why.endswith(" says so") for why in whys)
     written = (post.text, str(post.meta), found.reason, answer.note)
     assert not any("@" in words or "u/" in words for words in written)
     assert found.reason.startswith("see [MAIL]")

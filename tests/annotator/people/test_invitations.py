@@ -158,6 +158,11 @@ def test_links_end_with_the_right_of_who_made_them_and_with_a_password_set_other
         with pytest.raises(LinkIsGone):
             invitations.accept(store, accounts, token, OTHER)
     assert (store.open_invitations(), signs_in(accounts, "adam", PASSWORD)) == ([], True)
+    invitations.withdraw(store, "backdoor", by=ADAM)
+    invitations.change_role(store, "max", Role.ADMIN, by=ADAM)  # an admin again: what was ended meanwhile stays so
+    with pytest.raises(LinkIsGone):
+        invitations.accept(store, accounts, own, OTHER)
+    invitations.change_role(store, "max", Role.REVIEWER, by=ADAM)
     lost, _ = invitations.reset(store, "max", by=ADAM)
     accounts.change_own_password("max", PASSWORD, OTHER, address="203.0.113.7")
     with pytest.raises(LinkIsGone):

@@ -12,6 +12,7 @@ from annotator.exchange.exporting import export_file
 from annotator.exchange.sources import wording_beside
 from annotator.people.accounts import NotAllowed
 from annotator.review import guidelines
+from storage.attributes import Attributes, Scale
 from storage.records import Conflict, InvalidRecord, Reviewer, Role
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
@@ -137,3 +138,14 @@ def test_an_admin_defines_what_more_is_said_and_nothing_that_was_said_is_lost(st
         guidelines.save_attributes(store, {**form, "labels": "Risk: none", "before": form}, by=ADMIN)
     assert guidelines.save_attributes(store, {**nothing, "before": form}, by=ADMIN) == nothing
     assert (store.attributes().retired_flags, store.attributes().of_spans) == (("past", "other person"), False)
+
+
+def test_saving_the_form_as_it_is_changes_nothing(store: Store) -> None:
+    given = Attributes(
+        severity=Scale("Kind", ("x", "y"), ordered=False),
+        labels=(Scale("Risk", ("low", "high")), Scale("Tone", ("a", "b"), ordered=False)),
+    )
+    store.replace_attributes(given)
+    form = guidelines.attributes_form(given)
+    assert guidelines.save_attributes(store, {**form, "before": form}, by=ADMIN) == form
+    assert store.attributes() == given

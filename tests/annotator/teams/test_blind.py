@@ -6,6 +6,7 @@ import pytest
 
 from annotator.review import decisions, history
 from annotator.training.data import usable_gold
+from annotator.training.plan import plan_training
 from storage.exports import Answers, ExportFilter
 from storage.queue import QueueFilter, ReviewState
 from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, Verdict
@@ -96,7 +97,11 @@ def test_an_adjudicator_who_reads_blind_is_blind_until_they_have_decided(team: S
 
 def test_what_a_blind_reader_is_yet_to_answer_teaches_no_model_that_would_suggest_it_to_them(team: Store) -> None:
     def taught() -> list[str]:
-        return [gold.post_id for gold in usable_gold(team, team.criteria())]
+        found = [gold.post_id for gold in usable_gold(team, team.criteria())]
+        plan = plan_training(team)
+        assert sum(plan.posts.values()) == plan.new_posts == team.count_reviewed_since(0) == len(found)
+        assert ("somebody is yet to answer it blind" in {row.reason for row in plan.left_out}) is (found == [])
+        return found
 
     answer(team, "ana", "cannot sleep")
     assert taught() == [POST.id]

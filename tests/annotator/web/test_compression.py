@@ -7,16 +7,19 @@ from typing import Any
 import httpx
 import pytest
 
-from annotator.web.compression import Compression
+from annotator.web.compression import LARGE_BYTES, Compression
 
 TEXT = "I have not slept through a night since the spring. " * 200
 
 
-def asked(accepted: str, *parts: str, kind: str = "text/html; charset=utf-8") -> httpx.Response:
+def asked(
+    accepted: str, *parts: str, kind: str = "text/html; charset=utf-8", status: int = 200, packed: bool = False
+) -> httpx.Response:
     """The answer of an app that sends these parts, as it comes through."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind.encode())]})
+        headers = [(b"content-type", kind.encode()), *([(b"content-encoding", b"identity")] if packed else [])]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         for n, part in enumerate(parts, 1):
             await send({"type": "http.response.body", "body": part.encode(), "more_body": n < len(parts)})
 
@@ -39,12 +42,24 @@ def test_a_page_comes_packed_as_the_browser_takes_it(accepted: str, way: str | N
         assert answer.headers["vary"] == "Accept-Encoding"
 
 
+@pytest.mark.parametrize("changes", [{"status": 206, "kind": "text/csv"}, {"packed": True}], ids=["part", "packed"])
+def test_a_part_of_a_file_and_what_is_packed_already_are_not_packed(changes: dict[str, Any]) -> None:
+    answer = asked("br, gzip", TEXT, **changes)
+    assert answer.headers.get("content-encoding") == ("identity" if "packed" in changes else None)
+    assert answer.text == TEXT
+
+
+def test_a_large_page_comes_as_it_is_sent() -> None:
+    page = "".join(f"{number} {TEXT}" for number in range(2 * LARGE_BYTES // len(TEXT)))
+    assert asked("br", page).text == page
+
+
 @pytest.mark.parametrize(
     ("parts", "kind"),
     [(["short"], "text/plain"), ([TEXT, TEXT], "text/html"), ([TEXT], "text/event-stream"), ([TEXT], "image/png")],
     ids=["short", "in parts", "events", "pictures"],
 )
-def test_what_is_short_sent_bit_by_bit_or_packed_already_stays_as_it_is(parts: list[str], kind: str) -> None:
+def test_what_is_short_or_sent_bit_by_bit_stays_as_it_is(parts: list[str], kind: str) -> None:
     answer = asked("br, gzip", *parts, kind=kind)
     assert "content-encoding" not in answer.headers
     assert answer.text == "".join(parts)

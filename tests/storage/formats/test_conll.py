@@ -102,3 +102,20 @@ def test_a_table_of_tokens_is_a_post_for_each_text(tmp_path: Path) -> None:
         ("Sentence: 1", "I lie", {"S": ("evidence", ["lie"])}),
         ("Sentence: 2", "food bad", {"A": ("evidence", ["food"])}),
     ]
+
+
+@pytest.mark.parametrize("first_of_last", [1, 400])
+def test_a_column_with_labels_of_the_last_one_may_be_anothers_wherever_they_come(
+    first_of_last: int, tmp_path: Path
+) -> None:
+    lines = ["lie B-SLEEP O", "awake I-SLEEP O", ""]
+    for number in range(1, 401):
+        lines += [f"w{number} O {'B-SLEEP' if number == first_of_last else 'O'}", ""]
+    found = rows(tokens(tmp_path / "in.conll", *lines), criteria=("SLEEP",))
+    assert said(found[0]) == {}
+    assert sum(bool(said(row)) for row in found) == 1
+
+
+def test_a_column_with_other_labels_is_a_layer_of_the_same_answer(tmp_path: Path) -> None:
+    row = one(tokens(tmp_path / "in.conll", "lie B-SLEEP B-FOOD", "awake I-SLEEP O"), criteria=("SLEEP", "FOOD"))
+    assert said(row) == {"SLEEP": ("evidence", ["lie awake"]), "FOOD": ("evidence", ["lie"])}

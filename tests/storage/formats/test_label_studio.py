@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage.formats.rows import ImportRow
+from storage.formats.rows import ImportRow, RowError
 from tests.storage.formats.reading import FOOD, SLEEP, TEXT, left_out, one, outcomes, reasons, rows, said, write_json
 
 BOTH = {"SLEEP_ISSUES": ("evidence", [SLEEP]), "ANHEDONIA": ("evidence", [FOOD])}
@@ -156,3 +156,10 @@ def test_an_address_is_no_text_and_tasks_that_nobody_annotated_are_posts(tmp_pat
     assert isinstance(first, ImportRow)
     assert (first.text, first.meta) == (SLEEP, {"audio": "/data/upload/1.wav"})
     assert reasons([second]) == [(2, "holds no text: its data are addresses of files alone")]
+
+
+def test_a_text_that_is_an_address_is_not_replaced_by_what_stands_beside_it(tmp_path: Path) -> None:
+    task = {"id": 1, "data": {"text": "https://i.redd.it/x", "author": "bob"}, "annotations": []}
+    path = tmp_path / "in.json"
+    path.write_text(json.dumps([task]), "utf-8")
+    assert [isinstance(row, RowError) for row in rows(path)] == [True]

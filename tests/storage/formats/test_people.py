@@ -75,6 +75,17 @@ def test_files_that_are_called_after_their_criterion_are_one_persons_work(tmp_pa
     assert found == {("1", "SLEEP_ISSUES", None), ("1", "ANHEDONIA", None)}
 
 
+@pytest.mark.parametrize("names", [("sleep_ana.jsonl", "sleep_ben.jsonl"), ("sleep/ana.jsonl", "sleep/ben.jsonl")])
+def test_two_people_with_the_same_criterion_stay_two(names: tuple[str, str], tmp_path: Path) -> None:
+    for name in (*names, "food.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        label = "FOOD" if name == "food.jsonl" else "SLEEP"
+        write_lines(tmp_path / name, {"id": 1, "text": TEXT, "label": [[2, 11, label]]})
+    found = {(label, person) for _, label, person in whose(tmp_path)}
+    assert len({person for label, person in found if label == "SLEEP"} - {None}) == 2
+    assert ("FOOD", None) in found
+
+
 def test_a_text_that_two_of_many_files_share_makes_no_people(tmp_path: Path) -> None:
     for number in range(7):
         text = TEXT if number in (0, 2) else f"{TEXT} {number}"

@@ -61,3 +61,47 @@ def test_posts_and_comments_of_one_dump_and_tokens_whose_tags_are_numbers(tmp_pa
     assert [r.text for r in found if isinstance(r, ImportRow)] == [SLEEP, FOOD, "Only this"]
     row = one(write_lines(tmp_path / "b.jsonl", {"id": "a", "tokens": ["lie", "awake"], "ner_tags": [1, 2]}))
     assert (row.text, row.meta) == ("lie awake", {"ner_tags": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (["nein", "reviewed", "reviewed", "0"], ["no_evidence", None, None, "no_evidence"]),
+        (["done", "unclear", "open", "done"], ["evidence"] * 4),
+        (["yes", "yes", "no", "done"], ["evidence", "evidence", "no_evidence", None]),
+    ],
+)
+def test_a_column_of_status_is_of_verdicts_where_it_says_no_or_mostly_says_some(
+    cells: list[str], wanted: list[str | None], tmp_path: Path
+) -> None:
+    lines = [f'{n},"{TEXT} {n}",SLEEP_ISSUES,{cell},{SLEEP}' for n, cell in enumerate(cells)]
+    (tmp_path / "in.csv").write_text("\n".join(["id,text,criterion,status,quote", *lines]) + "\n", "utf-8")
+    found = [said(row).get("SLEEP_ISSUES", (None,))[0] for row in rows(tmp_path / "in.csv")]
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "cell", "wanted"),
+    [
+        ("I am not sure about anything", "not sure", {"SLEEP_ISSUES": ("evidence", ["not sure"])}),
+        ("I lie awake", "not sure", {"SLEEP_ISSUES": ("unsure", [])}),
+        ("I lie awake 3 times a night", "3", {}),
+    ],
+)
+def test_a_doubt_in_a_cell_of_evidence_is_a_quote_where_the_text_says_it(
+    text: str, cell: str, wanted: object, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text(f"id,text,criterion,evidence\na,{text},SLEEP_ISSUES,{cell}\n", "utf-8")
+    assert said(one(tmp_path / "in.csv")) == wanted
+
+
+def test_tables_of_tokens_by_two_people_stay_two_peoples(tmp_path: Path) -> None:
+    lines = [
+        f"s1,{w},{t},{by}" for by in ("ann", "ben") for w, t in (("I", "O"), ("lie", "B-SLEEP"), ("awake", "I-SLEEP"))
+    ]
+    (tmp_path / "in.csv").write_text("\n".join(["sentence_id,word,tag,annotator", *lines]) + "\n", "utf-8")
+    found = [r for r in rows(tmp_path / "in.csv") if isinstance(r, ImportRow)]
+    assert [(r.text, [la.annotator for la in r.labels]) for r in found] == [
+        ("I lie awake", ["ann"]),
+        ("I lie awake", ["ben"]),
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.formats.passages import names_places
 from storage.formats.rows import ImportRow
 from tests.storage.formats.reading import SLEEP, TEXT, left_out, rows, said, write_lines
 
@@ -77,3 +78,25 @@ def test_a_yes_without_a_passage_is_kept_and_said(tmp_path: Path) -> None:
     assert isinstance(row, ImportRow)
     assert row.meta == {"SLEEP_ISSUES": "yes"}
     assert left_out(row) == {"SLEEP_ISSUES": "evidence is claimed, but no passage is named; kept in meta"}
+
+
+@pytest.mark.parametrize("cell", ["keine", "n/a", "mild"])
+def test_words_for_nothing_and_degrees_are_no_evidence_even_where_the_text_has_them(cell: str, tmp_path: Path) -> None:
+    lines = [f'{n},"I say {cell} and lie awake. {n}",{value}' for n, value in enumerate(["lie awake", cell])]
+    (tmp_path / "in.csv").write_text("\n".join(["id,text,SLEEP_ISSUES", *lines]) + "\n", "utf-8")
+    found = rows(tmp_path / "in.csv", criteria=CRITERIA)
+    assert [said(row) for row in found] == [{"SLEEP_ISSUES": ("evidence", ["lie awake"])}, {}]
+
+
+@pytest.mark.parametrize(
+    ("key", "places"),
+    [
+        ("PARANOIA spans", True),
+        ("guideline_offsets", True),
+        ("sent_idx_positions", False),
+        ("tokenSpans", False),
+        ("line_span", False),
+    ],
+)
+def test_a_name_says_what_its_places_count(key: str, places: bool) -> None:
+    assert names_places(key) is places
