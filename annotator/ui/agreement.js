@@ -37,16 +37,21 @@ async function load() {
   const turn = (page.turn += 1);
   let reply = await ask("agreement_report", chosen());
   while (reply && turn === page.turn) {
-    const before = page.reply && page.reply.report.made_at;
+    const before = page.reply && identity(page.reply.report);
     page.reply = reply;
     drawFilter();
     drawAge();
-    if (reply.report.people && reply.report.made_at !== before) draw();
+    if (reply.report.people && identity(reply.report) !== before) draw();
     if (!reply.report.working && reply.report.current) return;
     await sleep(reply.report.working ? AGAIN_MILLISECONDS : RESTING_MILLISECONDS);
     if (!part("root").offsetParent || turn !== page.turn) return; // another page is shown: opened again, this one asks anew
     reply = await askQuietly("agreement_report", chosen());
   }
+}
+
+// Two reports can be made within one second: which posts and models they are of belongs to what they are.
+function identity(report) {
+  return JSON.stringify([report.made_at, report.round, report.models]);
 }
 
 function drawAge() {
