@@ -31,7 +31,7 @@ def add(commands: Subparsers) -> None:
         "--suggestions",
         default="shown",
         choices=("shown", "hidden", "random"),
-        help="what the model marked (default: shown)",
+        help="whether readers see the model's marks; random: in half of their posts (default: shown)",
     )
     new.add_argument("--posts", type=int, metavar="N", help="how many posts (default: all that fit)")
     new.add_argument("--source", metavar="NAME", help="only posts of this source")
@@ -39,29 +39,34 @@ def add(commands: Subparsers) -> None:
     new.add_argument("--split", choices=("train", "dev", "test"), help="only posts of this split")
     new.add_argument("--query", default="", metavar="WORDS", help="only posts with these words")
     new.add_argument(
-        "--expects", choices=("likely", "unlikely", "unread"), help="only posts of which the model expects this"
+        "--expects",
+        choices=("likely", "unlikely", "unread"),
+        help="only posts with evidence expected, with none, or not read by the model",
     )
     new.add_argument(
         "--strata",
         default="source,expectation",
         metavar="A,B",
-        help="each by its share in a sample (default: source,expectation; empty: none)",
+        help="a sample keeps the shares of these (default: source,expectation; empty: none)",
     )
     new.add_argument(
-        "--order", default="lot", choices=("lot", "uncertain", "evidence", "came"), help="of reading (default: lot)"
+        "--order",
+        default="lot",
+        choices=("lot", "uncertain", "evidence", "came"),
+        help="order of reading; lot: random, came: as imported (default: lot)",
     )
     new.add_argument(
         "--gold-posts", type=int, default=0, metavar="N", help="posts with gold that are mixed into a gold check"
     )
     new.add_argument("--deadline", metavar="DATE", help="the last day, as 2026-12-31; reading goes on after it")
-    new.add_argument("--seed", type=int, default=0, metavar="N", help="of sample and assignment (default: 0)")
+    new.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random draw (default: 0)")
     new.add_argument("--dry-run", action="store_true", help="show who would get what, and store nothing")
     _finish(new, run_add)
     _finish(actions.add_parser("list", help="every round and how far its people are"), run_list)
     _add_changes(actions)
     methods = actions.add_parser("report", help="the methods section of a paper, as Markdown or HTML")
     methods.add_argument("--output", required=True, type=Path, metavar="FILE", help="ends with .md or .html")
-    methods.add_argument("--seed", type=int, default=0, metavar="N", help="of the intervals (default: 0)")
+    methods.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the intervals (default: 0)")
     _finish(methods, run_report)
     agreement = commands.add_parser(
         "agreement", help="how far people agree: percent, kappas, alphas, span F1, with intervals"
@@ -72,7 +77,7 @@ def add(commands: Subparsers) -> None:
     )
     agreement.add_argument("--gamma", metavar="CRITERION", help="only gamma of this criterion; takes a while")
     agreement.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the intervals and of gamma (default: 0)"
+        "--seed", type=int, default=0, metavar="N", help="seed of the intervals and of gamma (default: 0)"
     )
     _finish(agreement, run_agreement)
 

@@ -101,7 +101,7 @@ def predict(store: Store, jobs: Jobs, model: Reader, post_ids: Sequence[str], *,
         model.prefetch(ids[:READ_IN_THE_APP])
         return {"count": len(ids[:READ_IN_THE_APP]), "job": None}
     if model.version is None:
-        raise InvalidRecord("No model is in service, so that no post can be predicted.")
+        raise InvalidRecord("No model is in service that could read posts. Put one in service on the Retrain page.")
     job = jobs.enqueue(JobKind.PREDICT, {"model": store.model(model.version).id, "posts": ids}, by=by.name)
     return {"count": len(ids), "job": job_wire(job)}
 

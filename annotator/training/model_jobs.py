@@ -125,7 +125,9 @@ def run_evaluate_job(context: JobContext) -> Mapping[str, Any]:
     examples = by_split(gold_examples(store, usable_gold(store, criteria)))
     held_out = {s: examples[s] for s in (Split.DEV, Split.TEST) if examples[s]}
     if not held_out:
-        raise NotPossible("No reviewed post is in the dev or test split yet, so there is nothing to measure on.")
+        raise NotPossible(
+            "No post of the dev or test split is reviewed yet, so there is nothing to measure on. Review some: Posts, Split."
+        )
     context.monitor.progress(0.0, "measure", f"Loading {model.id}")
     predictor = load_predictor(context.settings, model, threads=WORKER_THREADS)
     posts = [e.post for some in held_out.values() for e in some]

@@ -2,6 +2,7 @@
 
 import { find, make, mount, shape } from "../span_editor/js/dom.js";
 import { card } from "./card.js";
+import { meanings } from "./figure_words.js";
 
 const number = (value, digits = 2) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
 const VERDICTS = [["evidence", "evidence"], ["no_evidence", "no evidence"], ["unsure", "unsure"]];
@@ -73,7 +74,7 @@ function armRow(row) {
 
 function recallLine(recall) {
   if (!recall) return "";
-  return "Of " + recall.of + " passages that people marked without seeing the model's marks, the model marks " + recall.found + ": " + percent(recall.found / recall.of) + within(recall.interval) + ". That is its recall, whatever its marks do to people.";
+  return "Of " + recall.of + " passages that people marked without seeing the model's marks, the model marks " + recall.found + ": " + percent(recall.found / recall.of) + within(recall.interval) + ". Nobody was led by the marks here, so this is the recall to quote.";
 }
 
 function qualityRow(row, index) {
@@ -128,7 +129,7 @@ function draw(value) {
   find(".ov-offer").hidden = !value.offer;
   find(".ov-offer").textContent = value.offer;
   const rows = value.model ? value.model.rows : [];
-  find(".ov-quality").parentElement.hidden = !rows.length;
+  find(".ov-quality").parentElement.hidden = find(".ov-meanings").hidden = !rows.length;
   find(".ov-quality tbody").replaceChildren(...rows.map(qualityRow));
   const figure = find(".ov-reliability");
   const bins = value.model ? value.model.bins : [];
@@ -139,6 +140,7 @@ function draw(value) {
 
 export function start({ element, props, watch }) {
   mount(element);
+  find(".ov-meanings").append(meanings());
   watch("value", () => draw(props.value));
   draw(props.value);
 }

@@ -146,7 +146,7 @@ function drawBulk() {
     make("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people,
       button("Take from", () => act("posts_unassign", { from: people.value }, "no longer assigned"), { ...none, title: "Undo the assignment to this person" })),
     list.me.role === "admin" && make("span", { class: "ev-row" }, move, splits),
-    button("Predict next", predictNext, { ...none, title: "Ask the model to read these posts before all others" }),
+    button("Predict next", predictNext, { ...none, title: "The model reads these posts before all others" }),
     button("Choose all that fit", chooseAll),
     count > 0 && button("Choose none", () => (list.chosen.clear(), drawTable(), drawBulk())));
 }

@@ -59,15 +59,24 @@ def build(config: TrainConfig) -> dict[str, Any]:
 def build_rule(rule: PromotionRule) -> list[Any]:
     """Fields of the promotion rule."""
     gr.Markdown(
-        "**When the new model goes into service**: its macro F1 on held-out posts is higher, and no criterion loses more than"
+        "**When the new model goes into service**: on the held-out posts (dev) its macro F1 is higher than that of the model in service and"
+        " not below the simple learner's, and no criterion loses more than the first number says."
     )
     with gr.Row():
         return [
-            gr.Number(rule.margin, label="Margin of F1", minimum=0, maximum=1, step=0.01, min_width=140),
             gr.Number(
-                rule.min_support, label="Gold sentences for a criterion to count", precision=0, minimum=1, min_width=140
+                rule.margin, label="F1 that a criterion may lose", minimum=0, maximum=1, step=0.01, min_width=140
             ),
-            gr.Number(rule.min_posts, label="Dev posts that decide alone", precision=0, minimum=1, min_width=140),
+            gr.Number(
+                rule.min_support,
+                label="Evidence sentences from which a criterion counts",
+                precision=0,
+                minimum=1,
+                min_width=140,
+            ),
+            gr.Number(
+                rule.min_posts, label="Dev posts from which they decide alone", precision=0, minimum=1, min_width=140
+            ),
         ]
 
 

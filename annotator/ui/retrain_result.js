@@ -1,6 +1,7 @@
 // What came of a training, measured, and where it differs from the model before.
 
 import { make } from "../span_editor/js/dom.js";
+import { meanings } from "./figure_words.js";
 import { ASIDE, blank, drawing, interval, number, row, table, when } from "./retrain_common.js";
 
 function delta(now, before) {
@@ -75,6 +76,7 @@ function view(value) {
   if (value.note) parts.push(make("p", { class: "rt-soft rt-lines" }, value.note));
   if (!value.sets.length) parts.push(make("p", { class: "rt-soft" }, "This version was not measured on posts of this project yet. “Measure again” does that."));
   parts.push(...value.sets.map((set, index) => setTables(set, index)));
+  if (value.sets.length) parts.push(meanings("rt-details"));
   if (value.latest) {
     const text = Object.entries(value.latest.sets).map(([name, s]) => `${name}: macro F1 ${number(s.macro_f1)} on ${s.posts} posts`).join(", ");
     parts.push(make("p", { class: "rt-soft" }, `Measured again ${when(value.latest.at)} on all posts reviewed by then. ${text}.`));

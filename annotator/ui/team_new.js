@@ -4,11 +4,11 @@ import { button, fill, make, plural, write } from "../span_editor/js/dom.js";
 import { ask, tell } from "./asking.js";
 
 const KINDS = [["main", "Main"], ["calibration", "Calibration"], ["training", "Training"], ["gold_check", "Gold check"]];
-const KIND_WORDS = { main: "Main: the annotation itself.", calibration: "Calibration: everybody reads the same posts.", training: "Training: posts with gold, which is shown after each answer.", gold_check: "Gold check: posts with gold are mixed in, unmarked." };
+const KIND_WORDS = { main: "Main: the annotation itself.", calibration: "Calibration: everybody reads the same posts, so that you can compare and talk about the answers.", training: "Training: posts whose right answer (gold) is known; it is shown after each answer.", gold_check: "Gold check: posts whose right answer (gold) is known are mixed in, and nobody is told which." };
 const SUGGESTIONS = [["shown", "Shown"], ["hidden", "Hidden"], ["random", "Shown in a random half"]];
 const EXPECTS = [["", "Anything"], ["likely", "Evidence likely"], ["unlikely", "Evidence unlikely"], ["unread", "Not read by the model"]];
-const ORDERS = [["lot", "By lot"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["came", "As they came in"]];
-const STRATA = [["source", "the source"], ["expectation", "what the model expects"]];
+const ORDERS = [["lot", "Random"], ["uncertain", "Least certain first"], ["evidence", "Most likely evidence first"], ["came", "As they came in"]];
+const STRATA = [["source", "the sources"], ["expectation", "what the model expects"]];
 
 function select(name, options) {
   return make("select", { name }, options.map(([value, text]) => make("option", { value }, text)));
@@ -44,12 +44,12 @@ export function drawNew(box, page, made, leave) {
       group("Posts", make("div", { class: "ev-filter ev-wide" },
         labelled("How many (empty: all that fit)", number("posts", { min: 1 })), labelled("Source", select("source", [["", "Any"], ...page.sources.map((s) => [s, s])])),
         labelled("Split", select("split", [["", "Any"], ["train", "train"], ["dev", "dev"], ["test", "test"]])), labelled("The model expects", select("expects", EXPECTS)),
-        labelled("Words in the text", make("input", { name: "query", autocomplete: "off" })), labelled("Posts with gold to mix in", number("gold_posts", { min: 1, value: 10 }), { "data-gold": true, hidden: true }), labelled("Number of the lot", number("seed", { value: 0 }))),
-        check("unread", "1", "Only posts that nobody has read and no round holds", true), STRATA.map(([value, text]) => check("strata", value, "Sample each by its share: " + text, true))),
+        labelled("Words in the text", make("input", { name: "query", autocomplete: "off" })), labelled("Posts with gold to mix in", number("gold_posts", { min: 1, value: 10 }), { "data-gold": true, hidden: true }), labelled("Seed of the random draw", number("seed", { value: 0 }))),
+        check("unread", "1", "Only posts that nobody has read and no round holds", true), STRATA.map(([value, text]) => check("strata", value, "Keep the shares of: " + text, true))),
       group("Readers of a post", make("div", { class: "ev-filter ev-wide" }, labelled("Readers of each post", number("base", { min: 1, value: 1 })),
-        [1, 2].map((n) => make("div", { class: "ev-pair" }, labelled("Share with more readers, %", number("share" + n, { min: 0, max: 100, step: "any" })), labelled("read by so many", number("readers" + n, { min: 1 }))))))),
+        [1, 2].map((n) => make("div", { class: "ev-pair" }, labelled("Share with more readers, %", number("share" + n, { min: 0, max: 100, step: "any" })), labelled("How many read it", number("readers" + n, { min: 1 }))))))),
     outcome,
-    make("div", { class: "ev-row" }, button("Show who gets what", () => look(), { "data-part": "look" }), button("Leave it", leave)));
+    make("div", { class: "ev-row" }, button("Show who gets what", () => look(), { "data-part": "look" }), button("Cancel", leave)));
   const look = () => (pairUp(form), form.reportValidity() && preview(form, outcome, made));
   form.addEventListener("submit", (event) => (event.preventDefault(), look()));
   form.addEventListener("input", (event) => (pairUp(form), (form.asked = (form.asked || 0) + 1), event.target.name === "kind" && suit(form), fill(outcome))); // what was shown holds no longer

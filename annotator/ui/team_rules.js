@@ -12,11 +12,11 @@ export function drawRules(box, rules, maySet, changed) {
   const number = (name, value, props) => make("input", { type: "number", name, value, ...off, ...props });
   const check = (name, value, text) => make("label", { class: "ev-check" }, make("input", { type: "checkbox", name, checked: value, ...off }), text);
   const form = make("form", { class: "ev-card", "aria-label": "Rules of the project" },
-    make("p", { class: "ev-muted" }, "Gold is the adjudication; else the answer of the only reader; else, where all agree, what is set here. The rule is kept with each gold answer that is exported."),
+    make("p", { class: "ev-muted" }, "Gold is the answer that trains the model and is exported: the adjudication; else the answer of the only reader; else, where all agree, what is set here. Each exported gold answer says by which rule it came about."),
     make("div", { class: "ev-filter" },
-      make("label", {}, "Spans are the same evidence from a share of words in common of", number("iou", gold.iou, { min: 0.01, max: 1, step: "any", required: true })),
+      make("label", {}, "Two spans are the same evidence if they share this much of their words (0.5: half)", number("iou", gold.iou, { min: 0.01, max: 1, step: "any", required: true })),
       make("label", {}, "Where people agree, the spans of gold are", make("select", { name: "spans", ...off }, SPANS.map(([value, text]) => make("option", { value, selected: value === gold.spans }, text)))),
-      make("label", {}, "A post is kept for who opened it, minutes", number("reserved", rules.reserved_minutes, { min: 1, max: 1440, step: "any", required: true }))),
+      make("label", {}, "An opened post is kept from others for so many minutes", number("reserved", rules.reserved_minutes, { min: 1, max: 1440, step: "any", required: true }))),
     check("attributes", Boolean(gold.attributes), "Another level or other flags of the same evidence are a disagreement too (where the project has such)"),
     check("names", adjudication.names, "Adjudicators see who gave which answer"), check("own", adjudication.own, "Adjudicators may decide about their own answers"),
     make("label", { class: "ev-kinds" }, "Kinds of error, one a line", make("textarea", { name: "kinds", rows: 6, ...off }, adjudication.error_kinds.join("\n"))),

@@ -40,15 +40,15 @@ EXAMPLES = {
 WELCOME = """
 ## Which passages of a post speak for a criterion?
 
-A small bidirectional encoder reads a text **once** and marks the passages that are evidence for each criterion, with a score.
-A reviewer then accepts, rejects or corrects them on the page *Review*, and the corrections train the next model.
+A small language model (a bidirectional encoder) reads a text **once** and marks the passages that are evidence for each criterion,
+each with a score. On the page *Review* a reader accepts, rejects or corrects them, and the corrections train the next model.
 """
 LIMITS = """
-* The model marks **passages of text** that resemble what it was taught as evidence. It knows nothing of the person who wrote it,
+* The model marks **passages of text** that resemble what it was taught as evidence. It knows nothing of the person who wrote them,
   and a text without marks proves nothing.
 * It misses evidence and marks what is none: irony, quotations, song lyrics, another person's story.
   The page *Overview* shows how often, where this was measured.
-* Other languages and registers than those it was trained on are outside what it knows.
+* It does not know other languages, or ways of writing that differ much from what it was trained on.
 * What you paste is sent to this app's own server only, is not written to disk, and is gone when you leave the page.
 """
 
@@ -60,7 +60,7 @@ def build(context: Context) -> None:
         with gr.Column(scale=2, min_width=300):
             text = gr.Textbox(
                 label="Text (it is not stored)",
-                placeholder="Paste a post, or choose an example below.",
+                placeholder=_placeholder(context),
                 lines=9,
                 max_lines=18,
                 max_length=MAX_CHARACTERS,
@@ -69,7 +69,7 @@ def build(context: Context) -> None:
             with gr.Row():
                 run = gr.Button("Highlight", variant="primary", scale=2, min_width=120)
                 clear = gr.Button("Clear", scale=1, min_width=80)
-            examples = _example_buttons(context)
+            group, examples = _example_buttons(context)
         with gr.Column(scale=3, min_width=320):
             result = gr.HTML(
                 html_template=asset("try_it.html"),
@@ -90,7 +90,15 @@ def build(context: Context) -> None:
     for button in examples:
         chosen = button.click(_giving(shown[str(button.value)]), None, text, **QUIET)
         chosen.then(highlight, text, result, **queued)
-    if examples and context.settings.demo:
+    tab = gr.context.Context.block
+    assert isinstance(tab, gr.Tab)
+    tab.select(
+        lambda: (gr.Group(visible=_fits(context)), gr.Textbox(placeholder=_placeholder(context))),
+        None,
+        [group, text],
+        **QUIET,
+    )
+    if context.settings.demo:
         blocks = gr.context.Context.root_block
         assert blocks is not None
         blocks.load(friendly(_first_example(context)), None, [text, result], **QUIET)
@@ -175,7 +183,7 @@ def predict_text(
     post = Post(id="pasted", text=text)
     criteria = context.store.criteria()
     if not criteria:
-        raise InvalidRecord("This project has no criteria yet. Load a set first.")
+        raise InvalidRecord("This project has no criteria yet. An admin adds them on the Guidelines or the Data page.")
     context.models.wait_until_settled(MODEL_PATIENCE_SECONDS)
     predictor = context.models.predictor()
     began = time.perf_counter()
@@ -212,11 +220,18 @@ def _model(context: Context) -> ModelVersion | None:
         return None
 
 
-def _example_buttons(context: Context) -> list[gr.Button]:
-    """Examples exist for the default criteria only: a project on another subject shows none."""
-    if not {c.id for c in default_criteria()} & {c.id for c in context.store.criteria()}:
-        return []
-    with gr.Group(elem_id="try-examples"):
+def _fits(context: Context) -> bool:
+    """Whether the examples are about what the project is about: they exist for the default criteria only."""
+    return bool({c.id for c in default_criteria()} & {c.id for c in context.store.criteria()})
+
+
+def _placeholder(context: Context) -> str:
+    return "Paste a post, or choose an example below." if _fits(context) else "Paste a post."
+
+
+def _example_buttons(context: Context) -> tuple[gr.Group, list[gr.Button]]:
+    """The examples, hidden while the project is about something else: its criteria may change while the app runs."""
+    with gr.Group(elem_id="try-examples", visible=_fits(context)) as group:
         gr.Markdown("Or a synthetic example:")
         with gr.Row():
-            return [gr.Button(title, size="sm", min_width=120) for title in EXAMPLES]
+            return group, [gr.Button(title, size="sm", min_width=120) for title in EXAMPLES]

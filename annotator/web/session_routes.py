@@ -179,4 +179,5 @@ _LOGIN_FORM = """<form method="post" action="<!--root-->/login">
 <label>Name<input name="name" autocomplete="username" required autofocus></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required></label>
 <button type="submit">Sign in</button>
-</form>"""
+</form>
+<p>No account, or the password is lost? An admin of the project can send you a link.</p>"""

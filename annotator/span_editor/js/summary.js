@@ -5,17 +5,21 @@ import { quote, undecidedOf } from "./state.js";
 import { colorOf } from "./patterns.js";
 import { closeDialog, openDialog } from "./dialog.js";
 
-const LONG_QUOTE = 160;
+const LONG_QUOTE = 300;
 
 export function countOf(criteria) {
   return criteria.length === 1 ? "1 criterion" : criteria.length + " criteria";
+}
+
+function cut(words) {
+  return words.length > LONG_QUOTE ? words.slice(0, LONG_QUOTE) + " …" : words;
 }
 
 function passages(criterion) {
   const shown = criterion.marks.filter((m) => m.state !== "rejected");
   return make("li", { style: { "--c": colorOf(criterion.index) } },
     make("div", {}, make("span", { class: "ev-number" }, criterion.index + 1), " ", make("b", {}, criterion.name)),
-    make("ul", {}, shown.map((m) => make("li", { dir: "auto" }, quote(m.start, m.end).replace(/\s+/g, " ").slice(0, LONG_QUOTE)))));
+    make("ul", {}, shown.map((m) => make("li", { dir: "auto" }, cut(quote(m.start, m.end).replace(/\s+/g, " "))))));
 }
 
 function names(title, criteria) {
@@ -34,7 +38,7 @@ export function openSummary(rest, confirm) {
     names("No evidence:", none),
     names("Decided one by one, not here:", rest.alone),
     names("Not answered by the model, so not here:", rest.unread),
-    make("p", { class: "ev-row" }, yes, button("Not yet", closeDialog)));
+    make("p", { class: "ev-row ev-sure" }, yes, button("Not yet", closeDialog)));
   // a key that is still held from opening this must not say yes
   yes.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.repeat) event.preventDefault();

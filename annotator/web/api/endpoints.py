@@ -422,7 +422,9 @@ class Api:
         """The criteria in use with these ids, all without any. Raises NotFound, InvalidRecord where there are none."""
         in_use = {c.id: c for c in self._store.criteria()}
         if not in_use:
-            raise InvalidRecord("This project has no criteria yet. Load a set first.")
+            raise InvalidRecord(
+                "This project has no criteria yet. An admin adds them on the Guidelines or the Data page."
+            )
         if unknown := [name for name in ids or () if name not in in_use]:
             raise NotFound(f"There is no criterion {unknown[0][:80]!r} in use. There are {', '.join(in_use)}.")
         return [in_use[name] for name in dict.fromkeys(ids or in_use)]
