@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,19 +25,31 @@ _COUNTS_ELSE = re.compile(
 
 
 class Names:
-    """An object's keys by their plain names."""
+    """An object's keys by their plain names. Objects of a file have the same few sets of keys: `names_of` makes each once."""
 
-    def __init__(self, fields: Fields) -> None:
-        self._keys = {plain(key): key for key in reversed(list(fields))}
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys = {plain(key): key for key in reversed(list(keys))}
+        self._found: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def key(self, names: Iterable[str]) -> str | None:
-        return next((self._keys[n] for n in names if n in self._keys), None)
+    def key(self, names: tuple[str, ...]) -> str | None:
+        return next(iter(self.keys(names)), None)
 
-    def keys(self, names: Iterable[str]) -> list[str]:
-        return [self._keys[n] for n in names if n in self._keys]
+    def keys(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = self._found.get(names)
+        if found is None:
+            found = self._found[names] = tuple(self._keys[n] for n in names if n in self._keys)
+        return found
 
 
-def taken(fields: Fields, names: Names, wanted: Sequence[str], to: str) -> Any:
+def names_of(fields: Fields) -> Names:
+    keys = tuple(fields)
+    return _remembered_names(keys) if len(keys) <= 40 and sum(map(len, keys)) <= 1000 else Names(keys)
+
+
+_remembered_names = functools.lru_cache(maxsize=256)(Names)
+
+
+def taken(fields: Fields, names: Names, wanted: tuple[str, ...], to: str) -> Any:
     key = names.key(wanted)
     return None if key is None else fields.take(key, to)
 
@@ -65,9 +78,13 @@ def own_passage(
     passage = passage_or_reason(values[0], values[1], values[2], score)
     if isinstance(passage, str):
         return [], [passage]
-    passage = replace(passage, core_start=whole(core["core_start"]), core_end=whole(core["core_end"]))
-    passage = _with_origin(passage, origin, predicted, attributes)
-    return [replace(passage, attributes=said_of(fields, attributes))], []
+    passage = replace(
+        passage,
+        core_start=whole(core["core_start"]),
+        core_end=whole(core["core_end"]),
+        attributes=said_of(fields, attributes),
+    )
+    return [_with_origin(passage, origin, predicted, attributes)], []
 
 
 def passage_or_reason(start: Any, end: Any, words: str | None, score: Any = None) -> Passage | str:
@@ -155,7 +172,7 @@ def _passage_of(item: Any, attributes: Attributes) -> Passage:
         return Passage(quote=item)
     if isinstance(item, Mapping):
         fields = Fields(item)
-        found, bad = own_passage(fields, Names(fields), attributes, has_others=False)
+        found, bad = own_passage(fields, names_of(fields), attributes, has_others=False)
         if not found:
             raise InvalidRecord(f"a passage {bad[0] if bad else 'has neither start and end nor words'}")
         return found[0]

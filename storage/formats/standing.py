@@ -25,11 +25,13 @@ _TRUE = frozenset(("true", "yes", "1", "ja", "oui", "y", "t"))
 _FALSE = frozenset(("false", "no", "0", "nein", "non", "n", "f"))
 _NOT_FALSE = NEGATING - {"false", "no", "absent", "notpresent"}  # `negation: negated` negates, `negated: no` does not
 
+_ANY_STANDING = frozenset((*QUALIFIERS, *AFFIRMERS, *STANDING))
+
 
 def takes_back(name: str, value: Any) -> bool:
     """Whether a key (or attribute) of this name and value says that the label is not so."""
     key = plain(name)
-    if isinstance(value, list | tuple | dict):
+    if key not in _ANY_STANDING or isinstance(value, list | tuple | dict):
         return False
     said = f"{float(value):g}" if is_number(value) else plain(str(value))
     if key in QUALIFIERS:

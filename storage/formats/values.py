@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import math
 import re
@@ -14,6 +15,7 @@ from storage.records import InvalidRecord
 
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|s3:|data:\w+/|/?data/|/upload)\S*|/\S+\.\w{2,5}|\S+\.(?:wav|mp3|ogg|flac|png|jpe?g|gif|pdf|mp4)",
     re.IGNORECASE)  # fmt: skip
+LONGEST_REMEMBERED = 64  # characters: names of columns, no texts of posts
 MAX_LITERAL_CHARACTERS = 200_000  # of a Python literal in a cell, as pandas writes lists
 
 
@@ -33,8 +35,15 @@ def is_address(value: str) -> bool:
 
 def plain(name: str) -> str:
     """A column's name without case, accents, spaces and signs."""
+    return _plain_of_short(name) if len(name) <= LONGEST_REMEMBERED else _plain(name)
+
+
+def _plain(name: str) -> str:
     bare = name if name.isascii() else unicodedata.normalize("NFKD", name)
     return "".join(ch for ch in bare.casefold() if ch.isalnum())
+
+
+_plain_of_short = functools.lru_cache(maxsize=4096)(_plain)  # the same few keys stand in every object of a file
 
 
 def plain_value(value: Any) -> Any:
