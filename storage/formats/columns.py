@@ -11,6 +11,7 @@ from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
 from storage.formats.labels import holds_labels
 from storage.formats.rows import FormatError, LabelKind
+from storage.formats.sentence_rows import are_sentences, number_column
 from storage.formats.tagged import is_tag
 from storage.formats.values import decoded, is_address, is_empty, is_number, plain
 from storage.formats.vocabulary import LISTS
@@ -172,7 +173,8 @@ class ColumnMapping:
     lists: columns that hold lists of labels, with the kind of their labels. wide: the columns (verdict, evidence) of a criterion that has
     columns of its own; either may be None. tokens: the columns of words and of their tags. squad: the columns are a question's.
     hints: what is to be said of a column that is kept in meta. joined: columns that are the text together (`title+body`).
-    questions: the columns of each of Argilla's questions.
+    questions: the columns of each of Argilla's questions. sentences: each row is a sentence of its post;
+    sentence_number: the column of its number or id, if there is one.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +185,8 @@ class ColumnMapping:
     hints: Mapping[str, str] = field(default_factory=dict)
     joined: tuple[str, ...] = ()
     questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sentences: bool = False
+    sentence_number: str | None = None
 
 
 def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict[str, str]:
@@ -204,7 +208,7 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict
         said = next((c for c in beside if (values := _values(c, sample)) and all(map(is_verdict, values))), None)
         if said is not None:
             found["verdict"] = said
-    return _without_labels_of_posts(found)
+    return found if are_sentences(found, columns, sample) else _without_labels_of_posts(found)
 
 
 def _tells_texts_apart(column: str, found: Mapping[str, str], sample: Sequence[Record]) -> bool:
@@ -333,7 +337,11 @@ def checked_mapping(
     has_labels = {"criterion", "annotations"} & mapping.keys() or lists or wide or questions
     if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
         raise FormatError(_no_text(columns, sample))
-    return ColumnMapping(mapping, lists, wide, tokens, squad, _hints(free, lists, sample), joined, questions)
+    sentences = not (squad or joined or tokens) and are_sentences(mapping, columns, sample)
+    hints = _hints(free, lists, sample)
+    return ColumnMapping(
+        mapping, lists, wide, tokens, squad, hints, joined, questions, sentences, number_column(columns)
+    )
 
 
 def _parts(column: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from storage.formats.ledger import ID_OF_QUESTION, Ledger
 from storage.formats.passages import names_places, passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.said import POST_LABELS, labels_from, said_of
+from storage.formats.sentence_rows import posts_of_sentences
 from storage.formats.squad import answers_of_question
 from storage.formats.standing import qualifier_of_row
 from storage.formats.tagged import joined_tokens, tagged_labels
@@ -49,6 +50,15 @@ def rows_of_records(
     records: Iterable[tuple[int, Record | RowError]], mapping: ColumnMapping, source: Source
 ) -> Iterator[Row]:
     """Numbered records as ImportRows; what cannot be read of a record costs itself, or the row where it is the text."""
+    rows = _rows_of_records(records, mapping, source)
+    if mapping.sentences:
+        rows = posts_of_sentences(rows, mapping.sentence_number, source.ledger)
+    return rows
+
+
+def _rows_of_records(
+    records: Iterable[tuple[int, Record | RowError]], mapping: ColumnMapping, source: Source
+) -> Iterator[Row]:
     for number, record in records:
         if isinstance(record, RowError):
             yield record
@@ -70,6 +80,7 @@ class _RowReader:
         self._labels: list[Label] = []
         self._post_id: str | None = None
         self._kept: dict[str, Any] = {}
+        self._sentence: Passage | None = None  # all of the text, where it is a sentence of its post
 
     def row(self) -> ImportRow:
         self._post_id = None if self._mapping.squad else string(self._take("post_id"))
@@ -77,6 +88,8 @@ class _RowReader:
             self._post_id = None
             self._notes.append(("renamed", f"its id is {UNSAVED}: the id is made from the text"))
         text = self._text()
+        if self._mapping.sentences and text:
+            self._sentence = Passage(0, len(text), text)
         history, settled = self._labels_in("history"), self._labels_in("annotations")
         of_post = any(label.labels for label in history)
         predictions = self._labels_in("predictions", LabelKind.PREDICTION)
@@ -186,6 +199,8 @@ class _RowReader:
             self._fields.keep(column, "with an unknown verdict")
             why = f"{string(said)!r} is no verdict; use evidence, no_evidence or unsure"
             return (*left, given.a_label(None, None, left_out=why))
+        if self._sentence is not None and not found and not bad and self._says_sentence(criterion, said):
+            found = (self._sentence,)
         if verdict_of(said) is None and not found:
             self._fields.keep(column, "a label of the whole post, not read as an answer")
             return tuple(left) or (given.a_label(None, None, left_out=NOTHING_SAID),)
@@ -205,6 +220,12 @@ class _RowReader:
         if not isinstance(text, str) or not is_verdict(value) or verdict_of(value) is not Verdict.UNSURE:
             return False
         return str(value).strip().casefold() in text.casefold()
+
+    def _says_sentence(self, criterion: Any, said: Any) -> bool:
+        """Whether a row of a sentence says that it is evidence: by its verdict, or by its class where there is no other column."""
+        if {"verdict", "evidence", "start"} & self._mapping.columns.keys():
+            return verdict_of(said) is Verdict.EVIDENCE
+        return not is_verdict(criterion)
 
     def _labels_of_post(self, column: str) -> tuple[Label, ...]:
         """What a row of our own table says of the whole post."""
@@ -290,6 +311,8 @@ class _RowReader:
                 places=names_places(evidence_column or ""),
             )
             yield from (given.a_label(None, None, left_out=reason) for reason in bad)
+            if self._sentence is not None and is_verdict(said) and verdict_of(said) is Verdict.EVIDENCE and not found:
+                found = (self._sentence,)
             if said is not None and not is_verdict(said):
                 self._fields.keep(str(verdict_column), "is no verdict")
                 yield given.a_label(None, None, left_out=f"{string(said)!r} is no verdict")
