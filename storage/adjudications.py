@@ -61,7 +61,8 @@ class AdjudicationStore(Connections):
         with self.read() as db:
             rows = db.query(
                 "SELECT d.* FROM main.annotation_head h CROSS JOIN adjudication d ON d.post_id = h.post_id"
-                " AND d.criterion_id = h.criterion_id WHERE h.reviewer = ? AND d.outcome <> 'reopened' AND d.revision ="
+                " AND (d.criterion_id = h.criterion_id OR (h.criterion_id = '@post' AND d.criterion_id >= '@post:'"
+                " AND d.criterion_id < '@post;')) WHERE h.reviewer = ? AND d.outcome <> 'reopened' AND d.revision ="
                 " (SELECT max(e.revision) FROM adjudication e WHERE e.post_id = d.post_id AND e.criterion_id = d.criterion_id)"
                 " ORDER BY d.id DESC",
                 [reviewer],
@@ -86,6 +87,7 @@ def adjudication_from_row(row: Row) -> Adjudication:
         answers=tuple(json_cell(row["answers"])),
         seconds=row["seconds"],
         created_at=row["created_at"],
+        level=row["level"] or "",
     )
 
 
@@ -110,7 +112,7 @@ def _append(db: Any, adjudication: Adjudication) -> Adjudication:
     )
     cursor = db.conn.execute(
         "INSERT INTO adjudication (op_id, post_id, criterion_id, criterion_version, adjudicator, revision, outcome, spans, reason,"
-        " error_kind, answers, seconds, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " error_kind, answers, seconds, created_at, level) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             stored.op_id,
             stored.post_id,
@@ -125,6 +127,7 @@ def _append(db: Any, adjudication: Adjudication) -> Adjudication:
             to_json(list(stored.answers)),
             stored.seconds,
             stored.created_at,
+            stored.level or None,
         ],
     )
     return replace(stored, id=cursor.lastrowid)

@@ -12,13 +12,13 @@ from typing import Any
 
 from storage.connection import PENDING
 from storage.formats.rows import ExportPost
-from storage.formats.said import agreed_labels
 from storage.gold import gold_of
 from storage.gold_answers import GoldStore
+from storage.gold_labels import gold_labels
 from storage.records import OF_POST, Annotation, Gold, Post, Prediction, Split, Verdict
 from storage.rounds import IS_MEASURED, RoundStore
 from storage.rows import annotation_from_row, post_from_row, prediction_from_row
-from storage.team_records import Adjudication, GoldRule
+from storage.team_records import Adjudication, GoldRule, answered_under, label_asked, label_question
 
 BATCH_POSTS = 200
 
@@ -150,7 +150,11 @@ class ExportStore(GoldStore, RoundStore):
         measured = self._measured(ids) if chosen.answers is Answers.GOLD else set()
         blind = self.yet_to_read_blind(chosen.reader, [p.id for p in posts]) if chosen.reader else set()
         sealed = {(post_id, criterion_id) for post_id, criterion_id, _ in blind}
-        decisions = {key: decision for key, decision in decisions.items() if key not in sealed}
+        decisions = {key: decision for key, decision in decisions.items() if _head_of(key) not in sealed}
+        of_labels: dict[str, dict[str, Adjudication]] = {}
+        for (post_id, question), decision in decisions.items():
+            if (scale := label_asked(question)) is not None:
+                of_labels.setdefault(post_id, {})[scale] = decision
         for post in posts:
             history = [a for a in revisions.get(post.id, []) if (post.id, a.criterion_id, a.reviewer) not in blind]
             latest = _latest(history)
@@ -158,7 +162,7 @@ class ExportStore(GoldStore, RoundStore):
             gold = [g for answers in counted if (g := self._gold_of(post, answers, decisions, rule))]
             given = [g.annotation for g in gold] if chosen.answers is Answers.GOLD else [a for of in latest for a in of]
             answers = tuple(a for a in given if a.decided and chosen.takes(a))
-            labels = _labels(counted, chosen)
+            labels, label_rules = _labels(post.id, counted, of_labels.get(post.id, {}), chosen)
             if not answers and not labels and not chosen.unreviewed:
                 continue
             yield ExportPost(
@@ -166,8 +170,12 @@ class ExportStore(GoldStore, RoundStore):
                 answers,
                 tuple(a for a in history if chosen.takes(a)) if complete else (),
                 tuple(predictions.get(post.id, ())),
-                gold_rules={g.criterion_id: g.rule for g in gold} if chosen.answers is Answers.GOLD else {},
-                adjudications=tuple(a for a in self.adjudications(post.id) if (post.id, a.criterion_id) not in sealed)
+                gold_rules={g.criterion_id: g.rule for g in gold} | label_rules
+                if chosen.answers is Answers.GOLD
+                else {},
+                adjudications=tuple(
+                    d for d in self.adjudications(post.id) if _head_of((post.id, d.criterion_id)) not in sealed
+                )
                 if complete and _decided(post, decisions)
                 else (),
                 labels=labels,
@@ -229,13 +237,22 @@ def _latest(history: Sequence[Annotation]) -> list[list[Annotation]]:
     return [list(group) for _, group in itertools.groupby(ordered, key=lambda a: a.criterion_id)]
 
 
-def _labels(latest: Sequence[Sequence[Annotation]], chosen: ExportFilter) -> tuple[Annotation, ...]:
-    """The answers about the whole post: of gold, what all agree on who labelled it."""
-    given = [a for of in latest for a in of if a.criterion_id == OF_POST and a.labels and chosen.takes(a)]
+def _labels(
+    post_id: str, latest: Sequence[Sequence[Annotation]], decisions: Mapping[str, Adjudication], chosen: ExportFilter
+) -> tuple[tuple[Annotation, ...], dict[str, str]]:
+    """The answers about the whole post, of gold the settled labels as one; and by question how a label became gold."""
+    given = [a for of in latest for a in of if a.criterion_id == OF_POST and a.labels]
     if chosen.answers is Answers.LATEST:
-        return tuple(given)
-    agreed = agreed_labels(given)
-    return (agreed,) if agreed else ()
+        return tuple(a for a in given if chosen.takes(a)), {}
+    gold, rules = gold_labels(post_id, given, decisions)
+    if gold is None or not chosen.takes(gold):
+        return (), {}
+    return (gold,), {label_question(name): rule for name, rule in rules.items()}
+
+
+def _head_of(key: tuple[str, str]) -> tuple[str, str]:
+    """The post, and what stands for a criterion in the answers that a decision is about."""
+    return key[0], answered_under(key[1])
 
 
 def _decided(post: Post, decisions: Mapping[tuple[str, str], Adjudication]) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.adjudications import AdjudicationStore
 from storage.gold import Settled, settle
+from storage.label_standing import IS_LABEL, LabelStandingStore
 from storage.records import OF_POST, Annotation, Gold, Split
 from storage.rounds import IS_MEASURED
 from storage.rows import annotation_from_row, json_cell, to_json
@@ -38,7 +38,7 @@ class Disagreement:
     state: Standing
 
 
-class GoldStore(AdjudicationStore):
+class GoldStore(LabelStandingStore):
     """Questions about gold and about agreement between people, answer by answer."""
 
     def gold_rule(self) -> GoldRule:
@@ -182,7 +182,10 @@ class GoldStore(AdjudicationStore):
             yield from (row[0] for row in rows)
 
     def refresh_standing(self) -> int:
-        """Work out anew what has changed since the last time: answers, adjudications, the rule. Returns how many pairs."""
+        """Work out anew what has changed since the last time: answers, adjudications, the rule. Returns how many pairs of post and
+        criterion; labels of posts are brought up to date beside them.
+        """
+        self.refresh_labels()
         rule = to_json(self.gold_rule().to_dict())
         changed = (
             f"SELECT n.post_id, n.criterion_id FROM ({_SEVERAL}) n LEFT JOIN ({_ADJUDICATED}) d USING (post_id, criterion_id)"
@@ -190,13 +193,14 @@ class GoldStore(AdjudicationStore):
             " OR s.adjudication_id IS NOT coalesce(d.decision, 0) OR s.rule IS NOT :rule"
         )
         gone = (
-            "DELETE FROM standing WHERE NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
+            f"DELETE FROM standing WHERE NOT {IS_LABEL.format(row='')} AND NOT EXISTS (SELECT 1 FROM annotation_head h"
+            " WHERE h.post_id = standing.post_id"
             f" AND h.criterion_id = standing.criterion_id AND h.verdict IS NOT NULL{_COUNTED} GROUP BY h.post_id HAVING count(*) > 1)"
         )
         with self.read() as db:
             pairs = {(row["post_id"], row["criterion_id"]) for row in db.query(changed, {"rule": rule})}
             kept, several = db.execute(
-                f"SELECT (SELECT count(*) FROM standing), (SELECT count(*) FROM ({_SEVERAL}))"
+                f"SELECT (SELECT count(*) FROM standing WHERE NOT {IS_LABEL.format(row='')}), (SELECT count(*) FROM ({_SEVERAL}))"
             ).fetchone()
         if not pairs and kept <= several:
             return 0
@@ -252,8 +256,11 @@ def _chosen(
         values["criterion"] = criterion_id
     for name, person in zip(("one", "other"), people or (), strict=False):
         where.append(
-            "EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
+            "(EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
             f" AND h.criterion_id = standing.criterion_id AND h.reviewer = :{name} AND h.verdict IS NOT NULL)"
+            " OR EXISTS (SELECT 1 FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id CROSS JOIN"
+            f" json_each(a.labels) l WHERE h.post_id = standing.post_id AND h.criterion_id = '{OF_POST}' AND h.reviewer = :{name}"
+            f" AND standing.criterion_id = '{OF_POST}:' || l.key))"
         )
         values[name] = person
     return " AND ".join(where), values

@@ -64,11 +64,11 @@ WHERE seq > :after AND seq <= :upto ORDER BY seq
 """
 _ADJUDICATIONS = """
 INSERT INTO adjudication (post_id, criterion_id, criterion_version, adjudicator, revision, outcome, spans, reason, error_kind, answers,
-    seconds, created_at)
+    seconds, created_at, level)
 SELECT post_id, criterion_id, criterion_version, adjudicator,
     row_number() OVER (PARTITION BY post_id, criterion_id ORDER BY seq) + coalesce((SELECT max(a.revision) FROM adjudication a
         WHERE a.post_id = s.post_id AND a.criterion_id = s.criterion_id), 0),
-    outcome, spans, reason, error_kind, '[]', seconds, coalesce(created_at, :now)
+    outcome, spans, reason, error_kind, '[]', seconds, coalesce(created_at, :now), level
 FROM staged.adjudication s WHERE seq > :after AND seq <= :upto ORDER BY seq
 """
 _ISSUES = """

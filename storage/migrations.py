@@ -11,7 +11,7 @@ from storage.doubt_schema import DOUBTS
 from storage.post_schema import LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
 from storage.sqlite import Database, Migrations
-from storage.team_schema import REPORTS, ROUNDS_ON_THE_PAGE, TEAMS
+from storage.team_schema import LABELS_DECIDED, REPORTS, ROUNDS_ON_THE_PAGE, TEAMS
 
 migrations = Migrations("evidence")
 
@@ -436,6 +436,11 @@ def m014_labels_of_posts(db: Database) -> None:
 @migrations()
 def m015_posts_of_authors(db: Database) -> None:
     _run_statements(db, POSTS_OF_AUTHORS)
+
+
+@migrations()
+def m016_labels_decided(db: Database) -> None:
+    _run_statements(db, LABELS_DECIDED)
 
 
 def _run_statements(db: Database, script: str) -> None:

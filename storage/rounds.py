@@ -38,7 +38,8 @@ _READS_BLIND = (
 )
 _DECIDED_MYSELF = (
     "EXISTS (SELECT 1 FROM main.annotation_head mine WHERE mine.post_id = {h}.post_id AND mine.criterion_id = {h}.criterion_id"
-    " AND mine.reviewer = :me AND mine.verdict IS NOT NULL)"
+    " AND mine.reviewer = :me AND (mine.verdict IS NOT NULL OR (mine.criterion_id = '@post'"
+    " AND (SELECT a.labels FROM main.annotation a WHERE a.id = mine.annotation_id) IS NOT NULL)))"
 )
 _SEES_ALL = "EXISTS (SELECT 1 FROM main.reviewer me WHERE me.name = :me AND me.role <> 'reviewer')"
 VISIBLE_HEAD = (
@@ -385,6 +386,17 @@ class RoundStore(Connections):
                 {"post": post_id, "me": me},
             )
             return {(row["criterion_id"], row["reviewer"]) for row in rows}
+
+    def visible_decisions(self, post_id: str, me: str) -> set[int]:
+        """The ids of the adjudications about the post that `me` may see: a decision tells as much as another's answer."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT h.id FROM (SELECT id, post_id, '' AS reviewer, CASE WHEN criterion_id LIKE '@post:%' THEN '@post'"
+                " ELSE criterion_id END AS criterion_id FROM adjudication WHERE post_id = :post) h"
+                f" WHERE {VISIBLE_HEAD.format(h='h')}",
+                {"post": post_id, "me": me},
+            )
+            return {int(row[0]) for row in rows}
 
 
 _IN_USE = "FROM criterion c WHERE c.active AND c.version = (SELECT max(version) FROM criterion d WHERE d.id = c.id)"

@@ -52,7 +52,7 @@ CREATE TABLE alignment (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterio
     evidence TEXT NOT NULL, candidates TEXT NOT NULL);
 CREATE TABLE adjudication (seq INTEGER PRIMARY KEY, post_id TEXT NOT NULL, criterion_id TEXT NOT NULL, criterion_version INTEGER NOT NULL,
     adjudicator TEXT NOT NULL, outcome TEXT NOT NULL, spans TEXT NOT NULL, reason TEXT NOT NULL, error_kind TEXT, seconds REAL,
-    created_at TEXT);
+    created_at TEXT, level TEXT);
 CREATE TABLE issue (seq INTEGER PRIMARY KEY, row INTEGER, post_id TEXT, kind TEXT NOT NULL, reason TEXT NOT NULL,
     evidence TEXT);
 """
@@ -243,7 +243,7 @@ class Staging:
         """Of a post of this import: decisions about a post that is there already stay as they are."""
         self._db.execute(
             "INSERT INTO adjudication (post_id, criterion_id, criterion_version, adjudicator, outcome, spans, reason, error_kind,"
-            " seconds, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " seconds, created_at, level) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 decision.post_id,
                 decision.criterion_id,
@@ -255,6 +255,7 @@ class Staging:
                 decision.error_kind,
                 decision.seconds,
                 decision.created_at,
+                decision.level or None,
             ],
         )
 

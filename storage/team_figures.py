@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from storage.connection import Connections
 from storage.heads import IN_USE
+from storage.label_standing import IS_LABEL
 from storage.records import utc_now
 from storage.rows import json_cell, to_json
 
@@ -184,7 +185,9 @@ class TeamFigureStore(Connections):
                 "SELECT count(*) FROM (SELECT 1 FROM annotation_head WHERE verdict IS NOT NULL GROUP BY post_id, criterion_id"
                 " HAVING count(*) = 1)"
             ).fetchone()[0]
-            rows = db.execute("SELECT state, count(*) FROM standing GROUP BY 1 ORDER BY 1")
+            rows = db.execute(
+                f"SELECT state, count(*) FROM standing WHERE NOT {IS_LABEL.format(row='')} GROUP BY 1 ORDER BY 1"
+            )
             return {"decided by one person": single, **dict(rows.fetchall())}
 
     def keep_report(self, name: str, kept: Kept) -> None:

@@ -8,9 +8,27 @@ from enum import StrEnum
 from typing import Any
 
 from storage.matching import AGREEMENT_IOU
-from storage.records import InvalidRecord, Span, Split
+from storage.records import OF_POST, InvalidRecord, Span, Split
 
 ONE_READER = "one reader"  # how an answer became gold that nobody else gave one to
+_LABEL = f"{OF_POST}:"
+LABEL_QUESTIONS = (_LABEL, f"{OF_POST};")
+"""A question about a label of the whole post stands in place of a criterion as `@post:Risk`: from the first, and before the second."""
+
+
+def label_question(scale: str) -> str:
+    """What stands for a criterion where a label of the whole post is asked."""
+    return _LABEL + scale
+
+
+def label_asked(question: str) -> str | None:
+    """The label that a question is about; None for a criterion."""
+    return question.removeprefix(_LABEL) if question.startswith(_LABEL) else None
+
+
+def answered_under(question: str) -> str:
+    """What stands for a criterion in the answers to a question: all labels of a post are one answer."""
+    return question if label_asked(question) is None else OF_POST
 
 
 class SpanRule(StrEnum):
@@ -69,6 +87,7 @@ class Outcome(StrEnum):
 
     EVIDENCE = "evidence"
     NO_EVIDENCE = "no_evidence"
+    LABEL = "label"  # of a label of the post: which level it has
     UNDECIDABLE = "undecidable"
     REOPENED = "reopened"
 
@@ -78,7 +97,7 @@ class Adjudication:
     """A decision about the answers of others to (post, criterion), with its reason. Append-only, as annotations are.
 
     answers: ids of the annotations that were decided about. error_kind: what went wrong in them, of the project's list; None if
-    nothing was chosen. revision: 1, 2, … per (post, criterion).
+    nothing was chosen. revision: 1, 2, … per (post, criterion). level: of a label of the post, with the outcome `label`; '' else.
     """
 
     post_id: str
@@ -95,9 +114,15 @@ class Adjudication:
     op_id: str | None = None
     created_at: str | None = None
     id: int | None = None
+    level: str = ""
 
     def __post_init__(self) -> None:
         where = f"{self.post_id} x {self.criterion_id}"
+        label = label_asked(self.criterion_id)
+        if label is not None and self.outcome in (Outcome.EVIDENCE, Outcome.NO_EVIDENCE):
+            raise InvalidRecord(f"{where}: a label of the post is decided by a level, not by evidence.")
+        if (self.outcome is Outcome.LABEL) != bool(self.level) or (label is None and self.level):
+            raise InvalidRecord(f"{where}: a level is decided of a label of the post, and by the outcome label.")
         if self.outcome is Outcome.EVIDENCE and not self.spans:
             raise InvalidRecord(f"{where}: the decision is evidence, but there is no span.")
         if self.outcome is not Outcome.EVIDENCE and self.spans:

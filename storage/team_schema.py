@@ -110,3 +110,32 @@ CREATE TABLE round_event (           -- append-only: what was done with a round,
 CREATE INDEX round_event_of_round ON round_event(round_id, id);
 CREATE TRIGGER round_changed AFTER UPDATE ON round BEGIN {changed("'assignment'")} END;
 """
+
+LABELS_DECIDED = """
+DROP TRIGGER adjudication_is_append_only;
+ALTER TABLE adjudication RENAME TO adjudication_before;
+CREATE TABLE adjudication (          -- append-only: decisions about the answers of others; the latest per (post, criterion) holds
+    id INTEGER PRIMARY KEY,
+    op_id TEXT UNIQUE,               -- idempotency key made in the browser; NULL for imported rows
+    post_id TEXT NOT NULL REFERENCES post(id),
+    criterion_id TEXT NOT NULL,      -- or '@post:NAME', of a label of the whole post
+    criterion_version INTEGER NOT NULL,
+    adjudicator TEXT NOT NULL REFERENCES reviewer(name),
+    revision INTEGER NOT NULL,       -- 1, 2, ... per (post, criterion)
+    outcome TEXT NOT NULL CHECK (outcome IN ('evidence', 'no_evidence', 'label', 'undecidable', 'reopened')),
+    spans TEXT NOT NULL,             -- JSON list of [start, end]
+    reason TEXT NOT NULL,
+    error_kind TEXT,                 -- what went wrong in the answers, of the project's list; NULL when none was chosen
+    answers TEXT NOT NULL,           -- JSON list of the annotation ids that were decided about
+    seconds REAL,                    -- NULL when not measured
+    created_at TEXT NOT NULL,
+    level TEXT,                      -- with the outcome label: the level that the label has; NULL of any other
+    UNIQUE (post_id, criterion_id, revision)
+) STRICT;
+INSERT INTO adjudication SELECT *, NULL FROM adjudication_before;
+DROP TABLE adjudication_before;
+CREATE TRIGGER adjudication_is_append_only BEFORE UPDATE ON adjudication
+BEGIN SELECT RAISE(ABORT, 'adjudications are append-only'); END;
+CREATE INDEX standing_of_criterion ON standing(criterion_id, state);
+CREATE INDEX adjudication_of_criterion ON adjudication(criterion_id, post_id);
+"""

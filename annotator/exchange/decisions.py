@@ -10,9 +10,9 @@ from storage.attributes import Attributes
 from storage.formats.fields import Fields
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import ImportRow
-from storage.formats.said import said_of
+from storage.formats.said import labels_from, said_of
 from storage.records import InvalidRecord, Span
-from storage.team_records import Adjudication
+from storage.team_records import Adjudication, label_asked, label_question
 from storage.team_records import Outcome as Decided
 
 _KEY = "adjudications[]"
@@ -44,6 +44,8 @@ def _decision_of(
     item: Mapping[str, Any], post_id: str, text: str, matcher: CriteriaMatcher, attributes: Attributes
 ) -> Adjudication:
     """The decision that the object says, about the post of that id and text. Raises InvalidRecord."""
+    if (scale := label_asked(str(item.get("criterion") or ""))) is not None:
+        return _of_label(item, post_id, scale, attributes)
     criterion = matcher.find(str(item.get("criterion") or ""))
     if criterion is None:
         raise InvalidRecord(f"the project has no criterion {item.get('criterion')!r}")
@@ -75,4 +77,33 @@ def _decision_of(
         criterion_version=version,
         seconds=seconds,
         created_at=None if item.get("created_at") is None else str(item["created_at"]),
+    )
+
+
+def _of_label(item: Mapping[str, Any], post_id: str, scale: str, attributes: Attributes) -> Adjudication:
+    """The decision about a label of the whole post, with the project's own names of the label and the level. Raises InvalidRecord."""
+    name, level = str(item.get("adjudicator") or "").strip(), str(item.get("level") or "")
+    known = next((s.name for s in attributes.labels if s.name == scale), None)
+    if known is None:
+        raise InvalidRecord(f"the project has no label of posts {scale!r}")
+    if not name:
+        raise InvalidRecord(f"{scale}: an adjudication names no adjudicator")
+    found = labels_from({scale: level}, attributes) if level else ()
+    if level and not found:
+        raise InvalidRecord(f"{scale}: the project has no level {level!r}")
+    try:
+        outcome = Decided(str(item.get("outcome")))
+        seconds = None if item.get("seconds") is None else float(item["seconds"])
+    except (ValueError, TypeError):
+        raise InvalidRecord(f"{scale}: an adjudication cannot be read") from None
+    return Adjudication(
+        post_id=post_id,
+        criterion_id=label_question(known),
+        adjudicator=name,
+        outcome=outcome,
+        reason=str(item.get("reason") or ""),
+        error_kind=None if item.get("error_kind") is None else str(item["error_kind"]),
+        seconds=seconds,
+        created_at=None if item.get("created_at") is None else str(item["created_at"]),
+        level=found[0][1] if found else "",
     )

@@ -7,10 +7,12 @@ from typing import Any
 
 from annotator.review.decisions import Wire, conflict_wire, revision_before
 from annotator.review.undo import UNDO_DEPTH, last_gesture, stacks
+from annotator.teams.label_questions import name_of
 from storage.attributes import said_wire
 from storage.records import OF_POST, Annotation, Conflict, NotFound, Reviewer
 from storage.rows import annotated_to_list
 from storage.store import Store
+from storage.team_records import label_asked
 
 QUOTED = 200  # characters of a passage in the history
 
@@ -46,6 +48,26 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
             "at": a.created_at,
         }
         for a in shown
+    ]
+
+
+def decisions_about(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
+    """What was adjudicated about the post, the newest first, as far as the reviewer may see it."""
+    visible = store.visible_decisions(post_id, reviewer.name)
+    text = store.post(post_id).text
+    names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+    return [
+        {
+            "criterion": names.get(d.criterion_id) or name_of(label_asked(d.criterion_id) or d.criterion_id),
+            "outcome": d.level or str(d.outcome),
+            "quotes": [s.quote(text)[:QUOTED] for s in d.spans],
+            "reason": d.reason,
+            "error_kind": d.error_kind,
+            "by": d.adjudicator,
+            "at": d.created_at,
+        }
+        for d in reversed(store.adjudications(post_id))
+        if d.id in visible
     ]
 
 

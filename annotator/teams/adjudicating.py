@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from annotator.people.accounts import NotAllowed, allow
+from annotator.teams import label_questions
 from storage.attributes import Attributes, joined
 from storage.gold import gold_of, likeness, say_the_same
 from storage.matching import Words
 from storage.records import Annotation, InvalidRecord, NotFound, Reviewer, Role, Span, merge_overlapping
 from storage.rows import passage_from_list, passages_to_list, ranges_to_list
 from storage.store import Store
-from storage.team_records import Adjudication, Outcome, Standing
+from storage.team_records import Adjudication, Outcome, Standing, label_asked
 
 Wire = dict[str, Any]
 SETTING = "adjudication"
@@ -73,6 +74,7 @@ def queue(
 def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
     """One disagreement: the text, everybody's answer as a lane, what they share, and the decision so far.
 
+    Of a label of the post: the level that each reader gave, and those that there are.
     Raises NotAllowed, also where `me` still has to read the post blind; NotFound.
     """
     allow(me, Role.ADJUDICATOR)
@@ -80,13 +82,12 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
     answers = _answers(store, post_id, criterion_id)
     if not answers:
         raise NotFound(f"Nobody has decided {criterion_id} in post {post_id}.")
-    if {(criterion_id, a.reviewer) for a in answers} - store.visible_heads(post_id, me.name):
+    if {(a.criterion_id, a.reviewer) for a in answers} - store.visible_heads(post_id, me.name):
         raise NotAllowed("You read this post in a blind round yourself: decide it on the Review page first.")
-    criterion = next(c for c in store.criteria(with_inactive=True) if c.id == criterion_id)
     decisions = store.adjudications(post_id, criterion_id=criterion_id)
     return {
         "post": {"id": post.id, "text": post.text},
-        "criterion": {"id": criterion.id, "name": criterion.name, "guideline": criterion.guideline or criterion.text},
+        "criterion": _question_wire(store, criterion_id),
         "lanes": [
             {
                 "name": a.reviewer if rule["names"] else f"Reader {number}",
@@ -103,11 +104,20 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
         "revision": decisions[-1].revision if decisions else 0,
         "decision": _decision_wire(decisions[-1]) if decisions else None,
         "error_kinds": rule["error_kinds"],
+        **(label_questions.shown(store, scale, answers) if (scale := label_asked(criterion_id)) is not None else {}),
     }
 
 
+def _question_wire(store: Store, criterion_id: str) -> Wire:
+    if (scale := label_asked(criterion_id)) is not None:
+        return {"id": criterion_id, "name": label_questions.name_of(scale), "guideline": ""}
+    criterion = next(c for c in store.criteria(with_inactive=True) if c.id == criterion_id)
+    return {"id": criterion.id, "name": criterion.name, "guideline": criterion.guideline or criterion.text}
+
+
 def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
-    """Store a decision: outcome evidence (with `spans`), no_evidence, undecidable, or reopened.
+    """Store a decision: outcome evidence (with `spans`), no_evidence, label (with `level`, of a label of the post), undecidable, or
+    reopened.
 
     Raises NotAllowed (the role; one's own answer, unless the project allows it; a post that one reads blind), InvalidRecord, Conflict.
     """
@@ -124,6 +134,9 @@ def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
     outcome = _outcome(wire.get("outcome"))
     if outcome is Outcome.REOPENED and (shown["decision"] or {}).get("outcome") in (None, str(Outcome.REOPENED)):
         raise InvalidRecord("There is no decision to open again.")
+    versions = store.criterion_versions(criterion_id)
+    if label_asked(criterion_id) is not None:
+        label_questions.check_words(outcome, wire.get("spans"))
     stored = store.add_adjudication(
         Adjudication(
             post_id=post_id,
@@ -134,9 +147,10 @@ def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
             reason=str(wire.get("reason") or "")[:MAX_REASON_CHARACTERS],
             error_kind=kind,
             answers=tuple(a.id for a in answers if a.id is not None),
-            criterion_version=max(c.version for c in store.criterion_versions(criterion_id)),
+            criterion_version=max((c.version for c in versions), default=1),
             seconds=None if wire.get("seconds") is None else min(max(float(wire["seconds"]), 0.0), 3600.0),
             op_id=wire.get("op_id"),
+            level=label_questions.level_decided(store, criterion_id, outcome, wire.get("level")),
         ),
         expected_revision=int(wire["expected_revision"]),
     )
@@ -150,6 +164,10 @@ def mine_against_gold(store: Store, me: Reviewer) -> list[Wire]:
         if len(rows) == MOST_SHOWN:
             break
         post_id, criterion_id = decision.post_id, decision.criterion_id
+        if (scale := label_asked(criterion_id)) is not None:
+            if (row := _my_label(store, me, decision, scale)) and _open_to(store, me, post_id):
+                rows.append(row)
+            continue
         own = store.annotations_of(post_id, me.name).get(criterion_id)
         if own is None or not own.decided or decision.outcome is Outcome.REOPENED or not _open_to(store, me, post_id):
             continue
@@ -171,6 +189,26 @@ def mine_against_gold(store: Store, me: Reviewer) -> list[Wire]:
     return rows
 
 
+def _my_label(store: Store, me: Reviewer, decision: Adjudication, scale: str) -> Wire | None:
+    """What became of one's own label of a post; None where one gave none, or it was opened again."""
+    own = label_questions.own_level(store, decision.post_id, me.name, scale)
+    if not own or decision.outcome is Outcome.REOPENED:
+        return None
+    undecidable = decision.outcome is Outcome.UNDECIDABLE
+    return {
+        "post_id": decision.post_id,
+        "criterion_id": decision.criterion_id,
+        "mine": own,
+        "my_words": [],
+        "gold": decision.level or str(decision.outcome),
+        "gold_words": [],
+        "reason": decision.reason,
+        "error_kind": decision.error_kind,
+        "likeness": None if undecidable else float(own == decision.level),
+        "at": decision.created_at,
+    }
+
+
 def _open_to(store: Store, me: Reviewer, post_id: str) -> bool:
     """A decision tells of others' answers: in a blind round it is shown after the round is closed."""
     return me.role is not Role.REVIEWER or not store.is_sealed(post_id)
@@ -185,7 +223,7 @@ def _likeness(own: Annotation, decision: Adjudication, text: str) -> float | Non
 
 def _answers(store: Store, post_id: str, criterion_id: str) -> list[Annotation]:
     measured = store.measured_readers(post_id)
-    latest = [a for a in store.latest_annotations(post_id) if a.criterion_id == criterion_id and a.decided]
+    latest = label_questions.answers_to(criterion_id, store.latest_annotations(post_id))
     return sorted((a for a in latest if a.reviewer not in measured), key=lambda a: a.reviewer)
 
 
@@ -227,6 +265,7 @@ def _outcome(given: Any) -> Outcome:
 def _decision_wire(decision: Adjudication) -> Wire:
     return {
         "outcome": str(decision.outcome),
+        "level": decision.level,
         "spans": passages_to_list(decision.spans),
         "reason": decision.reason,
         "error_kind": decision.error_kind,

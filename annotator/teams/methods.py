@@ -6,6 +6,7 @@ People stand under codes. Nothing of a post's text is in it. The figures are tho
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from annotator.teams.reports import work_out
 from storage.records import Role, Split
 from storage.store import Store
 from storage.team_figures import Corpus
-from storage.team_records import Adjudication, Outcome
+from storage.team_records import Adjudication, Outcome, Standing, label_question
 
 Wire = dict[str, Any]
 FIGURES = (
@@ -31,6 +32,7 @@ FIGURES = (
     ("span_f1", "span F1"),
     ("span_f1_exact", "span F1, exact"),
 )
+_OF_LABEL = (Standing.AGREED, Standing.OPEN, Standing.ADJUDICATED, Standing.UNDECIDABLE)
 _OF_PAIR = ("percent", "cohen_kappa", "span_f1", "span_f1_exact", "border_distance")
 
 
@@ -194,6 +196,19 @@ def _suggestions(store: Store, arms: list[Wire]) -> Iterable[Block]:
 
 
 def _agreement(agreement: Wire, codes: dict[str, str], names: dict[str, str]) -> Iterable[Block]:
+    reasons: set[str] = set()
+    yield from _agreement_tables(agreement, codes, names, reasons)
+    if reasons:
+        yield f"Undefined is a figure where {'; or where '.join(sorted(reasons))}."
+
+
+def _agreement_tables(
+    agreement: Wire, codes: dict[str, str], names: dict[str, str], reasons: set[str]
+) -> Iterable[Block]:
+    """reasons: filled with why figures are undefined."""
+
+    figure = functools.partial(_shown, reasons=reasons)
+
     yield "# Agreement"
     if not agreement["criteria"]:
         yield "No two people decided the same post and criterion: nothing can be said about agreement."
@@ -207,13 +222,13 @@ def _agreement(agreement: Wire, codes: dict[str, str], names: dict[str, str]) ->
         (
             names.get(row["name"], "all criteria"),
             row["units"],
-            *(_figure(row["figures"].get(key)) for key, _ in FIGURES),
+            *(figure(row["figures"].get(key)) for key, _ in FIGURES),
         )
         for row in agreement["criteria"]
     ]
     yield Table("Agreement by criterion", ("criterion", *heads), rows)
     rows = [
-        (row["name"], row["units"], *(_figure(row["figures"].get(key)) for key, _ in FIGURES))
+        (row["name"], row["units"], *(figure(row["figures"].get(key)) for key, _ in FIGURES))
         for row in agreement["rounds"]
     ]
     yield Table("Agreement by round", ("round", *heads), rows)
@@ -221,13 +236,13 @@ def _agreement(agreement: Wire, codes: dict[str, str], names: dict[str, str]) ->
         (
             *sorted((codes.get(p["one"], p["one"]), codes.get(p["other"], p["other"]))),
             p["units"],
-            *(_figure(p["figures"][key]) for key in _OF_PAIR),
+            *(figure(p["figures"][key]) for key in _OF_PAIR),
         )
         for p in agreement["pairs"]
     ]
     if agreement.get("attributes"):
         said = [
-            (f"{row['what']} {row['name']}", row["units"], _percent(row["percent"]["value"]), _figure(row["alpha"]))
+            (f"{row['what']} {row['name']}", row["units"], _percent(row["percent"]["value"]), figure(row["alpha"]))
             for row in agreement["attributes"]
         ]
         yield (
@@ -250,25 +265,33 @@ def _gold(store: Store, report: Wire, codes: dict[str, str]) -> Iterable[Block]:
     )
     standing = store.count_gold_states()
     yield Table("How the answers stand", ("state", "pairs of post and criterion"), list(standing.items()))
+    labels = store.standing_counts()
+    rows: list[tuple[str | int, ...]] = [
+        (scale.name, *(labels.get(label_question(scale.name), {}).get(state, 0) for state in _OF_LABEL))
+        for scale in store.attributes().of_posts
+    ]
+    yield Table("How the labels of posts stand", ("label", *_OF_LABEL), rows)
     decisions = store.adjudications()
     latest: dict[tuple[str, str], Adjudication] = {(d.post_id, d.criterion_id): d for d in decisions}
     again = sum(d.outcome is Outcome.REOPENED for d in decisions)
     who = ", ".join(sorted({codes.get(d.adjudicator, "gone") for d in decisions})) or "nobody"
     yield (
-        f"{len(decisions):,} decisions by {who} about {len(latest):,} pairs; {again:,} of them opened one again."
+        f"{len(decisions):,} decisions by {who} about {len(latest):,} pairs of post and criterion or label;"
+        f" {again:,} of them opened one again."
         " Readers' names were hidden from the adjudicator unless the project says otherwise."
     )
-    outcomes = Counter(str(d.outcome) for d in latest.values())
+    outcomes = Counter("a level of a label" if d.level else str(d.outcome) for d in latest.values())
     kinds = Counter(d.error_kind or "none chosen" for d in latest.values())
     yield Table("Adjudications by outcome", ("outcome", "pairs"), sorted(outcomes.items()))
     yield Table("Adjudications by kind of error", ("kind", "pairs"), kinds.most_common())
 
 
-def _figure(figure: Wire | None) -> str:
+def _shown(figure: Wire | None, reasons: set[str]) -> str:
     if figure is None:
         return "–"
     if figure["value"] is None:
-        return f"undefined: {figure['reason']}"
+        reasons.add(figure["reason"])
+        return "undefined"
     interval = f" ({figure['low']:.2f} to {figure['high']:.2f})" if figure["low"] is not None else ""
     return f"{figure['value']:.2f}{interval}"
 

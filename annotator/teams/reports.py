@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from annotator.problems import unexpected
@@ -18,6 +18,7 @@ from annotator.teams import measuring, people_figures
 from storage.records import StoreUnavailable, utc_now
 from storage.store import Store
 from storage.team_figures import Kept
+from storage.team_records import Standing, label_question
 
 Wire = dict[str, Any]
 AT_ONCE_SECONDS = 0.4  # a report that took longer than this is made beside the page
@@ -101,6 +102,15 @@ class Reports:
         return kept
 
 
+def _with_open(row: Wire, standing: Mapping[str, Mapping[str, int]]) -> Wire:
+    """The row of a label of posts with how many of them are open, and decided."""
+    if row["what"] != "label":
+        return row
+    states = standing.get(label_question(row["name"]), {})
+    decided = states.get(Standing.ADJUDICATED, 0) + states.get(Standing.UNDECIDABLE, 0)
+    return {**row, "open": states.get(Standing.OPEN, 0), "adjudicated": decided}
+
+
 def work_out(store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0) -> Wire:
     """Agreement, people and criteria as JSON values. Raises NotFound if there is no such round."""
     standing = store.standing_counts(round_id=round_id)
@@ -108,6 +118,7 @@ def work_out(store: Store, *, round_id: int | None = None, models: Sequence[str]
         tables = measuring.report(store, round_id=round_id, models=models, seed=seed)
         decisions = store.latest_decisions(round_id=round_id)
         judged = store.judged(round_id=round_id)
+        tables["attributes"] = [_with_open(row, standing) for row in tables["attributes"]]
         by_criterion = {row["name"]: row for row in tables["criteria"]}
         return {
             "answers": len(decisions),

@@ -10,7 +10,7 @@ from typing import Any
 from storage.formats.delimited import guard
 
 COLUMNS = ("table", "of", "with", "period", "figure", "value", "low", "high", "units", "reason")
-NAMES = ("person", "name", "one", "other", "period", "suggestions")
+NAMES = ("person", "name", "what", "one", "other", "period", "suggestions")
 Line = dict[str, Any]
 
 
@@ -42,6 +42,8 @@ def _lines(report: dict[str, Any]) -> Iterator[Line]:
         yield from _flat({"table": "agreement over time", "of": row["name"], "period": row["period"]}, row)
     for row in tables["falls"]:
         yield from _flat({"table": "change of agreement", "of": row["name"]}, row)
+    for row in tables["attributes"]:
+        yield from _flat({"table": "agreement on what is said beside", "of": f"{row['what']} {row['name']}"}, row)
     for one, other, times in tables["confusions"]:
         yield {"table": "passages marked for two criteria", "of": one, "with": other, "figure": "times", "value": times}
 

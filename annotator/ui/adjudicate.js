@@ -96,20 +96,21 @@ function drawCase() {
   if (!shown) return fill(part("case"), make("p", {}, "This one cannot be shown to you now. Go on to another."), make("div", { class: "ev-row" }, ways));
   const { post, criterion, decision } = shown;
   const decided = decision && decision.outcome !== "reopened";
-  const lanes = shown.lanes.map((one, n) => lane(`${one.name}: ${words(one.verdict)}`, one.spans, post.text,
+  const lanes = shown.given ? labelLanes(shown) : shown.lanes.map((one, n) => lane(`${one.name}: ${words(one.verdict)}`, one.spans, post.text,
     one.verdict !== "unsure" && n < 9 && keyed("Take", n + 1, () => take(n))));
-  if (decided) lanes.unshift(lane(`Decided by ${decision.by}: ${words(decision.outcome)}`, decision.spans, post.text));
+  if (decided) lanes.unshift(lane(`Decided by ${decision.by}: ${decision.level || words(decision.outcome)}`, decision.spans, shown.given ? "" : post.text));
   const said = decided && [decision.reason, decision.error_kind].filter(Boolean).join(" · ");
   return fill(part("case"),
     make("h3", {}, criterion.name, make("small", {}, post.id)),
-    make("p", { class: "ev-guideline ev-muted" }, unwrapped(criterion.guideline)),
+    shown.given ? make("p", { class: "ev-lane-text ev-labelled", dir: "auto" }, post.text) : make("p", { class: "ev-guideline ev-muted" }, unwrapped(criterion.guideline)),
     said && make("p", { class: "ev-said" }, said),
     shown.attributes_differ && make("p", { class: "ev-said" }, "They say different levels or flags of the same evidence. Who takes an answer takes those of its reader."),
     make("div", { class: "ev-lanes" }, lanes),
     drawWhy(shown.error_kinds),
     make("div", { class: "ev-row" },
+      shown.given && shown.levels.map((level, n) => (n < 9 ? keyed(level, n + 1, () => decideLevel(n)) : button(level, () => alone(() => decideLevel(n))))),
       shown.union.length > 0 && keyed("Take everybody's spans", "m", () => decide("evidence", shown.union)),
-      keyed("No evidence", "n", () => decide("no_evidence", [])),
+      !shown.given && keyed("No evidence", "n", () => decide("no_evidence", [])),
       keyed("Cannot be decided", "u", () => decide("undecidable", [])),
       decided && keyed("Open again", "o", () => decide("reopened", [])),
       make("span", { class: "ev-gap" }), ways));
@@ -122,17 +123,28 @@ function drawWhy(kinds) {
     make("label", {}, "Kind of error", make("select", { name: "error_kind" }, options.map(([value, text]) => make("option", { value }, text)))));
 }
 
+// Of a label of the whole post: who said which level; a level is one key, whether somebody gave it or not.
+function labelLanes(shown) {
+  return shown.lanes.map((one, n) => make("article", { class: "ev-lane" }, make("header", {}, make("h4", {}, `${one.name}: ${shown.given[n]}`)), one.note && make("p", { dir: "auto" }, one.note)));
+}
+
+function decideLevel(number) {
+  const level = page.shown.levels[number];
+  return level === undefined ? undefined : decide("label", [], level);
+}
+
 function take(number) {
+  if (page.shown.given) return decideLevel(number);
   const one = page.shown.lanes[number];
   if (one && one.verdict !== "unsure") return decide(one.verdict, one.spans);
 }
 
 // What was typed stays when the save is refused; the keys are heard again once it is through.
-async function decide(outcome, spans) {
+async function decide(outcome, spans, level) {
   const { shown } = page;
   const box = part("case");
   const reply = await ask("adjudicate_decide", {
-    post_id: shown.post.id, criterion_id: shown.criterion.id, outcome, spans, expected_revision: shown.revision,
+    post_id: shown.post.id, criterion_id: shown.criterion.id, outcome, spans, level, expected_revision: shown.revision,
     reason: box.querySelector("[name=reason]").value, error_kind: box.querySelector("[name=error_kind]").value,
     seconds: (Date.now() - page.opened) / 1000, op_id: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}.${Math.random()}`,
   });
@@ -160,6 +172,7 @@ const KEYS = { m: () => page.shown.union.length && decide("evidence", page.shown
 function action(key) {
   if (key === "j" || key === "k") return KEYS[key];
   if (!page.shown) return null;
+  if (key === "n" && page.shown.given) return null;
   return /^[1-9]$/.test(key) ? () => take(Number(key) - 1) : KEYS[key];
 }
 

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from annotator.messages import Id, Number, Whole, Words
 from annotator.review.decision_form import Said
-from annotator.teams import adjudicating
+from annotator.teams import adjudicating, label_questions
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
@@ -34,6 +34,7 @@ class Decided(Case):
         Annotated[list[Annotated[list[Whole | Said], Field(min_length=2, max_length=3)]], Field(max_length=2_000)]
         | None
     ]
+    level: NotRequired[Id | None]
     reason: NotRequired[Words | None]
     error_kind: NotRequired[Id | None]
     seconds: NotRequired[Number | None]
@@ -55,7 +56,8 @@ def _queue(context: Context, message: Asked, me: Reviewer) -> Wire:
     found = adjudicating.queue(
         context.store, me, criterion=message.get("criterion") or None, done=bool(message.get("done"))
     )
-    return {**found, "criteria": [{"id": c.id, "name": c.name} for c in context.store.criteria(with_inactive=True)]}
+    criteria = [{"id": c.id, "name": c.name} for c in context.store.criteria(with_inactive=True)]
+    return {**found, "criteria": [*criteria, *label_questions.questions(context.store)]}
 
 
 def _case(context: Context, message: Case, me: Reviewer) -> Wire:

@@ -43,8 +43,8 @@ function explained(reasons) {
 export function drawSaid(rows) {
   if (!rows || !rows.length) return null;
   const reasons = new Set();
-  const cells = rows.map((row) => [`${{ severity: "Level", flag: "Flag", label: "Post" }[row.what]}: ${row.name}`, row.units, percent(row.percent.value), shown(row.alpha, reasons)]);
-  return table("What is said beside the verdict", ["", "Spans or posts", "Equal", "Krippendorff's α"], cells, explained(reasons));
+  const cells = rows.map((row) => [`${{ severity: "Level", flag: "Flag", label: "Post" }[row.what]}: ${row.name}`, row.units, percent(row.percent.value), shown(row.alpha, reasons), row.open ?? "", row.adjudicated ?? ""]);
+  return table("What is said beside the verdict", ["", "Spans or posts", "Equal", "Krippendorff's α", "Open disagreements", "Adjudicated"], cells, explained(reasons));
 }
 
 export function drawPeople(people) {

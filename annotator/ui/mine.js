@@ -19,7 +19,7 @@ function decision(row) {
   const fate = row.likeness === null ? "could not be decided" : row.likeness === 1 ? "as you said" : row.likeness === 0 ? "otherwise" : "in part";
   return make("li", {},
     make("span", {}, make("b", {}, row.criterion), " in ", make("a", { href: "?post=" + encodeURIComponent(row.post_id) }, row.post_id), `: decided ${fate}`),
-    make("span", {}, `You: ${WORDS[row.mine]} `, passages(row.my_words)), make("span", {}, `Gold: ${WORDS[row.gold]} `, passages(row.gold_words)),
+    make("span", {}, `You: ${WORDS[row.mine] || row.mine} `, passages(row.my_words)), make("span", {}, `Gold: ${WORDS[row.gold] || row.gold} `, passages(row.gold_words)),
     (row.reason || row.error_kind) && make("span", { class: "ev-said" }, [row.reason, row.error_kind].filter(Boolean).join(" · ")));
 }
 

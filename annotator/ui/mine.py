@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from typing_extensions import TypedDict
 
-from annotator.teams import adjudicating, watching
+from annotator.teams import adjudicating, label_questions, watching
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
@@ -29,6 +29,7 @@ def build(context: Context) -> None:
 
 def _mine(context: Context, message: Nothing, me: Reviewer) -> Wire:
     names = {c.id: c.name for c in context.store.criteria(with_inactive=True)}
+    names |= {q["id"]: q["name"] for q in label_questions.questions(context.store)}
     rows = adjudicating.mine_against_gold(context.store, me)
     return {
         "rounds": watching.reading(context.store, me),

@@ -175,7 +175,10 @@ def _neighbours(context: Context, message: OnePost, me: Reviewer) -> Wire:
 
 
 def _history(context: Context, message: OnePost, me: Reviewer) -> Wire:
-    return {"history": history.history(context.store, message["post_id"], me)}
+    return {
+        "history": history.history(context.store, message["post_id"], me),
+        "decisions": history.decisions_about(context.store, message["post_id"], me),
+    }
 
 
 def _restore(context: Context, message: Restored, me: Reviewer) -> Wire:

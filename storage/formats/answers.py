@@ -139,6 +139,7 @@ def adjudication_object(post: Post, decision: Adjudication) -> dict[str, Any]:
         "adjudicator": decision.adjudicator,
         "revision": decision.revision,
         "outcome": str(decision.outcome),
+        **({"level": decision.level} if decision.level else {}),
         "spans": [span_object(post, s) for s in decision.spans],
         "reason": decision.reason,
         "error_kind": decision.error_kind,

@@ -19,7 +19,7 @@ from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, Ro
 from storage.formats.said import POST_LABELS, labels_of_post
 from storage.formats.table import read_table
 from storage.formats.values import kind_of
-from storage.team_records import ONE_READER
+from storage.team_records import ONE_READER, label_question
 
 SAMPLE_RECORDS = 50
 CANNOT_CARRY: tuple[str, ...] = ()
@@ -51,9 +51,11 @@ def _gold(item: ExportPost) -> dict[str, Any]:
 
 
 def _labels(item: ExportPost) -> dict[str, Any]:
-    """Labels of the whole post, where there are some."""
+    """Labels of the whole post, where there are some; those that became gold by more than one person's reading say how."""
     labels = labels_of_post(item.labels)
-    return {POST_LABELS: labels} if labels else {}
+    rules = {name: item.gold_rules.get(label_question(name), ONE_READER) for name in labels}
+    told = {name: rule for name, rule in rules.items() if rule != ONE_READER}
+    return ({POST_LABELS: labels} if labels else {}) | ({f"{POST_LABELS}_rule": told} if told else {})
 
 
 def _answers(item: ExportPost) -> list[dict[str, Any]]:

@@ -163,7 +163,7 @@ class ExportPost:
     """One post with what is exported of it.
 
     answers: the chosen annotations (gold, or each reviewer's latest), by criterion, then reviewer.
-    gold_rules: by criterion id, how its answer became gold; empty for each reviewer's latest.
+    gold_rules: by criterion id (or `@post:NAME` of a label), how its answer became gold; empty for each reviewer's latest.
     labels: the answers about the whole post, chosen as those are.
     history: every revision, oldest first; predictions: by criterion and model; adjudications: oldest first. Only for formats that
     carry them.

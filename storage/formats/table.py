@@ -26,7 +26,7 @@ from storage.formats.values import decoded, plain_value, string
 from storage.formats.wide import says_no_words, says_verdict
 from storage.records import OF_POST, InvalidRecord, Verdict
 
-IGNORED = ("manifest",)
+IGNORED = ("manifest", "post_labels_rule")
 NO_PASSAGE = "evidence is claimed, but no passage is named; kept in meta"
 _OF_REDDIT = ("body", "selftext")  # of a comment, of a post
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from annotator.project import STARTED, default_criteria
-from storage.records import AnnotatedSpan, Annotation, Post, Role, Split, Verdict
+from storage.attributes import Attributes, Scale
+from storage.records import OF_POST, AnnotatedSpan, Annotation, Post, Role, Split, Verdict
 from storage.store import Store, open_store
 from storage.team_records import Outcome
 from tests.browser.conftest import PATIENCE_MS, Pages, running_app
@@ -147,6 +148,29 @@ def test_a_key_that_is_held_down_decides_once(running: tuple[Store, str, Path], 
     page.keyboard.up("n")
     wait_for(page, "1 of 1 to decide")
     assert store.adjudications("g", criterion_id="FATIGUE") == []
+
+
+def test_a_label_of_the_post_is_decided_by_the_key_of_its_level(
+    running: tuple[Store, str, Path], open_page: Any
+) -> None:
+    store = running[0]
+    store.replace_attributes(Attributes(labels=(Scale("Risk", ("none", "low", "high")),)))
+    store.add_posts([Post(id="h", text=TEXT, split=Split.TRAIN)])
+    for name, level in (("ben", "none"), ("cem", "high")):
+        label = Annotation("h", OF_POST, name, None, labels=(("Risk", level),))
+        store.add_annotation(label, expected_revision=0)
+    page = open_page()
+    page.select_option("#adjudicate [name=criterion]", "@post:Risk")
+    wait_for(page, "1 of 1 to decide")
+    assert page.locator("#adjudicate .ev-lane h4").all_inner_texts() == ["Reader 1: none", "Reader 2: high"]
+    assert serious(page, "#page-adjudicate") == []
+    page.focus("#adjudicate .ev")
+    page.keyboard.press("n")  # of evidence alone
+    press(page, "2", "Nothing is left to decide: nobody disagrees, or it is decided.")
+    assert (decision(store, "h", "@post:Risk").outcome, decision(store, "h", "@post:Risk").level) == (
+        Outcome.LABEL,
+        "low",
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

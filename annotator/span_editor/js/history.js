@@ -17,7 +17,7 @@ export async function openHistory() {
   await drained();
   const reply = await call("review_history", { post_id: ed.item.post.id });
   if (!reply || !reply.ok) return openDialog("History of this post", make("p", {}, (reply && reply.error) || "The server cannot be reached now."));
-  const rows = reply.history.map(historyRow);
+  const rows = [...reply.decisions.map(decisionRow), ...reply.history.map(historyRow)];
   return openDialog("History of this post", rows.length ? make("ol", { class: "ev-history" }, rows) : make("p", {}, "Nothing has been decided on this post yet."));
 }
 
@@ -33,6 +33,15 @@ function historyRow(entry) {
     entry.rejected.map((words) => make("q", { class: "ev-rejected-words", dir: "auto" }, words)),
     entry.note && make("p", {}, entry.note),
     button("Restore", () => restoreRevision(entry), { "aria-label": "Restore " + entry.criterion + " as of revision " + entry.revision + " by " + entry.reviewer }));
+}
+
+// A decision about everybody's answers: it holds whatever they said.
+function decisionRow(entry) {
+  return make("li", {},
+    make("div", {}, make("b", {}, entry.criterion), " ", make("span", {}, "adjudicated: " + entry.outcome.replaceAll("_", " "))),
+    make("small", { class: "ev-muted" }, [entry.by, localTime(entry.at), entry.error_kind].filter(Boolean).join(" · ")),
+    entry.quotes.map((words) => make("q", { dir: "auto" }, words)),
+    entry.reason && make("p", { dir: "auto" }, entry.reason));
 }
 
 async function restoreRevision(entry) {

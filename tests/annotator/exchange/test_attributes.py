@@ -18,7 +18,16 @@ from storage.formats.registry import FORMATS
 from storage.formats.said import flag_named, level_named
 from storage.records import OF_POST, AnnotatedSpan, Annotation, Prediction, Span, SpanAttributes, SpanOrigin
 from storage.store import Store, open_store
-from storage.team_records import Adjudication, Assigned, Outcome, Round, RoundKind, RoundPost, Suggestions
+from storage.team_records import (
+    Adjudication,
+    Assigned,
+    Outcome,
+    Round,
+    RoundKind,
+    RoundPost,
+    Suggestions,
+    label_question,
+)
 from tests.annotator.exchange_rows import jsonl
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
@@ -134,12 +143,15 @@ def test_our_own_complete_export_is_the_same_after_one_round(filled: Store, tmp_
     decision = Adjudication("p1", SLEEP.id, "eve", Outcome.EVIDENCE, spans=(Span(2, 14, attributes=SAID),), reason="so")
     filled.ensure_reviewer("eve")
     filled.add_adjudication(decision, expected_revision=0)
+    of_label = Adjudication("p1", label_question("Risk"), "eve", Outcome.LABEL, reason="he says so", level="high")
+    filled.add_adjudication(of_label, expected_revision=0)
     export_file(filled, "jsonl", tmp_path / "one.jsonl")
     other, _ = taken_in(tmp_path, tmp_path / "one.jsonl")
     export_file(other, "jsonl", tmp_path / "two.jsonl")
     assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
     line = json.loads((tmp_path / "one.jsonl").read_text("utf-8").splitlines()[0])
-    assert line["post_labels"] == {"Kind": "report"}  # on the other they differ
+    assert line["post_labels"] == {"Kind": "report", "Risk": "high"}  # on the other they differ, and it was decided
+    assert line["post_labels_rule"] == {"Kind": "agreement", "Risk": "adjudicated"}
     assert line["predictions"][0]["spans"][0]["severity"] == "mild"
     again = import_file(other, tmp_path / "one.jsonl")
     assert (again["annotations"], again["known_annotations"]) == (0, 4)

@@ -1,0 +1,89 @@
+"""How several people's labels of whole posts stand, kept in `standing` beside the criteria: a row for each post and label.
+
+Its `rule` says of how many people's labels it was worked out, and which labels were in use: what changes either makes it stale.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from storage.adjudications import AdjudicationStore, adjudication_from_row
+from storage.attributes import attributes_from
+from storage.gold_labels import settle_label
+from storage.records import OF_POST, Annotation
+from storage.rounds import IS_MEASURED
+from storage.rows import Row, annotation_from_row, json_cell, to_json
+from storage.team_records import LABEL_QUESTIONS, Adjudication, Standing, label_question
+
+IS_LABEL = f"({{row}}criterion_id >= '{LABEL_QUESTIONS[0]}' AND {{row}}criterion_id < '{LABEL_QUESTIONS[1]}')"
+"""SQL: whether a row of `standing` or `adjudication` is about a label of a post. `{row}`: '' or the row's name and a dot."""
+_OURS = IS_LABEL.format(row="")
+_LABELLED = f"h.verdict IS NULL AND h.criterion_id = '{OF_POST}' AND NOT {IS_MEASURED.format(h='h')}"
+_SEVERAL = (
+    f"SELECT h.post_id, count(*) AS people, max(h.annotation_id) AS newest FROM annotation_head h WHERE {_LABELLED}"
+    " GROUP BY h.post_id HAVING count(*) > 1"
+)
+_CHANGED = (
+    f"SELECT n.post_id, n.people, n.newest FROM ({_SEVERAL}) n LEFT JOIN (SELECT post_id, max(newest) AS newest, min(rule) AS rule,"
+    f" max(adjudication_id) AS decision FROM standing WHERE {_OURS} GROUP BY post_id) s USING (post_id)"
+    f" LEFT JOIN (SELECT post_id, max(id) AS decision FROM adjudication WHERE {_OURS} GROUP BY post_id) d USING (post_id)"
+    " WHERE s.newest IS NOT n.newest OR s.rule IS NOT :rule || n.people OR ifnull(d.decision, 0) IS NOT ifnull(s.decision, 0)"
+)
+_GONE = f"DELETE FROM standing WHERE {_OURS} AND (NOT :used OR post_id NOT IN (SELECT post_id FROM ({_SEVERAL})))"
+
+
+class LabelStandingStore(AdjudicationStore):
+    """Works out which labels of posts wait for an adjudication."""
+
+    def refresh_labels(self) -> None:
+        """Work out anew what has changed since the last time: labels, decisions, which labels are in use."""
+        with self.read() as db:
+            found = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
+            scales = [s.name for s in attributes_from(json_cell(found[0]) if found else None, "the project").of_posts]
+            rule = f"{to_json(scales)} of "
+            changed: dict[str, Row] = (
+                {row["post_id"]: row for row in db.query(_CHANGED, {"rule": rule})} if scales else {}
+            )
+            kept = db.execute(f"SELECT count(DISTINCT post_id) FROM standing WHERE {_OURS}").fetchone()[0]
+            several = db.execute(f"SELECT count(*) FROM ({_SEVERAL})").fetchone()[0] if scales and kept else 0
+            rows = _rows(db, changed, scales, rule)
+        if not changed and kept <= several:
+            return
+        with self.write() as db:
+            db.conn.execute(_GONE, {"used": bool(scales)})
+            db.conn.executemany(f"DELETE FROM standing WHERE {_OURS} AND post_id = ?", [[p] for p in changed])
+            db.conn.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _rows(db: Any, changed: Mapping[str, Row], scales: Sequence[str], rule: str) -> list[list[Any]]:
+    ids = json.dumps(list(changed))
+    answers: dict[str, list[Annotation]] = {}
+    for row in db.query(
+        "SELECT a.* FROM json_each(?) g CROSS JOIN annotation_head h ON h.post_id = g.value CROSS JOIN main.annotation a"
+        f" ON a.id = h.annotation_id WHERE {_LABELLED} ORDER BY a.id",
+        [ids],
+    ):
+        answers.setdefault(row["post_id"], []).append(annotation_from_row(row))
+    decisions: dict[tuple[str, str], Adjudication] = {}
+    for row in db.query(
+        f"SELECT d.* FROM json_each(?) g CROSS JOIN adjudication d ON d.post_id = g.value WHERE {IS_LABEL.format(row='d.')} ORDER BY d.id",
+        [ids],
+    ):
+        decisions[row["post_id"], row["criterion_id"]] = adjudication_from_row(row)
+    rows = []
+    for post_id, at in changed.items():
+        for scale in scales:
+            question = label_question(scale)
+            decision = decisions.get((post_id, question))
+            stands = settle_label(scale, answers.get(post_id, ()), decision)
+            if stands is None:
+                continue
+            state = Standing.AGREED if stands.standing is Standing.SINGLE else stands.standing  # one alone asks nothing
+            score = 1.0 if stands.score is None else stands.score
+            of = f"{rule}{at['people']}"
+            rows.append(
+                [post_id, question, stands.readers, at["newest"], decision.id if decision else 0, of, str(state), score]
+            )
+    return rows
