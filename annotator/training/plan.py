@@ -61,8 +61,8 @@ PRESETS = (
     Preset(
         "quick",
         "Quick, on CPU",
-        "A few minutes on the corrections and as many replayed old posts. Of a large model only the upper layers' adapter "
-        "and the heads are trained: what the layers below make of a post is computed once.",
+        "Takes minutes: trains on the corrections and on as many older posts. Of a large model only a small part is trained "
+        "(an adapter of its upper layers, and the heads).",
         TrainConfig(
             max_steps=80, learning_rate=1e-4, head_learning_rate=2e-5, wide_learning_rate=1e-2, hidden_dropout=0.0,
             new_criteria_learning_rate=2e-4,
@@ -77,7 +77,8 @@ PRESETS = (
     Preset(
         "gpu",
         "Standard, on a GPU",
-        "LoRA adapters on a pretrained Gemma, four passes over the corrections, early stopping on dev posts.",
+        "Needs a graphics card: trains adapters (LoRA) of a large model, four times over the corrections; stops early when dev "
+        "posts get no better.",
         TrainConfig(
             method="lora", epochs=4.0, learning_rate=2e-4, head_learning_rate=1e-3, batch_size=8, accumulation=2,
             replay_ratio=0.5, gradient_checkpointing=True, patience=3,
@@ -86,7 +87,8 @@ PRESETS = (
     Preset(
         "thorough",
         "Thorough",
-        "All weights, more passes, more replay. Takes several times as long; stops early when dev posts get no better.",
+        "Trains the whole model, up to ten times over the corrections and twice as many older posts. Takes several times as "
+        "long; stops early when dev posts get no better.",
         TrainConfig(
             epochs=10.0, learning_rate=3e-4, head_learning_rate=1e-3, batch_size=8, replay_ratio=2.0,
             token_masking=0.08, patience=5,

@@ -44,8 +44,8 @@ MAPPED = {
     "annotator": "Annotator",
 }
 EXPLANATION = """
-A table or a dataset with one post per row. What kind it is, its encoding and its columns are found out and shown first. Nothing is stored
-before you press *Import*, and an import can be undone as a whole.
+Posts as a table, one post per row, or in the file of another annotation tool. What the file seems to be is shown first, with its first
+posts. Nothing is stored before you press *Import*, and an import can be undone as a whole.
 """
 KINDS = """
 CSV, TSV, Excel, JSON, JSON Lines, Parquet, SQuAD, Label Studio, doccano, Prodigy, Argilla, brat, CoNLL, WebAnno TSV, UIMA CAS, spaCy, a

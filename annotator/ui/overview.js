@@ -42,7 +42,7 @@ function cards(value) {
     card("Posts", String(p.posts), value.predicted + " read by the model"),
     card("Reviewed by you", String(p.reviewed_by_me), share + " % of all; " + (p.started_by_me - p.reviewed_by_me) + " more begun"),
     card("Decisions", String(p.decisions), "by " + p.reviewers + (p.reviewers === 1 ? " person" : " people")),
-    card("To adjudicate", String(p.to_adjudicate), "reviewers disagree"),
+    ...(p.to_adjudicate === null ? [] : [card("To adjudicate", String(p.to_adjudicate), "answers in which reviewers disagree")]),
     ...(value.snapshot ? [snapshotCard(value.snapshot)] : []),
   ];
 }
@@ -110,7 +110,7 @@ function reliability(bins) {
 function describe(model) {
   if (!model) return "No model of this project is in service.";
   const origin = [model.note, model.base ? "Base: " + model.base + "." : ""].filter(Boolean).join(" ");
-  const measured = model.rows.length ? " Measured on " + model.posts + " posts (" + model.pairs + " reviewed pairs, set " + model.set + ") that it was not trained on." : model.without.length ? " It has not been measured on this project's criteria." : " It has not been measured yet.";
+  const measured = model.rows.length ? " Measured on " + model.posts + " posts (" + model.pairs + " pairs of post and criterion, " + model.set + " set) that it was not trained on." : model.without.length ? " It has not been measured on this project's criteria." : " It has not been measured yet.";
   const without = model.rows.length && model.without.length ? " Not measured for: " + model.without.join(", ") + "." : "";
   return model.id + ". " + origin + measured + without;
 }
@@ -119,6 +119,7 @@ function draw(value) {
   find(".ov").hidden = !value || !value.progress;
   if (!value || !value.progress) return;
   find(".ov-cards").replaceChildren(...cards(value));
+  find(".ov-whose").textContent = value.own ? "Your decisions per criterion" : "Decisions per criterion";
   find(".ov-criteria tbody").replaceChildren(...value.criteria.map(criterionRow));
   const legend = [...VERDICTS, ...FATES].map(([key, label]) => { const item = make("span", {}); item.append(make("i", { class: key }), document.createTextNode(label)); return item; });
   find(".ov-legend").replaceChildren(...legend);

@@ -44,8 +44,9 @@ def overview(context: Context, person: Reviewer) -> dict[str, Any]:
     return {
         "progress": {
             **store.progress_counts(me=person.name),
-            "to_adjudicate": 0 if sealed else store.count_disagreements(),
+            "to_adjudicate": None if sealed else store.count_disagreements(),
         },
+        "own": sealed,  # the table counts the person's own decisions: they read blind
         "predicted": store.count_predicted_posts(context.models.version or ""),
         "criteria": criterion_rows(context, of=person.name if sealed else None),
         "arms": arms_of(context.store, context.models.version, of=person.name if sealed else None),

@@ -5,6 +5,7 @@ import { button, fill, make, mount, part, plural } from "../span_editor/js/dom.j
 import { ask, connect, tell } from "./asking.js";
 
 const ROLES = ["reviewer", "adjudicator", "admin"];
+const ROLE_WORDS = "Reviewers read and mark. Adjudicators also decide where people differ, and see Agreement, Team, Data and Retrain. Admins may do everything.";
 let me = "";
 let turns = 0; // how often the list was shown
 
@@ -17,7 +18,7 @@ function drawInvite(days) {
   if (form.childElementCount) return;
   fill(form, make("b", {}, "Invite"), make("label", {}, "Name ", make("input", { name: "name", maxlength: 80, required: true, autocomplete: "off" })),
     make("label", {}, "Role ", roles("role", "reviewer")), make("label", {}, "Days that the link lasts ", make("input", { type: "number", name: "days", min: 1, max: 30, value: days, required: true })),
-    make("button", { type: "submit", class: "ev-primary" }, "Make a link"));
+    make("button", { type: "submit", class: "ev-primary" }, "Make a link"), make("small", { class: "ev-wide" }, ROLE_WORDS));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { elements } = form;

@@ -10,9 +10,9 @@ function cards(value) {
   const held = posts.dev + posts.test;
   list.append(
     card("In service", value.active ? value.active.id : "none", value.active ? "since " + when(value.active.since) : "no model yet"),
-    card("Newly reviewed", String(value.new_posts), value.ever_trained ? "posts since this model was trained" : "posts; this model has seen none of them"),
+    card("Newly reviewed", String(value.new_posts), value.ever_trained ? "posts since this model was trained" : value.active ? "posts; this model has learned from none of them" : "posts"),
     card("To train on", String(posts.train), posts.train === 1 ? "post" : "posts in the training split"),
-    card("Held out", String(held), "posts that are not trained on: " + posts.dev + " (dev) decide whether it is better, " + posts.test + " (test) tell how good it is"),
+    card("Held out", String(held), "not trained on: " + posts.dev + " dev decide whether it is better, " + posts.test + " test tell how good it is"),
   );
   return list;
 }

@@ -38,9 +38,14 @@ export function drawPosition() {
   const id = item ? item.post.id : "";
   fillOnce(part("position"), JSON.stringify([id, progress]), () => [
     id ? make("a", { class: "ev-post-id", href: "?post=" + encodeURIComponent(id), title: "Link to this post: " + id }, id) : make("strong", { class: "ev-post-id" }, "Review"),
-    progress && make("span", { class: "ev-muted" }, progress.reviewed + " of " + progress.posts + " reviewed · " + (progress.at_least ? "at least " : "") + progress.left + " left" + roundsText(progress.rounds)),
+    progress && make("span", { class: "ev-muted", title: farText(progress) }, farText(progress)),
     progress && make("span", { class: "ev-progress", "aria-hidden": "true" }, make("i", { style: { width: done + "%" } })),
   ]);
+}
+
+// How far the person is.
+function farText(progress) {
+  return progress.reviewed + " of " + progress.posts + " reviewed · " + (progress.at_least ? "at least " : "") + progress.left + " left" + roundsText(progress.rounds);
 }
 
 // The rounds in which the person reads now; after the last day reading goes on, but it is said.

@@ -16,6 +16,8 @@ from annotator.web.gate import PERSON
 from encoder.errors import ModelUnusable
 from storage.attributes import CriteriaSet
 from storage.records import About, Criterion, EvidenceError, InvalidRecord, Reviewer, Role
+from storage.rounds import Assigned, RoundPost
+from storage.team_records import Round, RoundKind, Suggestions
 from tests.builders import an_annotation
 
 gr = pytest.importorskip("gradio")
@@ -124,6 +126,16 @@ def test_overview_counts_what_was_decided(context: Context) -> None:
     assert row["verdicts"] == {"evidence": 1, "no_evidence": 0, "unsure": 0}
     assert row["spans"] == {"accepted": 0, "adjusted": 0, "rejected": 0, "added": 1}
     assert shown["model"]["id"] == "bundled"
+    assert shown["own"] is False
+
+
+def test_who_reads_blind_is_told_that_the_overview_counts_their_own(context: Context) -> None:
+    context.store.ensure_reviewer("ana", Role.REVIEWER)
+    post_id = demo_posts()[0].id
+    blind = Round(0, "main", RoundKind.MAIN, True, Suggestions.SHOWN, ("ana",), {1: 1.0}, seed=1)
+    context.store.add_round(blind, [RoundPost(post_id, 1)], [Assigned(post_id, "ana", None)])
+    shown = overview(context, Reviewer("ana", Role.REVIEWER))
+    assert (shown["own"], shown["progress"]["to_adjudicate"]) == (True, None)
 
 
 def test_overview_claims_no_quality_for_criteria_that_were_not_measured(context: Context) -> None:
