@@ -20,6 +20,7 @@ from tests.browsers import chromium  # noqa: F401  (one per process)
 from tests.builders import MOOD, SLEEP
 from tests.durations import pytest_terminal_summary  # noqa: F401  (a hook)
 from tests.hub.conftest import hub, hub_environment, on_the_hub  # noqa: F401  (fixtures for every folder)
+from tests.order import pytest_collection_modifyitems, pytest_configure  # noqa: F401  (hooks)
 
 
 @pytest.fixture(scope="session", autouse=True)

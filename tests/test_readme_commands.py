@@ -11,12 +11,10 @@ import json
 import os
 import re
 import shlex
-import signal
-import subprocess
-import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import httpx
@@ -24,11 +22,11 @@ import pytest
 
 from annotator.server import free_port
 from tests.encoder.tiny import save_checkpoint
+from tests.forked import started
 from tests.test_readme import README, ROOT
 
 PATIENCE_SECONDS = 600
 PASSWORD = "correct horse battery"
-EVIDENCE = [sys.executable, "-m", "annotator.cli"]
 
 ELSEWHERE = {
     "installs": r"pip install ",
@@ -46,17 +44,9 @@ def shell_lines() -> list[str]:
 
 
 def run_plainly(words: list[str], folder: Path) -> None:
-    done = subprocess.run(
-        [*EVIDENCE, *words],
-        cwd=folder,
-        env=_environment(),
-        input=f"{PASSWORD}\n{PASSWORD}\n",
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, f"evidence {shlex.join(words)}\n{done.stderr[-2000:]}"
+    process = _started(words, folder, given=f"{PASSWORD}\n{PASSWORD}\n")
+    process.join(PATIENCE_SECONDS)
+    assert process.exitcode == 0, f"evidence {shlex.join(words)}\n{_said(folder)[-2000:]}"
 
 
 def run_dry(words: list[str], folder: Path) -> None:
@@ -72,25 +62,27 @@ def serve_a_while(words: list[str], folder: Path) -> None:
     words = [*words, "--port", str(free_port("127.0.0.1"))]
     if "cuda" in words and not _cuda():
         words[words.index("cuda")] = "cpu"
-    with _serving(words, folder) as app:
+    app = _started(words, folder)
+    try:
         end = time.monotonic() + PATIENCE_SECONDS
-        while app.poll() is None and time.monotonic() < end:
+        while app.is_alive() and time.monotonic() < end:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"http://127.0.0.1:{words[-1]}/healthz", timeout=5).status_code == 200:
                     break
             time.sleep(0.2)
-        assert app.poll() is None
-    assert app.returncode == 0
+        assert app.is_alive(), _said(folder)[-2000:]
+    finally:
+        app.terminate()
+        app.join(PATIENCE_SECONDS)
+    assert app.exitcode == 0
 
 
-@contextlib.contextmanager
-def _serving(words: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([*EVIDENCE, *words], cwd=folder, env=_environment()) as app:
-        try:
-            yield app
-        finally:
-            app.send_signal(signal.SIGTERM)
-            app.wait(PATIENCE_SECONDS)
+def _started(words: list[str], folder: Path, *, given: str = "") -> ForkServerProcess:
+    return started(words, folder=folder, environment=_environment(), output=folder / "said.txt", given=given)
+
+
+def _said(folder: Path) -> str:
+    return (folder / "said.txt").read_text("utf-8", "replace")
 
 
 def _cuda() -> bool:

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from annotator.settings import Settings
 from encoder.config import EncoderConfig
+from storage.records import ModelVersion
+from storage.store import Store
 
 
 def a_model_directory(path: Path, *, criteria: tuple[str, ...] = ("SLEEP_ISSUES", "DEPRESSED_MOOD")) -> Path:
@@ -19,3 +22,14 @@ def a_model_directory(path: Path, *, criteria: tuple[str, ...] = ("SLEEP_ISSUES"
     EncoderConfig(known_criteria=criteria).save(path)
     save_file({"weight": np.ones((2, 3), dtype=np.float32)}, path / "model.safetensors")
     return path
+
+
+def a_version(store: Store, settings: Settings, model_id: str = "v1") -> ModelVersion:
+    """A version of the project that really loads, as a training leaves it: without the trial in a process of its own that an
+    import begins with, which takes seconds."""
+    from encoder.network.checkpoints import save_encoder
+    from tests.encoder.tiny import tiny_encoder  # loads torch
+
+    save_encoder(tiny_encoder(), settings.models_dir / model_id)
+    store.add_model(ModelVersion(id=model_id, path=model_id))
+    return store.model(model_id)

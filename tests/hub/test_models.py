@@ -12,16 +12,14 @@ from pathlib import Path
 import pytest
 
 from annotator.hub.client import Hub, HubPublic, HubRefused, Retry
-from annotator.models.archives import import_version
 from annotator.models.bundled import BUNDLED_PATH
 from annotator.models.hub_versions import leaving, pull_version, push_version
 from annotator.models.registry import MADE_BY, NotPossible
 from annotator.project import Project, open_project
 from annotator.settings import Settings
 from encoder.errors import ModelUnusable
-from encoder.network.checkpoints import save_encoder
 from storage.records import ModelVersion
-from tests.encoder.tiny import tiny_encoder
+from tests.annotator.model_directories import a_version
 from tests.hub.standin import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,11 +34,9 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def version(project: Project, tmp_path: Path) -> ModelVersion:
+def version(project: Project) -> ModelVersion:
     """A version of the project that really loads."""
-    save_encoder(tiny_encoder(), tmp_path / "made")
-    me = project.store.reviewer("local")
-    return import_version(project.store, project.settings, tmp_path / "made", by=me)
+    return a_version(project.store, project.settings)
 
 
 def pushed(project: Project, version: ModelVersion, name: str = "ana/evidence", **more: object) -> dict[str, object]:

@@ -9,16 +9,14 @@ from typing import Any
 import pytest
 
 from annotator.hub.client import HubRefused
-from annotator.models.archives import import_version
 from annotator.models.serving import ModelService
 from annotator.project import open_project
 from annotator.settings import Settings
-from encoder.network.checkpoints import save_encoder
 from storage.exports import ExportFilter
 from storage.records import InvalidRecord, Reviewer, Role
+from tests.annotator.model_directories import a_version
 from tests.annotator.ui.test_pages import Asked
 from tests.builders import a_post, an_annotation
-from tests.encoder.tiny import tiny_encoder
 from tests.hub.standin import StandIn
 
 gr = pytest.importorskip("gradio")
@@ -66,20 +64,12 @@ def pushing_data(pages: Context) -> PushPart:
     return part
 
 
-def a_version(pages: Context, tmp_path: Path) -> str:
-    save_encoder(tiny_encoder(), tmp_path / "made")
-    me = Reviewer("local", Role.ADMIN)
-    return import_version(pages.store, pages.settings, tmp_path / "made", by=me).id
-
-
 def words_of(shown: list[Any]) -> str:
     return str(shown[1])
 
 
-def test_a_version_leaves_only_after_it_was_shown_and_agreed_to(
-    on_the_hub: StandIn, pages: Context, tmp_path: Path
-) -> None:
-    part, version = pushing_models(pages), a_version(pages, tmp_path)
+def test_a_version_leaves_only_after_it_was_shown_and_agreed_to(on_the_hub: StandIn, pages: Context) -> None:
+    part, version = pushing_models(pages), a_version(pages.store, pages.settings).id
     with pytest.raises(InvalidRecord, match="what would leave first"):
         part.push(ADAM)
     words = words_of(part.ask(version, " ana/evidence ", ADAM))
@@ -94,17 +84,17 @@ def test_a_version_leaves_only_after_it_was_shown_and_agreed_to(
         part.push(ADAM)
 
 
-def test_what_is_kept_here_cannot_be_sent_afterwards(on_the_hub: StandIn, pages: Context, tmp_path: Path) -> None:
+def test_what_is_kept_here_cannot_be_sent_afterwards(on_the_hub: StandIn, pages: Context) -> None:
     part = pushing_models(pages)
-    part.ask(a_version(pages, tmp_path), "ana/evidence", ADAM)
+    part.ask(a_version(pages.store, pages.settings).id, "ana/evidence", ADAM)
     part.consent.keep(ADAM)
     with pytest.raises(InvalidRecord):
         part.push(ADAM)
     assert on_the_hub.repos == {}
 
 
-def test_a_version_is_pulled_from_the_page(on_the_hub: StandIn, pages: Context, tmp_path: Path) -> None:
-    part, version = pushing_models(pages), a_version(pages, tmp_path)
+def test_a_version_is_pulled_from_the_page(on_the_hub: StandIn, pages: Context) -> None:
+    part, version = pushing_models(pages), a_version(pages.store, pages.settings).id
     part.ask(version, "ana/evidence", ADAM)
     part.push(ADAM)
     before = {m.id for m in pages.store.models()}

@@ -18,7 +18,7 @@ from tests.encoder.tiny import CRITERIA, tiny_encoder
 from tests.encoder.training_data import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[3]
-POSTS = 900
+POSTS = 800
 
 
 def started(directory: Path, output: str) -> subprocess.Popen[str]:
@@ -41,7 +41,7 @@ def test_a_run_that_was_killed_is_gone_on_with_by_the_same_command(tmp_path: Pat
     save_encoder(tiny_encoder(default_threshold=0.3), tmp_path / "tiny")
     criteria = [{"id": c.id, "name": c.name, "text": c.text} for c in CRITERIA]
     (tmp_path / "criteria.json").write_text(json.dumps(criteria))
-    posts = [{"post_id": f"p{n}", "text": " ".join(SENTENCES[(n * k) % 5] for k in range(1, 40))} for n in range(POSTS)]
+    posts = [{"post_id": f"p{n}", "text": " ".join(SENTENCES[(n * k) % 5] for k in range(1, 14))} for n in range(POSTS)]
     (tmp_path / "posts.jsonl").write_text("".join(json.dumps(post) + "\n" for post in posts))
     whole = finished(started(tmp_path, "whole.jsonl"))
     assert (whole["posts"], whole["resumed"]) == (POSTS, 0)

@@ -19,6 +19,7 @@ from annotator.web.gate import DEMO_BODY_BYTES, SESSION_COOKIE, VISITOR_COOKIE, 
 from storage.records import Role
 from storage.store import Store
 from storage.trouble import StorageTrouble, Trouble
+from tests.threads import in_a_thread
 
 PASSWORD = "correct horse battery"
 
@@ -61,7 +62,7 @@ def ask(gated: Gated, method: str = "GET", path: str = "/", **options: Any) -> h
     async def call() -> httpx.Response:
         return await gated.ask(method, path, **options)
 
-    return anyio.run(call)
+    return in_a_thread(lambda: anyio.run(call))
 
 
 def test_on_loopback_without_accounts_the_local_reviewer_is_admin(store: Store) -> None:
@@ -285,5 +286,5 @@ def test_a_websocket_is_closed(store: Store) -> None:
     async def call() -> None:
         await Gated(store).gate({"type": "websocket"}, None, send)  # type: ignore[arg-type]
 
-    anyio.run(call)
+    in_a_thread(lambda: anyio.run(call))
     assert sent == [{"type": "websocket.close", "code": 1008}]
