@@ -1,8 +1,8 @@
-"""Our command line in processes that are forked from one that has loaded torch, transformers and gradio already.
+"""Our command line in processes that are forked from one that has loaded torch, transformers and the like already.
 
-Loading them takes seconds, and a test of a dozen commands has no use for doing so a dozen times. Each command still has a process
-with its own folder, environment, input and exit code. That `python -m annotator.cli` loads what it needs is seen elsewhere: in
-`tests/annotator/commands`, and in the wheel's and the Space's tests.
+Loading them takes seconds, and a test of a dozen commands or of a page has no use for doing so again. Each process still has its
+own folder, environment, input and exit code. That a fresh `python` loads what it needs is seen where it is the point: in
+`tests/faults`, `tests/hub` and `tests/annotator/commands`, and in the tests of the wheel and the Space.
 """
 
 from __future__ import annotations
@@ -11,41 +11,56 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-LOADED = [
+LOADED = [  # not gradio, which reads from its environment, as it is loaded, where files are kept
     "annotator.cli",
-    "annotator.server",
-    "encoder.training.run",
+    "annotator.project",
     "encoder.predict",
-    "pyarrow.parquet",
+    "encoder.training.run",
     "transformers.models.gemma3.modeling_gemma3",
+    "fastapi",
+    "pandas",
+    "PIL.Image",
+    "pyarrow.parquet",
 ]
 
 
-def started(
-    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], output: Path, given: str = ""
-) -> ForkServerProcess:
-    """`evidence ARGUMENTS` in the folder, begun. given: what it reads; output: the file for what it says, both streams."""
+@dataclass(frozen=True)
+class Surroundings:
+    """folder: where the command runs. output: the file for what it says, both streams. given: what it reads. before: code that
+    runs before it."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    output: Path
+    given: str = ""
+    before: str = ""
+
+
+def started(arguments: Sequence[str], around: Surroundings) -> ForkServerProcess:
+    """`evidence ARGUMENTS`, begun."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LOADED)
-    process = context.Process(target=_run, args=(list(arguments), folder, dict(environment), output, given))
+    process = context.Process(target=_run, args=(list(arguments), around))
     process.start()
     return process
 
 
-def _run(arguments: list[str], folder: Path, environment: dict[str, str], output: Path, given: str) -> None:
+def _run(arguments: list[str], around: Surroundings) -> None:
     os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    said = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.environ.update(around.environment)
+    os.chdir(around.folder)
+    said = os.open(around.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(said, 1)
     os.dup2(said, 2)
     reading, writing = os.pipe()
-    os.write(writing, given.encode())
+    os.write(writing, around.given.encode())
     os.close(writing)
     sys.stdin = os.fdopen(reading)
+    exec(around.before, {})
 
     from annotator.cli import main
 

@@ -22,7 +22,7 @@ import pytest
 
 from annotator.server import free_port
 from tests.encoder.tiny import save_checkpoint
-from tests.forked import started
+from tests.forked import Surroundings, started
 from tests.test_readme import README, ROOT
 
 PATIENCE_SECONDS = 600
@@ -78,7 +78,7 @@ def serve_a_while(words: list[str], folder: Path) -> None:
 
 
 def _started(words: list[str], folder: Path, *, given: str = "") -> ForkServerProcess:
-    return started(words, folder=folder, environment=_environment(), output=folder / "said.txt", given=given)
+    return started(words, Surroundings(folder, _environment(), folder / "said.txt", given))
 
 
 def _said(folder: Path) -> str:

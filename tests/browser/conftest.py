@@ -11,14 +11,13 @@ import itertools
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from annotator.project import STARTED, default_criteria
 from annotator.settings import Settings
 from storage.records import ModelVersion, Post, Prediction, Span, Split
 from storage.store import Store, open_store
+from tests.forked import Surroundings, started
 
 MODEL = "m1"
 ROOT = Path(__file__).parents[2]
@@ -104,20 +104,20 @@ def running_app(
     `folder / "outside.log"`.
     """
     port = port or _free_port()
-    command = [sys.executable, "app.py", "--data-dir", str(folder), "--port", str(port), *flags]
+    command = ["serve", "--data-dir", str(folder), "--port", str(port), *flags]
     environment = {**os.environ, **watched(folder), "EVIDENCE_WORKER": str(int(worker)), "EVIDENCE_LOG_LEVEL": "error"}
     log = folder / "app.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as app,
-    ):
-        url = f"http://127.0.0.1:{port}"
-        try:
-            _wait_until_up(url, app, log)
-            yield url
-        finally:
-            app.terminate()
-            app.wait(60)
+    app = started(command, Surroundings(ROOT, environment, log, before=WATCH))
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(url, app, log)
+        yield url
+    finally:
+        app.terminate()
+        app.join(60)
+        if app.is_alive():
+            app.kill()
+            pytest.fail("The app did not end when it was told to.")
 
 
 WATCH = """
@@ -147,11 +147,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_up(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_up(url: str, app: ForkServerProcess, log: Path) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        if app.poll() is not None:
+        if not app.is_alive():
             break
         try:
             with opener.open(url, timeout=5) as answer:
@@ -160,7 +160,7 @@ def _wait_until_up(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.1)
     app.kill()
-    pytest.fail(f"The app did not come up: {log.read_text()[-2000:]}")
+    pytest.fail(f"The app did not come up: {log.read_text()[-2000:] if log.exists() else ''}")
 
 
 class Pages:
