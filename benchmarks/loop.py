@@ -233,7 +233,7 @@ def alone(
     """TF-IDF and the simple learner by themselves on posts in random order, and the model as it is."""
     rows = []
     for count in budgets:
-        for name, fit in (("tf-idf", _tfidf), ("simple", _simple)):
+        for name, fit in (("tf-idf", tfidf), ("simple", simple)):
             began = time.thread_time()
             suggest = fit(pool[:count], criteria)
             figures = measured(suggest, held_out, criteria)
@@ -249,7 +249,7 @@ def _nothing(examples: Sequence[Example], criterion: Criterion, threshold: float
     return [Prediction(e.post.id, criterion.id, "none", (), 1.0, known=False) for e in examples]
 
 
-def _tfidf(train: Sequence[Example], criteria: Sequence[Criterion]) -> Suggest:
+def tfidf(train: Sequence[Example], criteria: Sequence[Criterion]) -> Suggest:
     try:
         fitted = TfidfBaseline().fit(train, criteria)
     except (BadExamples, ValueError):
@@ -259,7 +259,7 @@ def _tfidf(train: Sequence[Example], criteria: Sequence[Criterion]) -> Suggest:
     )
 
 
-def _simple(train: Sequence[Example], criteria: Sequence[Criterion]) -> Suggest:
+def simple(train: Sequence[Example], criteria: Sequence[Criterion]) -> Suggest:
     try:
         fitted = SimpleLearner.fit(train, criteria)
     except BadExamples:

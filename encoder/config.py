@@ -182,7 +182,8 @@ class TrainConfig(_Json):
     patience: evaluations without a better dev macro F1 before training stops; 0 never stops early.
     adaptation_steps: steps of masked next-token prediction on the posts before the supervised stage; 0 for none.
     frozen_layers: how many of the lowest layers stay as they are: they cost no gradients, and what they make of a text is computed
-    once and kept in memory; not together with several processes.
+    once and kept in memory; not together with several processes. keep_for_new: a base that knows none of the criteria is not trained
+    at all: what is learned beside it, on its vectors, is fitted exactly.
     processes: how many train together, each with batch_size posts at a time; more than one needs a launcher.
     calibrate: fit temperature and thresholds on dev at the end; criteria in recall_first get a threshold that finds recall_target
     of the evidence. precision: `auto` is bf16 on a GPU that has it, else fp32. report_to: any of tensorboard, mlflow, trackio.
@@ -215,6 +216,7 @@ class TrainConfig(_Json):
     lora_alpha: int = 32
     lora_dropout: float = 0.05
     frozen_layers: int = 0
+    keep_for_new: bool = False
     gradient_checkpointing: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     eval_steps: int | None = None

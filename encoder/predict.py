@@ -22,6 +22,7 @@ from encoder.measure.metrics import Floats
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.decode import decode
 from encoder.network.hub import BUNDLED, resolve
+from encoder.network.views import Viewer
 from encoder.simple.files import load_learner
 from encoder.simple.learner import SimpleLearner
 from encoder.text.windows import Merger, PostScores, ReadPost, windows
@@ -56,6 +57,7 @@ class Predictor:
         self.version = version
         self.learner = learner
         self._turns = Turns()
+        self.viewer = Viewer(self.encoder, self._turns)
         self._vectors: OrderedDict[tuple[str, str], torch.Tensor] = OrderedDict()
         self._remembered: dict[tuple[str, ...], PostScores] | None = None
 
@@ -166,14 +168,20 @@ class Predictor:
         asked = list(criteria)
         known = [c for c in asked if self.config.knows(c.id)]
         column = {c.id: k for k, c in enumerate(known)}
+        learner = self.learner
+        sees = learner is not None and any(learner.sees(c.id) for c in asked)
         for scores in self.iter_scores(posts, known, batch_size=batch_size, on_progress=on_progress):
+            post, view = scores.read.post, None
+            if learner is not None and sees:
+                view = self.viewer.view(post, learner.features(post))
             for criterion in asked:
                 at = column.get(criterion.id)
-                if self.learner is not None and self.learner.knows(criterion.id):
-                    yield self.learner.predict_one(
-                        scores.read.post,
+                if learner is not None and learner.knows(criterion.id):
+                    yield learner.predict_one(
+                        post,
                         criterion,
                         given=None if at is None else self.given(scores, at),
+                        view=view,
                         version=self.version,
                         threshold=threshold,
                     )
@@ -220,7 +228,8 @@ class Predictor:
         """
         self._remembered = {}
         try:
-            yield
+            with self.viewer.remembering():
+                yield
         finally:
             self._remembered = None
 

@@ -15,7 +15,7 @@ from annotator.learning.given import given_by, label_of
 from annotator.training.plan import trained_up_to
 from encoder.simple.doubts import find_doubts
 from encoder.simple.features import FeatureCache
-from encoder.simple.fitting import Reviewed
+from encoder.simple.tried import Reviewed
 from storage.doubts import Doubt
 from storage.records import Criterion, Gold
 from storage.store import Store

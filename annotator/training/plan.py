@@ -62,16 +62,17 @@ PRESETS = (
         "quick",
         "Quick, on CPU",
         "Takes minutes: trains on the corrections and on as many older posts. Of a large model only a small part is trained "
-        "(an adapter of its upper layers, and the heads).",
+        "(an adapter of its upper layers, and the heads). A model that knows none of the criteria stays as it is, and what is "
+        "learned beside it takes less.",
         TrainConfig(
             max_steps=80, learning_rate=1e-4, head_learning_rate=2e-5, wide_learning_rate=1e-2, hidden_dropout=0.0,
             new_criteria_learning_rate=2e-4,
-            batch_size=8, replay_ratio=1.0, token_masking=0.08, eval_steps=40, save_steps=40, patience=0,
+            batch_size=8, replay_ratio=1.0, token_masking=0.08, eval_steps=40, save_steps=40, patience=0, keep_for_new=True,
         ),
         TrainConfig(
             method="lora", frozen_layers=12, max_steps=30, learning_rate=2e-4, head_learning_rate=1e-4,
             wide_learning_rate=1e-2, new_criteria_learning_rate=1e-3, attention_dropout=0.0, hidden_dropout=0.0,
-            lora_dropout=0.0, batch_size=8, replay_ratio=1.0, eval_steps=30, save_steps=15, patience=0,
+            lora_dropout=0.0, batch_size=8, replay_ratio=1.0, eval_steps=30, save_steps=15, patience=0, keep_for_new=True,
         ),
     ),
     Preset(
@@ -304,8 +305,10 @@ def estimate(
     replay = COMPOSED_POSTS if replayed else 0
     amount = training_estimate.Amount(train, [*dev, *stand_ins], len(store.criteria()), replay)
     found = training_estimate.estimate(amount, config, base=source, device=device_name(settings))
-    seconds = found.seconds if past is None else training_estimate.START_SECONDS + found.steps * past
-    return Estimate(found.steps, JUDGING_SECONDS + seconds, found.memory_bytes / 1e6, past is not None)
+    seconds = found.seconds if past is None or not found.steps else training_estimate.START_SECONDS + found.steps * past
+    return Estimate(
+        found.steps, JUDGING_SECONDS + seconds, found.memory_bytes / 1e6, past is not None and found.steps > 0
+    )
 
 
 def local_source(settings: Settings, base: ModelVersion) -> str | None:

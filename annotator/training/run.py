@@ -182,9 +182,10 @@ def train_candidate(context: JobContext, data: TrainingData, config: TrainConfig
 
 
 def timing_of(candidate: Path) -> dict[str, float]:
-    """Seconds of the training and of one step, from the record beside the weights; 0 where a resumed one does not know."""
+    """Seconds of the training and of one step, from the record beside the weights; 0 where it does not know them, or took no step."""
     record = json.loads((candidate / "training.json").read_text("utf-8"))
-    return {"seconds": record["seconds"], "seconds_per_step": round(record["seconds"] / max(1, record["steps"]), 4)}
+    steps = record["steps"]
+    return {"seconds": record["seconds"], "seconds_per_step": round(record["seconds"] / steps, 4) if steps else 0.0}
 
 
 def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRule) -> tuple[Measured, Decision]:

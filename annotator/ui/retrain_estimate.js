@@ -7,9 +7,10 @@ function view(value) {
   if (value.error) return [make("p", { class: "rt-note warn" }, value.error)];
   const facts = make("p", { class: "rt-estimate" });
   const how = value.measured ? "as the last training of this kind took" : "a rough guess, the first one is measured";
+  const steps = value.steps ? `${value.steps} steps` : "learning beside the model, which knows none of these criteria and stays as it is,";
   facts.append(
     make("b", {}, "About " + duration(value.seconds)),
-    ` and ${(value.memory_mb / 1000).toFixed(1)} GB of memory for ${value.steps} steps on ${value.device} (${how}).`);
+    ` and ${(value.memory_mb / 1000).toFixed(1)} GB of memory for ${steps} on ${value.device} (${how}).`);
   const parts = [];
   if (value.preset) parts.push(make("p", { class: "rt-soft" }, value.preset + (value.changed ? " " + value.changed : "")));
   parts.push(facts);

@@ -36,6 +36,7 @@ LABELS = {
     "lora_dropout": "LoRA dropout",
     "report_to": "Report to",
     "replay_ratio": "Replayed old posts per new one",
+    "keep_for_new": "Leave a model as it is that knows none of the criteria, and learn beside it",
     "threads": "CPU threads",
     "processes": "Processes (one for each GPU)",
 }

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.special import expit
 
 from encoder.measure.metrics import Bools, Floats
-from encoder.simple.fitting import Reviewed, held_out_logits
+from encoder.simple.fitting import held_out_logits
+from encoder.simple.tried import Reviewed
 from storage.records import Span
 
 LEAST_POSTS = 20

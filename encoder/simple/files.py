@@ -15,15 +15,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from encoder.errors import ModelUnusable
+from encoder.simple.deep import Deep
 from encoder.simple.features import BUCKETS
-from encoder.simple.fitting import CriterionFit, Passages, Settled
+from encoder.simple.fitting import CriterionFit, Settled
 from encoder.simple.learner import SimpleLearner
 from encoder.simple.logistic import Linear
+from encoder.simple.marking import Passages
 from encoder.simple.units import Unit, UnitChoice
 
 WEIGHTS = "simple.safetensors"
 FITS = "simple.json"
-FORMAT = 1
+FORMAT = 2
+FORMAT_WITHOUT_VECTORS = 1
 _NUMBERS = ("threshold", "posts", "positives", "sentences", "held_out_loss", "given_loss")
 
 
@@ -46,8 +49,11 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
             f"{number}.stack": settled.stack,
             f"{number}.sure": settled.passages.sure,
         }
+        if fit.deep is not None:
+            arrays |= _deep_arrays(fit.deep, f"{number}.deep")
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(directory / WEIGHTS))
-    text = json.dumps({"format": FORMAT, "buckets": BUCKETS, "fits": rows}, ensure_ascii=False, indent=1)
+    format_ = FORMAT if any(fit.deep for fit in learner.fits.values()) else FORMAT_WITHOUT_VECTORS
+    text = json.dumps({"format": format_, "buckets": BUCKETS, "fits": rows}, ensure_ascii=False, indent=1)
     (directory / FITS).write_text(text + "\n", encoding="utf-8")
 
 
@@ -57,7 +63,7 @@ def load_learner(directory: Path) -> SimpleLearner | None:
         return None
     try:
         content = json.loads((directory / FITS).read_text("utf-8"))
-        if (content["format"], content["buckets"]) != (FORMAT, BUCKETS):
+        if content["format"] not in (FORMAT_WITHOUT_VECTORS, FORMAT) or content["buckets"] != BUCKETS:
             raise ModelUnusable(f"{directory / FITS} was written by another version of this product; train once more.")
         arrays = load_file(str(directory / WEIGHTS))
         return SimpleLearner(
@@ -71,12 +77,27 @@ def load_learner(directory: Path) -> SimpleLearner | None:
         ) from error
 
 
+def _deep_arrays(deep: Deep, name: str) -> dict[str, Any]:
+    mixes = {"sentence_mix": deep.sentence_mix, "word_mix": deep.word_mix}
+    return {
+        f"{name}.sentence.weights": deep.sentence.weights.astype(np.float32),
+        f"{name}.sentence.bias": deep.sentence.bias,
+        f"{name}.words.weights": deep.words.weights.astype(np.float32),
+        f"{name}.words.bias": deep.words.bias,
+        **{f"{name}.{key}": mix for key, mix in mixes.items() if mix is not None},
+    }
+
+
 def _fit(row: dict[str, Any], number: int, arrays: dict[str, Any]) -> CriterionFit:
     def linear(name: str) -> Linear:
         return Linear(
             arrays[f"{number}.{name}.weights"].astype(np.float64), arrays[f"{number}.{name}.bias"].astype(np.float64)
         )
 
+    deep = None
+    if f"{number}.deep.words.weights" in arrays:
+        mixes = [arrays.get(f"{number}.deep.{name}") for name in ("sentence_mix", "word_mix")]
+        deep = Deep(linear("deep.sentence"), linear("deep.words"), *mixes)
     choice = UnitChoice(Unit(row["choice"]["unit"]), row["choice"]["whole"], row["choice"]["spans"])
     settled = Settled(
         choice=choice,
@@ -91,4 +112,5 @@ def _fit(row: dict[str, Any], number: int, arrays: dict[str, Any]) -> CriterionF
         words=linear("words"),
         strength=row["strength"],
         settled=settled,
+        deep=deep,
     )

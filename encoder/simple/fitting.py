@@ -13,89 +13,34 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from encoder.examples import Label
 from encoder.likeness import rank
 from encoder.measure.calibrate import Calibrated, fit_thresholds
 from encoder.measure.metrics import (
-    MATCH_IOU,
     Bools,
     Floats,
     Ints,
-    exact_hits,
-    matching_hits,
     precision_recall_f1,
     sentence_is_evidence,
 )
-from encoder.simple.features import Ids, PostFeatures, stack_rows, used_columns
+from encoder.simple.deep import Answers, Deep, fit_deep
+from encoder.simple.features import Ids, stack_rows, used_columns
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
-from encoder.simple.passages import BEGIN, INSIDE, OUTSIDE, TAGS, characters, decode_tags, tags_of, word_ranges
+from encoder.simple.marking import STACK_STRENGTH, Passages, decoded, fit_passages
+from encoder.simple.passages import BEGIN, TAGS, characters, tags_of, word_ranges
+from encoder.simple.tried import Reviewed, Tried
 from encoder.simple.units import Unit, UnitChoice
-from storage.records import Span
 
 FOLDS = 3
+LEAST_VIEWS = 10
+"""Posts from which on an encoder's vectors of them are learned from."""
 LEAST_GAIN = 1.0
 """Nats, over all answers, that a learner has to be ahead of what is there without it."""
 SENTENCE_STRENGTHS = (1.0, 5.0, 25.0)
 WORD_STRENGTH = 5.0
 STACK_PRIOR = np.array([0.0, 0.4, 0.6, 0.0])
 GIVEN_PRIOR = np.array([1.0, 0.0, 0.0, 0.0])
-STACK_STRENGTH = 0.2
-BOLDNESS = np.array([1.0, 0.0, 0.5, 1.5, 2.0, 2.5, 3.0, 3.5])
-SENTENCE_SHARES = np.array([0.0, 0.25, 0.5, 1.0])
 SHOWN_FROM = 0.35
 """Where the threshold begins beside a model that knows the criterion: few answers move it little."""
-SURE_PRIOR = np.array([0.5, 0.25, 0.0])
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """A reviewed post for one criterion.
-
-    given: the logits that another model has for its sentences, (sentences,), 0 for none. fresh: that model was not trained on
-    this post, so what it says of it counts. marked: the sentences that it shows as evidence, (sentences,); None where it does not
-    know the criterion, or where only its logits count.
-    """
-
-    features: PostFeatures
-    label: Label
-    given: Floats
-    fresh: bool = True
-    marked: Bools | None = None
-
-    @property
-    def gold(self) -> Bools:
-        return np.array([sentence_is_evidence(s, self.label.spans) for s in self.features.sentences], np.bool_)
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What was answered about a post before it was learned from.
-
-    tag_scores: log probabilities of the words' tags, (words, TAGS). stacked: the given, the own and the best word's logit of
-    each sentence, (sentences, 3). gold: (sentences,).
-    """
-
-    reviewed: Reviewed
-    tag_scores: Floats
-    stacked: Floats
-    gold: Bools
-
-    @classmethod
-    def of(cls, reviewed: Reviewed, own: Floats, tag_scores: Floats) -> Tried:
-        """own: the learner's logits of the sentences, (sentences,)."""
-        words = best_words(tag_scores, reviewed.features.sentence_of, len(own))
-        return cls(reviewed, tag_scores, np.column_stack([reviewed.given, own, words]), reviewed.gold)
-
-
-@dataclass(frozen=True, slots=True)
-class Passages:
-    """boldness: added to the scores of the tags inside; sentence_share: of the sentence's logit that is added to them too. sure:
-    weights of a passage's mean lead, its sentence's logit and the bias, which make its calibrated logit.
-    """
-
-    boldness: float
-    sentence_share: float
-    sure: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +78,9 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class CriterionFit:
-    """What was learned for one criterion: weights of the buckets in sentence_columns and in word_columns, both sorted."""
+    """What was learned for one criterion: weights of the buckets in sentence_columns and in word_columns, both sorted; deep: what an
+    encoder's vectors add to them.
+    """
 
     sentence_columns: Ids
     sentence: Linear
@@ -141,6 +88,7 @@ class CriterionFit:
     words: Linear
     strength: float
     settled: Settled
+    deep: Deep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +110,7 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
     table = _table(reviewed, sentence_columns, word_columns)
     if not table.gold.any() or table.gold.all():
         return None
-    strength, tried = _tried(reviewed, table)
+    strength, tried, deep = _tried(reviewed, table)
     return CriterionFit(
         sentence_columns=sentence_columns,
         sentence=fit_binary(table.sentences, table.gold, strength=strength),
@@ -170,6 +118,7 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
         words=fit_tags(table.words, table.tags, TAGS, strength=WORD_STRENGTH),
         strength=strength,
         settled=settle(tried, choice),
+        deep=deep,
     )
 
 
@@ -182,20 +131,37 @@ def held_out_logits(reviewed: Sequence[Reviewed]) -> list[Floats] | None:
     )
     if not table.gold.any() or table.gold.all():
         return None
-    _, tried = _tried(reviewed, table)
+    _, tried, _ = _tried(reviewed, table)
     stacked = np.concatenate([t.stacked for t in tried])
     prior = GIVEN_PRIOR if stacked[:, 0].any() else STACK_PRIOR
     logits = _stacked_held_out(stacked, table.gold, table.sentence_post % FOLDS, prior)
     return np.split(logits, np.cumsum([len(t.gold) for t in tried])[:-1])
 
 
-def _tried(reviewed: Sequence[Reviewed], table: _Table) -> tuple[float, list[Tried]]:
-    """The strength that suits the posts best, and what each is answered by weights that have not seen it."""
+def _tried(reviewed: Sequence[Reviewed], table: _Table) -> tuple[float, list[Tried], Deep | None]:
+    """The strength that suits the posts best, what each is answered by weights that have not seen it, and what vectors add."""
     fold = _folds(np.array([r.label.has_evidence for r in reviewed], np.bool_))
     strength, own = _sentence_logits(table, fold)
     tag_scores = _tag_scores(table, fold)
+    deep = _deep(reviewed, table, fold, own, tag_scores)
     posts = enumerate(reviewed)
-    return strength, [Tried.of(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in posts]
+    tried = [Tried.of(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in posts]
+    return strength, tried, deep
+
+
+def _deep(reviewed: Sequence[Reviewed], table: _Table, fold: Ints, own: Floats, tag_scores: Floats) -> Deep | None:
+    """What vectors add to the n-grams; where they do, the held-out answers `own` and `tag_scores` become those of both."""
+    views = [r.view for r in reviewed]
+    kept = [v for v in views if v is not None]
+    seen = np.array([v is not None for v in views], np.bool_)
+    if seen.sum() < LEAST_VIEWS:
+        return None
+    s, w = seen[table.sentence_post], seen[table.word_post]
+    deep, own[s], tag_scores[w] = fit_deep(
+        Answers(np.concatenate([v.sentences for v in kept]), table.gold[s], fold[table.sentence_post[s]], own[s]),
+        Answers(np.concatenate([v.words for v in kept]), table.tags[w], fold[table.word_post[w]], tag_scores[w]),
+    )
+    return deep
 
 
 def settle(
@@ -249,28 +215,20 @@ def _marks_hold(
     """
     counts = np.zeros((2, 3))
     at = len(held_out) - sum(len(t.gold) for t in tried)
-    for one in tried:
-        logits, at = held_out[at : at + len(one.gold)], at + len(one.gold)
-        if one.reviewed.marked is None:
-            continue
-        shown = expit(logits) >= threshold
+    logits = np.split(held_out[at:], np.cumsum([len(t.gold) for t in tried])[:-1])
+    compared = [(t, own) for t, own in zip(tried, logits, strict=True) if t.reviewed.marked is not None]
+    tags = decoded([t for t, _ in compared], [own for _, own in compared], passages.setting)
+    for (one, own), chosen in zip(compared, tags, strict=True):
+        features = one.reviewed.features
+        shown = expit(own) >= threshold
         if choice.unit is Unit.PASSAGE:
-            features = one.reviewed.features
-            found = find_passages(
-                one.tag_scores, logits, features, boldness=passages.boldness, share=passages.sentence_share
-            )
-            spans = [span for span, _ in found]
+            spans = [characters(features.words, r) for r in word_ranges(chosen[0])]
             shown = np.array([sentence_is_evidence(s, spans) for s in features.sentences], np.bool_)
+        assert one.reviewed.marked is not None
         for row, marks in enumerate((shown, one.reviewed.marked)):
             counts[row] += (marks & one.gold).sum(), (marks & ~one.gold).sum(), (~marks & one.gold).sum()
     ours, theirs = precision_recall_f1(*counts.T)[2]
     return bool(ours >= theirs)
-
-
-def fit_passages(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> Passages:
-    """How bold to be in marking passages, and how sure each is."""
-    boldness, share = fit_boldness(tried, sentence_logits)
-    return Passages(boldness, share, fit_sureness(tried, sentence_logits, boldness, share))
 
 
 def base_rate_loss(gold: Bools, fold: Ints) -> float:
@@ -281,48 +239,6 @@ def base_rate_loss(gold: Bools, fold: Ints) -> float:
         share = (rest.sum() + 1) / (len(rest) + 2)
         logits[fold == number] = np.log(share / (1 - share))
     return log_loss(logits, gold)
-
-
-def best_words(tag_scores: Floats, word_sentence: Ints, count: int) -> Floats:
-    """For each sentence the largest lead of evidence over none among its words, (count,); -4 without words.
-
-    tag_scores: log probabilities (words, TAGS). word_sentence: (words,), -1 outside of all sentences.
-    """
-    lead = np.full(count, -4.0)
-    inside = word_sentence >= 0
-    margin = np.logaddexp(tag_scores[:, BEGIN], tag_scores[:, INSIDE]) - tag_scores[:, OUTSIDE]
-    np.maximum.at(lead, word_sentence[inside], margin[inside])
-    return lead
-
-
-def find_passages(
-    tag_scores: Floats, sentence_logits: Floats, features: PostFeatures, *, boldness: float, share: float
-) -> list[tuple[Span, Floats]]:
-    """The passages of one post with what their sureness is judged by: mean lead of their words, their sentence's logit."""
-    raised = _raised(tag_scores, sentence_logits, features.sentence_of, np.array([boldness]), np.array([share]))[0]
-    found = []
-    for first, last in word_ranges(decode_tags(raised)):
-        found.append(
-            (characters(features.words, (first, last)), _evidence(tag_scores, sentence_logits, features, first, last))
-        )
-    return found
-
-
-def _evidence(tag_scores: Floats, sentence_logits: Floats, features: PostFeatures, first: int, last: int) -> Floats:
-    rows = tag_scores[first:last]
-    lead = float((np.logaddexp(rows[:, BEGIN], rows[:, INSIDE]) - rows[:, OUTSIDE]).mean())
-    owner = features.sentence_of[first]
-    return np.array([lead, float(sentence_logits[owner]) if owner >= 0 else 0.0])
-
-
-def _raised(tag_scores: Floats, sentence_logits: Floats, sentence_of: Ints, boldness: Floats, shares: Floats) -> Floats:
-    """Tag scores with evidence raised, (settings, words, TAGS)."""
-    of_word = np.where(sentence_of >= 0, np.append(sentence_logits, 0.0)[sentence_of], 0.0)
-    raise_by = boldness[:, None] + shares[:, None] * of_word[None]
-    raised = np.repeat(tag_scores[None], len(boldness), axis=0)
-    raised[..., BEGIN] += raise_by
-    raised[..., INSIDE] += raise_by
-    return raised
 
 
 def _table(reviewed: Sequence[Reviewed], sentence_columns: Ids, word_columns: Ids) -> _Table:
@@ -383,31 +299,3 @@ def _stacked_held_out(stacked: Floats, gold: Bools, fold: Ints, prior: Floats) -
         weights = fit_around(stacked[~part], gold[~part], around=prior, strength=STACK_STRENGTH)
         found[part] = stacked[part] @ weights[:-1] + weights[-1]
     return found
-
-
-def fit_boldness(tried: Sequence[Tried], sentence_logits: Sequence[Floats]) -> tuple[float, float]:
-    """How bold to be, and the sentences' share in it: the best mean of exact F1 and F1 at IoU .5."""
-    boldness, shares = (g.ravel() for g in np.meshgrid(BOLDNESS, SENTENCE_SHARES, indexing="ij"))
-    counts = np.zeros((len(boldness), 2))
-    for one, logits in zip(tried, sentence_logits, strict=True):
-        features, gold = one.reviewed.features, one.reviewed.label.spans
-        tags = decode_tags(_raised(one.tag_scores, logits, features.sentence_of, boldness, shares))
-        for setting in range(len(boldness)):
-            spans = [characters(features.words, r) for r in word_ranges(tags[setting])]
-            counts[setting] += (exact_hits(spans, gold) + matching_hits(spans, gold), len(spans) + len(gold))
-    best = int(np.argmax(counts[:, 0] / np.maximum(counts[:, 1], 1)))
-    return float(boldness[best]), float(shares[best])
-
-
-def fit_sureness(tried: Sequence[Tried], sentence_logits: Sequence[Floats], boldness: float, share: float) -> Floats:
-    """The weights that make the evidence for a passage the chance that it matches one of gold."""
-    rows: list[Floats] = []
-    right: list[bool] = []
-    for one, logits in zip(tried, sentence_logits, strict=True):
-        features = one.reviewed.features
-        for span, evidence in find_passages(one.tag_scores, logits, features, boldness=boldness, share=share):
-            rows.append(evidence)
-            right.append(any(span.iou(gold) >= MATCH_IOU for gold in one.reviewed.label.spans))
-    if not rows:
-        return SURE_PRIOR
-    return fit_around(np.array(rows), np.array(right), around=SURE_PRIOR, strength=STACK_STRENGTH)

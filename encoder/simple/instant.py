@@ -8,20 +8,22 @@ exact ones for as long as a decision may cost; the next decision takes them furt
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
 
-from encoder.examples import Example, Label
+from encoder.examples import Label
 from encoder.measure.metrics import Bools, Floats
 from encoder.simple.features import FeatureCache, Ids, PostFeatures, Rows
-from encoder.simple.fitting import WORD_STRENGTH, CriterionFit, Passages, Reviewed, Tried, settle
+from encoder.simple.fitting import WORD_STRENGTH, CriterionFit, settle
 from encoder.simple.learner import SimpleLearner, raw_answer
 from encoder.simple.logistic import Linear, fit_binary, fit_tags
+from encoder.simple.marking import Passages
 from encoder.simple.passages import TAGS, tags_of
-from encoder.simple.units import choose_unit
+from encoder.simple.tried import Reviewed, Tried
+from encoder.simple.units import unit_of
 from storage.records import Post
 
 MOST_POSTS = 500
@@ -32,8 +34,10 @@ SECONDS = 0.04
 """CPU time of one fit, of which a decision needs two."""
 STRENGTH = 5.0
 PASSAGES_EVERY = 10
-MARKED_POSTS = 40
-"""How bold to be in marking passages is looked at every PASSAGES_EVERY decisions, on the last MARKED_POSTS posts."""
+MARKED_POSTS, MARKED_WORDS = 40, 4_000
+"""How bold to be in marking passages is looked at every PASSAGES_EVERY decisions, on the last posts, so many or of so many words."""
+SHARE_WHEN_DUE = 0.25
+"""Of the time for fitting, at such a decision; the next one goes on from there."""
 _FEW = 20
 LEAST_BESIDE_MODEL = 5
 """Gold sentences from which on the learner may speak for a criterion that the model in service knows."""
@@ -77,7 +81,6 @@ class _Table:
 class _CriterionLearner:
     def __init__(self, criterion_id: str, trusted: bool) -> None:
         self.criterion_id, self.trusted = criterion_id, trusted
-        self.examples: dict[str, Example] = {}
         self.tried: dict[str, Tried] = {}
         self.fit: CriterionFit | None = None
         self._sentences, self._words = _Table(), _Table()
@@ -86,9 +89,8 @@ class _CriterionLearner:
         self._passages: Passages | None = None
         self._since = 0
 
-    def take(self, example: Example, reviewed: Reviewed) -> None:
+    def take(self, post_id: str, reviewed: Reviewed) -> None:
         """Answer the post, then keep it and its true answer."""
-        post_id = example.post.id
         own, tags = self._answer(reviewed.features)
         if post_id not in self.tried:
             self.tried[post_id] = Tried.of(reviewed, own, tags)
@@ -96,7 +98,6 @@ class _CriterionLearner:
         else:  # another answer about a post that was learned from: what was said of it at first counts
             before = self.tried[post_id]
             self.tried[post_id] = Tried(reviewed, before.tag_scores, before.stacked, reviewed.gold)
-        self.examples[post_id] = example
         self._sentences.add(post_id, reviewed.features.sentence_rows)
         self._words.add(post_id, reviewed.features.word_rows)
         words = sum(len(t.tag_scores) for t in self.tried.values())
@@ -114,7 +115,7 @@ class _CriterionLearner:
         return self.fit.settled.helps and (not beside or self.fit.settled.positives >= LEAST_BESIDE_MODEL)
 
     def drop(self, post_id: str) -> None:
-        for kept in (self.tried, self.examples, self._sentences.posts, self._words.posts):
+        for kept in (self.tried, self._sentences.posts, self._words.posts):
             kept.pop(post_id, None)
 
     def refit(self, seconds: float) -> None:
@@ -124,6 +125,9 @@ class _CriterionLearner:
         if not gold.any() or gold.all():
             self.fit = None
             return
+        due = self._passages is None or self._since >= (1 if len(tried) < _FEW else PASSAGES_EVERY)
+        if due and len(tried) >= _FEW:
+            seconds *= SHARE_WHEN_DUE
         self._sentence = fit_binary(
             self._sentences.matrix(),
             gold,
@@ -136,10 +140,9 @@ class _CriterionLearner:
             self._words.matrix(), tags, TAGS,
             strength=WORD_STRENGTH, start=self._words.grown(self._tags, TAGS), seconds=seconds,
         )  # fmt: skip
-        due = self._passages is None or self._since >= (1 if len(tried) < _FEW else PASSAGES_EVERY)
-        choice = choose_unit(self.examples.values(), self.criterion_id)
+        choice = unit_of((t.reviewed.label.spans, t.reviewed.features.sentences) for t in tried)
         settled = settle(
-            tried, choice, trusted=self.trusted, passages=None if due else self._passages, most=MARKED_POSTS
+            tried, choice, trusted=self.trusted, passages=None if due else self._passages, most=_newest(tried)
         )
         if due:
             self._passages, self._since = settled.passages, 0
@@ -151,6 +154,12 @@ class _CriterionLearner:
         if self.fit is not None:
             return raw_answer(self.fit, features)
         return np.zeros(len(features.sentences)), np.tile(np.log([0.98, 0.01, 0.01]), (len(features.words), 1))
+
+
+def _newest(tried: Sequence[Tried]) -> int:
+    """How many of the last posts are looked at for how bold to be, at least one."""
+    words = np.cumsum([len(t.tag_scores) for t in reversed(tried[-MARKED_POSTS:])])
+    return max(1, int((words <= MARKED_WORDS).sum()))
 
 
 class InstantLearner:
@@ -184,7 +193,7 @@ class InstantLearner:
             learner.drop(post.id)
             return
         logits = np.zeros(len(features.sentences)) if given is None else given
-        learner.take(Example(post, {criterion_id: label}), Reviewed(features, label, logits, fresh, marked))
+        learner.take(post.id, Reviewed(features, label, logits, fresh, marked))
 
     def refit(self, criterion_id: str, *, seconds: float = SECONDS) -> float:
         """Learn from all answers of the criterion. Returns the CPU seconds that it took."""

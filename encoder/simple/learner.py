@@ -15,17 +15,12 @@ from scipy.special import expit
 from encoder.errors import BadExamples
 from encoder.examples import Example
 from encoder.measure.metrics import Floats
+from encoder.simple.deep import View
 from encoder.simple.features import FeatureCache, PostFeatures, stack_rows
-from encoder.simple.fitting import (
-    CriterionFit,
-    Reviewed,
-    Tried,
-    best_words,
-    find_passages,
-    fit_criterion,
-    settle,
-)
+from encoder.simple.fitting import CriterionFit, fit_criterion, settle
 from encoder.simple.logistic import log_softmax
+from encoder.simple.marking import find_passages
+from encoder.simple.tried import Reviewed, Tried, best_words
 from encoder.simple.units import Unit, choose_unit
 from storage.records import Criterion, Post, Prediction, Span
 
@@ -35,6 +30,8 @@ LEAST_TO_SETTLE = 5
 
 Given = Mapping[str, Mapping[str, Floats]]
 """Another model's logits for the sentences of a post, (sentences,), by post id and criterion id."""
+Views = Mapping[str, View]
+"""An encoder's vectors of a post, by post id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +58,16 @@ class SimpleLearner:
         criteria: Sequence[Criterion],
         *,
         given: Given | None = None,
+        views: Views | None = None,
         cache: FeatureCache | None = None,
     ) -> SimpleLearner:
-        """Learn every criterion that has both answers among the examples. Raises BadExamples if none has."""
+        """Learn every criterion that has both answers among the examples. views: what an encoder makes of some of their posts, by
+        post id. Raises BadExamples if no criterion has.
+        """
         cache = cache or FeatureCache()
         fits = {}
         for criterion in criteria:
-            reviewed = reviewed_for(criterion.id, examples, given or {}, cache)
+            reviewed = reviewed_for(criterion.id, examples, given or {}, cache, views)
             found = fit_criterion(reviewed, choose_unit(examples, criterion.id)) if reviewed else None
             if found is not None:
                 fits[criterion.id] = found
@@ -82,17 +82,29 @@ class SimpleLearner:
     def knows(self, criterion_id: str) -> bool:
         return criterion_id in self.fits
 
+    def sees(self, criterion_id: str) -> bool:
+        """Whether it answers the criterion with an encoder's vectors beside its n-grams."""
+        return criterion_id in self.fits and self.fits[criterion_id].deep is not None
+
+    def features(self, post: Post) -> PostFeatures:
+        """The sentences and words whose vectors a view holds."""
+        return self._cache.of(post)
+
     def predict(
         self,
         posts: Sequence[Post],
         criteria: Sequence[Criterion],
         *,
         given: Given | None = None,
+        views: Views | None = None,
         threshold: float | None = None,
     ) -> list[Prediction]:
         """Posts x criteria, in this order; a criterion that was not learned is not known. threshold: as of `predict_one`."""
+        seen = views or {}
         return [
-            self.predict_one(post, c, given=(given or {}).get(post.id, {}).get(c.id), threshold=threshold)
+            self.predict_one(
+                post, c, given=(given or {}).get(post.id, {}).get(c.id), view=seen.get(post.id), threshold=threshold
+            )
             for post in posts
             for c in criteria
         ]
@@ -103,18 +115,20 @@ class SimpleLearner:
         criterion: Criterion,
         *,
         given: Floats | None = None,
+        view: View | None = None,
         version: str = VERSION,
         threshold: float | None = None,
     ) -> Prediction:
         """The answer in the criterion's unit; with a threshold, the sentences at or above it (0 gives every sentence).
 
-        given: another model's logits, (sentences,). version: what the prediction is marked with.
+        given: another model's logits, (sentences,). view: the vectors of the encoder that the criterion was learned with; without
+        them the n-grams answer. version: what the prediction is marked with.
         """
         fitted = self.fits.get(criterion.id)
         if fitted is None:
             return Prediction(post.id, criterion.id, version, (), 0.5, known=False)
         features = self._cache.of(post)
-        answer = answer_of(fitted, features, given)
+        answer = answer_of(fitted, features, given, view)
         if threshold is None and fitted.settled.choice.unit is Unit.PASSAGE:
             spans = answer.passages
         else:
@@ -124,7 +138,9 @@ class SimpleLearner:
         best = float(answer.sentences.max()) if len(answer.sentences) else 0.0
         return Prediction(post.id, criterion.id, version, spans, 1.0 - best)
 
-    def settled_on(self, examples: Sequence[Example], given: Given, *, trusted: Collection[str]) -> SimpleLearner:
+    def settled_on(
+        self, examples: Sequence[Example], given: Given, *, trusted: Collection[str], views: Views | None = None
+    ) -> SimpleLearner:
         """The same weights, put together with another model's logits as suits these examples, which neither was trained on.
 
         trusted: criteria that the other model has known for long: there the learner has to prove that it adds something, and
@@ -133,8 +149,8 @@ class SimpleLearner:
         """
         fits = {}
         for key, fitted in self.fits.items():
-            reviewed = reviewed_for(key, examples, given, self._cache)
-            tried = [Tried.of(r, *raw_answer(fitted, r.features)) for r in reviewed]
+            reviewed = reviewed_for(key, examples, given, self._cache, views)
+            tried = [Tried.of(r, *raw_answer(fitted, r.features, r.view)) for r in reviewed]
             enough = sum(t.gold.sum() for t in tried) >= LEAST_TO_SETTLE
             if not enough:
                 if key not in trusted:
@@ -146,7 +162,9 @@ class SimpleLearner:
         return SimpleLearner(fits, self._cache)
 
 
-def reviewed_for(criterion_id: str, examples: Sequence[Example], given: Given, cache: FeatureCache) -> list[Reviewed]:
+def reviewed_for(
+    criterion_id: str, examples: Sequence[Example], given: Given, cache: FeatureCache, views: Views | None = None
+) -> list[Reviewed]:
     """The examples that are labelled for a criterion and hold a sentence."""
     found = []
     for example in examples:
@@ -156,19 +174,21 @@ def reviewed_for(criterion_id: str, examples: Sequence[Example], given: Given, c
         features = cache.of(example.post)
         logits = given.get(example.post.id, {}).get(criterion_id)
         if features.sentences:
-            found.append(Reviewed(features, label, np.zeros(len(features.sentences)) if logits is None else logits))
+            start = np.zeros(len(features.sentences)) if logits is None else logits
+            found.append(Reviewed(features, label, start, view=(views or {}).get(example.post.id)))
     return found
 
 
-def raw_answer(fitted: CriterionFit, features: PostFeatures) -> tuple[Floats, Floats]:
+def raw_answer(fitted: CriterionFit, features: PostFeatures, view: View | None = None) -> tuple[Floats, Floats]:
     """The logits of the sentences, (sentences,), and the log probabilities of the words' tags, (words, TAGS)."""
     own = fitted.sentence.logits(stack_rows([features.sentence_rows], fitted.sentence_columns))[:, 0]
-    return own, log_softmax(fitted.words.logits(stack_rows([features.word_rows], fitted.word_columns)))
+    tags = log_softmax(fitted.words.logits(stack_rows([features.word_rows], fitted.word_columns)))
+    return (own, tags) if view is None or fitted.deep is None else fitted.deep.beside(view, own, tags)
 
 
-def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None) -> Answer:
-    """What was learned, applied to one post. given: another model's logits, (sentences,)."""
-    own, tags = raw_answer(fitted, features)
+def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None, view: View | None = None) -> Answer:
+    """What was learned, applied to one post. given: another model's logits, (sentences,); view: its vectors."""
+    own, tags = raw_answer(fitted, features, view)
     settled = fitted.settled
     words = best_words(tags, features.sentence_of, len(own))
     stacked = np.column_stack([np.zeros(len(own)) if given is None else given, own, words])

@@ -7,10 +7,12 @@ CPU time with the best weights so far, so that a fit can go on at the next decis
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -19,6 +21,10 @@ from encoder.measure.metrics import Bools, Floats, Ints
 
 TOLERANCE = 1e-4
 MOST_ITERATIONS = 60
+
+
+Table: TypeAlias = sparse.csr_matrix | npt.NDArray[Any]
+"""Rows of features, sparse or dense."""
 
 
 class _OutOfTime(Exception):
@@ -33,14 +39,14 @@ class Linear:
     bias: Floats
     converged: bool = True
 
-    def logits(self, table: sparse.csr_matrix) -> Floats:
+    def logits(self, table: Table) -> Floats:
         """(rows, columns) -> (rows, outputs)."""
         found: Floats = np.asarray(table @ self.weights) + self.bias
         return found
 
 
 def fit_binary(
-    table: sparse.csr_matrix,
+    table: Table,
     gold: Bools,
     *,
     strength: float,
@@ -53,7 +59,7 @@ def fit_binary(
     (scikit-learn's C). start: weights to begin with. seconds: CPU time after which the best so far is returned.
     """
     sign = np.where(gold, 1.0, -1.0)
-    transposed = table.T.tocsr()
+    transposed = _transposed(table)
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         weights, bias = flat[:-1], flat[-1]
@@ -68,7 +74,7 @@ def fit_binary(
 
 
 def fit_tags(
-    table: sparse.csr_matrix,
+    table: Table,
     tags: Ints,
     count: int,
     *,
@@ -80,7 +86,7 @@ def fit_tags(
     rows, columns = table.shape
     hot = np.zeros((rows, count))
     hot[np.arange(rows), tags] = 1.0
-    transposed = table.T.tocsr()
+    transposed = _transposed(table)
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         weights, bias = flat[:-count].reshape(columns, count), flat[-count:]
@@ -117,6 +123,31 @@ def fit_around(table: Floats, gold: Bools, *, around: Floats, strength: float) -
     return found
 
 
+def fit_tags_around(parts: Sequence[Floats], tags: Ints, *, around: Floats, strength: float) -> Floats:
+    """Weights of a few answers about tags, (parts,), none below 0, pulled towards `around`.
+
+    parts: log probabilities, (rows, tags) each; tags: (rows,).
+    """
+    rows = np.arange(len(tags))
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        chances = log_softmax(sum(w * part for w, part in zip(weights, parts, strict=True)))
+        away = weights - around
+        expected = np.exp(chances)
+        slope = [float((expected * part).sum() - part[rows, tags].sum()) for part in parts]
+        return float(-chances[rows, tags].sum() + 0.5 / strength * away @ away), np.array(slope) + away / strength
+
+    found: Floats = minimize(
+        loss, around.astype(np.float64), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(parts)
+    ).x
+    return found
+
+
+def tag_loss(chances: Floats, tags: Ints) -> float:
+    """Mean nats per tag of log probabilities (rows, tags)."""
+    return float(-chances[np.arange(len(tags)), tags].mean()) if len(tags) else 0.0
+
+
 def log_loss(logits: Floats, gold: Bools) -> float:
     """Mean nats per answer; 0 without any."""
     if not len(gold):
@@ -129,6 +160,10 @@ def log_softmax(logits: Floats) -> Floats:
     shifted = logits - logits.max(axis=1, keepdims=True)
     found: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return found
+
+
+def _transposed(table: Table) -> Table:
+    return table.T if isinstance(table, np.ndarray) else table.T.tocsr()
 
 
 def _minimize(loss: Any, first: Floats, seconds: float | None) -> tuple[Floats, bool]:

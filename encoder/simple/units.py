@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,14 +39,16 @@ class UnitChoice:
 
 def choose_unit(examples: Iterable[Example], criterion_id: str) -> UnitChoice:
     """The unit of the gold spans for a criterion; sentences without any."""
+    labels = ((e.labels.get(criterion_id), e.post) for e in examples)
+    return unit_of((label.spans, sentences(post.text)) for label, post in labels if label is not None and label.spans)
+
+
+def unit_of(marked: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> UnitChoice:
+    """The unit of the marked passages of posts, each with the post's sentences."""
     whole = count = 0
-    for example in examples:
-        label = example.labels.get(criterion_id)
-        if label is None or not label.spans:
-            continue
-        found = sentences(example.post.text)
-        count += len(label.spans)
-        whole += sum(is_whole(span, found) for span in label.spans)
+    for spans, found in marked:
+        count += len(spans)
+        whole += sum(is_whole(span, found) for span in spans)
     unit = Unit.SENTENCE if whole >= WHOLE_SHARE * count else Unit.PASSAGE
     return UnitChoice(unit, whole, count)
 

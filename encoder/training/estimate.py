@@ -20,9 +20,11 @@ from encoder.errors import ModelUnusable
 from encoder.examples import Example
 from encoder.network.hub import resolve, weights_of
 from encoder.simple.files import WEIGHTS
+from encoder.training.beside import is_all_new
 from encoder.training.plan import count_steps
 
 CHARACTERS_PER_TOKEN = 4.0
+CHARACTERS_PER_WORD = 5.0
 START_SECONDS = 10.0
 EVALUATIONS = 5  # unless eval_steps says otherwise
 HEADS_FILE = "heads.safetensors"
@@ -41,6 +43,8 @@ _GPU_SPEEDS = {
 }
 _OTHER_GPU = 2.0e13
 _PROCESS_BYTES = 8.5e8
+_FIT_SECONDS_PER_WORD = 8e-4  # of one criterion, n-grams and vectors, every part fitted several times over
+_BESIDE_BYTES = 4e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,12 @@ def estimate(
         raise ModelUnusable(f"The base of the adapter in {directory} is not on this machine yet.")
     shape, parameters = _shape(weights), count_parameters(weights)
     encoder = _encoder_config(directory, encoder_config)
+    labelled = frozenset(key for e in amount.train for key in e.labels)
+    if is_all_new(base, config, labelled):
+        backbone = max(1, count_parameters(weights, with_heads=False) - shape["vocabulary"] * shape["hidden"])
+        speed = operations_per_second(device, config.threads, shape["hidden"])
+        seconds = START_SECONDS + _seconds_beside(amount, len(labelled), backbone / speed)
+        return Estimate(seconds, int(parameters * 4.0 + _BESIDE_BYTES + _PROCESS_BYTES), 0, parameters)
     steps = count_steps(len(amount.train), amount.replay, config, processes=config.processes)
     tokens = _tokens(amount.train, encoder, amount.criteria)
     work = Work(
@@ -103,6 +113,13 @@ def estimate(
         steps,
         parameters,
     )
+
+
+def _seconds_beside(amount: Amount, criteria: int, seconds_per_operation: float) -> float:
+    """Of reading every post once with two thirds of the layers, and of the fits for each criterion."""
+    characters = sum(len(e.post.text) for e in (*amount.train, *amount.dev))
+    reading = characters / CHARACTERS_PER_TOKEN * 2.0 * (2 / 3) * seconds_per_operation
+    return reading + criteria * characters / CHARACTERS_PER_WORD * _FIT_SECONDS_PER_WORD
 
 
 @dataclass(frozen=True, slots=True)

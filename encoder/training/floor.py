@@ -6,11 +6,14 @@ neither has learned from. Source: stacked generalization, Wolpert 1992.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from encoder.errors import BadExamples
 from encoder.examples import Example
+from encoder.simple.deep import MOST_WORDS, View
+from encoder.simple.features import FeatureCache
 from encoder.simple.learner import Given, SimpleLearner
 from storage.records import Criterion
 
@@ -18,12 +21,43 @@ if TYPE_CHECKING:
     from encoder.predict import Predictor
 
 
-def fit_learner(train: Sequence[Example], criteria: Sequence[Criterion]) -> SimpleLearner | None:
-    """What the train examples teach by themselves; None where there is too little to learn from."""
+def fit_learner(
+    train: Sequence[Example],
+    criteria: Sequence[Criterion],
+    *,
+    predictor: Predictor | None = None,
+    on_progress: Callable[[float], None] = lambda done: None,
+) -> SimpleLearner | None:
+    """What the train examples teach by themselves; None where there is too little to learn from.
+
+    predictor: of an encoder whose lower layers were not trained on them, for its vectors of their posts, which is what takes time.
+    """
+    cache = FeatureCache()
+    views = {} if predictor is None or not criteria else views_of(predictor, train, cache, on_progress)
     try:
-        return SimpleLearner.fit(train, criteria)
+        return SimpleLearner.fit(train, criteria, views=views, cache=cache)
     except BadExamples:
         return None
+
+
+def joined(one: SimpleLearner | None, other: SimpleLearner | None) -> SimpleLearner | None:
+    """What both learned, of different criteria."""
+    fits = {**(one.fits if one else {}), **(other.fits if other else {})}
+    return SimpleLearner(fits) if fits else None
+
+
+def views_of(
+    predictor: Predictor, examples: Sequence[Example], cache: FeatureCache, on_progress: Callable[[float], None]
+) -> dict[str, View]:
+    """The encoder's vectors of the examples' posts, by post id; of as many, evenly drawn, as make MOST_WORDS."""
+    posts = [e.post for e in examples]
+    words = sum(len(cache.of(post).words) for post in posts)
+    posts = posts[:: max(1, math.ceil(words / MOST_WORDS))]
+    found = {}
+    for number, post in enumerate(posts):
+        on_progress(number / len(posts))
+        found[post.id] = predictor.viewer.view(post, cache.of(post))
+    return found
 
 
 def settled_beside(
@@ -35,7 +69,9 @@ def settled_beside(
     trusted: Sequence[str],
 ) -> SimpleLearner:
     """The learner as it is to speak beside the predictor's encoder. trusted: criteria that the encoder knew before."""
-    return learner.settled_on(dev, given_logits(predictor, dev, criteria), trusted=trusted)
+    sees = any(learner.sees(c.id) for c in criteria)
+    views = {e.post.id: predictor.viewer.view(e.post, learner.features(e.post)) for e in dev} if sees else None
+    return learner.settled_on(dev, given_logits(predictor, dev, criteria), trusted=trusted, views=views)
 
 
 def given_logits(predictor: Predictor, examples: Sequence[Example], criteria: Sequence[Criterion]) -> Given:

@@ -15,6 +15,7 @@ from transformers import TrainingArguments
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import BadExamples, TrainingFailed
 from encoder.examples import Example
+from encoder.memory import peak_memory
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.families import choose_device
 from encoder.network.hub import resolve
@@ -329,15 +330,6 @@ def uses_autocast(config: TrainConfig, device: torch.device) -> bool:
     if config.precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return config.precision == "bf16"
-
-
-def peak_memory() -> int:
-    """The most memory that was in use so far, in bytes: of the GPU if there is one, else of the process."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _load(task: Task, state: PartialState) -> tuple[EvidenceEncoder, bool]:

@@ -6,9 +6,10 @@ import pytest
 from encoder.examples import Label
 from encoder.measure.evaluate import evaluate
 from encoder.simple.features import features_of
-from encoder.simple.fitting import LEAST_GAIN, Reviewed, Tried, settle
+from encoder.simple.fitting import LEAST_GAIN, settle
 from encoder.simple.instant import InstantLearner
 from encoder.simple.learner import SimpleLearner
+from encoder.simple.tried import Reviewed, Tried
 from encoder.simple.units import choose_unit
 from storage.records import Post, Verdict
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers

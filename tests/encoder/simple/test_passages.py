@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from encoder.simple.features import features_of
+from encoder.examples import Example, Label
+from encoder.simple.features import FeatureCache, features_of
+from encoder.simple.learner import reviewed_for
+from encoder.simple.marking import decoded, find_passages
 from encoder.simple.passages import TAGS, characters, decode_tags, tags_of, word_ranges
+from encoder.simple.tried import Tried
 from encoder.simple.units import Unit, choose_unit
+from storage.records import Post, Verdict
 from tests.builders import a_post, a_span
 from tests.encoder.simple.answers import posts_with_answers
 
@@ -43,3 +48,20 @@ def test_the_unit_is_the_one_that_people_mark_in() -> None:
     assert (nights.unit, nights.reason) == (Unit.SENTENCE, "12 of 12 marked passages are whole sentences.")
     assert (food.unit, food.reason) == (Unit.PASSAGE, "0 of 16 marked passages are whole sentences.")
     assert choose_unit(examples, "OTHER").unit is Unit.SENTENCE
+
+
+def test_posts_that_are_decoded_together_get_the_tags_that_each_gets_alone() -> None:
+    examples = [*posts_with_answers(5), Example(Post("empty", "🙂"), {"FOOD": Label(Verdict.NO_EVIDENCE)})]
+    reviewed = reviewed_for("FOOD", examples, {}, FeatureCache())
+    rng = np.random.default_rng(0)
+    tried, logits = [], []
+    for one in reviewed:
+        scores = rng.normal(size=(len(one.features.words), TAGS))
+        logits.append(rng.normal(size=len(one.features.sentences)))
+        tried.append(Tried.of(one, logits[-1], scores))
+    setting = np.array([0.0, 1.5]), np.array([0.25, 1.0])
+    for one, own, tags in zip(tried, logits, decoded(tried, logits, setting), strict=True):
+        for number, (boldness, share) in enumerate(zip(*setting, strict=True)):
+            alone = find_passages(one.tag_scores, own, one.reviewed.features, boldness=boldness, share=share)
+            together = [characters(one.reviewed.features.words, r) for r in word_ranges(tags[number])]
+            assert [span for span, _ in alone] == together

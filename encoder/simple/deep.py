@@ -1,0 +1,171 @@
+"""What an encoder's vectors say beside the n-grams: linear, fitted exactly on the same answers, and kept only where it helps. No torch.
+
+The n-grams know the words that were answered; the vectors know which other words are like them. Both are fitted apart and put
+together by weights that are chosen on posts which neither has seen (stacked generalization, Wolpert 1992): a part that says no more
+about these than the n-grams alone is left out, and the answer is then exactly theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from encoder.measure.metrics import Bools, Floats, Ints
+from encoder.simple.features import Values
+from encoder.simple.logistic import (
+    Linear,
+    fit_around,
+    fit_binary,
+    fit_tags,
+    fit_tags_around,
+    log_loss,
+    log_softmax,
+    tag_loss,
+)
+from encoder.simple.passages import TAGS
+
+STRENGTHS = (0.3, 1.0)
+"""Of vectors whose columns have the variance 1 / size."""
+MOST_WORDS = 30_000
+"""Words whose vectors are learned from, 640 numbers each in double precision: 150 MB; the n-grams of all others count too."""
+LEAST_GAIN = 1.0
+"""Nats over all answers that the vectors have to be ahead of the n-grams alone."""
+_STRENGTH = 0.2
+_TOGETHER = np.array([0.7, 0.3, 0.0])
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What an encoder makes of a post: vectors of its sentences, (sentences, size), and words, (words, size), fp32."""
+
+    sentences: Values
+    words: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """sentence: (size, 1), words: (size, TAGS). sentence_mix: weights of the n-grams' answer, the vectors' and the bias; word_mix:
+    of both answers; None where the vectors add nothing.
+    """
+
+    sentence: Linear
+    words: Linear
+    sentence_mix: Floats | None
+    word_mix: Floats | None
+
+    def beside(self, view: View, own: Floats, tag_scores: Floats) -> tuple[Floats, Floats]:
+        """The n-grams' logits of the sentences, (sentences,), and log probabilities of the tags, (words, TAGS), with the vectors'."""
+        if self.sentence_mix is not None:
+            own = _sentences_mixed(self.sentence_mix, own, self.sentence.logits(view.sentences)[:, 0])
+        if self.word_mix is not None:
+            seen = log_softmax(self.words.logits(view.words))
+            tag_scores = _words_mixed(self.word_mix, tag_scores, seen)
+        return own, tag_scores
+
+
+class Answers(NamedTuple):
+    """Answered rows of posts with a view, sentences or words. vectors: (rows, size). gold: (rows,), or the tags, (rows,). fold: (rows,).
+    own: what the n-grams said without having seen them, (rows,) or (rows, TAGS).
+    """
+
+    vectors: Values
+    gold: Bools | Ints
+    fold: Ints
+    own: Floats
+
+
+def fit_deep(sentences: Answers, words: Answers) -> tuple[Deep | None, Floats, Floats]:
+    """The vectors' part, and what both say about posts not learned from: (sentences,), (words, TAGS); None where it adds nothing."""
+    sentence, sentence_mix, own = _part(sentences, _SENTENCES)
+    word, word_mix, tag_scores = _part(words, _WORDS)
+    if sentence_mix is None and word_mix is None:
+        return None, sentences.own, words.own
+    return Deep(sentence, word, sentence_mix, word_mix), own, tag_scores
+
+
+class _Kind(NamedTuple):
+    """How one kind of rows is fitted, read as held-out answers, mixed and judged."""
+
+    fit: Callable[[Floats, Any, float], Linear]
+    read: Callable[[Floats], Floats]
+    fit_mix: Callable[[Floats, Floats | None, Any], Floats]
+    mix: Callable[[Floats, Floats, Floats], Floats]
+    loss: Callable[[Floats, Any], float]
+
+
+def _part(answers: Answers, kind: _Kind) -> tuple[Linear, Floats | None, Floats]:
+    """Weights of the vectors, how they are mixed (None: not at all), and the held-out answers of what will answer."""
+    gold, own, fold = answers.gold, answers.own, answers.fold
+    rows, mean, scale = _standard(answers.vectors)
+    folds = [(fold != n, fold == n) for n in range(int(fold.max()) + 1)]
+    if any(len(np.unique(gold[rest])) < 2 for rest, _ in folds):
+        return Linear(np.zeros((rows.shape[1], 1)), np.zeros(1)), None, own
+    tried = {}
+    for strength in STRENGTHS:
+        found = np.zeros_like(own)
+        for rest, part in folds:
+            found[part] = kind.read(kind.fit(rows[rest], gold[rest], strength).logits(rows[part]))
+        tried[strength] = found
+    best = min(tried, key=lambda strength: kind.loss(tried[strength], gold))
+    seen, both, alone = tried[best], np.zeros_like(own), np.zeros_like(own)
+    for rest, part in folds:
+        both[part] = kind.mix(kind.fit_mix(own[rest], seen[rest], gold[rest]), own[part], seen[part])
+        alone[part] = kind.mix(kind.fit_mix(own[rest], None, gold[rest]), own[part], seen[part])
+    fitted = kind.fit(rows, gold, best)
+    weights = fitted.weights / scale[:, None]
+    linear = Linear(weights, fitted.bias - mean @ weights)
+    gain = (kind.loss(alone, gold) - kind.loss(both, gold)) * len(gold)
+    if gain <= LEAST_GAIN:
+        return linear, None, own
+    return linear, kind.fit_mix(own, seen, gold), both
+
+
+def _standard(vectors: Values) -> tuple[Floats, Floats, Floats]:
+    """Columns with mean 0 and variance 1 / size, the means taken off, and what they were divided by."""
+    rows = vectors.astype(np.float64)
+    mean, scale = rows.mean(0), (rows.std(0) + 1e-6) * rows.shape[1] ** 0.5
+    rows -= mean
+    rows /= scale
+    return rows, mean, scale
+
+
+def _sentence_mix(own: Floats, seen: Floats | None, gold: Bools) -> Floats:
+    """Weights of both and the bias, none of the first two below 0; without vectors their weight is 0."""
+    if seen is None:
+        weight, bias = fit_around(own[:, None], gold, around=np.array([1.0, 0.0]), strength=_STRENGTH)
+        return np.array([weight, 0.0, bias])
+    return fit_around(np.column_stack([own, seen]), gold, around=_TOGETHER, strength=_STRENGTH)
+
+
+def _word_mix(own: Floats, seen: Floats | None, gold: Ints) -> Floats:
+    """The same for log probabilities of tags, which need no bias."""
+    if seen is None:
+        return np.append(fit_tags_around([own], gold, around=np.array([1.0]), strength=_STRENGTH), 0.0)
+    return fit_tags_around([own, seen], gold, around=_TOGETHER[:2], strength=_STRENGTH)
+
+
+def _sentences_mixed(mix: Floats, own: Floats, seen: Floats) -> Floats:
+    return mix[0] * own + mix[1] * seen + mix[2]
+
+
+def _words_mixed(mix: Floats, own: Floats, seen: Floats) -> Floats:
+    return log_softmax(mix[0] * own + mix[1] * seen)
+
+
+_SENTENCES = _Kind(
+    lambda rows, gold, strength: fit_binary(rows, gold, strength=strength),
+    lambda logits: logits[:, 0],
+    _sentence_mix,
+    _sentences_mixed,
+    log_loss,
+)
+_WORDS = _Kind(
+    lambda rows, gold, strength: fit_tags(rows, gold, TAGS, strength=strength),
+    log_softmax,
+    _word_mix,
+    _words_mixed,
+    tag_loss,
+)

@@ -1,0 +1,147 @@
+"""A training for criteria that the base does not know, without a step of it: the simple learner learns on the encoder's vectors.
+
+A few hundred posts teach an encoder little that its vectors do not hold already, and take minutes for it. What is learned beside it is
+fitted exactly, in seconds, and every choice is made on posts held out; the base's own files stay as they are, and with them what
+it knows of other criteria.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
+from encoder.errors import TrainingFailed
+from encoder.examples import content_hash
+from encoder.network.hub import resolve
+from encoder.training.monitor import Monitor
+from encoder.training.result import TrainResult, documents, measured
+from encoder.training.task import Task
+
+if TYPE_CHECKING:
+    from encoder.predict import Predictor
+    from encoder.simple.learner import SimpleLearner
+
+_KEPT = ("*.safetensors", "*.safetensors.index.json", "*config.json", "*token*.json", "*.model", "NOTICE.txt")
+_LEARNED = ("simple.safetensors",)
+
+
+def is_all_new(base: str | Path, config: TrainConfig, labelled: frozenset[str]) -> bool:
+    """Whether a training on answers for these criteria takes no steps: the config says so, and the base is an encoder of ours that
+    knows none of them. Reads one small file.
+    """
+    directory = resolve(base)
+    if not config.keep_for_new or config.processes > 1 or not (directory / CONFIG_FILE).exists():
+        return False
+    encoder = EncoderConfig.load(directory)
+    known = encoder.known_criteria
+    return encoder.span_head == "joint" and known is not None and bool(labelled) and labelled.isdisjoint(known)
+
+
+def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
+    """Make the model at `task.output` so, or return None where the answers hold too little: then only steps are left.
+
+    Raises ModelUnusable (the base), TrainingFailed (disk full), and whatever the monitor raises.
+    """
+    from accelerate import PartialState
+
+    labelled = frozenset(key for e in task.train for key in e.labels)
+    if not is_all_new(task.base, task.config, labelled) or PartialState().num_processes > 1:
+        return None
+    started = time.monotonic()
+    monitor.progress(0.01, "loading", f"loading {task.base}")
+    predictor = _loaded(task)
+    with predictor.remembering():
+        learner = _learned(task, predictor, monitor)
+        if learner is None:
+            return None
+        predictor.learner = learner
+        monitor.progress(0.8, "measuring", "measuring on the dev posts")
+        result = _result(task, predictor, learner, time.monotonic() - started)
+    for line in result.log:
+        monitor.log(line)
+    monitor.progress(0.97, "saving", f"saving {task.output.name}")
+    _save(task, result, predictor, learner)
+    monitor.progress(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
+    return result
+
+
+def _loaded(task: Task) -> Predictor:
+    import torch
+
+    from encoder.network.checkpoints import LoadOptions, load_encoder
+    from encoder.predict import Predictor
+
+    if task.config.threads:
+        torch.set_num_threads(task.config.threads)
+    encoder = load_encoder(task.base, LoadOptions(task.device, "float32"))
+    return Predictor(encoder, task.output.name)
+
+
+def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearner | None:
+    from encoder.training.floor import fit_learner
+
+    def told(done: float) -> None:
+        monitor.progress(0.05 + 0.6 * done, "training", f"reading the reviewed posts, {done:.0%}")
+
+    return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told)
+
+
+def _result(task: Task, predictor: Predictor, learner: SimpleLearner, seconds: float) -> TrainResult:
+    from encoder.memory import peak_memory
+
+    log = [
+        "The base knows none of these criteria: it stays as it is, and the simple learner learns beside it on"
+        f" {len(task.train)} posts."
+    ]
+    for key, fit in learner.fits.items():
+        beside = (
+            "n-grams and the encoder's vectors"
+            if fit.deep is not None
+            else "n-grams alone, to which vectors add nothing"
+        )
+        log.append(f"{key}: {beside}. Marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")
+    return TrainResult(
+        output=task.output,
+        steps=0,
+        best_step=0,
+        dev=measured(task, predictor),
+        losses={},
+        dev_macro_f1={},
+        lost=_lost(task, learner),
+        data_sha256=content_hash(task.train).sha256,
+        seconds=seconds,
+        peak_memory_bytes=peak_memory(),
+        log=tuple(log),
+    )
+
+
+def _lost(task: Task, learner: SimpleLearner) -> Mapping[str, int]:
+    """What could not be learned from, by reason."""
+    bare = sum(not e.labels for e in task.train)
+    unlearned = sum(c.id not in learner.fits for c in task.criteria)
+    return {"posts_without_review": bare, "criteria_with_one_answer_only": unlearned}
+
+
+def _save(task: Task, result: TrainResult, predictor: Predictor, learner: SimpleLearner) -> None:
+    """The base's own files with the learner and the record of this training; TrainingFailed if the disk does not take them."""
+    from encoder.network.directories import SaveFailed, check_output, replacing_directory
+    from encoder.simple.files import save_learner
+
+    check_output(task.output)
+    source = resolve(task.base)
+    texts = documents(task, result, processes=1, device=str(predictor.encoder.device))
+    try:
+        with replacing_directory(task.output) as temporary:
+            for path in sorted({p for pattern in _KEPT for p in source.glob(pattern)}):
+                if path.is_file() and path.name not in _LEARNED:
+                    shutil.copyfile(path, temporary / path.name)
+            EncoderConfig.load(source).changed(version="").save(temporary)
+            for name, text in texts.items():
+                (temporary / name).write_text(text, encoding="utf-8")
+            save_learner(learner, temporary)
+    except SaveFailed as error:
+        raise TrainingFailed(str(error)) from error

@@ -1,0 +1,80 @@
+"""The vectors are made up here: they either tell evidence from the rest, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoder.examples import Example, Label
+from encoder.measure.evaluate import evaluate
+from encoder.simple.deep import View
+from encoder.simple.features import features_of
+from encoder.simple.files import load_learner, save_learner
+from encoder.simple.learner import SimpleLearner
+from storage.records import Criterion, Post, Verdict
+from tests.builders import a_span
+
+DISH = Criterion("DISH", "Dish", "Names something to eat.")
+SIZE = 8
+
+
+def a_meal(number: int) -> Example:
+    """A post with a word that no other post has, which names a dish in every second one."""
+    word = f"{'qxzvkjwp'[number % 8]}{'bdfghlmn'[number // 8]}u"
+    post = Post(f"p{number}", f"We sat down. Then we had {word} with tea. It was late.")
+    spans = (a_span(post, word),) if number % 2 else ()
+    return Example(post, {DISH.id: Label(Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE, spans)})
+
+
+def a_view(example: Example, *, telling: bool, noise: np.random.Generator) -> View:
+    features, gold = features_of(example.post.text), example.labels[DISH.id].spans
+    words, whole = (
+        noise.normal(size=(n, SIZE)).astype(np.float32) for n in (len(features.words), len(features.sentences))
+    )
+    if telling:
+        words[:, 3] += [8.0 * any(s.start <= a < s.end for s in gold) for a, _ in features.words]
+        whole[:, 2] += [8.0 * any(s.overlaps(g) for g in gold) for s in features.sentences]
+    return View(whole, words)
+
+
+@pytest.fixture(scope="module")
+def meals() -> list[Example]:
+    return [a_meal(number) for number in range(60)]
+
+
+def test_vectors_find_words_that_were_never_read_and_are_saved_with_the_rest(
+    meals: list[Example], tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0)
+    views = {e.post.id: a_view(e, telling=True, noise=noise) for e in meals}
+    learner = SimpleLearner.fit(meals[:40], [DISH], views=views)
+    save_learner(learner, tmp_path)
+    loaded = load_learner(tmp_path)
+    assert loaded is not None
+    assert loaded.sees(DISH.id)
+    posts = [e.post for e in meals[40:]]
+
+    alone = evaluate(loaded.predict(posts, [DISH]), meals[40:], [DISH], bootstrap=0)
+    together = evaluate(loaded.predict(posts, [DISH], views=views), meals[40:], [DISH], bootstrap=0)
+
+    assert together.span_exact.f1 == pytest.approx(1.0)
+    assert alone.span_exact.f1 < 1.0
+
+
+def test_vectors_that_say_nothing_leave_exactly_the_n_grams(meals: list[Example]) -> None:
+    noise = np.random.default_rng(1)
+    views = {e.post.id: a_view(e, telling=False, noise=noise) for e in meals}
+    with_noise, without = SimpleLearner.fit(meals[:40], [DISH], views=views), SimpleLearner.fit(meals[:40], [DISH])
+    assert not with_noise.sees(DISH.id)
+    posts = [e.post for e in meals]
+    assert with_noise.predict(posts, [DISH], views=views) == without.predict(posts, [DISH])
+
+
+def test_posts_without_a_view_count_all_the_same(meals: list[Example]) -> None:
+    noise = np.random.default_rng(2)
+    views = {e.post.id: a_view(e, telling=True, noise=noise) for e in meals[:24]}
+    learner = SimpleLearner.fit(meals[:40], [DISH], views=views)
+    assert learner.sees(DISH.id)
+    assert learner.fits[DISH.id].settled.posts == 40

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from encoder.network.lower import layers_of
+from encoder.network.views import Viewer, view_layer
+from encoder.predict import Predictor
+from encoder.simple.features import features_of
+from encoder.training.beside import is_all_new
+from encoder.training.estimate import Amount, estimate
+from encoder.training.train import Task, train
+from encoder.turns import Turns
+from storage.records import Criterion, Post
+from tests.encoder.tiny import CRITERIA, tiny_encoder
+from tests.encoder.training_data import QUICK, SLEEP, Recorder, a_base, examples
+
+NEW = Criterion("NIGHTS", "Nights", "The writer lies awake at night.")
+CONFIG = QUICK.changed(keep_for_new=True)
+
+
+def a_task(directory: Path, base: Path, *, criterion: str = "NIGHTS", count: int = 40) -> Task:
+    return Task(
+        examples("new", count, criterion=criterion),
+        examples("dev", 20, criterion=criterion),
+        (*CRITERIA, NEW),
+        base=base,
+        output=directory / "made",
+        config=CONFIG,
+    )
+
+
+def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_beside(tmp_path: Path) -> None:
+    base, monitor = a_base(tmp_path), Recorder()
+    task = a_task(tmp_path, base)
+
+    result = train(task, monitor=monitor)
+
+    made = tmp_path / "made"
+    for name in ("model.safetensors", "heads.safetensors", "tokenizer.json"):
+        assert (made / name).read_bytes() == (base / name).read_bytes()
+    assert (result.steps, result.dev.criteria["NIGHTS"].f1) == (0, 1.0)
+    assert monitor.fractions == sorted(monitor.fractions)
+    predictor = Predictor.load(made)
+    assert predictor.known_criteria == {*(c.id for c in CRITERIA), "NIGHTS"}
+    found = predictor.predict([e.post for e in task.dev], [NEW])
+    assert [bool(p.spans) for p in found] == [e.labels["NIGHTS"].has_evidence for e in task.dev]
+    again = train(Task(task.train, task.dev, task.criteria, base=made, output=tmp_path / "again", config=CONFIG))
+    assert again.dev.criteria["NIGHTS"].f1 == 1.0
+    assert estimate(Amount(task.train, task.dev), CONFIG, base=base).steps == 0
+
+
+def test_a_criterion_that_the_base_knows_is_trained_with_steps_and_so_is_one_without_both_answers(
+    tmp_path: Path,
+) -> None:
+    base = a_base(tmp_path)
+    assert not is_all_new(base, CONFIG, frozenset({SLEEP, "NIGHTS"}))
+    assert not is_all_new(base, QUICK, frozenset({"NIGHTS"}))
+    task = a_task(tmp_path, base)
+    only_no = [e for e in task.train if not e.labels["NIGHTS"].has_evidence]
+    assert train(Task(only_no, task.dev, task.criteria, base=base, output=task.output, config=CONFIG)).steps > 0
+
+
+def test_a_view_holds_the_means_of_what_the_lower_layers_make_of_each_word(tmp_path: Path) -> None:
+    encoder = tiny_encoder(window_tokens=8, stride_tokens=0)
+    computed: list[int] = []
+    for number, layer in enumerate(layers_of(encoder.backbone)):
+        layer.register_forward_hook(lambda m, i, o, number=number: computed.append(number))
+    post = Post("p", "I cannot sleep. \U0001f642 The dog is well today, and so am I.")
+    features = features_of(post.text)
+    viewer = Viewer(encoder, Turns())
+
+    view = viewer.view(post, features)
+
+    assert set(computed) == set(range(view_layer(encoder)))
+    assert (view.words.shape, view.sentences.shape) == ((len(features.words), 32), (len(features.sentences), 32))
+    first = viewer.view(Post("q", "I cannot sleep."), features_of("I cannot sleep."))
+    assert not np.allclose(view.words[0], view.words[1])
+    assert first.words.shape == (4, 32)
+    with torch.inference_mode():  # the hook is gone: everything is computed again
+        ids = torch.tensor([[2, 10, 11]])
+        encoder.hidden_states(ids, torch.ones_like(ids))
+    assert computed[-1] == len(layers_of(encoder.backbone)) - 1
