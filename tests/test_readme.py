@@ -1,4 +1,4 @@
-"""The README says what is so: its settings and commands are those of the program, its files exist, its example runs."""
+"""The README and the pages in docs/ say what is so: settings and commands are the program's, files exist, places are right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from annotator.settings import table
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")
+PAGES = {path: path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+SETTINGS, PLACES = (PAGES[ROOT / "docs" / name] for name in ("settings.md", "architecture.md"))
 
 
 def section(name: str, text: str = README) -> str:
@@ -47,21 +48,24 @@ def test_the_command_table_lists_every_command() -> None:
     assert section("commands") == commands_table()
 
 
-def test_every_command_line_in_the_readme_is_understood() -> None:
-    lines = [m.strip() for m in re.findall(r"^(?:\$ )?evidence (.+)$", README, re.MULTILINE)]
-    assert lines
+def test_every_command_line_is_understood() -> None:
+    lines = [m.strip() for text in PAGES.values() for m in re.findall(r"^(?:\$ )?evidence (.+)$", text, re.MULTILINE)]
+    assert len(lines) > 20
     for line in lines:
         parser().parse_args(line.split("  #")[0].split(" | ")[0].split())
 
 
-def test_files_that_the_readme_links_to_exist() -> None:
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", README)
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_files_that_are_linked_to_exist() -> None:
+    for page, text in PAGES.items():
+        links = re.findall(r"\]\((?!https?://|#)([^)#]+)", text)
+        assert [link for link in links if not (page.parent / link).exists()] == [], page.name
 
 
 def test_what_the_table_of_places_names_is_there() -> None:
-    rows = re.findall(r"^\| ([^|]+\?) \| \[`([^`]+)`\]\(([^)]+)\) \| `([^`]+)` \|$", section("where"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([^|]+\?) \| \[`([^`]+)`\]\(([^)]+)\) \| `([^`]+)` \|$", section("where", PLACES), re.MULTILINE
+    )
     assert len(rows) == 10
     for question, file, link, name in rows:
-        assert file == link, question
+        assert f"../{file}" == link, question
         assert name in (ROOT / file).read_text("utf-8"), f"{question} {file} does not hold {name}"

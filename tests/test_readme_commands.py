@@ -1,4 +1,4 @@
-"""The README's shell examples run, one after the other, in a folder of their own, as a stranger would type them.
+"""The shell examples of the README and of docs/ run, one after the other, in a folder of their own, as a stranger would type them.
 
 What installs packages is left out; so is what writes to the Hub or to a mounted bucket, which tests/hub and the tests of snapshots run
 against a stand-in. Any other line must run here: a new kind of example has to be given its place in `KINDS`.
@@ -23,7 +23,7 @@ import pytest
 from annotator.server import free_port
 from tests.encoder.tiny import save_checkpoint
 from tests.forked import Surroundings, started
-from tests.test_readme import README, ROOT
+from tests.test_readme import PAGES, ROOT
 
 PATIENCE_SECONDS = 600
 PASSWORD = "correct horse battery"
@@ -37,8 +37,8 @@ ELSEWHERE = {
 
 
 def shell_lines() -> list[str]:
-    """Every line of the README's shell examples; continued lines are joined."""
-    blocks = re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    """Every line of the shell examples, the README's first; continued lines are joined."""
+    blocks = re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", "\n".join(PAGES.values()), re.DOTALL | re.MULTILINE)
     joined = re.sub(r"\\\n\s*", "", "".join(blocks))
     return [line.split("  #")[0].strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
 

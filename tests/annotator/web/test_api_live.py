@@ -25,7 +25,7 @@ from tests.annotator.running import running_app
 
 PASSWORD = "correct horse battery"
 NAMES = [f"/{e.name}" for e in ENDPOINTS]
-README = Path(__file__).resolve().parent.parent.parent.parent / "README.md"
+API = Path(__file__).resolve().parents[3] / "docs" / "api.md"
 MCP = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 PEOPLE = {"eva": Role.REVIEWER, "ada": Role.ADJUDICATOR, "adam": Role.ADMIN}
 
@@ -395,28 +395,28 @@ def test_mcp_is_off_unless_asked_for_and_never_in_the_public_demo(open_app: App,
         check_mcp(Settings(data_dir=tmp_path, demo=True, mcp=True))
 
 
-# --- what the README shows
+# --- what docs/api.md shows
 
 
-def readme_block(name: str) -> str:
-    marked = README.read_text("utf-8").split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0]
+def documented(name: str) -> str:
+    marked = API.read_text("utf-8").split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0]
     return "\n".join(line for line in marked.strip().splitlines() if not line.startswith("```"))
 
 
-def test_the_readmes_example_for_gradio_client_runs(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_for_gradio_client_runs(app: App, capsys: pytest.CaptureFixture[str]) -> None:
     token = bearer(app, "eva")["authorization"].removeprefix("Bearer ")
-    block = readme_block("api-python").replace("http://127.0.0.1:7860", app.url).replace("evt_...", token)
-    exec(compile(block, "README.md", "exec"), {})
+    block = documented("api-python").replace("http://127.0.0.1:7860", app.url).replace("evt_...", token)
+    exec(compile(block, "docs/api.md", "exec"), {})
     shown = capsys.readouterr().out
     assert "SLEEP_ISSUES" in shown
     assert re.search(r"revision \d+", shown)
 
 
-def test_the_readmes_example_for_plain_http_runs(app: App, tmp_path: Path) -> None:
+def test_the_example_for_plain_http_runs(app: App, tmp_path: Path) -> None:
     if shutil.which("curl") is None or shutil.which("bash") is None:
         pytest.skip("no curl")
     token = bearer(app, "ada")["authorization"].removeprefix("Bearer ")
-    block = readme_block("api-curl").replace("http://127.0.0.1:7860", app.url.rstrip("/")).replace("evt_...", token)
+    block = documented("api-curl").replace("http://127.0.0.1:7860", app.url.rstrip("/")).replace("evt_...", token)
     done = subprocess.run(["bash", "-ec", block], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
     assert '"model":"bundled"' in done.stdout
     assert '"limit":10' in done.stdout
