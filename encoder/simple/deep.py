@@ -29,8 +29,9 @@ from encoder.simple.passages import TAGS
 
 STRENGTHS = (0.3, 1.0)
 """Of vectors whose columns have the variance 1 / size."""
-MOST_WORDS = 30_000
-"""Words whose vectors are learned from, 640 numbers each in double precision: 150 MB; the n-grams of all others count too."""
+LEAST_WORDS, MOST_WORDS = 5_000, 30_000
+"""Words, with many criteria and with few, whose vectors are learned from, 640 numbers each: 77 MB, some seconds a fit. The n-grams of
+all others count too."""
 LEAST_GAIN = 1.0
 """Nats over all answers that the vectors have to be ahead of the n-grams alone."""
 _STRENGTH = 0.2
@@ -123,13 +124,11 @@ def _part(answers: Answers, kind: _Kind) -> tuple[Linear, Floats | None, Floats]
     return linear, kind.fit_mix(own, seen, gold), both
 
 
-def _standard(vectors: Values) -> tuple[Floats, Floats, Floats]:
+def _standard(vectors: Values) -> tuple[Any, Floats, Floats]:
     """Columns with mean 0 and variance 1 / size, the means taken off, and what they were divided by."""
-    rows = vectors.astype(np.float64)
-    mean, scale = rows.mean(0), (rows.std(0) + 1e-6) * rows.shape[1] ** 0.5
-    rows -= mean
-    rows /= scale
-    return rows, mean, scale
+    mean = vectors.mean(0, dtype=np.float64)
+    scale = (vectors.std(0, dtype=np.float64) + 1e-6) * vectors.shape[1] ** 0.5
+    return ((vectors - mean.astype(np.float32)) / scale.astype(np.float32)), mean, scale
 
 
 def _sentence_mix(own: Floats, seen: Floats | None, gold: Bools) -> Floats:

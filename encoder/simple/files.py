@@ -35,10 +35,12 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
     arrays: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for number, (key, fit) in enumerate(learner.fits.items()):
-        settled = fit.settled
-        numbers = {name: getattr(settled, name) for name in _NUMBERS}
-        numbers |= {"boldness": settled.passages.boldness, "sentence_share": settled.passages.sentence_share}
-        rows.append({"criterion": key, "strength": fit.strength, "choice": asdict(settled.choice), **numbers})
+        row = {
+            "criterion": key,
+            "strength": fit.strength,
+            "choice": asdict(fit.settled.choice),
+            **_numbers(fit.settled),
+        }
         arrays |= {
             f"{number}.sentence_columns": fit.sentence_columns,
             f"{number}.sentence.weights": fit.sentence.weights.astype(np.float32),
@@ -46,11 +48,14 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
             f"{number}.word_columns": fit.word_columns,
             f"{number}.words.weights": fit.words.weights.astype(np.float32),
             f"{number}.words.bias": fit.words.bias,
-            f"{number}.stack": settled.stack,
-            f"{number}.sure": settled.passages.sure,
+            f"{number}.stack": fit.settled.stack,
+            f"{number}.sure": fit.settled.passages.sure,
         }
-        if fit.deep is not None:
+        if fit.deep is not None and fit.alone is not None:
+            row["alone"] = _numbers(fit.alone)
             arrays |= _deep_arrays(fit.deep, f"{number}.deep")
+            arrays |= {f"{number}.alone.stack": fit.alone.stack, f"{number}.alone.sure": fit.alone.passages.sure}
+        rows.append(row)
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(directory / WEIGHTS))
     format_ = FORMAT if any(fit.deep for fit in learner.fits.values()) else FORMAT_WITHOUT_VECTORS
     text = json.dumps({"format": format_, "buckets": BUCKETS, "fits": rows}, ensure_ascii=False, indent=1)
@@ -77,6 +82,20 @@ def load_learner(directory: Path) -> SimpleLearner | None:
         ) from error
 
 
+def _numbers(settled: Settled) -> dict[str, Any]:
+    marks = {"boldness": settled.passages.boldness, "sentence_share": settled.passages.sentence_share}
+    return {**{name: getattr(settled, name) for name in _NUMBERS}, **marks}
+
+
+def _settled(row: dict[str, Any], choice: UnitChoice, stack: Any, sure: Any) -> Settled:
+    return Settled(
+        choice=choice,
+        stack=stack,
+        passages=Passages(row["boldness"], row["sentence_share"], sure),
+        **{name: row[name] for name in _NUMBERS},
+    )
+
+
 def _deep_arrays(deep: Deep, name: str) -> dict[str, Any]:
     mixes = {"sentence_mix": deep.sentence_mix, "word_mix": deep.word_mix}
     return {
@@ -94,23 +113,19 @@ def _fit(row: dict[str, Any], number: int, arrays: dict[str, Any]) -> CriterionF
             arrays[f"{number}.{name}.weights"].astype(np.float64), arrays[f"{number}.{name}.bias"].astype(np.float64)
         )
 
-    deep = None
-    if f"{number}.deep.words.weights" in arrays:
+    choice = UnitChoice(Unit(row["choice"]["unit"]), row["choice"]["whole"], row["choice"]["spans"])
+    deep = alone = None
+    if "alone" in row:
         mixes = [arrays.get(f"{number}.deep.{name}") for name in ("sentence_mix", "word_mix")]
         deep = Deep(linear("deep.sentence"), linear("deep.words"), *mixes)
-    choice = UnitChoice(Unit(row["choice"]["unit"]), row["choice"]["whole"], row["choice"]["spans"])
-    settled = Settled(
-        choice=choice,
-        stack=arrays[f"{number}.stack"],
-        passages=Passages(row["boldness"], row["sentence_share"], arrays[f"{number}.sure"]),
-        **{name: row[name] for name in _NUMBERS},
-    )
+        alone = _settled(row["alone"], choice, arrays[f"{number}.alone.stack"], arrays[f"{number}.alone.sure"])
     return CriterionFit(
         sentence_columns=arrays[f"{number}.sentence_columns"],
         sentence=linear("sentence"),
         word_columns=arrays[f"{number}.word_columns"],
         words=linear("words"),
         strength=row["strength"],
-        settled=settled,
+        settled=_settled(row, choice, arrays[f"{number}.stack"], arrays[f"{number}.sure"]),
         deep=deep,
+        alone=alone,
     )

@@ -7,7 +7,7 @@ sure a score is) is chosen on posts that the weights in question have not seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -79,7 +79,7 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class CriterionFit:
     """What was learned for one criterion: weights of the buckets in sentence_columns and in word_columns, both sorted; deep: what an
-    encoder's vectors add to them.
+    encoder's vectors add to them; alone: how the n-grams become an answer without these, None where there are none.
     """
 
     sentence_columns: Ids
@@ -89,6 +89,11 @@ class CriterionFit:
     strength: float
     settled: Settled
     deep: Deep | None = None
+    alone: Settled | None = None
+
+    def without_vectors(self) -> CriterionFit:
+        """What the n-grams learned by themselves."""
+        return self if self.alone is None else replace(self, settled=self.alone, deep=None, alone=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +115,18 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
     table = _table(reviewed, sentence_columns, word_columns)
     if not table.gold.any() or table.gold.all():
         return None
-    strength, tried, deep = _tried(reviewed, table)
+    strength, held_out = _held_out(reviewed, table)
+    alone = settle(held_out.tried(reviewed, table), choice)
+    deep, both = _with_vectors(reviewed, table, held_out)
     return CriterionFit(
         sentence_columns=sentence_columns,
         sentence=fit_binary(table.sentences, table.gold, strength=strength),
         word_columns=word_columns,
         words=fit_tags(table.words, table.tags, TAGS, strength=WORD_STRENGTH),
         strength=strength,
-        settled=settle(tried, choice),
+        settled=alone if deep is None else settle(both.tried(reviewed, table), choice),
         deep=deep,
+        alone=None if deep is None else alone,
     )
 
 
@@ -131,37 +139,51 @@ def held_out_logits(reviewed: Sequence[Reviewed]) -> list[Floats] | None:
     )
     if not table.gold.any() or table.gold.all():
         return None
-    _, tried, _ = _tried(reviewed, table)
+    tried = _held_out(reviewed, table)[1].tried(reviewed, table)
     stacked = np.concatenate([t.stacked for t in tried])
     prior = GIVEN_PRIOR if stacked[:, 0].any() else STACK_PRIOR
     logits = _stacked_held_out(stacked, table.gold, table.sentence_post % FOLDS, prior)
     return np.split(logits, np.cumsum([len(t.gold) for t in tried])[:-1])
 
 
-def _tried(reviewed: Sequence[Reviewed], table: _Table) -> tuple[float, list[Tried], Deep | None]:
-    """The strength that suits the posts best, what each is answered by weights that have not seen it, and what vectors add."""
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """What weights say of posts that they have not seen: logits of the sentences, (sentences,), log probabilities, (words, TAGS).
+    fold: of each post, (posts,).
+    """
+
+    own: Floats
+    tag_scores: Floats
+    fold: Ints
+
+    def tried(self, reviewed: Sequence[Reviewed], table: _Table) -> list[Tried]:
+        return [
+            Tried.of(r, self.own[table.sentence_post == n], self.tag_scores[table.word_post == n])
+            for n, r in enumerate(reviewed)
+        ]
+
+
+def _held_out(reviewed: Sequence[Reviewed], table: _Table) -> tuple[float, _HeldOut]:
+    """The strength that suits the posts best, and what each is answered by n-grams' weights that have not seen it."""
     fold = _folds(np.array([r.label.has_evidence for r in reviewed], np.bool_))
     strength, own = _sentence_logits(table, fold)
-    tag_scores = _tag_scores(table, fold)
-    deep = _deep(reviewed, table, fold, own, tag_scores)
-    posts = enumerate(reviewed)
-    tried = [Tried.of(r, own[table.sentence_post == n], tag_scores[table.word_post == n]) for n, r in posts]
-    return strength, tried, deep
+    return strength, _HeldOut(own, _tag_scores(table, fold), fold)
 
 
-def _deep(reviewed: Sequence[Reviewed], table: _Table, fold: Ints, own: Floats, tag_scores: Floats) -> Deep | None:
-    """What vectors add to the n-grams; where they do, the held-out answers `own` and `tag_scores` become those of both."""
+def _with_vectors(reviewed: Sequence[Reviewed], table: _Table, held_out: _HeldOut) -> tuple[Deep | None, _HeldOut]:
+    """What vectors add to the n-grams, and what both say of posts that they have not seen; None where they add nothing."""
     views = [r.view for r in reviewed]
     kept = [v for v in views if v is not None]
+    if len(kept) < LEAST_VIEWS:
+        return None, held_out
     seen = np.array([v is not None for v in views], np.bool_)
-    if seen.sum() < LEAST_VIEWS:
-        return None
-    s, w = seen[table.sentence_post], seen[table.word_post]
+    s, w, fold = seen[table.sentence_post], seen[table.word_post], held_out.fold
+    own, tag_scores = held_out.own.copy(), held_out.tag_scores.copy()
     deep, own[s], tag_scores[w] = fit_deep(
         Answers(np.concatenate([v.sentences for v in kept]), table.gold[s], fold[table.sentence_post[s]], own[s]),
         Answers(np.concatenate([v.words for v in kept]), table.tags[w], fold[table.word_post[w]], tag_scores[w]),
     )
-    return deep
+    return deep, _HeldOut(own, tag_scores, fold)
 
 
 def settle(

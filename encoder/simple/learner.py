@@ -86,6 +86,12 @@ class SimpleLearner:
         """Whether it answers the criterion with an encoder's vectors beside its n-grams."""
         return criterion_id in self.fits and self.fits[criterion_id].deep is not None
 
+    def without_vectors(self, criteria: Collection[str]) -> SimpleLearner:
+        """The same, but for these criteria what the n-grams learned by themselves."""
+        return SimpleLearner(
+            {key: fit.without_vectors() if key in criteria else fit for key, fit in self.fits.items()}, self._cache
+        )
+
     def features(self, post: Post) -> PostFeatures:
         """The sentences and words whose vectors a view holds."""
         return self._cache.of(post)
@@ -127,6 +133,8 @@ class SimpleLearner:
         fitted = self.fits.get(criterion.id)
         if fitted is None:
             return Prediction(post.id, criterion.id, version, (), 0.5, known=False)
+        if view is None:
+            fitted = fitted.without_vectors()
         features = self._cache.of(post)
         answer = answer_of(fitted, features, given, view)
         if threshold is None and fitted.settled.choice.unit is Unit.PASSAGE:

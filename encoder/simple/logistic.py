@@ -55,18 +55,19 @@ def fit_binary(
 ) -> Linear:
     """Weights of one yes-or-no question.
 
-    table: (rows, columns); gold: (rows,). strength: how much the data count against the prior that all weights are 0
-    (scikit-learn's C). start: weights to begin with. seconds: CPU time after which the best so far is returned.
+    table: (rows, columns), whose products are computed in its own number type; gold: (rows,). strength: how much the data count
+    against the prior that all weights are 0 (scikit-learn's C). start: weights to begin with. seconds: CPU time after which the
+    best so far is returned.
     """
     sign = np.where(gold, 1.0, -1.0)
-    transposed = _transposed(table)
+    transposed, kind = _transposed(table), table.dtype
 
     def loss(flat: Floats) -> tuple[float, Floats]:
-        weights, bias = flat[:-1], flat[-1]
+        weights, bias = flat[:-1].astype(kind, copy=False), flat[-1]
         margin = sign * (table @ weights + bias)
         slope = -sign * expit(-margin)
         value = np.logaddexp(0.0, -margin).sum() + 0.5 / strength * weights @ weights
-        return float(value), np.append(transposed @ slope + weights / strength, slope.sum())
+        return float(value), np.append(transposed @ slope.astype(kind, copy=False) + weights / strength, slope.sum())
 
     first = np.append(start.weights[:, 0], start.bias[0]) if start else np.zeros(table.shape[1] + 1)
     flat, converged = _minimize(loss, first, seconds)
@@ -86,14 +87,16 @@ def fit_tags(
     rows, columns = table.shape
     hot = np.zeros((rows, count))
     hot[np.arange(rows), tags] = 1.0
-    transposed = _transposed(table)
+    transposed, kind = _transposed(table), table.dtype
 
     def loss(flat: Floats) -> tuple[float, Floats]:
-        weights, bias = flat[:-count].reshape(columns, count), flat[-count:]
+        weights, bias = flat[:-count].reshape(columns, count).astype(kind, copy=False), flat[-count:]
         chances = log_softmax(table @ weights + bias)
         slope = np.exp(chances) - hot
         value = -(chances * hot).sum() + 0.5 / strength * float((weights * weights).sum())
-        return float(value), np.concatenate([(transposed @ slope + weights / strength).ravel(), slope.sum(0)])
+        return float(value), np.concatenate(
+            [(transposed @ slope.astype(kind, copy=False) + weights / strength).ravel(), slope.sum(0)]
+        )
 
     first = (
         np.concatenate([start.weights.ravel(), start.bias]) if start is not None else np.zeros((columns + 1) * count)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from encoder.simple.learner import SimpleLearner
 
 _KEPT = ("*.safetensors", "*.safetensors.index.json", "*config.json", "*token*.json", "*.model", "NOTICE.txt")
+MOST_BEHIND = 0.05
+"""F1 that a criterion may be behind the n-grams alone on the dev posts."""
 _LEARNED = ("simple.safetensors",)
 
 
@@ -58,8 +60,8 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
         learner = _learned(task, predictor, monitor)
         if learner is None:
             return None
-        predictor.learner = learner
         monitor.progress(0.8, "measuring", "measuring on the dev posts")
+        predictor.learner = learner = held_to_the_floor(task, predictor, learner)
         result = _result(task, predictor, learner, time.monotonic() - started)
     for line in result.log:
         monitor.log(line)
@@ -88,6 +90,25 @@ def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearne
         monitor.progress(0.05 + 0.6 * done, "training", f"reading the reviewed posts, {done:.0%}")
 
     return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told)
+
+
+def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) -> SimpleLearner:
+    """The learner without the vectors of criteria on which, on the dev posts, the n-grams alone are the better ones, if together
+    they are, or by more than MOST_BEHIND on one: with them it would not go into service.
+    """
+    alone = learner.without_vectors(learner.fits.keys())
+    f1 = []
+    for one in (learner, alone):
+        predictor.learner = one
+        f1.append(measured(task, predictor))
+    losses = {
+        key: (f1[1].criteria[key].f1 or 0.0) - (scores.f1 or 0.0)
+        for key, scores in f1[0].criteria.items()
+        if learner.sees(key)
+    }
+    if f1[0].macro_f1 >= f1[1].macro_f1 and max(losses.values(), default=0.0) <= MOST_BEHIND:
+        return learner
+    return learner.without_vectors([key for key, loss in losses.items() if loss > 0.0])
 
 
 def _result(task: Task, predictor: Predictor, learner: SimpleLearner, seconds: float) -> TrainResult:

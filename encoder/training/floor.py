@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from encoder.errors import BadExamples
 from encoder.examples import Example
-from encoder.simple.deep import MOST_WORDS, View
+from encoder.simple.deep import LEAST_WORDS, MOST_WORDS, View
 from encoder.simple.features import FeatureCache
 from encoder.simple.learner import Given, SimpleLearner
 from storage.records import Criterion
@@ -33,7 +33,10 @@ def fit_learner(
     predictor: of an encoder whose lower layers were not trained on them, for its vectors of their posts, which is what takes time.
     """
     cache = FeatureCache()
-    views = {} if predictor is None or not criteria else views_of(predictor, train, cache, on_progress)
+    views: dict[str, View] = {}
+    if predictor is not None and criteria:
+        most_words = min(MOST_WORDS, max(LEAST_WORDS, 4 * MOST_WORDS // len(criteria)))  # bounds the time of all fits
+        views = views_of(predictor, train, cache, most_words=most_words, on_progress=on_progress)
     try:
         return SimpleLearner.fit(train, criteria, views=views, cache=cache)
     except BadExamples:
@@ -47,12 +50,17 @@ def joined(one: SimpleLearner | None, other: SimpleLearner | None) -> SimpleLear
 
 
 def views_of(
-    predictor: Predictor, examples: Sequence[Example], cache: FeatureCache, on_progress: Callable[[float], None]
+    predictor: Predictor,
+    examples: Sequence[Example],
+    cache: FeatureCache,
+    *,
+    most_words: int,
+    on_progress: Callable[[float], None],
 ) -> dict[str, View]:
-    """The encoder's vectors of the examples' posts, by post id; of as many, evenly drawn, as make MOST_WORDS."""
+    """The encoder's vectors of the examples' posts, by post id; of as many, evenly drawn, as make most_words."""
     posts = [e.post for e in examples]
     words = sum(len(cache.of(post).words) for post in posts)
-    posts = posts[:: max(1, math.ceil(words / MOST_WORDS))]
+    posts = posts[:: max(1, math.ceil(words / most_words))]
     found = {}
     for number, post in enumerate(posts):
         on_progress(number / len(posts))

@@ -59,6 +59,8 @@ def test_vectors_find_words_that_were_never_read_and_are_saved_with_the_rest(
     alone = evaluate(loaded.predict(posts, [DISH]), meals[40:], [DISH], bootstrap=0)
     together = evaluate(loaded.predict(posts, [DISH], views=views), meals[40:], [DISH], bootstrap=0)
 
+    plain = SimpleLearner.fit(meals[:40], [DISH])
+    assert learner.without_vectors([DISH.id]).predict(posts, [DISH], views=views) == plain.predict(posts, [DISH])
     assert together.span_exact.f1 == pytest.approx(1.0)
     assert alone.span_exact.f1 < 1.0
 

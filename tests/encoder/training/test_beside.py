@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ import torch
 from encoder.network.lower import layers_of
 from encoder.network.views import Viewer, view_layer
 from encoder.predict import Predictor
+from encoder.simple.deep import Deep
 from encoder.simple.features import features_of
-from encoder.training.beside import is_all_new
+from encoder.simple.learner import SimpleLearner
+from encoder.simple.logistic import Linear
+from encoder.training.beside import held_to_the_floor, is_all_new
 from encoder.training.estimate import Amount, estimate
 from encoder.training.train import Task, train
 from encoder.turns import Turns
@@ -47,6 +51,12 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     assert predictor.known_criteria == {*(c.id for c in CRITERIA), "NIGHTS"}
     found = predictor.predict([e.post for e in task.dev], [NEW])
     assert [bool(p.spans) for p in found] == [e.labels["NIGHTS"].has_evidence for e in task.dev]
+    harmful = Deep(
+        Linear(np.zeros((32, 1)), np.ones(1)), Linear(np.zeros((32, 3)), np.zeros(3)), np.array([-1.0, 0, 0]), None
+    )
+    fit = SimpleLearner.fit(task.train, [NEW]).fits["NIGHTS"]
+    worse = SimpleLearner({"NIGHTS": replace(fit, deep=harmful, alone=fit.settled)})
+    assert not held_to_the_floor(task, predictor, worse).sees("NIGHTS")
     again = train(Task(task.train, task.dev, task.criteria, base=made, output=tmp_path / "again", config=CONFIG))
     assert again.dev.criteria["NIGHTS"].f1 == 1.0
     assert estimate(Amount(task.train, task.dev), CONFIG, base=base).steps == 0
