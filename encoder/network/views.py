@@ -1,13 +1,13 @@
-"""What the lower two thirds of an encoder make of a post's words and sentences: the vectors that the simple learner is given.
+"""What the layers in the middle of an encoder make of a post's words and sentences: the vectors that the simple learner is given.
 
-The layers near the output know what the encoder was trained for, those in the middle what the words mean. What is above them is not
-computed.
+The layers near the output know what the encoder was trained for, those in the middle what the words mean: names of companies are
+found best from half way up, toxic words from two thirds (benchmarks/RESULTS.md). What is above these is not computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -23,20 +23,18 @@ from encoder.text.windows import ReadPost, windows
 from encoder.turns import Turns
 from storage.records import Post
 
-REMEMBERED_WORDS = 100_000
+SHARES = (1 / 3, 1 / 2, 2 / 3)
+REMEMBERED_WORDS = 50_000
 
 
 class _Enough(Exception):
-    """Carries what the wanted layer made out of the backbone, whose other layers are not computed."""
-
-    def __init__(self, states: Tensor) -> None:
-        super().__init__()
-        self.states = states
+    """Ends the backbone's forward pass after the last layer that is wanted."""
 
 
-def view_layer(encoder: EvidenceEncoder) -> int:
-    """How many of the lowest layers are computed for a view."""
-    return max(1, round(len(layers_of(encoder.backbone)) * 2 / 3))
+def view_layers(encoder: EvidenceEncoder) -> tuple[int, ...]:
+    """After how many layers the states are taken that stand side by side in a view, in order; the last says how many are computed."""
+    count = len(layers_of(encoder.backbone))
+    return tuple(sorted({max(1, round(count * share)) for share in SHARES}))
 
 
 class Viewer:
@@ -53,8 +51,9 @@ class Viewer:
         if self._remembered is not None and key in self._remembered:
             return self._remembered[key]
         read = ReadPost.of(post, self._encoder.tokenizer)
-        sums = np.zeros((len(read.ids) + 1, self._encoder.hidden_size))
-        np.cumsum(self._states(read), axis=0, out=sums[1:])
+        states = self._states(read)
+        sums = np.zeros((len(states) + 1, states.shape[1]))
+        np.cumsum(states, axis=0, out=sums[1:])
         found = View(
             _means(sums, read.sentence_tokens),
             _means(sums, [read.map.tokens(start, end) for start, end in features.words.tolist()]),
@@ -74,10 +73,10 @@ class Viewer:
             self._remembered = None
 
     def _states(self, read: ReadPost) -> Floats:
-        """What the layer makes of every token of the post, (tokens, hidden size)."""
+        """What the layers make of every token of the post, (tokens, layers x hidden size)."""
         encoder = self._encoder
         before, after = encoder.prompts.post_prefix(), encoder.prompts.post_suffix()
-        found = np.zeros((len(read.ids), encoder.hidden_size))
+        found = np.zeros((len(read.ids), len(view_layers(encoder)) * encoder.hidden_size))
         parts = list(windows(read, size=encoder.prompts.window_tokens([]), stride=0))
         for done, part in enumerate(parts):
             ids = [*before, *read.ids[part.token_start : part.token_end], *after]
@@ -89,20 +88,24 @@ class Viewer:
 
 
 def lower_states(encoder: EvidenceEncoder, ids: Tensor) -> Tensor:
-    """What the layers below `view_layer` make of rows of tokens without padding, (R, T) -> (R, T, H)."""
-    layer = layers_of(encoder.backbone)[view_layer(encoder) - 1]
-    hook = layer.register_forward_hook(_stop)
+    """What `view_layers` make of rows of tokens without padding, side by side: (R, T) -> (R, T, layers x H)."""
+    found: list[Tensor] = []
+    wanted = view_layers(encoder)
+
+    def keep(module: Any, inputs: Any, output: Any) -> None:
+        found.append(output[0] if isinstance(output, tuple) else output)
+        if len(found) == len(wanted):
+            raise _Enough
+
+    layers = layers_of(encoder.backbone)
+    hooks = [layers[number - 1].register_forward_hook(keep) for number in wanted]
     try:
-        encoder.hidden_states(ids, torch.ones_like(ids))
-    except _Enough as enough:
-        return enough.states
+        with suppress(_Enough):
+            encoder.hidden_states(ids, torch.ones_like(ids))
     finally:
-        hook.remove()
-    raise AssertionError("The backbone has not computed its own layer.")
-
-
-def _stop(module: Any, inputs: Any, output: Any) -> None:
-    raise _Enough(output[0] if isinstance(output, tuple) else output)
+        for hook in hooks:
+            hook.remove()
+    return torch.cat(found, -1)
 
 
 def _means(sums: Floats, ranges: Sequence[tuple[int, int]]) -> Values:

@@ -6,9 +6,10 @@ neither has learned from. Source: stacked generalization, Wolpert 1992.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from encoder.errors import BadExamples
 from encoder.examples import Example
@@ -60,7 +61,9 @@ def views_of(
     """The encoder's vectors of the examples' posts, by post id; of as many, evenly drawn, as make most_words."""
     posts = [e.post for e in examples]
     words = sum(len(cache.of(post).words) for post in posts)
-    posts = posts[:: max(1, math.ceil(words / most_words))]
+    if words > most_words:
+        chosen = np.linspace(0, len(posts) - 1, max(1, int(len(posts) * most_words / words)), dtype=np.int64)
+        posts = [posts[number] for number in chosen]
     found = {}
     for number, post in enumerate(posts):
         on_progress(number / len(posts))

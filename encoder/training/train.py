@@ -98,9 +98,9 @@ def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None
 
 def _views_unlearned(run: Run) -> bool:
     """Whether the layers whose vectors a view holds were not trained on these posts, so that what is held out is unseen."""
-    from encoder.network.views import view_layer
+    from encoder.network.views import view_layers
 
-    return run.task.config.frozen_layers >= view_layer(run.encoder)
+    return run.task.config.frozen_layers >= view_layers(run.encoder)[-1]
 
 
 def _result(run: Run, task: Task, evaluation: Evaluation, seconds: float) -> TrainResult:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from encoder.network.lower import layers_of
-from encoder.network.views import Viewer, view_layer
+from encoder.network.views import Viewer, view_layers
 from encoder.predict import Predictor
 from encoder.simple.deep import Deep
 from encoder.simple.features import features_of
@@ -84,7 +84,7 @@ def test_a_view_holds_the_means_of_what_the_lower_layers_make_of_each_word(tmp_p
 
     view = viewer.view(post, features)
 
-    assert set(computed) == set(range(view_layer(encoder)))
+    assert set(computed) == set(range(view_layers(encoder)[-1]))
     assert (view.words.shape, view.sentences.shape) == ((len(features.words), 32), (len(features.sentences), 32))
     first = viewer.view(Post("q", "I cannot sleep."), features_of("I cannot sleep."))
     assert not np.allclose(view.words[0], view.words[1])
