@@ -120,11 +120,15 @@ def _filter_form(context: Context) -> list[Any]:
             gr.Dropdown(answers, value=Answers.GOLD.value, label="Answers", interactive=True),
             gr.Dropdown(reviewers, value=EVERYBODY, label="Reviewer", interactive=True),
             gr.Dropdown(criteria, multiselect=True, label="Criteria (none chosen: all)", interactive=True),
-            gr.Dropdown([v.value for v in Verdict], multiselect=True, label="Verdicts", interactive=True),
-            gr.Dropdown([s.value for s in Split], multiselect=True, label="Splits", interactive=True),
+            gr.Dropdown(
+                [v.value for v in Verdict], multiselect=True, label="Verdicts (none chosen: all)", interactive=True
+            ),
+            gr.Dropdown(
+                [s.value for s in Split], multiselect=True, label="Splits (none chosen: all)", interactive=True
+            ),
             gr.Textbox(label="Decided from (UTC, such as 2026-11-01)", max_lines=1),
             gr.Textbox(label="Decided until", max_lines=1),
-            gr.Textbox(label="Shown with model version", max_lines=1),
+            gr.Textbox(label="Decided on the marks of model version", max_lines=1),
             gr.Checkbox(label="Also posts without such an answer", value=False),
             gr.Textbox(label="Licence, for the dataset card", placeholder="unknown", max_lines=1),
         ]

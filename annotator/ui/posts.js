@@ -6,6 +6,7 @@ import { ask, askQuietly, connect, tell } from "./asking.js";
 
 const PAGE_SIZE = 50;
 const KEPT = "evidence.posts.filter";
+const SCORE = "0 to 1: how sure the model is of its surest mark in the post";
 const list = { offset: 0, total: 0, places: [""], posts: [], chosen: new Set(), me: null, choices: null, turn: 0 };
 
 const FIELDS = [
@@ -29,7 +30,7 @@ function drawFilter() {
     make("label", { class: "ev-wide" }, "Words in the text", make("input", { type: "search", name: "query", autocomplete: "off" })),
     make("details", { class: "ev-more ev-wide", open: part("root").clientWidth > 700 }, make("summary", {}, "Filters"), make("div", { class: "ev-filter" },
       FIELDS.map(([name, label, options]) => make("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
-      [["min_score", "Model's score from"], ["max_score", "Model's score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05 }))))));
+      [["min_score", "Model's score from"], ["max_score", "Model's score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05, title: SCORE }))))));
   const look = debounce(200, findFirst);
   form.addEventListener("input", look);
   form.addEventListener("submit", (event) => event.preventDefault());

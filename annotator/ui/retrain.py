@@ -112,6 +112,11 @@ class RetrainPage:
             self.again = gr.Button("Measure again", min_width=120, elem_id="retrain-again")
             self.delete = gr.Button("Delete", variant="stop", min_width=90, elem_id="retrain-delete")
             self.upload = gr.UploadButton("Import (zip)", file_types=[".zip"], min_width=90, elem_id="retrain-import")
+        with gr.Group(visible=False) as self.sure:
+            self.warning = gr.Markdown(container=True)
+            with gr.Row():
+                self.delete_yes = gr.Button("Yes, delete it", variant="stop", elem_id="retrain-delete-yes")
+                self.delete_no = gr.Button("Keep it")
         self.pull, self.repository = self.hub.build(self.version)
         self.result_view = view("result")
         retrain_inside.build(self.context)
@@ -147,12 +152,16 @@ class RetrainPage:
             (self.serve, self.put_in_service, [self.version, self.service_note]),
             (self.back, self.roll_back, []),
             (self.again, self.measure_again, [self.version]),
-            (self.delete, self.delete_version, [self.version]),
+            (self.delete_yes, self.delete_version, [self.version]),
         ]
         for button, handler, inputs in acts:
             button.click(friendly(handler), inputs, None, **QUEUED).then(  # only what is queued can say something
                 friendly(self.show), [self.version, *settings], everything, **QUIET
             )
+        asked = [self.sure, self.warning]
+        self.delete.click(friendly(self.ask_to_delete), self.version, asked, **QUEUED)
+        for done in (self.delete_yes.click, self.delete_no.click, self.version.input):
+            done(lambda: gr.Group(visible=False), None, self.sure, **QUIET)
         for added in (
             self.upload.upload(friendly(self.import_model), self.upload, None, api_visibility="private"),
             self.pull.click(friendly(self.hub.pull), self.repository, None, api_visibility="private"),
@@ -301,6 +310,14 @@ class RetrainPage:
     def measure_again(self, version: str | None, request: gr.Request) -> None:
         person = self.context.require(request, ADMIN)
         enqueue_evaluation(self.jobs, self.store, chosen_version(version), by=person.name)
+
+    def ask_to_delete(self, version: str | None, request: gr.Request) -> list[Any]:
+        """What cannot be undone is asked first."""
+        self.context.require(request, ADMIN)
+        words = (
+            f"Delete {chosen_version(version)} for good, with its files and predictions? What people answered stays."
+        )
+        return [gr.Group(visible=True), words]
 
     def delete_version(self, version: str | None, request: gr.Request) -> None:
         self.context.require(request, ADMIN)

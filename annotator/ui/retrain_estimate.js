@@ -6,7 +6,7 @@ import { drawing, duration } from "./retrain_common.js";
 function view(value) {
   if (value.error) return [make("p", { class: "rt-note warn" }, value.error)];
   const facts = make("p", { class: "rt-estimate" });
-  const how = value.measured ? "as the last training of this kind took" : "a rough guess, the first one is measured";
+  const how = value.measured ? "as the last training of this kind took" : "a rough guess: no training was measured here yet";
   const steps = value.steps ? `${value.steps} steps` : "learning beside the model, which knows none of these criteria and stays as it is,";
   facts.append(
     make("b", {}, "About " + duration(value.seconds)),

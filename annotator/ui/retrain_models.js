@@ -13,7 +13,7 @@ function badges(m) {
 }
 
 function download(m) {
-  if (m.bundled) return make("span", { class: "rt-soft" }, "with the program");
+  if (m.bundled) return make("span", { class: "rt-soft" }, "built in");
   const link = make("a", {}, "Download");
   link.href = "models/" + encodeURIComponent(m.id) + ".zip";
   link.setAttribute("download", "");

@@ -111,6 +111,7 @@ def test_only_an_admin_may_act(page: RetrainPage, role: Role) -> None:
         lambda: page.put_in_service("v1", "because", asked),
         lambda: page.roll_back(asked),
         lambda: page.measure_again("v1", asked),
+        lambda: page.ask_to_delete("v1", asked),
         lambda: page.delete_version("v1", asked),
         lambda: page.import_model("/tmp/none.zip", asked),
         lambda: page.automatic.save(asked, [], True, 0, True, 5, 5, "quick", None),
