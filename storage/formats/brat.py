@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,11 +42,13 @@ from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields
 from storage.formats.splits import split_in_path
 from storage.formats.standing import takes_back
 from storage.formats.texts import check_text
+from storage.formats.values import plain
 from storage.records import OF_POST, InvalidRecord, Verdict
 
 INDEX = "posts.jsonl"
 STANDOFF = (".ann", ".a1", ".a2")  # the latter two of the BioNLP tasks: given and to be found
 MAX_NAME_BYTES = 120
+LOOK_FILES = 500  # of a folder, whose labels say whether it is a share of the work
 CANNOT_CARRY = (
     "who decided, when, and earlier revisions",
     "rejected predictions and where a span came from",
@@ -114,6 +116,10 @@ def read(source: Source) -> Iterator[Row]:
     folder = source.path
     index, (texts, standoff_of) = _index(folder), _files(folder, source)
     same, people = _people(folder, texts, standoff_of)
+    shares = {
+        f for f, person in {a.parent: p for a, p in people.items()}.items() if _is_called_after_its_label(person, f)
+    }
+    people = {a: person for a, person in people.items() if a.parent not in shares}
     for person in dict.fromkeys(people.values()):
         source.ledger.count(FILE, person, Outcome.TAKEN, "a folder of one person's answers")
     stems = Counter(stem for stem, _ in {(f.stem, same.get(f, f)) for f in texts})
@@ -149,6 +155,18 @@ def _people(
     folders = sorted({parent.relative_to(folder) for parent in made.values()})
     names = names_of_parts(folders)
     return same, {a: names[parent.relative_to(folder)] for a, parent in made.items()}
+
+
+def _is_called_after_its_label(person: str, folder: Path) -> bool:
+    """Whether the folder holds one label alone, and is called like it: a share of the work, nobody's answers."""
+    labels: set[str] = set()
+    for file in islice(sorted(folder.glob("*.a*")), LOOK_FILES):
+        if file.suffix.lower() in STANDOFF:
+            with file.open(encoding="utf-8", errors="replace") as lines:
+                labels |= {
+                    plain(line.split("\t")[1].split(" ")[0]) for line in lines if line[:1] == "T" and "\t" in line
+                }
+    return labels == {plain(person)}
 
 
 def _are_one(texts: Sequence[Path]) -> bool:

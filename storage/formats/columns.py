@@ -5,157 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
 from storage.formats.labels import holds_labels
+from storage.formats.raters import Rater, raters_of
 from storage.formats.rows import FormatError, LabelKind
 from storage.formats.sentence_rows import are_sentences, number_column
+from storage.formats.splits import split_in_path
+from storage.formats.synonyms import FIELDS, SYNONYMS
 from storage.formats.tagged import is_tag
 from storage.formats.values import decoded, is_address, is_empty, is_number, plain
-from storage.formats.vocabulary import LISTS
+from storage.formats.vocabulary import ENDS, LISTS, STARTS, WORDS
 from storage.formats.wide import wide_columns
 from storage.records import Verdict
 
 Record = Mapping[str, Any]
 
-# names met in corpora, best first; compared without case, spaces, '_' and '-'
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "post_id": (
-        "postid",
-        "id",
-        "docid",
-        "documentid",
-        "submissionid",
-        "submission",
-        "textid",
-        "commentid",
-        "tweetid",
-        "uid",
-        "uuid",
-        "guid",
-        "docname",
-        "identifiant",
-        "identificador",
-        "kennung",
-        "name",
-        "index",
-        "nr",
-        "no",
-        "key",
-    ),
-    "text": (
-        "text",
-        "posttext",
-        "fulltext",
-        "rawtext",
-        "post",
-        "body",
-        "selftext",
-        "content",
-        "displayedtext",
-        "comment",
-        "message",
-        "document",
-        "tweet",
-        "statement",
-        "context",
-        "beitrag",
-        "texte",
-        "texto",
-        "testo",
-        "tekst",
-        "nachricht",
-        "inhalt",
-        "mensaje",
-        "contenido",
-        "contenu",
-        "sentence",
-    ),
-    "author": ("author", "user", "username", "userid", "authorid", "subjectid", "subject", "patientid"),
-    "source": ("source", "subreddit", "forum", "platform", "dataset"),
-    "posted_at": ("postedat", "createdutc", "date", "timestamp", "datetime", "postdate", "time"),
-    "split": ("split", "fold", "subset", "partition"),
-    "criterion": (
-        "criterion",
-        "criterionid",
-        "label",
-        "symptom",
-        "dsm5symptom",
-        "category",
-        "class",
-        "tag",
-        "kriterium",
-        "critere",
-        "criterio",
-        "symptome",
-        "sintoma",
-        "merkmal",
-        "kategorie",
-        "categorie",
-        "categoria",
-        "etiquette",
-        "etiqueta",
-    ),
-    "verdict": (
-        "verdict",
-        "present",
-        "presence",
-        "befund",
-        "vorhanden",
-        "zutreffend",
-        "presente",
-        "status",
-        "answer",
-        "judgment",
-        "judgement",
-        "relevant",
-        "isrelevant",
-        "isevidence",
-    ),
-    "start": ("start", "startoffset", "startchar", "begin", "spanstart", "von", "debut", "inicio", "anfang"),
-    "end": ("end", "endoffset", "endchar", "stop", "spanend", "bis", "fin", "ende"),
-    "evidence": (
-        "quote",
-        "evidence",
-        "evidencetext",
-        "sentencetext",
-        "spantext",
-        "excerpt",
-        "passage",
-        "span",
-        "zitat",
-        "beleg",
-        "textstelle",
-        "extrait",
-        "cita",
-        "evidencia",
-        "preuve",
-    ),
-    "annotator": (
-        "reviewer",
-        "annotator",
-        "annotatorid",
-        "rater",
-        "labeler",
-        "annotatedby",
-        "codedby",
-        "coder",
-        "workerid",
-        "annotateur",
-        "anotador",
-        "kodierer",
-    ),
-    "created_at": ("createdat", "annotatedat"),
-    "note": ("note", "explanation", "remark", "anmerkung", "bemerkung", "notiz"),
-    "annotations": ("annotations",),
-    "history": ("history",),
-    "predictions": ("predictions",),
-    "adjudications": ("adjudications",),
-    "meta": ("meta", "metadata"),
-}
-FIELDS = tuple(SYNONYMS)
 _LISTS = ("annotations", "history", "predictions", "adjudications", "meta")
 _ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID|Nr|_id)$", re.IGNORECASE)
 _BARE_ID = re.compile(r"[a-z]*(?:id|nr)$")
@@ -163,7 +31,10 @@ _TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag",
 _TOKENS = ("tokens", "words", "token", "word", "form", "wordlist")
 # beside a criterion, columns of these names that hold verdicts alone are its verdict
 _VERDICTS = ("label", "labels", "class", "value", "gold", "goldlabel", "target", "annotation", "response", "code")
-_PREDICTED = re.compile(r"predict|suggest|proposal|machine|model_output", re.IGNORECASE)
+_PREDICTED = re.compile(
+    r"predict|suggest|proposal|machine|model_output|(?<![a-z])(?:preds?|silver|auto|automatic|weak|llm|gpt\w*|model)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +45,7 @@ class ColumnMapping:
     columns of its own; either may be None. tokens: the columns of words and of their tags. squad: the columns are a question's.
     hints: what is to be said of a column that is kept in meta. joined: columns that are the text together (`title+body`).
     questions: the columns of each of Argilla's questions. sentences: each row is a sentence of its post;
-    sentence_number: the column of its number or id, if there is one.
+    sentence_number: the column of its number or id, if there is one. raters: people with columns of their own.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -187,28 +58,34 @@ class ColumnMapping:
     questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sentences: bool = False
     sentence_number: str | None = None
+    raters: Mapping[str, Rater] = field(default_factory=dict)
 
 
-def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = ()) -> dict[str, str]:
-    """Column by field, from the names and the values; the text is, if no name says so, the column with the most words."""
+def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_one: bool = False) -> dict[str, str]:
+    """Column by field, from the names and the values; the text is, if no name says so, the column with the most words.
+
+    of_one: all labels are of one criterion, which no column names.
+    """
     found = {name: column for name, column in _by_name(columns, sample).items() if _fits(name, column, sample)}
     if "text" not in found:
         words = {c: _prose(c, sample) for c in columns if c not in found.values()}
         longest = max(words, key=lambda c: words[c], default=None)
         if longest is not None and words[longest] >= 3 * max(1, len(sample)):
             found["text"] = longest
+        elif (prose := found.get("source")) is not None and _prose(prose, sample) >= 3 * max(1, len(sample)):
+            found["text"] = found.pop("source")  # as some tools call it
     if "post_id" not in found:
         free = (c for c in columns if c not in found.values() and _is_id_name(c))
         named = [c for c in free if _is_unique(c, sample) or _tells_texts_apart(c, found, sample)]
         if named:
             found["post_id"] = named[0]
-    if "criterion" in found and "verdict" not in found:
+    if ("criterion" in found or of_one) and "verdict" not in found:
         names = {plain(c): c for c in reversed(columns) if c not in found.values()}
         beside = (names[n] for n in _VERDICTS if n in names)
         said = next((c for c in beside if (values := _values(c, sample)) and all(map(is_verdict, values))), None)
         if said is not None:
             found["verdict"] = said
-    return found if are_sentences(found, columns, sample) else _without_labels_of_posts(found)
+    return found if of_one or are_sentences(found, columns, sample) else _without_labels_of_posts(found)
 
 
 def _tells_texts_apart(column: str, found: Mapping[str, str], sample: Sequence[Record]) -> bool:
@@ -262,7 +139,8 @@ def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
         bare = plain(column) in ("name", "index", "nr", "no", "key")
         return not any(map(_is_listed, values)) and (not bare or _is_unique(column, sample))
     if name == "split":
-        return all(isinstance(v, str) and len(v) < 20 for v in values)
+        named = plain(column) not in ("set", "datasplit", "datasetsplit")
+        return all(isinstance(v, str) and len(v) < 20 and (named or split_in_path(PurePath(v))) for v in values)
     if name == "evidence" or name in _LISTS:
         return True
     return not any(map(_is_listed, values))
@@ -302,15 +180,27 @@ def _without_labels_of_posts(found: dict[str, str]) -> dict[str, str]:
 
 
 def checked_mapping(
-    columns: Sequence[str], chosen: Mapping[str, str] | None, sample: Sequence[Record], *, criteria: Sequence[str] = ()
+    columns: Sequence[str],
+    chosen: Mapping[str, str] | None,
+    sample: Sequence[Record],
+    *,
+    criteria: Sequence[str] = (),
+    of_one: bool = False,
 ) -> ColumnMapping:
-    """The mapping to read with: the guess, with what was chosen on top ('' takes a field away). criteria: names of columns of a wide table.
+    """The mapping to read with: the guess, with what was chosen on top ('' takes a field away). criteria: names of columns of a wide table;
+    of_one: all labels are of one criterion, which no column names.
 
     Raises FormatError if a chosen column is not there, or if nothing could be the text or labels of known posts.
     """
     questions = questions_of(columns, sample)
     asked = {c for names in questions.values() for c in names}
-    mapping = guess_mapping([c for c in columns if c not in asked], sample)
+    chosen_columns = (chosen or {}).values()
+    raters = raters_of([c for c in columns if c not in asked and c not in chosen_columns], sample, criteria)
+    asked |= {c for rater in raters.values() for c in rater.all()}
+    mapping = guess_mapping([c for c in columns if c not in asked], sample, of_one=of_one or bool(raters))
+    if not of_one and "criterion" not in mapping:  # verdicts of what?
+        raters = {p: Rater(wide=rater.wide) for p, rater in raters.items() if rater.wide}
+        mapping = _without_labels_of_posts(mapping)
     joined: tuple[str, ...] = ()
     for name, column in (chosen or {}).items():
         if name not in SYNONYMS:
@@ -329,18 +219,27 @@ def checked_mapping(
     if tokens is None and "text" not in mapping:
         tokens = _bare_tokens(free, sample)
     squad = _is_squad(columns) and "text" not in (chosen or {})
-    lists = {} if squad else {c: kind_of_column(c) for c in free if any(holds_labels(v) for v in _values(c, sample))}
+    lists = (
+        {} if squad else {c: kind_of_column(c) for c in free if any(_holds_labels(c, v) for v in _values(c, sample))}
+    )
     if tokens is not None:
         lists.pop(tokens[1], None)
         lists.pop(tokens[0], None)
     wide = wide_columns(free, criteria, sample)
-    has_labels = {"criterion", "annotations"} & mapping.keys() or lists or wide or questions
+    has_labels = (
+        {"criterion", "annotations"} & mapping.keys()
+        or (of_one and {"verdict", "evidence"} & mapping.keys())
+        or lists
+        or wide
+        or questions
+        or raters
+    )
     if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
         raise FormatError(_no_text(columns, sample))
     sentences = not (squad or joined or tokens) and are_sentences(mapping, columns, sample)
     hints = _hints(free, lists, sample)
     return ColumnMapping(
-        mapping, lists, wide, tokens, squad, hints, joined, questions, sentences, number_column(columns)
+        mapping, lists, wide, tokens, squad, hints, joined, questions, sentences, number_column(columns), raters
     )
 
 
@@ -388,6 +287,21 @@ def _is_squad(columns: Sequence[str]) -> bool:
     return {"context", "question", "answers"} <= set(columns)
 
 
+def _holds_labels(column: str, value: Any) -> bool:
+    """Whether the value holds labels with their passages; words by label do under a name for passages (`evidence: {LABEL: [words]}`)."""
+    if holds_labels(value):
+        return True
+    value = decoded(value) if plain(column) in LISTS else None
+    words = (
+        [w for v in value.values() for w in (v if isinstance(v, list | tuple) else [v])]
+        if isinstance(value, Mapping)
+        else []
+    )
+    return (
+        bool(words) and all(isinstance(w, str) for w in words) and not {*map(plain, value)} & {*STARTS, *ENDS, *WORDS}
+    )
+
+
 def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, str]:
     """For columns that are kept in meta although they look like labels: what can be done."""
     found = {}
@@ -404,6 +318,8 @@ def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Seque
 
 def _holds_objects(value: Any) -> bool:
     value = decoded(value)
+    if isinstance(value, Mapping):
+        return any(holds_labels(v) or _holds_objects(v) for v in value.values() if isinstance(v, list | Mapping))
     return isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value)
 
 

@@ -140,6 +140,8 @@ def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
     header = header_of(source)
     own = is_own_table(header.columns)
     dialect, names = header.dialect, list(header.cells)
+    for said in header.said:
+        source.ledger.count(LINE, "names of columns", Outcome.LEFT, said)
     with open_text(source.path, source.encoding) as file:
         for number, record in enumerate(split_records(file, dialect, len(header.columns)), start=1):
             if number <= header.row:

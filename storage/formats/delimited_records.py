@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TextIO
 
-from storage.formats.columns import SYNONYMS
 from storage.formats.encodings import open_text
+from storage.formats.headers import KNOWN, header_row, header_rows
 from storage.formats.rows import FormatError, RowError, Source
+from storage.formats.synonyms import SYNONYMS
 from storage.formats.values import is_number, plain
 
 MAX_RECORD_CHARACTERS = 16_000_000
 SAMPLE_CHARACTERS, SAMPLE_ROWS = 1 << 18, 60
-HEADER_ROWS = 20  # rows in which a header is looked for
 DELIMITERS = ",;\t|"
 _INSIDE = re.compile(r'(?:[^"]|"")*+"')
 _SEP = re.compile(r"\ufeff?sep=(.)[,;\t]*\r?\n?\Z", re.IGNORECASE)
-_KNOWN = {s for name, synonyms in SYNONYMS.items() if name not in ("meta", "history") for s in synonyms}
 
 csv.field_size_limit(MAX_RECORD_CHARACTERS)  # for the whole process; the default, 131,072, is less than a long post
 
@@ -79,12 +78,16 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """columns: the names, made up where there is none. cells: the header as it stands. row: its number, 1-based."""
+    """columns: the names, made up where there is none. cells: the header as it stands. row: the number of its last row, 1-based.
+
+    said: what is left out of the rows below the names that are no data.
+    """
 
     columns: tuple[str, ...]
     cells: tuple[str, ...]
     row: int
     dialect: Dialect
+    said: tuple[str, ...] = ()
 
 
 def header_of(source: Source) -> Header:
@@ -105,7 +108,7 @@ def header_of(source: Source) -> Header:
     if place is None:
         raise FormatError(f"{source.path.name} has no header.")
     cells = [c.strip().lstrip("\ufeff").strip() for c in rows[place]]
-    if not dialect.delimiter and plain(cells[0]) not in _KNOWN and source.columns.get("text") != cells[0]:
+    if not dialect.delimiter and plain(cells[0]) not in KNOWN and source.columns.get("text") != cells[0]:
         raise FormatError(
             f"{source.path.name} is no table: its lines have one cell each, and the first, {_shortened(cells[0])}, names no column."
             " If each line is a post, put the word text above them."
@@ -115,12 +118,14 @@ def header_of(source: Source) -> Header:
             f"{source.path.name} has no names of columns: its first row, {_shortened(', '.join(cells))}, is data. Put a row such as"
             " id, text above it."
         )
-    return Header(tuple(column_names(cells, source.path.name)), tuple(cells), place + 1, dialect)
+    header = header_rows(rows, place)
+    names = [n.lstrip("\ufeff").strip() for n in header.names]
+    return Header(tuple(column_names(names, source.path.name)), tuple(cells), header.last + 1, dialect, header.said)
 
 
 def _is_data(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Whether the row that would be the header is one of the others: none of its cells is a usual name, one is a number over numbers."""
-    if not body or any(plain(c) in _KNOWN for c in cells):
+    if not body or any(plain(c) in KNOWN for c in cells):
         return False
     for place, cell in enumerate(cells):
         below = [row[place] for row in body if place < len(row) and row[place].strip()]
@@ -156,7 +161,7 @@ def _header_with(dialect: Dialect, sample: str, whole: bool) -> tuple[float, lis
     body = [r for r in rows[place + 1 :] if any(c.strip() for c in r)]
     fitting = sum(1 for r in body if len(_shorn(r)) <= len(header) and (len(r) >= len(header) or not r))
     share = fitting / (len(body) + broken) if body or broken else 1.0
-    known = sum(plain(c) in _KNOWN for c in header)
+    known = sum(plain(c) in KNOWN for c in header)
     several = len(header) > 1 and bool(dialect.delimiter)
     one = not dialect.delimiter
     score = (share + 0.25 * min(known, 2) if several else (0.45 if one else 0.0)) - 0.01 * (
@@ -170,23 +175,6 @@ def _shorn(cells: Sequence[str]) -> list[str]:
     while found and not found[-1].strip():
         found.pop()
     return found
-
-
-def header_row(rows: Sequence[Sequence[str]]) -> int | None:
-    """The place of the row that names the columns: the first that is not empty, unless a later one has names that are known.
-
-    Titles and notes stand above the header of many tables; they are narrower than it, and hold none of the usual names.
-    """
-    filled = [n for n, row in enumerate(rows) if any(c.strip() for c in row)][:HEADER_ROWS]
-    if not filled:
-        return None
-    known = {n: sum(plain(c) in _KNOWN for c in rows[n]) for n in filled}
-    width = {n: sum(bool(c.strip()) for c in rows[n]) for n in filled}
-    first = filled[0]
-    best = max(filled, key=lambda n: (known[n], -n))
-    if known[first] == 0 and known[best] > 0 and width[best] > width[first]:
-        return best
-    return first
 
 
 def _shortened(cell: str) -> str:

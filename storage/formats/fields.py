@@ -126,6 +126,14 @@ class Fields:
             self._book(key, Outcome.KEPT, why or (WHOLE_POST if plain(str(key)) in OF_WHOLE_POSTS else ""))
         return found
 
+    def follow(self, other: Fields) -> None:
+        """Book what another cursor over the same object took or kept, as far as it was not taken yet."""
+        for what, name, outcome, detail in other._account:
+            if what == COLUMN and name in self._open and outcome is Outcome.KEPT:
+                self.keep(name, detail)
+            elif what == COLUMN and name in self._open:
+                self._book(name, outcome, detail)
+
     def settle(self) -> dict[str, Any]:
         """Book what was not taken; returns it, for the post's meta. Keys of inner objects are left out."""
         for inner in self._children:

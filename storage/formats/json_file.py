@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 from storage.formats.columns import Record
+from storage.formats.fields import PARTS
 from storage.formats.json_text import iter_items
 from storage.formats.jsonl import SAMPLE_RECORDS, header_of, is_pair, record_of
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import Row, RowError, Source
 from storage.formats.table import read_table
+from storage.formats.tagged import OUTSIDE
 from storage.formats.values import plain
 
 LIST_KEYS = (
@@ -28,6 +31,8 @@ LIST_KEYS = (
     "comments",
     "submissions",
     "results",
+    "messages",
+    "tweets",
 )
 CANNOT_CARRY: tuple[str, ...] = ()
 
@@ -56,7 +61,34 @@ def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
     else:
         items = chain((i for i in (first, second) if i is not None), rest)
     for number, item in items:
-        yield number, record_of(number, item)
+        if is_spacy_training(item):
+            source.ledger.count(COLUMN, "paragraphs", Outcome.TAKEN, PARTS)
+            yield from ((number, record) for record in _of_spacy(item))
+        else:
+            yield number, record_of(number, item, source.ledger)
+
+
+def is_spacy_training(item: Any) -> bool:
+    """Whether the item is a document as spaCy 2 trains on: paragraphs with sentences of tokens."""
+    paragraphs = item.get("paragraphs") if isinstance(item, Mapping) else None
+    return isinstance(paragraphs, list) and any(isinstance(p, Mapping) and "sentences" in p for p in paragraphs)
+
+
+def _of_spacy(item: Mapping[str, Any]) -> Iterator[Record]:
+    """A record for each paragraph: its text, and its words with their tags."""
+    paragraphs = [p for p in item["paragraphs"] if isinstance(p, Mapping)]
+    for place, paragraph in enumerate(paragraphs):
+        sentences = [s for s in paragraph.get("sentences") or () if isinstance(s, Mapping)]
+        tokens = [t for s in sentences for t in s.get("tokens") or () if isinstance(t, Mapping)]
+        tags = [str(t.get("ner") or OUTSIDE) for t in tokens]
+        post_id = item.get("id") if len(paragraphs) == 1 else f"{item.get('id')}-{place}"
+        yield {
+            "id": None if item.get("id") is None else post_id,
+            "text": paragraph.get("raw"),
+            "tokens": [str(t.get("orth") or "") for t in tokens],
+            "ner": [OUTSIDE if t == "-" else t for t in tags],
+            **{k: v for k, v in paragraph.items() if k not in ("raw", "sentences", "id", "text", "tokens", "ner")},
+        }
 
 
 def _unwrapped(item: Mapping[str, Any], left: Callable[[str], None]) -> Mapping[str, Any] | list[Any]:
@@ -85,6 +117,7 @@ def _expanded(item: Mapping[str, Any] | list[Any]) -> list[Any]:
     if any(plain(str(k)) in ("text", "body", "selftext", "content", "id", "postid") for k in item):
         ids = list(dict.fromkeys(i for v in values for i in v))  # pandas' default: each column by row
         return [{k: v[i] for k, v in item.items() if i in v} for i in ids]
-    if any(isinstance(x, str) and len(x.split()) > 2 for v in values[:20] for x in v.values()):
+    alike = max(Counter(k for v in values for k in v).values(), default=0) * 2 > len(values)
+    if alike and any(isinstance(x, str) and len(x.split()) > 2 for v in values[:20] for x in v.values()):
         return [v if {"id", "post_id"} & v.keys() else {"id": k, **v} for k, v in item.items()]
     return [item]

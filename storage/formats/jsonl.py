@@ -6,6 +6,7 @@ The lines are a superset of the gold lines that training reads; `write_gold` wri
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -13,15 +14,19 @@ from typing import Any
 
 from storage.formats.answers import adjudication_object, answer_object, prediction_object, revision_object
 from storage.formats.columns import Record
+from storage.formats.fields import PARTS
 from storage.formats.items import write_lines
 from storage.formats.json_text import iter_lines
+from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
 from storage.formats.said import POST_LABELS, labels_of_post
+from storage.formats.synonyms import SYNONYMS
 from storage.formats.table import read_table
-from storage.formats.values import kind_of
+from storage.formats.values import kind_of, plain
 from storage.team_records import ONE_READER, label_question
 
 SAMPLE_RECORDS = 50
+_TEXTS = frozenset((*SYNONYMS["text"], "rowdata"))
 CANNOT_CARRY: tuple[str, ...] = ()
 CANNOT_CARRY_GOLD = (
     "who decided, when, and earlier revisions",
@@ -93,22 +98,48 @@ def read(source: Source) -> Iterator[Row]:
 
 def preview(source: Source) -> tuple[list[str], list[Record]]:
     """Names of the fields in the first lines, and those lines."""
-    objects = (record for _, record in iter_records(source) if not isinstance(record, RowError))
+    look = dataclasses.replace(source, ledger=Ledger())
+    objects = (record for _, record in iter_records(look) if not isinstance(record, RowError))
     return header_of(list(islice(objects, SAMPLE_RECORDS)), source.path.name)
 
 
 def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
     for number, item in iter_lines(source.path, source.encoding):
-        yield number, record_of(number, item)
+        yield number, record_of(number, item, source.ledger)
 
 
-def record_of(number: int, item: Any) -> Record | RowError:
-    """The item as a record: an object, or spaCy's pair of a text and an object; a RowError for anything else."""
-    if isinstance(item, Mapping | RowError):
+def record_of(number: int, item: Any, ledger: Ledger) -> Record | RowError:
+    """The item as a record: an object, or spaCy's pair of a text and an object; a RowError for anything else.
+
+    ledger: where the key of an object that holds the post is counted.
+    """
+    if isinstance(item, RowError):
         return item
+    if isinstance(item, Mapping):
+        return _unnested(item, ledger)
     if is_pair(item):
         return {"text": item[0], **item[1]}
     return RowError(number, f"is {kind_of(item)}, not an object with named fields, nor a pair [text, {{entities}}]")
+
+
+def _unnested(item: Mapping[str, Any], ledger: Ledger) -> Record:
+    """The item with the keys of the object that holds its text (`{"post": {"id", "text"}, …}`) as its own; of two that are called
+    alike the inner one is the text's.
+    """
+    inner = [k for k, v in item.items() if isinstance(v, Mapping)]
+    if not inner or any(_is_text(k, v) for k, v in item.items()):
+        return item
+    holding = [k for k in inner if any(_is_text(name, v) for name, v in item[k].items())]
+    if len(holding) != 1:
+        return item
+    own = item[holding[0]]
+    ledger.count(COLUMN, str(holding[0]), Outcome.TAKEN, PARTS)
+    outer = {f"{k} (outside of {holding[0]})" if k in own else k: v for k, v in item.items() if k != holding[0]}
+    return {**own, **outer}
+
+
+def _is_text(name: Any, value: Any) -> bool:
+    return isinstance(value, str) and plain(str(name)) in _TEXTS and bool(value.strip())
 
 
 def is_pair(item: Any) -> bool:

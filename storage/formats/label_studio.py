@@ -19,7 +19,6 @@ from xml.sax.saxutils import quoteattr
 
 from storage.attributes import Attributes
 from storage.formats.answers import quoted
-from storage.formats.columns import SYNONYMS
 from storage.formats.fields import Fields
 from storage.formats.html_places import placed_in_source
 from storage.formats.items import lines_or_list, rows_of_items
@@ -29,6 +28,7 @@ from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import passage_or_reason
 from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, LabelKind, Row, Source, Units, Written
 from storage.formats.spans import NO_EVIDENCE, UNSURE, names_of, post_fields
+from storage.formats.synonyms import SYNONYMS
 from storage.formats.values import is_address, plain, shortened, string
 from storage.formats.vocabulary import NEGATING, QUALIFIERS
 from storage.records import OF_POST, Annotation, InvalidRecord, Post, Prediction, Span, SpanAttributes, Verdict

@@ -34,6 +34,7 @@ from storage.formats.values import (
     is_whole,
     kind_of,
     number,
+    people_named,
     plain,
     shortened,
     string,
@@ -283,9 +284,10 @@ def _made(fields: Fields, names: Names, given: Given, criterion: str) -> list[La
     if verdict is Verdict.NO_EVIDENCE and passages:
         passages, rejected = (), (*rejected, *passages)
     bare = given.a_label(criterion, verdict, *passages)
+    by = people_named(taken(fields, names, ANNOTATORS, "annotator"))
     label = replace(
         bare,
-        annotator=string(taken(fields, names, ANNOTATORS, "annotator")) or bare.annotator,
+        annotator=by[0] if by else bare.annotator,
         created_at=string(taken(fields, names, TIMES, "time")) or bare.created_at,
         model_version=string(taken(fields, names, MODELS, "model")) or bare.model_version,
         rejected=rejected,
@@ -302,7 +304,7 @@ def _made(fields: Fields, names: Names, given: Given, criterion: str) -> list[La
     )
     if fields.peek("revision") is not None:
         label = replace(label, revision=whole(fields.take("revision", "history")) is not None)
-    return [label, *unread]
+    return [label, *(replace(label, annotator=name) for name in by[1:]), *unread]
 
 
 def _verdict(fields: Fields, names: Names) -> tuple[Verdict | None, bool]:

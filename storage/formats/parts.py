@@ -69,8 +69,9 @@ def _people(
 
 
 def data_files(path: Path) -> list[Path]:
-    """The files of the folder that can hold posts, whatever the case of their names."""
-    files = [p for p in sorted(path.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(path))]
+    """The files of the folder that can hold posts, whatever the case of their names: no empty ones, as doccano writes for nobody."""
+    there = (p for p in sorted(path.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(path)))
+    files = [p for p in there if p.stat().st_size]
     found = [p for p in files if p.suffix.lower() in _DATA and not p.name.lower().endswith(_BESIDE)]
     return [p for p in found if p.suffix.lower() != ".txt"] or found
 

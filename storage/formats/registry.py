@@ -127,6 +127,7 @@ FORMATS: dict[str, Format] = {
         Format("parquet", "Parquet", "parquet", ".parquet", table=True, options=_PACKED, says=Says.ALL),
         Format("squad", "SQuAD v2", "squad", ".json"),
         Format("hf", "Hugging Face dataset folder", "hf_folder", "", table=True, says=Says.ALL),
+        Format("tables", "Folder of tables", "tables", "", writer=None, table=True, options=("columns", "sheet")),
         Format("label-studio", "Label Studio", "label_studio", ".json", complete=True, says=Says.ALL),
         Format("doccano", "doccano JSONL", "doccano", ".jsonl"),
         Format("prodigy", "Prodigy JSONL", "prodigy", ".jsonl"),

@@ -37,7 +37,7 @@ class Source:
 
     columns: column (or key) by field where the guess is wrong; '' takes a field away. sheet: of a workbook. criteria: names that the
     project knows, by which the columns of a wide table are found. attributes: what it can say of spans and posts: fields of a file that
-    are called so are taken as that.
+    are called so are taken as that. criterion: the one of all labels of a file or sheet that is called after it.
     ledger: where a reader notes what belongs to no row: files, sheets, lines that are no rows.
     """
 
@@ -47,6 +47,7 @@ class Source:
     sheet: str | None = None
     criteria: Sequence[str] = ()
     attributes: Attributes = field(default_factory=Attributes)
+    criterion: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
 
 

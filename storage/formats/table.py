@@ -22,12 +22,15 @@ from storage.formats.standing import qualifier_of_row
 from storage.formats.tagged import joined_tokens, tagged_labels
 from storage.formats.texts import NOBODY, UNSAVED, check_text
 from storage.formats.token_rows import texts_of_tokens, token_columns
-from storage.formats.values import decoded, plain_value, string
-from storage.formats.wide import says_no_words, says_verdict
+from storage.formats.values import decoded, plain, plain_value, string
+from storage.formats.wide import is_mark, says_no_words, says_verdict
 from storage.records import OF_POST, InvalidRecord, Verdict
 
 IGNORED = ("manifest", "post_labels_rule")
 NO_PASSAGE = "evidence is claimed, but no passage is named; kept in meta"
+_TOTALS = frozenset(
+    ("total", "totals", "grandtotal", "sum", "mean", "average", "summe", "gesamt", "mittelwert", "totaux", "totales")
+)
 _OF_REDDIT = ("body", "selftext")  # of a comment, of a post
 
 
@@ -42,7 +45,7 @@ def read_table(
         records = texts_of_tokens(records, tokens, source.ledger)
         chosen = {name: column for name, column in source.columns.items() if column in ("", *columns)}
         source = replace(source, columns={**chosen, "post_id": tokens.text})
-    mapping = checked_mapping(columns, source.columns, sample, criteria=source.criteria)
+    mapping = checked_mapping(columns, source.columns, sample, criteria=source.criteria, of_one=bool(source.criterion))
     yield from rows_of_records(records, mapping, source)
 
 
@@ -75,11 +78,12 @@ class _RowReader:
 
     def __init__(self, number: int, record: Record, mapping: ColumnMapping, source: Source) -> None:
         self._number, self._mapping, self._source = number, mapping, source
-        self._fields = Fields(record)
+        self._record, self._fields = record, Fields(record)
         self._notes: list[tuple[str, str]] = []
         self._labels: list[Label] = []
         self._post_id: str | None = None
         self._kept: dict[str, Any] = {}
+        self._part: str | None = None  # posts and comments of Reddit may have the same ids
         self._sentence: Passage | None = None  # all of the text, where it is a sentence of its post
 
     def row(self) -> ImportRow:
@@ -88,15 +92,20 @@ class _RowReader:
             self._post_id = None
             self._notes.append(("renamed", f"its id is {UNSAVED}: the id is made from the text"))
         text = self._text()
+        if self._post_id is None and "post_id" in self._mapping.columns and plain(text or "") in _TOTALS:
+            raise InvalidRecord(f"is a row of totals without an id, no post: {string(text)}")
         if self._mapping.sentences and text:
             self._sentence = Passage(0, len(text), text)
         history, settled = self._labels_in("history"), self._labels_in("annotations")
         of_post = any(label.labels for label in history)
         predictions = self._labels_in("predictions", LabelKind.PREDICTION)
         self._labels = [*(history or settled), *predictions]
-        flat = self._flat_label()
+        own = self._labels_of_raters()
+        theirs = any(rater.columns for rater in self._mapping.raters.values())
+        flat = () if theirs and "verdict" not in self._mapping.columns else self._flat_label()
         beside = self._labels_beside()
         self._labels += () if of_post else beside  # each person's stand in the history
+        self._labels += own
         if flat:
             self._labels += self._unless_taken_back(flat, one_label=True)
         found: list[Label] = []
@@ -121,7 +130,7 @@ class _RowReader:
             labels=tuple(self._labels),
             gold=(*settled, *beside) if history else (),
             adjudications=decisions,
-            part=split,
+            part=split or self._part,
             notes=tuple(self._notes),
             account=self._fields.account,
         )
@@ -139,9 +148,13 @@ class _RowReader:
         if self._mapping.joined:
             parts = [self._words(self._fields.take(c, "text")) for c in self._mapping.joined]
             return "\n\n".join(p for p in parts if p) or None
+        self._part = "comments" if column in _OF_REDDIT and "body" in self._fields else None
         if (
             column in _OF_REDDIT and column not in self._fields
         ):  # posts beside comments, and a post that is a title alone
+            self._part = (
+                "comments" if self._mapping.columns["text"] == "selftext" and "body" in self._fields else "posts"
+            )
             column = self._fields.first(
                 *_OF_REDDIT, *(["title"] if "selftext" in set(self._fields.item_keys()) else [])
             )
@@ -165,14 +178,15 @@ class _RowReader:
         column = self._mapping.columns.get(name)
         if column is None or column not in self._fields:
             return ()
-        given = Given(kind, revision=name == "history", attributes=self._source.attributes)
+        by = self._annotator() if name == "annotations" else None
+        given = Given(kind, annotator=by, revision=name == "history", attributes=self._source.attributes)
         return labels_of(self._fields.take(column, name), self._fields, column, given)
 
     def _flat_label(self) -> tuple[Label, ...]:
         """The label that a row of a table holds: one criterion, and one passage or several, or a verdict alone."""
         column = self._mapping.columns.get("criterion", "")
-        criterion = self._fields.peek(column)
-        if criterion is None:
+        criterion = self._source.criterion if not column else self._fields.peek(column)
+        if criterion is None or (not column and not self._says_something()):
             return ()
         if criterion == OF_POST:
             return self._labels_of_post(column)
@@ -214,10 +228,15 @@ class _RowReader:
             found = tuple(replace(passage, attributes=attributes) for passage in found)
         return (*left, replace(_answer(given, verdict_of(said), found), note=note))
 
+    def _says_something(self) -> bool:
+        """Whether a row without a column of criteria says something of the one of its file."""
+        return any(self._mapping.columns.get(n, "") in self._fields for n in ("verdict", "evidence", "start"))
+
     def _is_quote(self, column: str) -> bool:
         """Whether a cell of evidence that could say a doubt (maybe, not sure) are words of the text."""
         value, text = (self._fields.peek(c) for c in (column, self._mapping.columns.get("text", "")))
-        if not isinstance(text, str) or not is_verdict(value) or verdict_of(value) is not Verdict.UNSURE:
+        doubt = is_verdict(value) and verdict_of(value) is Verdict.UNSURE
+        if not isinstance(text, str) or not (doubt or says_no_words(value)) or not plain(str(value)):
             return False
         return str(value).strip().casefold() in text.casefold()
 
@@ -301,6 +320,10 @@ class _RowReader:
                 given = replace(given, annotator=self._annotator())
             said = self._fields.peek(verdict_column or "")
             evidence = self._fields.peek(evidence_column or "")
+            said = "1" if is_mark(said) else said
+            if says_no_words(evidence) and not self._is_quote(evidence_column or ""):
+                self._fields.leave(str(evidence_column), "no words")
+                evidence = evidence_column = None
             if said is None and says_verdict(evidence) and not self._is_quote(evidence_column or ""):
                 said, verdict_column, evidence_column = evidence, evidence_column, None
             elif said is not None and evidence_column is None and not says_verdict(said) and not says_no_words(said):
@@ -321,9 +344,26 @@ class _RowReader:
                 self._fields.keep(str(verdict_column), "a label of the whole post, not read as an answer")
                 yield given.a_label(None, None, left_out=NO_PASSAGE)
                 continue
-            verdict = verdict_of(self._fields.take(verdict_column, f"verdict of {criterion}"))
+            self._fields.take(verdict_column, f"verdict of {criterion}")
+            verdict = verdict_of(said)
             if verdict is not None or found:
                 yield _answer(given, verdict, found)
+
+    def _labels_of_raters(self) -> list[Label]:
+        """Labels of the people who have columns of their own: the row as each of them filled it in."""
+        found: list[Label] = []
+        for person, rater in self._mapping.raters.items():
+            if not any(column in self._fields for column in rater.all()):
+                continue
+            shared = {k: v for k, v in self._mapping.columns.items() if k not in ("verdict", "annotator", "history")}
+            wide = {criterion: (column, None) for criterion, column in rater.wide.items()}
+            own = replace(self._mapping, columns={**shared, **rater.columns}, wide=wide, raters={})
+            reader = _RowReader(self._number, self._record, own, self._source)
+            reader._sentence = self._sentence
+            said = [*(reader._flat_label() if rater.columns else ()), *reader._wide_labels()]
+            self._fields.follow(reader._fields)
+            found += (replace(la, annotator=person) for la in self._unless_taken_back(said, one_label=True))
+        return found
 
     def _tagged(self, text: str | None) -> tuple[Label, ...]:
         if self._mapping.tokens is None or text is None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.formats.columns import SYNONYMS, Record
+from storage.formats.columns import Record
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import RowError
+from storage.formats.synonyms import SYNONYMS
 from storage.formats.tagged import OUTSIDE, is_tag
 from storage.formats.values import is_empty, plain, string
 

@@ -16,6 +16,16 @@ from storage.records import InvalidRecord
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|s3:|data:\w+/|/?data/|/upload)\S*|/\S+\.\w{2,5}|\S+\.(?:wav|mp3|ogg|flac|png|jpe?g|gif|pdf|mp4)",
     re.IGNORECASE)  # fmt: skip
 LONGEST_REMEMBERED = 64  # characters: names of columns, no texts of posts
+_OF_PEOPLE = (
+    "annotator",
+    "name",
+    "username",
+    "user",
+    "email",
+    "id",
+    "annotatorid",
+    "userid",
+)  # keys of a person, best first
 MAX_LITERAL_CHARACTERS = 200_000  # of a Python literal in a cell, as pandas writes lists
 
 
@@ -119,6 +129,18 @@ def string(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip() or None
+
+
+def people_named(value: Any) -> list[str]:
+    """The names of the people whom a value names: a word, an object with a name, an address or an id, or a list of these."""
+    if isinstance(value, Mapping):
+        names = {plain(str(k)): v for k, v in value.items() if not is_empty(v)}
+        key = next((k for k in _OF_PEOPLE if k in names), None)
+        return people_named(names[key]) if key else []
+    if isinstance(value, list | tuple):
+        return list(dict.fromkeys(name for item in value for name in people_named(item)))
+    name = string(value)
+    return [name] if name else []
 
 
 def shortened(value: Any) -> str:

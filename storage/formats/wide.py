@@ -14,6 +14,8 @@ _EVIDENCE = re.compile(
     r"(?:evidence|evidences|evidencetext|text|texts|quote|quotes|span|spans|sentence|sentences|passage|passages|words|excerpt|excerpts"
     r"|highlight|highlights|snippet|snippets|belege?|belegstellen?|textstellen?|zitate?)\Z"
 )
+_VERDICT = re.compile(r"(?:label|labels|verdict|present|presence|status|gold|coded|code|answer|yn|yes/no|vorhanden)\Z")
+_MARKS = frozenset(("x", "✓", "✔", "☑", "√", "✅"))
 _NO_WORDS = frozenset((
     "", "na", "nil", "null", "nan", "missing", "unknown", "unbekannt", "notmentioned", "notreported", "nichterwahnt", "keine", "kein",
     "keiner", "keines", "nichts", "nicht", "aucun", "aucune", "ninguno", "ninguna", "nessuno", "nessuna", "mild", "moderate", "severe",
@@ -36,7 +38,11 @@ def wide_columns(
         if name in owners:
             found[owners[name]] = (column, found.get(owners[name], (None, None))[1])
     for column in columns:
-        own = max((o for o in owners if _is_evidence_of(o, _loose(column))), key=len, default=None)
+        own = max((o for o in owners if _belongs(o, _loose(column), _VERDICT)), key=len, default=None)
+        if own is not None and found.get(owners[own], (None, None))[0] is None:
+            found[owners[own]] = (column, found.get(owners[own], (None, None))[1])
+    for column in columns:
+        own = max((o for o in owners if _belongs(o, _loose(column), _EVIDENCE)), key=len, default=None)
         if own is not None and found.get(owners[own], (None, None))[1] is None:
             found[owners[own]] = (found.get(owners[own], (None, None))[0], column)
     known = {
@@ -51,10 +57,32 @@ def _loose(name: str) -> str:
     return re.sub(r"(?<=\w)-(?=\w)|[\s_]", "", folded)
 
 
-def _is_evidence_of(own: str, column: str) -> bool:
+def _belongs(own: str, column: str, kind: re.Pattern[str]) -> bool:
+    """Whether the column is called like the criterion and, before or behind it, like what it holds."""
     if column.startswith(own) and column != own:
-        return _EVIDENCE.match(column[len(own) :].strip(_BETWEEN)) is not None
-    return column.endswith(own) and _EVIDENCE.match(column[: -len(own)].strip(_BETWEEN)) is not None
+        return kind.match(column[len(own) :].strip(_BETWEEN)) is not None
+    column = column.removesuffix("]").removesuffix(")")
+    return column.endswith(own) and kind.match(column[: -len(own)].strip(_BETWEEN)) is not None
+
+
+def criterion_named(name: str, criteria: Sequence[str]) -> str | None:
+    """The criterion that a sheet or file is called after."""
+    return next((c for c in criteria if plain(c) and _loose(c) == _loose(name)), None)
+
+
+def criterion_before(column: str, criteria: Sequence[str]) -> tuple[str, str] | None:
+    """The criterion that a column's name begins or ends with, and the rest of the name; None if it does with none, or is one alone."""
+    for criterion in sorted(criteria, key=len, reverse=True):
+        name = re.escape(criterion).replace("_", r"[\s_-]?").replace(r"\ ", r"[\s_-]?")
+        for pattern in (rf"{name}[\W_]+(.+)", rf"(.+?)[\W_]+{name}"):
+            if plain(criterion) and (match := re.fullmatch(pattern, column.strip(), re.IGNORECASE)):
+                return criterion, match[1].rstrip(")]")
+    return None
+
+
+def is_mark(value: Any) -> bool:
+    """True for the cross or tick of a form."""
+    return isinstance(value, str) and value.strip().casefold() in _MARKS
 
 
 def says_verdict(value: Any) -> bool:

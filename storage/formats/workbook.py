@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 
 from storage.formats.budget import Budget, check_unpacked
 from storage.formats.columns import Record, checked_mapping
-from storage.formats.delimited_records import column_names, header_row
+from storage.formats.delimited_records import column_names
+from storage.formats.headers import header_row, header_rows
 from storage.formats.ledger import SHEET, Outcome
 from storage.formats.rows import FormatError, Source
 from storage.formats.texts import UNSAVED
@@ -42,7 +43,9 @@ class Merge:
 
 @dataclass
 class Sheet:
-    """One sheet. header: names of the columns; cells: the header as it stands; header_row: 1-based, 0 for a sheet without one."""
+    """One sheet. header: names of the columns; cells: the header as it stands; header_row: the last of its
+    rows, 1-based, 0 for a sheet without one; said: what is left out of these.
+    """
 
     name: str
     hidden: bool
@@ -53,6 +56,7 @@ class Sheet:
     header: list[str] = field(default_factory=list)
     cells: list[str] = field(default_factory=list)
     header_row: int = 0
+    said: tuple[str, ...] = ()
     sample: list[Record] = field(default_factory=list)
 
     def rows(self) -> Iterator[tuple[int, list[Any]]]:
@@ -172,15 +176,17 @@ def _look_at(sheet: Sheet, file_name: str) -> None:
     place = header_row([cells for _, cells, _ in rows])
     if place is None:
         return
-    number, cells, _ = rows[place]
+    cells = list(rows[place][1])
     while cells and not cells[-1].strip():
         cells.pop()
     filled = [n for _, later, _ in rows[place:] for n, cell in enumerate(later, start=1) if cell.strip()]
     cells += [""] * (max(filled, default=0) - len(cells))  # columns without a name
-    sheet.header_row, sheet.cells = number, cells
-    sheet.header = column_names([c.strip() for c in cells], file_name)
+    header = header_rows([later for _, later, _ in rows], place)
+    names = [*header.names, *[""] * (len(cells) - len(header.names))][: max(len(cells), 1)]
+    sheet.header_row, sheet.cells, sheet.said = rows[header.last][0], cells, header.said
+    sheet.header = column_names(names, file_name)
     width = len(sheet.header)
-    for _, _, values in rows[place + 1 :]:
+    for _, _, values in rows[header.last + 1 :]:
         if any(v not in (None, "") for v in values[:width]):
             sheet.sample.append(dict(zip(sheet.header, map(shown, [*values, *[None] * width]), strict=False)))
 

@@ -20,6 +20,7 @@ from storage.formats.rows import ExportContext, ExportPost, Row, RowError, Sourc
 from storage.formats.said import columns_of
 from storage.formats.splits import split_in_path
 from storage.formats.table import rows_of_records
+from storage.formats.wide import criterion_named
 from storage.formats.workbook import Sheet, chosen_sheets, open_workbook, shown
 
 MAX_CELL_CHARACTERS = 32_767
@@ -101,8 +102,15 @@ def read(source: Source) -> Iterator[Row]:
     """The rows of the sheets that hold posts or labels. Formulas count as the values that were saved with them."""
     with open_workbook(source.path) as book:
         sheets = chosen_sheets(book, source)
+        called = {s.name: criterion_named(s.name, source.criteria) for s in sheets if len(book.sheets) > 1}
         mappings = [
-            checked_mapping(s.header, _columns_there(source.columns, s, sheets), s.sample, criteria=source.criteria)
+            checked_mapping(
+                s.header,
+                _columns_there(source.columns, s, sheets),
+                s.sample,
+                criteria=source.criteria,
+                of_one=called.get(s.name) is not None,
+            )
             for s in sheets
         ]
         people = _people(sheets, mappings, source)
@@ -111,7 +119,11 @@ def read(source: Source) -> Iterator[Row]:
             person = people.get(PurePath(sheet.name))
             if person is not None:
                 source.ledger.count(LEDGER_SHEET, sheet.name, Outcome.TAKEN, f"the answers of {person}")
-            for row in rows_of_records(_records(sheet, source), mapping, source):
+            inner = replace(source, criterion=called.get(sheet.name))
+            if inner.criterion and "criterion" not in mapping.columns:
+                why = f"labels that no column names are of {inner.criterion}"
+                source.ledger.count(LEDGER_SHEET, sheet.name, Outcome.TAKEN, why)
+            for row in rows_of_records(_records(sheet, source), mapping, inner):
                 if len(sheets) == 1:
                     yield row
                 elif isinstance(row, RowError):
@@ -150,6 +162,8 @@ def sheet_names(path: Path) -> list[str]:
 def _records(sheet: Sheet, source: Source) -> Iterator[tuple[int, Record | RowError]]:
     own = is_own_table(sheet.header)
     names = [c.strip() for c in sheet.cells]
+    for said in sheet.said:
+        source.ledger.count(LINE, "names of columns", Outcome.LEFT, said)
     for number, values in sheet.rows():
         if number <= sheet.header_row:
             continue

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from storage.formats.rows import ImportRow
-from tests.storage.formats.reading import FOOD, SLEEP, rows, write_json
+from tests.storage.formats.reading import FOOD, SLEEP, TEXT, one, rows, said, write_json
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,30 @@ from tests.storage.formats.reading import FOOD, SLEEP, rows, write_json
 def test_json_of_other_shapes_holds_the_same_posts(value: Any, tmp_path: Path) -> None:
     found = rows(write_json(tmp_path / "in.json", value))
     assert [(r.post_id, r.text) for r in found if isinstance(r, ImportRow)] == [("p1", SLEEP), ("p2", FOOD)]
+
+
+def test_a_post_inside_an_object_of_its_own_with_its_labels_beside_it(tmp_path: Path) -> None:
+    label = {
+        "criterion": "SLEEP",
+        "start": 0,
+        "end": len(SLEEP),
+        "annotated_by": [{"annotator": "ana"}, {"annotator": "ben"}],
+    }
+    item = {"id": 9, "post": {"id": "p1", "text": TEXT, "author": "u"}, "labels": [label]}
+    row = one(write_json(tmp_path / "in.json", [item]))
+    assert (row.post_id, row.text, row.author, row.meta) == ("p1", TEXT, "u", {"id (outside of post)": 9})
+    assert [(la.annotator, said(row)[la.criterion][0]) for la in row.labels] == [
+        ("ana", "evidence"),
+        ("ben", "evidence"),
+    ]
+    item = {"annotator": "ana", "text": TEXT, "annotations": [label | {"annotated_by": None}]}
+    assert [la.annotator for la in one(write_json(tmp_path / "in.json", [item])).labels] == ["ana"]
+    several = {"data_row": {"id": "d", "text": TEXT}, "attributes": {}, "projects": {"p": {"labels": [label]}}}
+    assert one(write_json(tmp_path / "in.json", several)).post_id == "d"
+
+
+def test_spacys_training_data_of_version_2(tmp_path: Path) -> None:
+    tokens = [{"orth": w, "ner": t} for w, t in (("I", "O"), ("lie", "B-SLEEP"), ("awake", "L-SLEEP"), (".", "-"))]
+    paragraph = {"raw": "I lie awake.", "sentences": [{"tokens": tokens}]}
+    row = one(write_json(tmp_path / "in.json", [{"id": 0, "paragraphs": [paragraph]}]))
+    assert (row.post_id, row.text, said(row)) == ("0", "I lie awake.", {"SLEEP": ("evidence", ["lie awake"])})

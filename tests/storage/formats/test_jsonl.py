@@ -31,3 +31,23 @@ def test_lists_of_objects_that_are_no_labels_are_named(tmp_path: Path) -> None:
     assert row.labels == ()
     assert [d for (_, name, _, d) in row.account if name == "ents"] == ["a list of objects, not read as labels"]
     assert outcomes(row)["n"] == "kept in meta"
+
+
+def test_words_by_label_are_passages_and_a_models_list_is_no_persons(tmp_path: Path) -> None:
+    lists = {"pred_spans": [[0, 5, "SLEEP"]], "silver": [[0, 5, "FOOD"]], "model": "m", "gold_spans": [[0, 6, "SLEEP"]]}
+    item = {
+        "id": 1,
+        "text": TEXT,
+        "labels": ["SLEEP"],
+        "evidence": {"SLEEP": ["lie awake"], "FOOD": "no taste"},
+        **lists,
+    }
+    row = one(write_lines(tmp_path / "in.jsonl", item))
+    assert [(str(la.kind), la.criterion, len(la.passages)) for la in row.labels] == [
+        ("answer", "SLEEP", 1),
+        ("answer", "FOOD", 1),
+        ("prediction", "SLEEP", 1),
+        ("prediction", "FOOD", 1),
+        ("answer", "SLEEP", 1),
+    ]
+    assert row.meta == {"labels": ["SLEEP"], "model": "m"}

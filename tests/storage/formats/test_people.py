@@ -70,8 +70,14 @@ def test_a_post_that_stands_in_two_splits_makes_them_no_people(write: object, tm
     assert {r.split for r in rows(path) if isinstance(r, ImportRow)} == {"train", "test"}
 
 
-def test_files_that_are_called_after_their_criterion_are_one_persons_work(tmp_path: Path) -> None:
-    found = whose(in_files(tmp_path, "sleep.jsonl", "anhedonia.jsonl"))
+@pytest.mark.parametrize(
+    ("write", "sleep"),
+    [(in_files, "sleep.jsonl"), (in_folders, "sleep_issues.jsonl"), (beside_one_text, "SLEEP-issues.jsonl")],
+)
+def test_files_that_are_called_after_their_criterion_are_one_persons_work(
+    write: object, sleep: str, tmp_path: Path
+) -> None:
+    found = whose(write(tmp_path, sleep, "anhedonia.jsonl"))  # type: ignore[operator]
     assert found == {("1", "SLEEP_ISSUES", None), ("1", "ANHEDONIA", None)}
 
 

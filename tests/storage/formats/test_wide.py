@@ -26,6 +26,9 @@ def a_row(path: Path, header: str, cells: str) -> object:
         ("SLEEP_ISSUES (quote),x", f"{SLEEP},", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
         ("mood+,mood-", "1,0", {"mood-": ("no_evidence", [])}),
         ("मन की,मन का", "0,lie awake", {"मन की": ("no_evidence", []), "मन का": ("evidence", ["lie awake"])}),
+        ("label.SLEEP_ISSUES,SLEEP_ISSUES_span", f"1,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
+        ("labels[SLEEP_ISSUES],SLEEP_ISSUES_span", "0,n/a", {"SLEEP_ISSUES": ("no_evidence", [])}),
+        ("SLEEP_ISSUES,SLEEP_ISSUES_text", f"x,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
         ("SLEEP_ISSUES,note", "0.0,0", {"SLEEP_ISSUES": ("no_evidence", [])}),
     ],
 )

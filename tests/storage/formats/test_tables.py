@@ -1,0 +1,68 @@
+"""A folder of tables: posts here and labels there, texts in files, a file for each person or criterion; a codebook is no post."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from storage.formats.detection import detect
+from storage.formats.ledger import Ledger, Outcome
+from storage.formats.rows import ImportRow, Row
+from tests.storage.formats.reading import FOOD, SLEEP, TEXT, rows
+
+LABELS = f"post,criterion,evidence\na,SLEEP,{SLEEP}\nb,FOOD,no taste\n"
+
+
+def folder(tmp_path: Path, **files: str) -> Path:
+    for name, content in files.items():
+        place = tmp_path / "d" / name.replace("__", "/").replace("_csv", ".csv").replace("_txt", ".txt")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content, "utf-8")
+    return tmp_path / "d"
+
+
+def posts(found: list[Row]) -> dict[str | None, str]:
+    return {r.post_id: r.text for r in found if isinstance(r, ImportRow) and r.text}
+
+
+def labels(found: list[Row]) -> list[tuple[str | None, str, str | None, str]]:
+    return sorted(
+        (r.post_id or "", la.criterion, la.annotator, la.verdict or "")
+        for r in found
+        if isinstance(r, ImportRow)
+        for la in r.labels
+    )
+
+
+@pytest.mark.parametrize("named", ["file", "doc"])
+def test_posts_or_texts_in_files_with_their_labels_beside_them(named: str, tmp_path: Path) -> None:
+    both = [("a", "SLEEP", None, "evidence"), ("b", "FOOD", None, "evidence")]
+    tables = folder(
+        tmp_path / "one",
+        posts_csv=f"post_id,text\na,{TEXT}\nb,{FOOD}\n",
+        labels_csv=LABELS.replace("post,", "post_id,"),
+        codebook_csv="code,meaning\nSLEEP,does not sleep well at night\n",
+    )
+    ledger = Ledger()
+    found = rows(tables, ledger=ledger)
+    assert (detect(tables).format.name, posts(found), labels(found)) == ("tables", {"a": TEXT, "b": FOOD}, both)
+    assert [e.name for e in ledger if e.outcome is Outcome.LEFT] == ["codebook.csv"]
+    labelled = LABELS.replace("post,", f"{named},").replace("\na,", "\na.txt,").replace("\nb,", "\nb.txt,")
+    found = rows(
+        folder(tmp_path / "two", texts__a_txt=TEXT, texts__b_txt=FOOD, texts__c_txt="Fine.", labels_csv=labelled)
+    )
+    assert posts(found) == {"a.txt": TEXT, "b.txt": FOOD, "c.txt": "Fine."}
+    assert [(i.removesuffix(".txt"), *rest) for i, *rest in labels(found)] == both
+
+
+def test_a_file_for_each_criterion_and_one_for_each_person(tmp_path: Path) -> None:
+    head = f"id,text,label,evidence\n1,{TEXT},"
+    tables = folder(tmp_path / "one", SLEEP_csv=f"{head}1,{SLEEP}\n", FOOD_csv=f"{head}0,\n")
+    assert labels(rows(tables, criteria=("SLEEP", "FOOD"))) == [
+        ("1", "FOOD", None, "no_evidence"),
+        ("1", "SLEEP", None, "evidence"),
+    ]
+    head = f"id,text,criterion,evidence\n1,{TEXT},SLEEP,"
+    tables = folder(tmp_path / "two", ana_csv=f"{head}lie awake\n", ben_csv=f"{head}awake\n")
+    assert labels(rows(tables)) == [("1", "SLEEP", "ana", "evidence"), ("1", "SLEEP", "ben", "evidence")]
