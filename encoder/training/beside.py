@@ -61,6 +61,7 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
         if learner is None:
             return None
         monitor.progress(0.8, "measuring", "measuring on the dev posts")
+        _recalibrate(task, predictor)
         predictor.learner = learner = held_to_the_floor(task, predictor, learner)
         result = _result(task, predictor, learner, time.monotonic() - started)
     for line in result.log:
@@ -90,6 +91,19 @@ def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearne
         monitor.progress(0.05 + 0.6 * done, "training", f"reading the reviewed posts, {done:.0%}")
 
     return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told)
+
+
+def _recalibrate(task: Task, predictor: Predictor) -> None:
+    """Fit the thresholds of criteria that the base knows on the dev posts, as a training with steps would: the model in service is
+    given the same chance before the two are compared.
+    """
+    from encoder.training.judge import Judge, with_calibration
+
+    encoder = predictor.encoder
+    known = [c for c in task.criteria if encoder.config.knows(c.id) and any(c.id in e.labels for e in task.dev)]
+    if known and task.config.calibrate:
+        found = Judge(task.dev, known, task.config).measure(encoder, predictor=predictor)
+        encoder.config = with_calibration(encoder.config, found.calibrated)
 
 
 def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) -> SimpleLearner:
@@ -160,7 +174,7 @@ def _save(task: Task, result: TrainResult, predictor: Predictor, learner: Simple
             for path in sorted({p for pattern in _KEPT for p in source.glob(pattern)}):
                 if path.is_file() and path.name not in _LEARNED:
                     shutil.copyfile(path, temporary / path.name)
-            EncoderConfig.load(source).changed(version="").save(temporary)
+            predictor.encoder.config.changed(version="").save(temporary)
             for name, text in texts.items():
                 (temporary / name).write_text(text, encoding="utf-8")
             save_learner(learner, temporary)
