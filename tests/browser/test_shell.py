@@ -17,16 +17,11 @@ def selected_tab(page: Any) -> str:
     return str(page.inner_text("#pages > .tab-wrapper [role=tab][aria-selected=true]"))
 
 
-@pytest.mark.parametrize(
-    ("address", "label"), [("/", "Review"), ("/?tab=try", "Try it"), ("/?tab=overview", "Overview")]
-)
-def test_an_address_opens_its_page(new_page: NewPage, address: str, label: str) -> None:
-    assert selected_tab(new_page(address)) == label
-
-
-def test_going_to_another_page_changes_the_address_so_that_a_reload_stays_there(new_page: NewPage) -> None:
+def test_an_address_opens_its_page_and_going_to_another_changes_it_so_that_a_reload_stays_there(
+    new_page: NewPage,
+) -> None:
     page = new_page("/")
-    selected_tab(page)
+    assert selected_tab(page) == "Review"
     page.click("#page-overview-button")
     page.wait_for_selector(".ov-cards div")
     assert page.url.endswith("?tab=overview")
@@ -34,32 +29,24 @@ def test_going_to_another_page_changes_the_address_so_that_a_reload_stays_there(
     assert selected_tab(page) == "Overview"
 
 
-def test_the_header_says_why_there_is_no_model(new_page: NewPage) -> None:
+def test_without_a_model_header_and_answer_say_so_and_nothing_that_was_typed_stays_in_the_browser(
+    new_page: NewPage,
+) -> None:
     page = new_page("/?tab=try")
+    assert selected_tab(page) == "Try it"
     page.wait_for_selector('.app-model[data-state="failed"]')
     assert "cannot be loaded" in page.inner_text(".app-model-text")
-
-
-def test_trying_without_a_model_is_answered_by_one_clear_line(new_page: NewPage) -> None:
-    page = new_page("/?tab=try")
-    page.fill("#try-text textarea", "I cannot sleep. <img src=x onerror=alert(1)>")
+    page.fill("#try-text textarea", "words that must not be kept. <img src=x onerror=alert(1)>")
     page.click("button:has-text('Highlight')")
     message = page.wait_for_selector(".toast-body").inner_text()
     assert "cannot be loaded" in message
     assert "Traceback" not in message
+    kept = page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
+    assert "must not be kept" not in kept
 
 
-@pytest.mark.parametrize("tab", ["review", "try", "overview"])
+@pytest.mark.parametrize("tab", ["try", "overview"])  # Review: in test_review_access.py
 def test_a_narrow_screen_needs_no_sideways_scrolling(new_page: NewPage, tab: str) -> None:
     page = new_page(f"/?tab={tab}", width=360, height=740)
     selected_tab(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-def test_nothing_that_was_typed_stays_in_the_browser(new_page: NewPage) -> None:
-    page = new_page("/?tab=try")
-    page.fill("#try-text textarea", "words that must not be kept")
-    page.click("button:has-text('Highlight')")
-    page.wait_for_selector(".toast-body")
-    kept = page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
-    assert "must not be kept" not in kept
