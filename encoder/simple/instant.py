@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from encoder.examples import Label
-from encoder.measure.metrics import Bools, Floats
+from encoder.measure.metrics import Bools, Floats, Ints
 from encoder.simple.features import FeatureCache, Ids, PostFeatures, Rows
 from encoder.simple.fitting import WORD_STRENGTH, CriterionFit, settle
 from encoder.simple.learner import SimpleLearner, raw_answer
@@ -23,7 +23,7 @@ from encoder.simple.logistic import Linear, fit_binary, fit_tags
 from encoder.simple.marking import Passages
 from encoder.simple.passages import TAGS, tags_of
 from encoder.simple.tried import Reviewed, Tried
-from encoder.simple.units import unit_of
+from encoder.simple.units import UnitChoice, together, unit_of
 from storage.records import Post
 
 MOST_POSTS = 500
@@ -34,9 +34,9 @@ SECONDS = 0.04
 """CPU time of one fit, of which a decision needs two."""
 STRENGTH = 5.0
 PASSAGES_EVERY = 10
-MARKED_POSTS, MARKED_WORDS = 40, 4_000
+MARKED_POSTS, MARKED_WORDS = 40, 2_500
 """How bold to be in marking passages is looked at every PASSAGES_EVERY decisions, on the last posts, so many or of so many words."""
-SHARE_WHEN_DUE = 0.25
+SHARE_WHEN_DUE = 0.5
 """Of the time for fitting, at such a decision; the next one goes on from there."""
 _FEW = 20
 LEAST_BESIDE_MODEL = 5
@@ -83,6 +83,7 @@ class _CriterionLearner:
         self.criterion_id, self.trusted = criterion_id, trusted
         self.tried: dict[str, Tried] = {}
         self.fit: CriterionFit | None = None
+        self._marked: dict[str, tuple[Ints, UnitChoice]] = {}
         self._sentences, self._words = _Table(), _Table()
         self._sentence: Linear | None = None
         self._tags: Linear | None = None
@@ -91,13 +92,16 @@ class _CriterionLearner:
 
     def take(self, post_id: str, reviewed: Reviewed) -> None:
         """Answer the post, then keep it and its true answer."""
-        own, tags = self._answer(reviewed.features)
+        features = reviewed.features
+        own, tags = self._answer(features)
         if post_id not in self.tried:
             self.tried[post_id] = Tried.of(reviewed, own, tags)
             self._since += 1
         else:  # another answer about a post that was learned from: what was said of it at first counts
             before = self.tried[post_id]
             self.tried[post_id] = Tried(reviewed, before.tag_scores, before.stacked, reviewed.gold)
+        spans = reviewed.label.spans
+        self._marked[post_id] = tags_of(features.words, spans), unit_of([(spans, features.sentences)])
         self._sentences.add(post_id, reviewed.features.sentence_rows)
         self._words.add(post_id, reviewed.features.word_rows)
         words = sum(len(t.tag_scores) for t in self.tried.values())
@@ -115,7 +119,7 @@ class _CriterionLearner:
         return self.fit.settled.helps and (not beside or self.fit.settled.positives >= LEAST_BESIDE_MODEL)
 
     def drop(self, post_id: str) -> None:
-        for kept in (self.tried, self._sentences.posts, self._words.posts):
+        for kept in (self.tried, self._marked, self._sentences.posts, self._words.posts):
             kept.pop(post_id, None)
 
     def refit(self, seconds: float) -> None:
@@ -135,12 +139,12 @@ class _CriterionLearner:
             start=self._sentences.grown(self._sentence, 1),
             seconds=seconds,
         )
-        tags = np.concatenate([tags_of(t.reviewed.features.words, t.reviewed.label.spans) for t in tried])
+        tags = np.concatenate([self._marked[post_id][0] for post_id in self.tried])
         self._tags = fit_tags(
             self._words.matrix(), tags, TAGS,
             strength=WORD_STRENGTH, start=self._words.grown(self._tags, TAGS), seconds=seconds,
         )  # fmt: skip
-        choice = unit_of((t.reviewed.label.spans, t.reviewed.features.sentences) for t in tried)
+        choice = together(unit for _, unit in self._marked.values())
         settled = settle(
             tried, choice, trusted=self.trusted, passages=None if due else self._passages, most=_newest(tried)
         )

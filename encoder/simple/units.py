@@ -49,8 +49,17 @@ def unit_of(marked: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> UnitChoi
     for spans, found in marked:
         count += len(spans)
         whole += sum(is_whole(span, found) for span in spans)
-    unit = Unit.SENTENCE if whole >= WHOLE_SHARE * count else Unit.PASSAGE
-    return UnitChoice(unit, whole, count)
+    return _choice(whole, count)
+
+
+def together(choices: Iterable[UnitChoice]) -> UnitChoice:
+    """The unit of all passages that these rest on."""
+    known = list(choices)
+    return _choice(sum(c.whole for c in known), sum(c.spans for c in known))
+
+
+def _choice(whole: int, count: int) -> UnitChoice:
+    return UnitChoice(Unit.SENTENCE if whole >= WHOLE_SHARE * count else Unit.PASSAGE, whole, count)
 
 
 def is_whole(span: Span, found: Iterable[Span]) -> bool:

@@ -56,10 +56,10 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     started = time.monotonic()
     monitor.progress(0.01, "loading", f"loading {task.base}")
     predictor = _loaded(task)
+    learner = _learned(task, predictor, monitor)
+    if learner is None:
+        return None
     with predictor.remembering():
-        learner = _learned(task, predictor, monitor)
-        if learner is None:
-            return None
         monitor.progress(0.8, "measuring", "measuring on the dev posts")
         _recalibrate(task, predictor)
         predictor.learner = learner = held_to_the_floor(task, predictor, learner)
