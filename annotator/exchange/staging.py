@@ -75,6 +75,7 @@ class Importer:
         self._taker = LabelTaker(self._matcher, options)
         self._mender = Mender(mojibake=options.mend, entities=options.unescape)
         self._aliases: dict[str, str] = {}  # ids of skipped posts, and of those of the same text that stand for them
+        self._in_part: dict[str, str] = {}  # ids as the file says them, by those in their part
         attributes, self._defines = attributes_for(store, path, options)
         self.source = source_of(path, self.detected, options, self._matcher.names(), attributes)
         self.ledger: Ledger = self.source.ledger
@@ -191,7 +192,9 @@ class Importer:
             if not row.labels or row.text is not None:
                 raise InvalidRecord("has no text")
             self.ledger.add(row.account)
-            self._keep_labels(row, row.post_id)
+            name = id_in_part(row)
+            self._in_part[name] = row.post_id
+            self._keep_labels(row, name)
             return
         here = batch.hashes.get(id(row), "")
         for post_id in (row.post_id, id_in_part(row)):
@@ -289,19 +292,30 @@ class Importer:
             self.staging.add_label(row.number, post_id, pickle.dumps(label))
 
     def _stage_split_labels(self) -> None:
+        seen: set[str] = set()
         for name, group in itertools.groupby(self.staging.labels(), key=lambda item: item[0]):
             self._check_cancel()
             labels = [(row, _unpickled(payload)) for _, row, payload in group]
-            post_id = name if self.staging.text(name) is not None else self._aliases.get(name, name)
+            post_id = self._post_of(name)
             text = self.staging.text(post_id)
             stored = {p.id: p for p in self.store.posts([post_id])} if text is None else {}
             if text is None and post_id not in stored:
-                self._no_such_post(name, labels)
+                self._no_such_post(post_id, labels)
                 continue
             if text is None:
                 text = stored[post_id].text
                 self.staging.add_known_post(post_id, stored[post_id].text_sha256)
-            self._stage_taken(post_id, self._taker.take(post_id, text, labels), in_store=bool(stored))
+            taken = self._taker.take(post_id, text, labels)
+            self._stage_taken(post_id, taken, in_store=bool(stored), again=name != post_id or post_id in seen)
+            seen.add(post_id)
+
+    def _post_of(self, name: str) -> str:
+        """The post that labels of the name belong to: the one of their part, where ids begin anew in each, else the one of their id."""
+        plain = self._in_part.get(name, name)
+        if name != plain and (self.staging.text_sha256(name) is not None or self.store.text_hashes({name})):
+            return name
+        known = self.staging.text_sha256(plain) is not None
+        return plain if known else self._aliases.get(name) or self._aliases.get(plain, plain)
 
     def _no_such_post(self, post_id: str, labels: Sequence[tuple[int, Label]]) -> None:
         reason = f"has no text, and there is no post {post_id} to which its {len(labels)} labels could belong"

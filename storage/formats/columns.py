@@ -10,8 +10,9 @@ from typing import Any
 
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
-from storage.formats.labels import holds_labels
-from storage.formats.raters import Rater, raters_of
+from storage.formats.fields import Fields
+from storage.formats.labels import Given, holds_labels, labels_of
+from storage.formats.raters import Rater, people_of_lists, raters_of
 from storage.formats.rows import FormatError, LabelKind
 from storage.formats.sentence_rows import are_sentences, number_column
 from storage.formats.splits import split_in_path
@@ -45,7 +46,8 @@ class ColumnMapping:
     columns of its own; either may be None. tokens: the columns of words and of their tags. squad: the columns are a question's.
     hints: what is to be said of a column that is kept in meta. joined: columns that are the text together (`title+body`).
     questions: the columns of each of Argilla's questions. sentences: each row is a sentence of its post;
-    sentence_number: the column of its number or id, if there is one. raters: people with columns of their own.
+    sentence_number: the column of its number or id, if there is one. raters: people with columns of their own;
+    people: whose the columns of lists are that several people have.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class ColumnMapping:
     sentences: bool = False
     sentence_number: str | None = None
     raters: Mapping[str, Rater] = field(default_factory=dict)
+    people: Mapping[str, str] = field(default_factory=dict)
 
 
 def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_one: bool = False) -> dict[str, str]:
@@ -79,6 +82,10 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_o
         named = [c for c in free if _is_unique(c, sample) or _tells_texts_apart(c, found, sample)]
         if named:
             found["post_id"] = named[0]
+    elif _is_shared(found, sample) and not are_sentences(found, columns, sample):
+        # the id of something that holds several posts, a thread's for one
+        free = (c for c in columns if c not in found.values() and _is_id_name(c) and _is_unique(c, sample))
+        found["post_id"] = next(free, found["post_id"])
     if ("criterion" in found or of_one) and "verdict" not in found:
         names = {plain(c): c for c in reversed(columns) if c not in found.values()}
         beside = (names[n] for n in _VERDICTS if n in names)
@@ -86,6 +93,16 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_o
         if said is not None:
             found["verdict"] = said
     return found if of_one or are_sentences(found, columns, sample) else _without_labels_of_posts(found)
+
+
+def _is_shared(found: Mapping[str, str], sample: Sequence[Record]) -> bool:
+    """Whether texts that differ have the same id."""
+    texts: dict[str, str] = {}
+    for record in sample:
+        name, text = record.get(found["post_id"]), record.get(found.get("text", ""))
+        if isinstance(text, str) and not is_empty(name) and texts.setdefault(str(name), text) != text:
+            return True
+    return False
 
 
 def _tells_texts_apart(column: str, found: Mapping[str, str], sample: Sequence[Record]) -> bool:
@@ -239,8 +256,27 @@ def checked_mapping(
     sentences = not (squad or joined or tokens) and are_sentences(mapping, columns, sample)
     hints = _hints(free, lists, sample)
     return ColumnMapping(
-        mapping, lists, wide, tokens, squad, hints, joined, questions, sentences, number_column(columns), raters
+        mapping,
+        lists,
+        wide,
+        tokens,
+        squad,
+        hints,
+        joined,
+        questions,
+        sentences,
+        number_column(columns),
+        raters,
+        people_of_lists(_labels_in(lists, sample)),
     )
+
+
+def _labels_in(lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, set[str]]:
+    """The labels of each of several columns."""
+    if len(lists) < 2:
+        return {}
+    given = Given()
+    return {c: {la.criterion for v in _values(c, sample) for la in labels_of(v, Fields({}), c, given)} for c in lists}
 
 
 def _parts(column: str) -> tuple[str, ...]:

@@ -80,9 +80,10 @@ def _one_format(files: list[Path]) -> Format | None:
             found.add(detect(file).format.name)
         except FormatError:
             return None
-        if len(found) > 1 or FORMATS[next(iter(found))].table:
-            return None
-    return FORMATS[found.pop()] if found and len(files) <= MAX_PARTS else None
+    own = {f for f in found if not FORMATS[f].table}
+    # a file of the same kind in which nothing is labelled looks like any other JSON Lines
+    plain = found - own <= ({"jsonl"} if own <= {"doccano", "prodigy"} else set())
+    return FORMATS[own.pop()] if len(own) == 1 and plain and len(files) <= MAX_PARTS else None
 
 
 def _layout_of(path: Path) -> Detected | None:

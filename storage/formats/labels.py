@@ -12,7 +12,7 @@ from typing import Any
 
 from storage.attributes import Attributes
 from storage.formats.answers import is_verdict, verdict_of
-from storage.formats.fields import Fields
+from storage.formats.fields import PARTS, Fields
 from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import (
     NOTHING_DEFINED,
@@ -24,6 +24,7 @@ from storage.formats.passages import (
     taken,
     transposed,
 )
+from storage.formats.raters import is_person
 from storage.formats.rows import Label, LabelKind, Passage, Units
 from storage.formats.said import POST_LABELS, labels_from, said_of
 from storage.formats.standing import qualifier
@@ -61,6 +62,15 @@ _OF_TOOLS = (
     "token_end",
     "input_hash",
 )  # say again what other keys say, or nothing outside the tool
+_INNER = (
+    *LISTS,
+    "annotations",
+    "labels",
+    "label",
+    "entities",
+    "result",
+    "results",
+)  # of an object that says whose labels they are
 NO_LABEL = "(no label)"
 NOTHING_SAID = "neither a verdict nor a passage"
 WHOLE_POST = "a label of the whole post, without a passage"
@@ -222,6 +232,12 @@ def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
         fields.leave(name, OF_TOOL)
     names = names_of(fields)
     criteria = _criteria(fields, names) or ([given.label] if given.label else [])
+    if (
+        not criteria
+        and (inner := next((k for k in names.keys(_INNER) if holds_labels(fields.peek(k))), None)) is not None
+    ):
+        yield from _labels_inside(fields, names, inner, given)
+        return
     said = _said(fields, names, given.attributes)
     taken_back = qualifier(fields)
     try:
@@ -236,6 +252,19 @@ def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
                 yield label  # most are, and a copy takes a tenth of the time of reading it
             else:
                 yield replace(label, criterion=criterion, left_out=label.left_out or why)
+
+
+def _labels_inside(fields: Fields, names: Names, key: str, given: Given) -> Iterator[Label]:
+    """The labels in a list of an object that says whose they are."""
+    taken_back = qualifier(fields)
+    people: list[str | None] = [*people_named(taken(fields, names, ANNOTATORS, "annotator"))] or [given.annotator]
+    created_at = string(taken(fields, names, TIMES, "time")) or given.created_at
+    model = string(taken(fields, names, MODELS, "model")) or given.model_version
+    of = replace(given, annotator=people[0], created_at=created_at, model_version=model)
+    for label in labels_of(fields.take(key, PARTS), fields, key, of):
+        for person in [label.annotator, *people[1:]]:
+            marked = f"marked {taken_back}" if taken_back else ""
+            yield replace(label, annotator=person, left_out=label.left_out or marked)
 
 
 def _said(fields: Fields, names: Names, attributes: Attributes) -> SpanAttributes:
@@ -371,7 +400,8 @@ def _answers_one_label(item: Any) -> bool:
 def _labels_by_name(value: Mapping[str, Any], owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:
     for label, inner in value.items():
         inner = decoded(inner)
-        here = replace(given, label=str(label))
+        people = is_person(str(label)) and holds_labels(inner)  # not the label, but whose they are
+        here = replace(given, annotator=str(label)) if people else replace(given, label=str(label))
         if is_empty(inner) or depth > 2:
             continue
         if is_verdict(inner):

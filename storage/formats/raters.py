@@ -15,7 +15,10 @@ from storage.formats.wide import criterion_before
 MAX_PEOPLE = 20
 _OF_FIELD = {
     **dict.fromkeys(
-        ("label", "labels", "verdict", "present", "presence", "code", "coding", "annotation", "judgment", "judgement", "decision", "vote"),
+        (
+            "label", "labels", "verdict", "present", "presence", "code", "coding", "annotation", "annotations", "entities", "judgment",
+            "judgement", "decision", "vote",
+        ),
         "verdict",
     ),
     **dict.fromkeys(("evidence", "quote", "span", "spans", "passage", "excerpt", "highlight", "beleg", "zitat"), "evidence"),
@@ -48,32 +51,68 @@ def raters_of(
     columns: Sequence[str], sample: Sequence[Mapping[str, Any]], criteria: Sequence[str] = ()
 ) -> dict[str, Rater]:
     """The people who have columns of their own, by name; none unless two have a column of the same kind, whose values are of that kind."""
-    groups: dict[tuple[str, str], dict[str, str]] = {}
-    for column in columns:
-        for kind, what, person in _readings(column, criteria):
-            if _fits(what if kind == "field" else "verdict", column, sample):
-                groups.setdefault((kind, what), {}).setdefault(person, column)
+    groups = _groups(columns, criteria)
+    fitting = {
+        (kind, what): {p: c for p, c in group.items() if _fits(what if kind == "field" else "verdict", c, sample)}
+        for (kind, what), group in groups.items()
+    }
+    people = {p for group in fitting.values() for p in _people(group)}
     found: dict[str, Rater] = {}
     for (kind, what), group in groups.items():
-        numbered = {p for p in group if _NUMBERED.fullmatch(plain(p))}
-        people = numbered if len(numbered) > 1 else set(group) - _NO_PEOPLE
-        if not 2 <= len(people) <= MAX_PEOPLE:
-            continue
-        for person in (p for p in group if p in people):
-            rater = found.setdefault(person, Rater())
-            (rater.columns if kind == "field" else rater.wide)[what] = group[person]
+        for person, column in group.items():
+            empty = all(is_empty(record.get(column)) for record in sample)
+            if person in people and (empty or person in fitting[kind, what]):
+                rater = found.setdefault(person, Rater())
+                (rater.columns if kind == "field" else rater.wide)[what] = column
     said = {p: r for p, r in found.items() if r.wide or {"verdict", "evidence"} & r.columns.keys()}
     return said if len(said) > 1 else {}
 
 
+def people_of_lists(labels: Mapping[str, set[str]]) -> dict[str, str]:
+    """Whose each of the columns is, of lists of labels, where two people or more have one each.
+
+    labels: those that stand in each of the columns. Columns called by words are people's only if the same label stands in two of them:
+    else they may be layers, `spans_symptoms` and `spans_triggers`.
+    """
+    found: dict[str, str] = {}
+    for group in _groups(list(labels), ()).values():
+        people = _people(group)
+        given = [label for person in people for label in labels[group[person]]]
+        if not any(map(is_person, people)) and len(set(given)) == len(given):
+            continue
+        found |= {column: person for person, column in group.items() if person in people}
+    return found
+
+
+def is_person(name: str) -> bool:
+    """Whether a name is one that is given to people by number: `annotator_1`, `A2`."""
+    return _NUMBERED.fullmatch(plain(name)) is not None
+
+
+def _groups(columns: Sequence[str], criteria: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
+    """Columns by person, of each kind."""
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for column in columns:
+        for kind, what, person in _readings(column, criteria):
+            groups.setdefault((kind, what), {}).setdefault(person, column)
+    return groups
+
+
+def _people(group: Mapping[str, str]) -> set[str]:
+    """Who of a group are people: those with numbers, else those with names, if there are several."""
+    numbered = {p for p in group if is_person(p)}
+    people = numbered if len(numbered) > 1 else set(group) - _NO_PEOPLE
+    return people if 2 <= len(people) <= MAX_PEOPLE else set()
+
+
 def _readings(column: str, criteria: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """What the column may be: (field or criterion, which of them, whose)."""
-    if _NUMBERED.fullmatch(plain(column)) and len(plain(column)) > 2:
+    if is_person(column):
         yield "field", "verdict", column
         return
     if (own := criterion_before(column, criteria)) is not None:
         criterion, rest = own
-        if _NUMBERED.fullmatch(plain(rest)):
+        if is_person(rest):
             yield "criterion", criterion, rest
         return
     parts = [p for p in re.split(r"[\s_.:/()\[\]-]+", column) if p]
@@ -82,7 +121,7 @@ def _readings(column: str, criteria: Sequence[str]) -> Iterator[tuple[str, str, 
         person = "_".join(others)
         of = _OF_FIELD.get(plain(stem))
         is_name = len(others) == 1 and _NAME.fullmatch(person) and plain(person) not in _WORDS
-        if of is not None and (is_name or _NUMBERED.fullmatch(plain(person))):
+        if of is not None and (is_name or is_person(person)):
             yield "field", of, person
 
 

@@ -31,6 +31,7 @@ NO_PASSAGE = "evidence is claimed, but no passage is named; kept in meta"
 _TOTALS = frozenset(
     ("total", "totals", "grandtotal", "sum", "mean", "average", "summe", "gesamt", "mittelwert", "totaux", "totales")
 )
+_CLASSES = frozenset(("labels", "classes", "symptoms", "criteria", "tags", "categories"))
 _OF_REDDIT = ("body", "selftext")  # of a comment, of a post
 
 
@@ -108,7 +109,7 @@ class _RowReader:
         self._labels += own
         if flat:
             self._labels += self._unless_taken_back(flat, one_label=True)
-        found: list[Label] = []
+        found: list[Label] = list(self._classes())
         for column, kind in self._mapping.lists.items():
             value = self._fields.take(column, "labels")
             if value is not None:
@@ -277,7 +278,7 @@ class _RowReader:
                 if answers
                 else Given(kind, model_version=name, attributes=of)
             )
-        by = self._annotator() if kind is LabelKind.ANSWER else None
+        by = self._mapping.people.get(column) or self._annotator() if kind is LabelKind.ANSWER else None
         return Given(kind, annotator=by, attributes=self._source.attributes)
 
     def _annotator(self) -> str | None:
@@ -348,6 +349,17 @@ class _RowReader:
             verdict = verdict_of(said)
             if verdict is not None or found:
                 yield _answer(given, verdict, found)
+
+    def _classes(self) -> Iterator[Label]:
+        """Labels of a sentence that are listed: it is evidence for each of them."""
+        if self._sentence is None or "criterion" in self._mapping.columns:
+            return
+        for column in [c for c in self._fields if plain(c) in _CLASSES]:
+            names = decoded(self._fields.peek(column))
+            if isinstance(names, list) and all(isinstance(n, str) for n in names):
+                self._fields.take(column, "criterion")
+                given = Given(annotator=self._annotator(), whole=False)
+                yield from (given.a_label(n, Verdict.EVIDENCE, self._sentence) for n in names if not is_verdict(n))
 
     def _labels_of_raters(self) -> list[Label]:
         """Labels of the people who have columns of their own: the row as each of them filled it in."""

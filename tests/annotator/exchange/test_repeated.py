@@ -76,3 +76,16 @@ def test_predictions_of_one_model_unite_and_those_of_two_stay_apart(store: Store
     (item,) = store.iter_export(ExportFilter(unreviewed=True), complete=True)
     found = {p.model_version: [TEXT[s.start : s.end] for s in p.spans] for p in item.predictions}
     assert found == {"m1": ["I lie ", "Food"], "m2": ["I lie awake until four."]}
+
+
+def test_labels_in_a_file_of_their_split_go_to_the_post_of_that_split(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for split, words, criterion in (("train", "lie", "SLEEP_ISSUES"), ("test", "Fine", "DEPRESSED_MOOD")):
+        (folder / f"{split}_posts.csv").write_text(f"id,text\n1,I {words} {split}.\n", "utf-8")
+        (folder / f"{split}_labels.csv").write_text(f"id,criterion,start,end\n1,{criterion},2,5\n", "utf-8")
+    found = {}
+    for _ in range(2):
+        import_file(store, folder)
+        found = {p.text: [a.criterion_id for a in store.history(p.id)] for p in store.iter_posts()}
+    assert found == {"I Fine test.": ["DEPRESSED_MOOD"], "I lie train.": ["SLEEP_ISSUES"]}

@@ -8,7 +8,7 @@ import pytest
 
 from storage.formats import sentence_rows
 from storage.formats.rows import ImportRow, Row
-from tests.storage.formats.reading import FOOD, SLEEP, left_out, reasons, rows
+from tests.storage.formats.reading import FOOD, SLEEP, left_out, reasons, rows, write_lines
 
 FINE = "Fine, else."
 
@@ -103,3 +103,17 @@ def test_rows_far_apart_are_refused_by_name_when_there_are_too_many_to_hold(
     assert reasons(found) == [
         (7, "a sentence of a post whose other sentences stand far above; sort the file by post and sentence")
     ]
+
+
+def test_the_classes_of_a_sentence_in_a_list(tmp_path: Path) -> None:
+    items = [
+        {"post_id": "a", "sentence": SLEEP, "labels": ["SLEEP", "FOOD"]},
+        {"post_id": "a", "sentence": FINE, "labels": []},
+    ]
+    found = answers(rows(write_lines(tmp_path / "in.jsonl", *items)))
+    assert found == {"a": {"SLEEP": ("evidence", [SLEEP], []), "FOOD": ("evidence", [SLEEP], [])}}
+
+
+def test_the_id_of_a_thread_is_not_that_of_its_posts(tmp_path: Path) -> None:
+    found = table(tmp_path, "submission_id,comment_id,body", f"s,c1,{SLEEP}", f"s,c2,{FOOD}")
+    assert [r.post_id for r in found if isinstance(r, ImportRow)] == ["c1", "c2"]
