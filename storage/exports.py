@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from storage.connection import PENDING
+from storage.discussions import DiscussionStore, Message, message_object
 from storage.formats.rows import ExportPost
 from storage.gold import gold_of
 from storage.gold_answers import GoldStore
@@ -36,7 +37,8 @@ class ExportFilter:
 
     since/until: of the annotation's time, UTC, as a date or an ISO 8601 time, both included (a date is its whole day).
     model_version: answers given on that version's predictions, and only its predictions.
-    unreviewed: also posts without any answer that fits. reader: who exports; answers that they have yet to read blind are left out.
+    unreviewed: also posts without any answer that fits. discussions: also what people said about the posts, in formats that carry
+    every revision. reader: who exports; answers that they have yet to read blind are left out.
     """
 
     answers: Answers = Answers.GOLD
@@ -48,6 +50,7 @@ class ExportFilter:
     until: str | None = None
     model_version: str | None = None
     unreviewed: bool = False
+    discussions: bool = False
     reader: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +70,7 @@ class ExportFilter:
         )
 
 
-class ExportStore(GoldStore, RoundStore):
+class ExportStore(GoldStore, RoundStore, DiscussionStore):
     """Streams for exports. Call inside `read()` to see one moment of the store."""
 
     def iter_export(self, chosen: ExportFilter, *, complete: bool = False) -> Iterator[ExportPost]:
@@ -149,6 +152,11 @@ class ExportStore(GoldStore, RoundStore):
         rule = self.gold_rule()
         measured = self._measured(ids) if chosen.answers is Answers.GOLD else set()
         blind = self.yet_to_read_blind(chosen.reader, [p.id for p in posts]) if chosen.reader else set()
+        said: dict[str | None, list[Message]] = {}
+        for message in (
+            self.messages_to_export(chosen.reader, [p.id for p in posts]) if complete and chosen.discussions else ()
+        ):
+            said.setdefault(message.post_id, []).append(message)
         sealed = {(post_id, criterion_id) for post_id, criterion_id, _ in blind}
         decisions = {key: decision for key, decision in decisions.items() if _head_of(key) not in sealed}
         of_labels: dict[str, dict[str, Adjudication]] = {}
@@ -179,6 +187,7 @@ class ExportStore(GoldStore, RoundStore):
                 if complete and _decided(post, decisions)
                 else (),
                 labels=labels,
+                discussion=tuple(message_object(m) for m in said.get(post.id, ())),
             )
 
     def _measured(self, ids: str) -> set[tuple[str, str]]:

@@ -110,4 +110,6 @@ ON_POSTS = (
     "post_score",
     "post_visit",
     "assignment",
+    "message",
+    "criterion_example",
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from storage.discussion_schema import DISCUSSIONS
 from storage.doubt_schema import DOUBTS
 from storage.post_schema import LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
@@ -441,6 +442,11 @@ def m015_posts_of_authors(db: Database) -> None:
 @migrations()
 def m016_labels_decided(db: Database) -> None:
     _run_statements(db, LABELS_DECIDED)
+
+
+@migrations()
+def m017_discussions(db: Database) -> None:
+    _run_statements(db, DISCUSSIONS)
 
 
 def _run_statements(db: Database, script: str) -> None:

@@ -15,6 +15,7 @@ from storage.arms import ArmStore
 from storage.attempts import AttemptStore
 from storage.connection import DATABASE_NAME, Connections
 from storage.criteria import CriterionStore
+from storage.criterion_examples import CriterionExampleStore
 from storage.doubts import DoubtStore
 from storage.exports import ExportStore
 from storage.identities import IdentityStore
@@ -39,6 +40,7 @@ class Store(
     ModelStore,
     AnnotationStore,
     DoubtStore,
+    CriterionExampleStore,
     ArmStore,
     WordingStore,
     QueueStore,

@@ -104,6 +104,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="DATE", help="decided on that day or earlier")
     parser.add_argument("--model-version", metavar="ID", help="decided on this model version's predictions")
     parser.add_argument("--unreviewed", action="store_true", default=None, help="also posts without any such answer")
+    parser.add_argument(
+        "--discussions", action="store_true", default=None, help="also what people said about the posts (jsonl)"
+    )
     parser.add_argument("--license", metavar="NAME", help="licence named in the dataset card (default: unknown)")
     parser.add_argument("--preset", metavar="NAME", help="choices kept by --save-preset; those given here go first")
     parser.add_argument(
@@ -229,6 +232,7 @@ def _export_choices(arguments: argparse.Namespace, store: Store) -> dict[str, An
         "until": arguments.until,
         "model_version": arguments.model_version,
         "unreviewed": arguments.unreviewed,
+        "discussions": arguments.discussions,
     }
     if not arguments.preset:
         return given

@@ -21,6 +21,7 @@ from annotator.teams.measuring import facts
 from encoder.text.sentences import sentence_ranges
 from storage.attributes import attributes_wire
 from storage.criteria_file import wording_wire
+from storage.discussions import message_object
 from storage.exports import Answers, ExportFilter
 from storage.files import sync
 from storage.formats.archive import pack
@@ -58,7 +59,11 @@ def export_file(
     kind = format_named(format_name)
     if kind.writer is None:
         raise FormatError(f"{kind.title} cannot be written. Formats: {', '.join(WRITERS)}.")
-    if kind.all_posts and chosen.to_dict() == ExportFilter().to_dict():
+    if chosen.discussions and not (kind.complete and kind.says_rule):
+        raise ExportRefused(
+            f"{kind.title} cannot carry discussions; JSON Lines, complete (jsonl) does. Nothing was exported."
+        )
+    if kind.all_posts and replace(chosen, discussions=False).to_dict() == ExportFilter().to_dict():
         chosen = replace(chosen, unreviewed=True)  # the complete format leaves out no post
     output = output.absolute()
     _check_place(output, kind)
@@ -120,11 +125,14 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
         with contextlib.closing(posts):
             target = folder if kind.is_folder else folder / output.name
             written = kind.write(posts, target, context)
+        talk = store.messages_to_export(chosen.reader, None) if chosen.discussions else []
         blind = len(store.yet_to_read_blind(chosen.reader)) if chosen.reader else 0
     if blind:
         what = f"answers to posts that {chosen.reader} has yet to read blind"
         written = replace(written, left_out={**written.left_out, what: blind})
     manifest = _manifest(kind, folder, chosen, context, written, counts)
+    if chosen.discussions:
+        manifest["discussion_of_criteria"] = [message_object(message) for message in talk]
     name = MANIFEST if kind.is_folder else f"{output.name}.{MANIFEST}"
     (folder / name).write_text(json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
     return manifest

@@ -178,6 +178,9 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     predictions = with_same_words(store, reviewer.name, post, predictions, mine)
     others = _others(store, post_id, reviewer)
     doubts = [] if hidden else store.doubts_of(post_id, reviewer.name)
+    taken = [
+        e for e in store.examples(reviewer.name) if e.post_id != post_id
+    ]  # of other posts: this one is to be judged
     return {
         "post": {
             "id": post.id,
@@ -193,6 +196,11 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
         "criteria": [
             {
                 **_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])),
+                "examples": [*c.examples, *(e.words for e in taken if e.criterion_id == c.id and e.evidence)],
+                "counterexamples": [
+                    *c.counterexamples,
+                    *(e.words for e in taken if e.criterion_id == c.id and not e.evidence),
+                ],
                 "hint": model.hint(c) if c.id in predictions and not predictions[c.id].known else "",
                 "doubts": [_doubt_wire(d) for d in doubts if d.criterion_id == c.id],
             }
@@ -256,8 +264,6 @@ def _criterion_wire(
         "id": criterion.id,
         "name": criterion.name,
         "guideline": criterion.guideline or criterion.text,
-        "examples": list(criterion.examples),
-        "counterexamples": list(criterion.counterexamples),
         "version": criterion.version,
         "predicted": prediction is not None,
         "known": prediction.known if prediction else None,

@@ -5,24 +5,94 @@ A changed wording is a new version; the old ones stay, because each decision is 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from annotator.people.accounts import allow
+from annotator.review.wording_changes import changes
 from storage.attributes import SEVERITY, Attributes, Scale
 from storage.criteria_file import PASSAGE_FIELDS, passages_from
-from storage.records import Conflict, Criterion, InvalidRecord, NotFound, Reviewer, Role
+from storage.criterion_examples import PostExample
+from storage.records import (
+    MOST_EXAMPLE_CHARACTERS,
+    MOST_EXAMPLES,
+    Conflict,
+    Criterion,
+    InvalidRecord,
+    NotFound,
+    Reviewer,
+    Role,
+    Span,
+    merge_overlapping,
+)
 from storage.store import Store
+from storage.team_records import Outcome
 
 Wire = dict[str, Any]
 
 
-def criteria_with_versions(store: Store) -> list[Wire]:
-    """Every criterion in page order, those out of use last, each with its earlier wordings (newest first)."""
+def criteria_with_versions(store: Store, me: Reviewer) -> list[Wire]:
+    """Every criterion in page order, those out of use last, each with its earlier wordings (newest first), what became different after
+    each, and the passages of adjudicated posts that `me` may see as examples.
+    """
     current = store.criteria(with_inactive=True)
     ordered = sorted(current, key=lambda c: (not c.active, c.position, c.id))
-    return [{**_wire(c), "earlier": [_wire(v) for v in _earlier(store, c)]} for c in ordered]
+    since = {(w.id, w.version): w.created_at for w in store.wordings()}
+    examples = store.examples(me.name)
+    return [
+        {
+            **_wire(c),
+            "earlier": [
+                {**_wire(v), "at": since[c.id, v.version], "changes": changes(v, after)}
+                for v, after in _earlier(store, c)
+            ],
+            "from_posts": [_example_wire(e) for e in examples if e.criterion_id == c.id],
+        }
+        for c in ordered
+    ]
+
+
+def add_examples(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> int:
+    """Keep the passages of an adjudicated answer as examples: those of the decision; of no evidence, what readers marked. Returns how many.
+
+    Raises NotAllowed unless `me` may adjudicate, InvalidRecord where there is no such decision or nothing was marked, or too many.
+    """
+    allow(me, Role.ADJUDICATOR)
+    decision = store.latest_adjudications([post_id]).get((post_id, criterion_id))
+    if decision is None or decision.id not in store.visible_decisions(post_id, me.name):
+        raise InvalidRecord("Examples are taken from what was adjudicated. Decide first.")
+    evidence = decision.outcome is Outcome.EVIDENCE
+    if not evidence and decision.outcome is not Outcome.NO_EVIDENCE:
+        raise InvalidRecord("Nothing was decided about passages here: there is no example to take.")
+    marked = decision.spans if evidence else _marked(store, post_id, criterion_id)
+    known = [e for e in store.examples(me.name) if e.criterion_id == criterion_id and e.evidence == evidence]
+    if not marked:
+        raise InvalidRecord("Nobody marked a passage here: there is no example to take.")
+    if len(known) + len(marked) > MOST_EXAMPLES:
+        raise InvalidRecord(
+            f"There are {len(known)} such examples; keep at most {MOST_EXAMPLES}. Remove some on Guidelines."
+        )
+    for span in marked:
+        store.add_example(PostExample(criterion_id, post_id, span.start, span.end, evidence), by=me.name)
+    return len(marked)
+
+
+def remove_example(store: Store, wire: Wire, *, by: Reviewer) -> None:
+    """Raises NotAllowed unless `by` may adjudicate, NotFound."""
+    allow(by, Role.ADJUDICATOR)
+    store.remove_example(PostExample(wire["criterion_id"], wire["post_id"], wire["start"], wire["end"], True))
+
+
+def _marked(store: Store, post_id: str, criterion_id: str) -> list[Span]:
+    latest = [a for a in store.latest_annotations(post_id) if a.criterion_id == criterion_id]
+    return list(merge_overlapping([s.span for a in latest for s in a.spans]))
+
+
+def _example_wire(example: PostExample) -> Wire:
+    said = asdict(example)
+    return {**said, "words": example.words[:MOST_EXAMPLE_CHARACTERS]}
 
 
 def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:
@@ -131,8 +201,10 @@ def _wording(wire: Wire) -> dict[str, Any]:
     return said | {key: passages_from(wire.get(key), key) for key in PASSAGE_FIELDS}
 
 
-def _earlier(store: Store, criterion: Criterion) -> list[Criterion]:
-    return [v for v in store.criterion_versions(criterion.id)[::-1] if v.version != criterion.version]
+def _earlier(store: Store, criterion: Criterion) -> list[tuple[Criterion, Criterion]]:
+    """Each earlier wording with the one that followed it, the newest first."""
+    versions = store.criterion_versions(criterion.id)
+    return list(itertools.pairwise(versions))[::-1]
 
 
 def _wire(criterion: Criterion) -> Wire:

@@ -15,7 +15,7 @@ from annotator.teams.agreement.figures import Ints
 from annotator.teams.agreement.tables import ALL, Agreement, PairRow
 from annotator.teams.agreement.trends import Change, Comparisons
 from annotator.teams.said import agreement_on_attributes
-from storage.records import InvalidRecord, Verdict
+from storage.records import InvalidRecord, Reviewer, Verdict
 from storage.store import Store
 
 Wire = dict[str, Any]
@@ -84,6 +84,36 @@ def report(store: Store, *, round_id: int | None = None, models: Sequence[str] =
             ],
             "confusions": [list(found) for found in agreement.confusions()],
         }
+
+
+def passages_mixed_up(
+    store: Store, me: Reviewer, one: str, other: str, *, round_id: int | None = None, most: int | None = None
+) -> list[Wire]:
+    """The passages that one person marked for the one criterion and another person for the other, with their words; at most `most`.
+
+    Without posts that `me` reads blind and has yet to answer.
+    """
+    found = agreement_of(store, round_id=round_id, replicates=1).passages_of(one, other)
+    blind = store.yet_to_read_blind(me.name, list({m.post for m in found}))
+    hidden = {(post, criterion) for post, criterion, _ in blind}
+    kept = [m for m in found if not {(m.post, m.one.criterion), (m.post, m.other.criterion)} & hidden][:most]
+    texts = {p.id: p.text for p in store.posts(list({m.post for m in kept}))}
+    return [
+        {
+            "post": m.post,
+            "marks": [
+                {
+                    "person": mark.person,
+                    "criterion": mark.criterion,
+                    "start": mark.start,
+                    "end": mark.end,
+                    "words": texts[m.post][mark.start : mark.end],
+                }
+                for mark in sorted((m.one, m.other), key=lambda mark: mark.criterion != one)
+            ],
+        }
+        for m in kept
+    ]
 
 
 def period_of(days: Sequence[str]) -> Callable[[str], str]:

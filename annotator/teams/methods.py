@@ -32,6 +32,7 @@ FIGURES = (
     ("span_f1", "span F1"),
     ("span_f1_exact", "span F1, exact"),
 )
+MOST_CONFUSED = 15  # pairs of criteria that are listed, the most frequent first
 _OF_LABEL = (Standing.AGREED, Standing.OPEN, Standing.ADJUDICATED, Standing.UNDECIDABLE)
 _OF_PAIR = ("percent", "cohen_kappa", "span_f1", "span_f1_exact", "border_distance")
 
@@ -252,6 +253,14 @@ def _agreement_tables(
         yield Table(
             "Agreement on levels, flags and labels", ("what", "spans or posts", "equal", "Krippendorff's alpha"), said
         )
+    confused = [
+        (names.get(one, one), names.get(other, other), n) for one, other, n in agreement["confusions"][:MOST_CONFUSED]
+    ]
+    yield Table(
+        "Passages marked for one criterion by one person, and for another by another",
+        ("one", "other", "times"),
+        confused,
+    )
     heads = ("one", "other", "decided by both", *(key.replace("_", " ") for key in _OF_PAIR))
     yield Table("Agreement by pair", heads, sorted(pairs))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from storage.formats.delimited import guard
@@ -21,6 +21,18 @@ def of_report(report: dict[str, Any]) -> str:
     writer.writeheader()
     for line in _lines(report):
         writer.writerow({key: guard(value) if isinstance(value, str) else value for key, value in line.items()})
+    return text.getvalue()
+
+
+def of_passages(rows: Iterable[dict[str, Any]]) -> str:
+    """The passages of `annotator.teams.measuring.passages_mixed_up` as CSV text: a line for each, with what both marked."""
+    text = io.StringIO()
+    keys = ("person", "criterion", "start", "end", "words")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["post", *(f"{key}_{n}" for n in (1, 2) for key in keys)])
+    for row in rows:
+        cells = [row["post"], *(mark[key] for mark in row["marks"] for key in keys)]
+        writer.writerow([guard(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
 
 

@@ -5,7 +5,7 @@ import { button, fill, make, mount, part, unwrapped } from "../span_editor/js/do
 import { saidText } from "../span_editor/js/said.js";
 import { ask, connect, tell } from "./asking.js";
 
-const page = { cases: [], total: 0, at: 0, shown: null, criteria: null, opened: 0, busy: false, asked: 0 };
+const page = { cases: [], total: 0, at: 0, shown: null, criteria: null, opened: 0, busy: false, asked: 0, wanted: null };
 
 function drawFilter() {
   const options = [["", "Every criterion"], ...page.criteria.map((c) => [c.id, c.name])];
@@ -21,6 +21,12 @@ async function load() {
   const reply = await ask("adjudicate_queue", { criterion: form.get("criterion"), done: form.get("done") });
   if (!reply || asked !== page.asked) return;
   Object.assign(page, { cases: reply.cases, total: reply.total, at: 0 });
+  const wanted = page.wanted; // the case that a link names goes first, whether it is in the list or not
+  page.wanted = null;
+  if (wanted) {
+    const rest = page.cases.filter((c) => c.post_id !== wanted.post_id || c.criterion_id !== wanted.criterion_id);
+    Object.assign(page, { cases: [wanted, ...rest], total: reply.total + (rest.length === reply.cases.length ? 1 : 0) });
+  }
   if (!page.criteria) {
     page.criteria = reply.criteria;
     drawFilter();
@@ -120,7 +126,8 @@ function drawWhy(kinds) {
   const options = [["", "None"], ...kinds.map((kind) => [kind, kind])];
   return make("div", { class: "ev-filter ev-why" },
     make("label", {}, "Reason (Enter: back to the keys)", make("input", { name: "reason", maxlength: 4000, autocomplete: "off" })),
-    make("label", {}, "Kind of error", make("select", { name: "error_kind" }, options.map(([value, text]) => make("option", { value }, text)))));
+    make("label", {}, "Kind of error", make("select", { name: "error_kind" }, options.map(([value, text]) => make("option", { value }, text)))),
+    !page.shown.given && make("label", { class: "ev-check" }, make("input", { type: "checkbox", name: "example", "aria-keyshortcuts": "e" }), " keep the passages as examples in the guidelines", make("kbd", {}, "e")));
 }
 
 // Of a label of the whole post: who said which level; a level is one key, whether somebody gave it or not.
@@ -149,13 +156,25 @@ async function decide(outcome, spans, level) {
     seconds: (Date.now() - page.opened) / 1000, op_id: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}.${Math.random()}`,
   });
   if (!reply) return;
-  tell("Saved.");
+  const wanted = box.querySelector("[name=example]");
+  if (wanted && wanted.checked && outcome !== "reopened") await keepExample(shown);
+  else tell("Saved.");
   page.cases.splice(page.at, 1);
   page.total -= 1;
   page.at = Math.min(page.at, Math.max(0, page.cases.length - 1));
   if (page.cases.length) await open();
   else await load();
   part("root").focus({ preventScroll: true });
+}
+
+async function keepExample({ post, criterion }) {
+  const reply = await ask("adjudicate_example", { post_id: post.id, criterion_id: criterion.id });
+  if (reply) tell(`Saved, with ${reply.kept === 1 ? "an example" : `${reply.kept} examples`} on Guidelines.`);
+}
+
+function toggleExample() {
+  const box = part("case").querySelector("[name=example]");
+  if (box) box.checked = !box.checked;
 }
 
 async function move(by) {
@@ -167,7 +186,7 @@ async function move(by) {
 }
 
 const KEYS = { m: () => page.shown.union.length && decide("evidence", page.shown.union), n: () => decide("no_evidence", []), u: () => decide("undecidable", []),
-  o: () => page.shown.decision && page.shown.decision.outcome !== "reopened" && decide("reopened", []), j: () => move(1), k: () => move(-1) };
+  o: () => page.shown.decision && page.shown.decision.outcome !== "reopened" && decide("reopened", []), e: toggleExample, j: () => move(1), k: () => move(-1) };
 
 function action(key) {
   if (key === "j" || key === "k") return KEYS[key];
@@ -201,6 +220,8 @@ function press(event) {
 export function start(host) {
   mount(host.element);
   connect(app);
+  const address = new URL(location).searchParams;
+  if (address.get("case") && address.get("of")) page.wanted = { post_id: address.get("case"), criterion_id: address.get("of") };
   part("filter").addEventListener("change", load);
   part("filter").addEventListener("submit", (event) => event.preventDefault());
   part("root").addEventListener("keydown", press);

@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from annotator.messages import Id, Number, Whole, Words
+from annotator.review import guidelines
 from annotator.review.decision_form import Said
 from annotator.teams import adjudicating, label_questions
 from annotator.ui.answers import Answer, Wire, server_functions
@@ -68,4 +69,13 @@ def _decide(context: Context, message: Decided, me: Reviewer) -> Wire:
     return adjudicating.decide(context.store, me, {**message})
 
 
-ANSWERS: dict[str, Answer] = {"adjudicate_queue": _queue, "adjudicate_case": _case, "adjudicate_decide": _decide}
+def _example(context: Context, message: Case, me: Reviewer) -> Wire:
+    return {"kept": guidelines.add_examples(context.store, me, message["post_id"], message["criterion_id"])}
+
+
+ANSWERS: dict[str, Answer] = {
+    "adjudicate_queue": _queue,
+    "adjudicate_case": _case,
+    "adjudicate_decide": _decide,
+    "adjudicate_example": _example,
+}

@@ -81,7 +81,7 @@ function draw() {
     make("div", { class: "ag-older", "data-part": "older" }),
     drawArms(report.arms),
     agreement.criteria.length
-      ? [drawFigures(agreement, names, showGamma), make("div", { "data-part": "gamma", role: "status" }), drawPairs(agreement, names), drawRounds(agreement), drawTime(agreement, names)]
+      ? [drawFigures(agreement, names, showGamma), make("div", { "data-part": "gamma", role: "status" }), drawPairs(agreement, names, showMixedUp), make("div", { class: "ag-older", "data-part": "mixed" }), drawRounds(agreement), drawTime(agreement, names)]
       : make("p", {}, "No two people decided the same post and criterion: nothing can be said about agreement."),
     drawSaid(agreement.attributes));
 }
@@ -104,6 +104,27 @@ async function showOlder(criterion, person) {
     make("h4", { tabindex: -1 }, `To be read again: ${page.reply.names[criterion] || criterion}${person ? `, ${person}` : ""}`),
     make("p", { class: "ev-muted" }, "Each reader finds their own under Posts, State: Decided under an older wording."),
     make("ul", {}, reply.posts.map((one) => make("li", {}, make("a", { href: `?post=${encodeURIComponent(one.post)}` }, one.post), ` ${one.person}, wording ${one.version}`))));
+  box.querySelector("h4").focus();
+}
+
+// "This passage: sleep for one, fatigue for the other", with ways to decide each.
+async function showMixedUp(one, other) {
+  const { round } = chosen();
+  const reply = await ask("agreement_mixed_up", { one, other, round });
+  if (!reply) return;
+  const name = (id) => page.reply.names[id] || id;
+  const asCsv = async () => {
+    const file = await ask("agreement_mixed_up", { one, other, round, csv: true });
+    if (file) save(file.name, file.csv, "text/csv");
+  };
+  const decide = (post, criterion) => make("a", { href: `?tab=adjudicate&case=${encodeURIComponent(post)}&of=${encodeURIComponent(criterion)}` }, name(criterion));
+  const box = part("mixed");
+  fill(box,
+    make("h4", { tabindex: -1 }, `${name(one)} for one, ${name(other)} for the other`),
+    make("ul", { class: "ag-mixed" }, reply.passages.map(({ post, marks }) => make("li", {},
+      marks.map((mark) => make("p", {}, make("q", { dir: "auto" }, mark.words), ` ${name(mark.criterion)}, ${mark.person}`)),
+      make("p", { class: "ev-muted" }, "Adjudicate ", decide(post, one), " or ", decide(post, other), " in ", make("a", { href: `?post=${encodeURIComponent(post)}` }, post))))),
+    make("div", { class: "ev-row" }, button("These passages as CSV", asCsv)));
   box.querySelector("h4").focus();
 }
 

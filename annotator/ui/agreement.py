@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 import gradio as gr
 from pydantic import Field
@@ -26,6 +26,13 @@ class Chosen(TypedDict, total=False):
 
 class OfCriterion(Chosen, total=False):
     criterion: Id | None
+
+
+class MixedUp(TypedDict):
+    one: Id
+    other: Id
+    round: NotRequired[Annotated[str, Field(max_length=15)] | Whole | None]
+    csv: NotRequired[bool]
 
 
 class Older(TypedDict, total=False):
@@ -78,6 +85,20 @@ def _csv(context: Context, message: Chosen, me: Reviewer) -> Wire:
     return {"csv": spreadsheet.of_report(found), "name": "team.csv"}
 
 
+def _mixed_up(context: Context, message: MixedUp, me: Reviewer) -> Wire:
+    """Passages that one marked for the one criterion and another for the other: a list to be shown, or all as CSV."""
+    as_csv = bool(message.get("csv"))
+    rows = measuring.passages_mixed_up(
+        context.store,
+        me,
+        message["one"],
+        message["other"],
+        round_id=_round({"round": message.get("round")}),
+        most=None if as_csv else MOST_LISTED,
+    )
+    return {"csv": spreadsheet.of_passages(rows), "name": "passages.csv"} if as_csv else {"passages": rows}
+
+
 def _methods(context: Context, message: Written, me: Reviewer) -> Wire:
     name = "methods.html" if message.get("html") else "methods.md"
     return {"text": methods.file_of(methods.methods_report(context.store), name), "name": name}
@@ -101,5 +122,6 @@ ANSWERS: dict[str, Answer] = {
     "agreement_gamma": _gamma,
     "agreement_older": _older,
     "agreement_csv": _csv,
+    "agreement_mixed_up": _mixed_up,
     "agreement_methods": _methods,
 }

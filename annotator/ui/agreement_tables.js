@@ -104,7 +104,7 @@ export function drawRounds(agreement) {
 }
 
 // The matrix of people: one coefficient at a time; a cell shows what the pair said.
-export function drawPairs(agreement, names) {
+export function drawPairs(agreement, names, showMixedUp) {
   const box = make("div", { class: "ag-matrix" });
   const detail = make("div", { role: "status" });
   const label = make("div", { class: "ev-filter" }, make("label", {}, "Figure", make("select", { onchange: (event) => draw(event.target.value) },
@@ -134,6 +134,7 @@ export function drawPairs(agreement, names) {
   }
 
   draw("cohen_kappa");
-  const confused = agreement.confusions.map(([one, other, times]) => [`${names[one] || one} / ${names[other] || other}`, times]);
+  const title = (one, other) => `${names[one] || one} / ${names[other] || other}`;
+  const confused = agreement.confusions.map(([one, other, times]) => [title(one, other), button(String(times), () => showMixedUp(one, other), { class: "ev-link", "aria-label": `${times} passages: ${title(one, other)}` })]);
   return [label, box, detail, table("Passages that one marked for one criterion and another for another", ["Criteria", "Times"], confused.slice(0, 15))];
 }

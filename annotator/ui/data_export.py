@@ -35,6 +35,7 @@ FILTERS = (
     "until",
     "model_version",
     "unreviewed",
+    "discussions",
 )  # in the order of the form, whose last field is the licence
 DEFAULTS = {
     "format": "jsonl",
@@ -44,6 +45,7 @@ DEFAULTS = {
     "verdicts": [],
     "splits": [],
     "unreviewed": False,
+    "discussions": False,
 }
 EXPLANATION = """
 *JSON Lines, complete* carries everything: each revision, verdict, rejected prediction and where a span came from. The other
@@ -130,6 +132,7 @@ def _filter_form(context: Context) -> list[Any]:
             gr.Textbox(label="Decided until", max_lines=1),
             gr.Textbox(label="Decided on the marks of model version", max_lines=1),
             gr.Checkbox(label="Also posts without such an answer", value=False),
+            gr.Checkbox(label="Also what people said about the posts (JSON Lines, complete)", value=False),
             gr.Textbox(label="Licence, for the dataset card", placeholder="unknown", max_lines=1),
         ]
 

@@ -2,16 +2,19 @@
 
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, plural, unwrapped } from "../span_editor/js/dom.js";
+import { drawThread } from "../span_editor/js/thread.js";
 import { passages } from "../span_editor/js/passages.js";
 import { ask, connect, tell } from "./asking.js";
 import { drawAttributes } from "./guidelines_attributes.js";
 
 let mayEdit = false;
+let mayRemove = false;
 
 async function load() {
   const reply = await ask("guidelines_read");
   if (!reply) return;
   mayEdit = reply.may_edit;
+  mayRemove = reply.may_remove;
   order = reply.criteria.filter((c) => c.active).map((c) => c.id);
   const used = order.length;
   part("intro").textContent = plural(used, "criterion").replace("criterions", "criteria") + " in use. A decision stays tied to the wording that was shown when it was made." +
@@ -101,9 +104,39 @@ function reading(criterion) {
     make("p", {}, make("b", {}, "The model reads: "), criterion.text),
     make("p", { class: "ev-guideline" }, unwrapped(criterion.guideline)),
     passages(criterion),
+    fromPosts(criterion),
     criterion.earlier.length > 0 && make("details", {}, make("summary", {}, plural(criterion.earlier.length, "earlier wording")),
-      criterion.earlier.map((v) => make("div", { class: "ev-earlier" }, make("b", {}, "Wording " + v.version + ": " + v.name), make("p", {}, v.text), make("p", { class: "ev-guideline" }, unwrapped(v.guideline)), passages(v)))),
+      criterion.earlier.map((v) => make("div", { class: "ev-earlier" }, make("b", {}, `Wording ${v.version}, from ${v.at.slice(0, 10)}: ${v.name}`), changed(v),
+        make("details", {}, make("summary", {}, "As it was"), make("p", {}, v.text), make("p", { class: "ev-guideline" }, unwrapped(v.guideline)), passages(v))))),
+    discussion(criterion),
   ];
+}
+
+// What became different in the wording that followed: words that went and words that came, told by more than their colour.
+function changed(version) {
+  return version.changes.map(({ part: what, pieces }) => make("p", { class: "ev-changes", dir: "auto" }, make("b", {}, what + ": "),
+    pieces.map(([sign, words]) => (sign === "=" ? words : make(sign === "-" ? "del" : "ins", {}, words)))));
+}
+
+// Passages of adjudicated posts, each with a way to its post.
+function fromPosts(criterion) {
+  const listed = (title, found) => found.length > 0 && [make("b", {}, title), make("ul", { class: "ev-examples" }, found.map(example))];
+  const example = (one) => make("li", { dir: "auto" }, one.words + " ", make("a", { href: "?post=" + encodeURIComponent(one.post_id) }, one.post_id),
+    mayRemove && [" ", button("Remove", () => removeExample(criterion, one), { "aria-label": `Remove this example of ${criterion.name}, from ${one.post_id}` })]);
+  return [listed("Adjudicated as evidence", criterion.from_posts.filter((one) => one.evidence)), listed("Adjudicated as no evidence", criterion.from_posts.filter((one) => !one.evidence))];
+}
+
+async function removeExample(criterion, one) {
+  const reply = await ask("guidelines_remove_example", { criterion_id: criterion.id, post_id: one.post_id, start: one.start, end: one.end });
+  if (reply) tell("Removed. The post and what was decided about it stay as they are.");
+  if (reply) await load();
+}
+
+function discussion(criterion) {
+  const box = make("div", { class: "ev-discussion" });
+  const fold = make("details", { class: "ev-fold" }, make("summary", {}, "Discussion"), box);
+  fold.addEventListener("toggle", () => fold.open && !box.firstChild && drawThread(box, { criterion_id: criterion.id }));
+  return fold;
 }
 
 function form(criterion, done) {

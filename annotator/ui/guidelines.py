@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from annotator.messages import Id, Whole, Words
+from annotator.people.accounts import CURATORS
 from annotator.review import guidelines
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
@@ -40,6 +41,13 @@ class SaidEdited(Said):
     before: Said
 
 
+class ExampleOfPost(TypedDict):
+    criterion_id: Id
+    post_id: Id
+    start: Whole
+    end: Whole
+
+
 class Ordered(TypedDict):
     ids: Annotated[list[Id], Field(max_length=10_000)]
 
@@ -58,9 +66,10 @@ def build(context: Context) -> None:
 def _read(context: Context, message: Wire, me: Reviewer) -> Wire:
     may_edit = me.role is Role.ADMIN and not context.settings.demo
     return {
-        "criteria": guidelines.criteria_with_versions(context.store),
+        "criteria": guidelines.criteria_with_versions(context.store, me),
         "attributes": guidelines.attributes_form(context.store.attributes()),
         "may_edit": may_edit,
+        "may_remove": me.role in CURATORS,
     }
 
 
@@ -78,9 +87,15 @@ def _order(context: Context, message: Ordered, me: Reviewer) -> Wire:
     return {"order": guidelines.reorder(context.store, message["ids"], by=me)}
 
 
+def _remove_example(context: Context, message: ExampleOfPost, me: Reviewer) -> Wire:
+    guidelines.remove_example(context.store, {**message}, by=me)
+    return {}
+
+
 ANSWERS: dict[str, Answer] = {
     "guidelines_read": _read,
     "guidelines_save": _save,
     "guidelines_order": _order,
+    "guidelines_remove_example": _remove_example,
     "guidelines_attributes": _save_attributes,
 }

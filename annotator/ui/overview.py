@@ -10,7 +10,7 @@ from annotator.models.bundled import gemma_offer
 from annotator.models.quality import NAMES, figures, interval_of, quality_of
 from annotator.review.arms import arms_of
 from annotator.snapshots.keeper import snapshot_shown_to
-from annotator.ui import mine
+from annotator.ui import discussions, mine
 from annotator.ui.assets import asset, script
 from annotator.ui.context import QUIET, Context, friendly
 from storage.records import NotFound, Reviewer, Role, Verdict
@@ -26,6 +26,7 @@ def build(context: Context) -> None:
         apply_default_css=False,
     )
     mine.build(context)
+    discussions.build(context)
     refresh = gr.Button("Refresh", size="sm", elem_id="overview-refresh")
 
     def show(request: gr.Request) -> dict[str, Any]:

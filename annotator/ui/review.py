@@ -17,7 +17,7 @@ from annotator.review.about import care_of
 from annotator.review.neighbours import neighbours
 from annotator.review.why_next import FIXED, why_next
 from annotator.span_editor.component import span_editor
-from annotator.ui import tour
+from annotator.ui import discussions, tour
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.context import Context
 from storage.attributes import attributes_wire
@@ -31,7 +31,7 @@ MAX_FOUND = 100
 def build(context: Context) -> None:
     """Put the page into the tab that is being built."""
     tour.build(context)
-    span_editor(server_functions(context, ANSWERS))
+    span_editor(server_functions(context, {**ANSWERS, **discussions.THREAD}))
 
 
 class Opening(TypedDict, total=False):

@@ -87,6 +87,7 @@ def _complete(item: ExportPost, roles: Mapping[str, str]) -> dict[str, Any]:
         "history": [revision_object(post, r, roles.get(r.reviewer)) for r in item.history],
         "predictions": [prediction_object(post, p) for p in item.predictions],
         **({"adjudications": [adjudication_object(post, d) for d in item.adjudications]} if item.adjudications else {}),
+        **({"discussion": list(item.discussion)} if item.discussion else {}),
     }
 
 

@@ -167,7 +167,7 @@ class ExportPost:
     gold_rules: by criterion id (or `@post:NAME` of a label), how its answer became gold; empty for each reviewer's latest.
     labels: the answers about the whole post, chosen as those are.
     history: every revision, oldest first; predictions: by criterion and model; adjudications: oldest first. Only for formats that
-    carry them.
+    carry them, as is discussion: what people said about the post, oldest first, where it was asked for.
     """
 
     post: Post
@@ -177,6 +177,7 @@ class ExportPost:
     gold_rules: Mapping[str, str] = field(default_factory=dict)
     adjudications: tuple[Adjudication, ...] = ()
     labels: tuple[Annotation, ...] = ()
+    discussion: tuple[Mapping[str, Any], ...] = ()
 
 
 def _one_sentence(text: str) -> Sequence[tuple[int, int]]:

@@ -26,7 +26,7 @@ from storage.formats.values import decoded, plain, plain_value, string
 from storage.formats.wide import is_mark, says_no_words, says_verdict
 from storage.records import OF_POST, InvalidRecord, Verdict
 
-IGNORED = ("manifest", "post_labels_rule")
+IGNORED = ("manifest", "post_labels_rule", "discussion")
 NO_PASSAGE = "evidence is claimed, but no passage is named; kept in meta"
 _TOTALS = frozenset(
     ("total", "totals", "grandtotal", "sum", "mean", "average", "summe", "gesamt", "mittelwert", "totaux", "totales")

@@ -41,6 +41,7 @@ export const ACTIONS = [
   ["frame", "f", "Hide or show what stands around the editor"],
   ["guideline", "g", "Open or close the guideline"],
   ["history", "h", "History of this post"],
+  ["discuss", "r", "Discuss this post, or flag it for the lead"],
   ["author", "q", "The author's posts before and after this one"],
   ["search", "/", "Search and queue"],
   ["help", "?", "Keys and help"],

@@ -103,7 +103,7 @@ export function drawActions() {
     button("Tools", toggleTools, { class: "ev-more-tools", "aria-expanded": "false", "data-part": "more-tools" }));
   fill(part("tools"),
     actionButton("undo", "Undo"), actionButton("redo", "Redo"), actionButton("reading", "Whole post"), actionButton("others", "All criteria"),
-    actionButton("search", "Queue"), actionButton("history", "History"), actionButton("assign", "Assign to me"), actionButton("help", "Help"));
+    actionButton("search", "Queue"), actionButton("history", "History"), actionButton("discuss", "Discuss"), actionButton("assign", "Assign to me"), actionButton("help", "Help"));
   fill(part("look"),
     actionButton("smaller", "A−", { "aria-label": "Smaller text" }), actionButton("bigger", "A+", { "aria-label": "Larger text" }),
     actionButton("compact", "Dense lines"), actionButton("blur", "Blur"), actionButton("frame", "Editor only"));

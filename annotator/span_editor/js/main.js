@@ -29,6 +29,7 @@ import {
 import { notice, showNotice, startBreaks } from "./care.js";
 import { offerGuide } from "./guide.js";
 import { openHelp, stopListening } from "./help.js";
+import { openDiscussion } from "./discuss.js";
 import { openHistory } from "./history.js";
 import { openAuthor } from "./author.js";
 import { filterChoices, openQueue } from "./find.js";
@@ -129,6 +130,7 @@ const PERFORM = {
   blur: () => toggleShown("blur"),
   guideline: toggleGuideline,
   history: openHistory,
+  discuss: openDiscussion,
   author: openAuthor,
   search: openQueue,
   help: () => openHelp(),

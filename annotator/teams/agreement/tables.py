@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,37 @@ class PairRow:
     units: int
     confusion: list[list[int]]
     figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A passage as one person marked it, for which criterion."""
+
+    person: str
+    criterion: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class MixedUp:
+    """A place of a post that two people marked for two criteria."""
+
+    post: str
+    one: Marked
+    other: Marked
+
+
+_Span = tuple[int, int, int]  # number of the criterion, start, end
+
+
+class _Mixed(NamedTuple):
+    """`MixedUp` in numbers; criteria: the lower number first."""
+
+    post: int
+    people: tuple[int, int]
+    spans: tuple[_Span, _Span]
+    criteria: tuple[int, int]
 
 
 class Agreement:
@@ -110,12 +141,31 @@ class Agreement:
 
     def confusions(self) -> list[tuple[str, str, int]]:
         """(criterion of the one, criterion of the other, how often): passages that two people marked, each for another criterion."""
-        found: Counter[tuple[int, int]] = Counter()
-        for marked in self._spans_by_post_and_person().values():
-            for (_, one), (_, other) in itertools.combinations(sorted(marked.items()), 2):
-                found.update(_taken_for(one, other))
+        found = Counter((m.criteria[0], m.criteria[1]) for m in self._mixed_up())
         names = self.answers.criteria
         return [(names[a], names[b], n) for (a, b), n in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+
+    def passages_of(self, one: str, other: str) -> list[MixedUp]:
+        """The passages that two people marked, one of them for `one` and the other for `other`, by post, and who they are."""
+        number = {criterion: n for n, criterion in enumerate(self.answers.criteria)}
+        wanted = tuple(sorted(number.get(criterion, -1) for criterion in (one, other)))
+        return [self._named(m) for m in self._mixed_up() if m.criteria == wanted]
+
+    def _named(self, mixed: _Mixed) -> MixedUp:
+        (a, b), (c, d) = mixed.spans, mixed.people
+        answers = self.answers
+        marks = [
+            Marked(answers.people[who], answers.criteria[criterion], start, end)
+            for who, (criterion, start, end) in ((c, a), (d, b))
+        ]
+        return MixedUp(answers.posts[mixed.post], marks[0], marks[1])
+
+    def _mixed_up(self) -> Iterable[_Mixed]:
+        """Each two spans that meet, marked by two people for two criteria, where neither marked anything there for the other's."""
+        for post, marked in sorted(self._spans_by_post_and_person().items()):
+            for (p, one), (q, other) in itertools.combinations(sorted(marked.items()), 2):
+                for a, b in _taken_for(one, other):
+                    yield _Mixed(post, (p, q), (a, b), (min(a[0], b[0]), max(a[0], b[0])))
 
     def gamma(self, criterion: str, *, seed: int = 0, samples: int = 30) -> Gamma:
         """Gamma of one criterion; takes a second per hundred posts or so."""
@@ -266,12 +316,17 @@ def _rows_of(marks: continua.Marks) -> Iterable[tuple[int, int, int]]:
     return zip(*columns, strict=True)
 
 
-def _taken_for(one: list[tuple[int, int, int]], other: list[tuple[int, int, int]]) -> Iterable[tuple[int, int]]:
-    """Criteria of spans that meet where neither person marked anything that meets it for the other's criterion."""
-    for c, start, end in one:
-        meeting = {d for d, s, e in other if s < end and start < e}
+def _taken_for(one: list[_Span], other: list[_Span]) -> Iterable[tuple[_Span, _Span]]:
+    """Spans that meet where neither person marked anything there for the other's criterion; one for each criterion."""
+    for span in one:
+        c, start, end = span
+        meeting: dict[int, _Span] = {}
+        for there in other:
+            if there[1] < end and start < there[2]:
+                meeting.setdefault(there[0], there)
         if c in meeting:
             continue
         own = {k for k, s, e in one if s < end and start < e}
-        for d in meeting - own:
-            yield min(c, d), max(c, d)
+        for d, there in meeting.items():
+            if d not in own:
+                yield span, there

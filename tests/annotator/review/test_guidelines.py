@@ -12,9 +12,13 @@ from annotator.exchange.exporting import export_file
 from annotator.exchange.sources import wording_beside
 from annotator.people.accounts import NotAllowed
 from annotator.review import guidelines
+from annotator.review.decisions import load_item
+from annotator.review.wording_changes import pieces
 from storage.attributes import Attributes, Scale
-from storage.records import Conflict, InvalidRecord, Reviewer, Role
+from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, Span
 from storage.store import Store
+from storage.team_records import Adjudication, Assigned, Outcome, Round, RoundKind, RoundPost, Suggestions
+from tests.annotator.review.test_decisions import WrittenModel
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
 ADMIN = Reviewer("ana", Role.ADMIN)
@@ -34,9 +38,14 @@ def a_change(**changes: Any) -> dict[str, Any]:
 
 def test_a_changed_wording_is_a_new_version_and_the_old_one_can_still_be_read(store: Store) -> None:
     assert guidelines.save_criterion(store, a_change(guideline="Mark naps too."), by=ADMIN).version == 2
-    sleep, mood = guidelines.criteria_with_versions(store)
+    sleep, mood = guidelines.criteria_with_versions(store, ADMIN)
     assert (sleep["version"], sleep["guideline"]) == (2, "Mark naps too.")
     assert [(v["version"], v["guideline"]) for v in sleep["earlier"]] == [(1, SLEEP.guideline)]
+    (what,) = sleep["earlier"][0]["changes"]
+    assert what == {
+        "part": "Guideline",
+        "pieces": [("=", "Mark "), ("-", "nights awake"), ("+", "naps too"), ("=", ".")],
+    }
     assert (mood["id"], mood["earlier"]) == (MOOD.id, [])
 
 
@@ -45,7 +54,7 @@ def test_examples_are_part_of_the_wording_and_travel_with_it(store: Store, tmp_p
     saved = guidelines.save_criterion(store, a_change(**written), by=ADMIN)
     assert (saved.version, saved.examples) == (2, ("I lie awake.", "Three hours, again."))
     assert store.criteria()[0] == saved
-    sleep = guidelines.criteria_with_versions(store)[0]
+    sleep = guidelines.criteria_with_versions(store, ADMIN)[0]
     assert [v["examples"] for v in (sleep, *sleep["earlier"])] == [saved.examples, ()]
     post = a_post("I cannot sleep.")
     store.add_posts([post])
@@ -53,6 +62,48 @@ def test_examples_are_part_of_the_wording_and_travel_with_it(store: Store, tmp_p
     export_file(store, "gold", tmp_path / "gold.jsonl")
     (carried, _) = wording_beside(tmp_path / "gold.jsonl")
     assert (carried.examples, carried.counterexamples) == (saved.examples, ("My phone went to sleep.",))
+
+
+@pytest.mark.parametrize("long", [1, 2000])
+def test_a_difference_holds_both_texts_in_full(long: int) -> None:
+    old, new = "Mark <b>nights</b>,\n🌙 awake.\n" * long, "Mark nights 🌙 asleep.\n" * long
+    found = pieces(old, new)
+    assert (
+        "".join(text for sign, text in found if sign != "+"),
+        "".join(text for sign, text in found if sign != "-"),
+    ) == (old, new)
+
+
+def test_passages_that_were_adjudicated_become_examples_until_they_are_removed(store: Store) -> None:
+    for id, words in (("p1", ["cannot sleep"]), ("p2", ["The dog is well."])):
+        post = a_post(id=id)
+        store.add_posts([post])
+        for name in ("ben", "cem"):
+            store.ensure_reviewer(name)
+            mark = words if name == "ben" else []
+            store.add_annotation(an_annotation(post, *mark, reviewer=name), expected_revision=0)
+    store.update_reviewer("ana", role=Role.ADMIN)
+    with pytest.raises(InvalidRecord, match="Decide first"):
+        guidelines.add_examples(store, ADMIN, "p1", SLEEP.id)
+    store.add_adjudication(Adjudication("p1", SLEEP.id, "ana", Outcome.EVIDENCE, (Span(2, 14),)), expected_revision=0)
+    store.add_adjudication(Adjudication("p2", SLEEP.id, "ana", Outcome.NO_EVIDENCE), expected_revision=0)
+    with pytest.raises(NotAllowed):
+        guidelines.add_examples(store, Reviewer("ben"), "p1", SLEEP.id)
+    assert [guidelines.add_examples(store, ADMIN, id, SLEEP.id) for id in ("p1", "p2", "p1")] == [1, 1, 1]
+    sleep = guidelines.criteria_with_versions(store, Reviewer("ben"))[0]
+    assert sleep["version"] == 1  # nobody's answer is older for it
+    shown = [(e["post_id"], e["words"], e["evidence"]) for e in sleep["from_posts"]]
+    assert shown == [("p1", "cannot sleep", True), ("p2", "The dog is well.", False)]
+    item = load_item(store, WrittenModel(), "p2", Reviewer("ben"))["criteria"][0]
+    assert (item["examples"], item["counterexamples"]) == (["cannot sleep"], [])  # of the other post only
+
+    blind = Round(0, "b", RoundKind.MAIN, True, Suggestions.SHOWN, ("cem",), {1: 1.0}, 0, {})
+    store.add_round(blind, [RoundPost("p1", 1)], [Assigned("p1", "cem", None)])
+    seen = {name: [e.post_id for e in store.examples(name)] for name in ("ana", "ben", "cem")}
+    assert seen == {"ana": ["p1", "p2"], "ben": ["p2"], "cem": ["p2"]}  # gold of a post that is read blind
+    guidelines.remove_example(store, {"criterion_id": SLEEP.id, "post_id": "p2", "start": 16, "end": 32}, by=ADMIN)
+    with pytest.raises(NotFound, match="no example any more"):
+        guidelines.remove_example(store, {"criterion_id": SLEEP.id, "post_id": "p2", "start": 16, "end": 32}, by=ADMIN)
 
 
 def test_saving_without_a_change_makes_no_version(store: Store) -> None:
@@ -70,7 +121,7 @@ def test_a_criterion_can_be_added_and_taken_out_of_use(store: Store) -> None:
     assert guidelines.save_criterion(store, new, by=ADMIN).position == 2
     guidelines.save_criterion(store, a_change(active=False), by=ADMIN)
     assert [c.id for c in store.criteria()] == [MOOD.id, "ANGER"]
-    assert [c["id"] for c in guidelines.criteria_with_versions(store)] == [MOOD.id, "ANGER", SLEEP.id]
+    assert [c["id"] for c in guidelines.criteria_with_versions(store, ADMIN)] == [MOOD.id, "ANGER", SLEEP.id]
     with pytest.raises(Conflict, match="already"):
         guidelines.save_criterion(store, new, by=ADMIN)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import random
 from collections import Counter
@@ -9,18 +11,21 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from annotator.teams.agreement.tables import ALL, Agreement
+from annotator.teams import measuring
+from annotator.teams.agreement.tables import ALL, Agreement, Marked, MixedUp
 from annotator.teams.methods import methods_report
 from annotator.teams.reports import work_out
-from annotator.teams.spreadsheet import of_report
+from annotator.teams.spreadsheet import of_passages, of_report
 from encoder.text.sentences import sentences
-from storage.records import AnnotatedSpan, Annotation, Post, Verdict
+from storage.records import AnnotatedSpan, Annotation, Post, Reviewer, Role, Verdict
 from storage.store import Store
+from storage.team_records import Assigned, Round, RoundKind, RoundPost, Suggestions
 from tests.annotator.teams.answers import Given, answers_of
 from tests.annotator.teams.oracles import nominal_alpha, pair_sums
+from tests.builders import MOOD, SLEEP, a_post, an_annotation
 
 TEXT = "I have not slept in weeks. Nothing is fun any more. I lie there, tired all day. My head is slow."
-SLEEP, FUN, TIRED = (0, 26), (27, 51), (52, 79)
+SLEPT, FUN, TIRED = (0, 26), (27, 51), (52, 79)
 
 
 def a_study(seed: int, *, posts: int = 12) -> tuple[dict[str, str], list[Given]]:
@@ -128,7 +133,7 @@ def test_nobody_one_person_and_people_who_are_always_of_one_mind(store: Store) -
     assert work_out(store)["people"] == []
     assert [row["decisions"] for row in work_out(store)["criteria"]] == [0, 0]
     store.add_posts([Post(f"p{n}", TEXT) for n in range(3)])
-    spans = tuple(AnnotatedSpan(*place) for place in (SLEEP, TIRED))
+    spans = tuple(AnnotatedSpan(*place) for place in (SLEPT, TIRED))
     for post in ("p0", "p1"):
         store.add_annotation(Annotation(post, "SLEEP_ISSUES", "ana", Verdict.EVIDENCE, spans), expected_revision=0)
     alone = work_out(store)
@@ -166,8 +171,8 @@ def test_the_table_of_pairs_counts_each_pair_of_verdicts() -> None:
 
 def test_a_span_that_takes_a_full_stop_more_is_the_same_one_and_its_borders_are_apart() -> None:
     given: list[Given] = [
-        ("p", "SLEEP", "ann", "evidence", [SLEEP]),
-        ("p", "SLEEP", "ben", "evidence", [(SLEEP[0], SLEEP[1] - 1)]),
+        ("p", "SLEEP", "ann", "evidence", [SLEPT]),
+        ("p", "SLEEP", "ben", "evidence", [(SLEPT[0], SLEPT[1] - 1)]),
     ]
     figures = Agreement(answers_of({"p": TEXT}, given)).by_criterion()[0].figures
     assert (figures["span_f1_exact"].value, figures["span_f1"].value) == (0.0, 1.0)
@@ -175,7 +180,7 @@ def test_a_span_that_takes_a_full_stop_more_is_the_same_one_and_its_borders_are_
 
 
 def test_what_is_undefined_says_why() -> None:
-    alone = Agreement(answers_of({"p": TEXT}, [("p", "SLEEP", "ann", "evidence", [SLEEP])])).by_criterion()[0]
+    alone = Agreement(answers_of({"p": TEXT}, [("p", "SLEEP", "ann", "evidence", [SLEPT])])).by_criterion()[0]
     assert {f.value for f in alone.figures.values()} == {None}
     assert alone.figures["percent"].reason == "no two people answered the same post"
     nothing = [("p", "SLEEP", person, "no_evidence", []) for person in ("ann", "ben")]
@@ -206,7 +211,36 @@ def test_criteria_that_are_taken_for_one_another_are_counted() -> None:
         ("p", "FUN", "ann", "evidence", [FUN]),
         ("p", "FUN", "ben", "evidence", [FUN]),
     ]
-    assert Agreement(answers_of({"p": TEXT}, given)).confusions() == [("FATIGUE", "SLEEP", 1)]
+    agreement = Agreement(answers_of({"p": TEXT}, given))
+    assert agreement.confusions() == [("FATIGUE", "SLEEP", 1)]
+    (mixed,) = agreement.passages_of("SLEEP", "FATIGUE")
+    assert mixed == MixedUp("p", Marked("ann", "FATIGUE", *TIRED), Marked("ben", "SLEEP", *TIRED))
+    assert agreement.passages_of("SLEEP", "FUN") == agreement.passages_of("SLEEP", "NONE") == []
+
+
+def test_passages_that_are_taken_for_another_criterion_are_listed_but_not_to_who_reads_them_blind(store: Store) -> None:
+    post = a_post("=I cannot sleep. 🌙 So tired.", id="p1")
+    store.add_posts([post])
+    for name in ("ann", "ben", "jo"):
+        store.ensure_reviewer(name)
+    store.update_reviewer("jo", role=Role.ADJUDICATOR)
+    store.add_annotation(an_annotation(post, "=I cannot sleep", reviewer="ann"), expected_revision=0)
+    store.add_annotation(an_annotation(post, reviewer="ben"), expected_revision=0)
+    store.add_annotation(an_annotation(post, criterion=MOOD, reviewer="ann"), expected_revision=0)
+    store.add_annotation(an_annotation(post, "cannot sleep", criterion=MOOD, reviewer="ben"), expected_revision=0)
+    assert measuring.report(store)["confusions"] == [[MOOD.id, SLEEP.id, 1]]
+    jo = Reviewer("jo", Role.ADJUDICATOR)
+    (found,) = measuring.passages_mixed_up(store, jo, SLEEP.id, MOOD.id)
+    assert [(m["person"], m["criterion"], m["words"]) for m in found["marks"]] == [
+        ("ann", SLEEP.id, "=I cannot sleep"),
+        ("ben", MOOD.id, "cannot sleep"),
+    ]
+    lines = list(csv.reader(io.StringIO(of_passages([found]))))
+    assert lines[1] == ["p1", "ann", SLEEP.id, "0", "15", "'=I cannot sleep", "ben", MOOD.id, "3", "15", "cannot sleep"]
+    assert "Passages marked for one criterion" in methods_report(store).markdown()
+    blind = Round(0, "b", RoundKind.MAIN, True, Suggestions.SHOWN, ("jo",), {1: 1.0}, 0, {})
+    store.add_round(blind, [RoundPost("p1", 1)], [Assigned("p1", "jo", None)])
+    assert measuring.passages_mixed_up(store, jo, SLEEP.id, MOOD.id) == []
 
 
 def test_agreement_over_time_goes_by_the_last_answer_of_each_unit() -> None:
