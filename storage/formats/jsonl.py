@@ -127,6 +127,8 @@ def _unnested(item: Mapping[str, Any], ledger: Ledger) -> Record:
     """The item with the keys of the object that holds its text (`{"post": {"id", "text"}, …}`) as its own; of two that are called
     alike the inner one is the text's.
     """
+    if isinstance(item.get("text"), str):
+        return item  # most are
     inner = [k for k, v in item.items() if isinstance(v, Mapping)]
     if not inner or any(_is_text(k, v) for k, v in item.items()):
         return item

@@ -208,7 +208,8 @@ def _row(number: int, task: Fields, *, attributes: Attributes) -> ImportRow:
 
 
 def _given(annotation: Fields, names: Mapping[str, str]) -> Given:
-    by = annotation.take("completed_by", "annotator")
+    by = annotation.peek("completed_by")  # asked for again where an annotation is the ground truth
+    annotation.take("completed_by", "annotator")
     if isinstance(by, Mapping):
         by = by.get("email") or by.get("username") or by.get("id")
     name = None if by is None else names.get(str(by)) or (f"annotator {by}" if str(by).isdigit() else str(by))

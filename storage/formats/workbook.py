@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import warnings
 import zipfile
@@ -28,6 +29,8 @@ MAX_MERGES = 20_000
 MAX_INDEX_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})\"")
+_HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?hidden=\"(?:1|true)\"")
+_COMMENT = re.compile(rb"<(?:\w+:)?comment\s")
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 
 
@@ -53,6 +56,8 @@ class Sheet:
     values: Any
     formulas: Any = None
     merges: list[Merge] = field(default_factory=list)
+    comments: int = 0
+    hidden_rows: int = 0
     header: list[str] = field(default_factory=list)
     cells: list[str] = field(default_factory=list)
     header_row: int = 0
@@ -120,6 +125,8 @@ def open_workbook(path: Path) -> Iterator[Workbook]:
                     path,
                     values,
                     merges=parts.merges.get(values.title, []),
+                    comments=parts.comments.get(values.title, 0),
+                    hidden_rows=parts.hidden_rows.get(values.title, 0),
                 )
                 if formulas is not None and values.title in parts.formulas:
                     sheet.formulas = formulas.worksheets[place]
@@ -218,7 +225,9 @@ def chosen_sheets(book: Workbook, source: Source) -> list[Sheet]:
     """
     names = ", ".join(f"{s.name!r}" + (" (hidden)" if s.hidden else "") for s in book.sheets)
     if source.sheet:
-        return [_named(book, source.sheet, names)]
+        found = _named(book, source.sheet, names)
+        _count_unseen([found], source)
+        return [found]
     visible = [s for s in book.sheets if not s.hidden and s.header_row]
     named = [s for s in visible if _is_readable(s, source, by_name=True)]
     chosen = named or [s for s in visible if _is_readable(s, source, by_name=False)][:1]
@@ -235,6 +244,7 @@ def chosen_sheets(book: Workbook, source: Source) -> list[Sheet]:
         elif len(book.sheets) > 1:
             source.ledger.count(SHEET, sheet.name, Outcome.TAKEN, "posts, or labels of posts")
     if chosen:
+        _count_unseen(chosen, source)
         return chosen
     if len(visible) == 1 or (not visible and len(book.sheets) == 1):
         sheet = (visible or book.sheets)[0]
@@ -244,6 +254,17 @@ def chosen_sheets(book: Workbook, source: Source) -> list[Sheet]:
     raise FormatError(
         f"{book.name}: no sheet looks like a table of posts. Its sheets: {names}. Choose one (--sheet NAME)."
     )
+
+
+def _count_unseen(sheets: Sequence[Sheet], source: Source) -> None:
+    """Count what a table of cells does not show: comments, which are not read, and hidden rows, which are."""
+    for sheet in sheets:
+        if sheet.comments:
+            source.ledger.count(SHEET, sheet.name, Outcome.LEFT, "comments on cells are not read", sheet.comments)
+        if sheet.hidden_rows:
+            source.ledger.count(
+                SHEET, sheet.name, Outcome.TAKEN, "hidden rows, read like the others", sheet.hidden_rows
+            )
 
 
 def _named(book: Workbook, wanted: str, names: str) -> Sheet:
@@ -275,8 +296,12 @@ def _is_readable(sheet: Sheet, source: Source, *, by_name: bool) -> bool:
 
 @dataclass
 class _Parts:
+    """By sheet. comments, hidden_rows: how many."""
+
     merges: dict[str, list[Merge]]
     formulas: set[str]
+    comments: dict[str, int] = field(default_factory=dict)
+    hidden_rows: dict[str, int] = field(default_factory=dict)
 
 
 def _check_parts(path: Path) -> _Parts:
@@ -286,8 +311,9 @@ def _check_parts(path: Path) -> _Parts:
         with zipfile.ZipFile(path) as archive:
             check_unpacked(sum(m.file_size for m in archive.infolist()), path.stat().st_size, path.name)
             for name, part in _sheet_parts(archive).items():
-                merges, formulas = _scan(archive, part)
-                parts.merges[name] = merges
+                merges, formulas, hidden = _scan(archive, part)
+                parts.merges[name], parts.hidden_rows[name] = merges, hidden
+                parts.comments[name] = _comments(archive, part)
                 if formulas:
                     parts.formulas.add(name)
     except (
@@ -324,19 +350,39 @@ def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
     return found
 
 
-def _scan(archive: zipfile.ZipFile, part: str) -> tuple[list[Merge], bool]:
+def _comments(archive: zipfile.ZipFile, part: str) -> int:
+    """How many comments the cells of a sheet have."""
+    place = PurePosixPath(part)
+    relations = str(place.parent / "_rels" / f"{place.name}.rels")
+    names = set(archive.namelist())
+    if relations not in names or archive.getinfo(relations).file_size > MAX_INDEX_BYTES:
+        return 0
+    found = 0
+    for relation in ElementTree.fromstring(archive.read(relations)):  # noqa: S314
+        target = relation.get("Target", "")
+        if relation.get("Type", "").endswith("/comments"):
+            file = target.lstrip("/") if target.startswith("/") else os.path.normpath(place.parent / target)
+            if file in names and archive.getinfo(file).file_size <= MAX_INDEX_BYTES:
+                found += len(_COMMENT.findall(archive.read(file)))
+    return found
+
+
+def _scan(archive: zipfile.ZipFile, part: str) -> tuple[list[Merge], bool, int]:
+    """The merged ranges of several rows, whether there are formulas, and how many rows are hidden."""
     merges: list[Merge] = []
-    formulas, rest = False, b""
+    formulas, hidden, rest = False, 0, b""
     with archive.open(part) as file:
         while chunk := file.read(_CHUNK_BYTES):
             data = rest + chunk
             formulas = formulas or _FORMULA.search(data) is not None
+            hidden += len(_HIDDEN_ROW.findall(data))
             for left, top, right, bottom in _MERGE.findall(data):
                 if int(bottom) > int(top) and len(merges) < MAX_MERGES:
                     merges.append(Merge(int(top), _column(left), int(bottom), _column(right)))
             rest = data[-200:] if b"<" in data[-200:] else b""
             rest = rest[rest.rfind(b"<") :] if rest else b""
-    return merges, formulas
+            rest = b"" if b">" in rest else rest
+    return merges, formulas, hidden
 
 
 def _column(letters: bytes) -> int:

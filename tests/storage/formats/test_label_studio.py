@@ -95,6 +95,13 @@ def test_cancelled_annotations_are_reported_not_taken(tmp_path: Path) -> None:
     assert (said(row), left_out(row)) == ({}, {"SLEEP_ISSUES": "its annotation was cancelled (skipped)"})
 
 
+def test_whose_annotation_is_the_ground_truth_is_kept(tmp_path: Path) -> None:
+    found = one(
+        write_json(tmp_path / "in.json", task({"text": TEXT}, region("SLEEP_ISSUES", 0, 23), ground_truth=True))
+    )
+    assert found.meta["ground_truth"] == [la.annotator for la in found.labels] == ["annotator 1"]
+
+
 def test_a_note_on_a_region_is_the_answers_note(tmp_path: Path) -> None:
     row = one(
         write_json(

@@ -138,3 +138,19 @@ def test_a_damaged_workbook_is_refused_in_one_line(tmp_path: Path) -> None:
         (tmp_path / "cut.xlsx").write_bytes(whole[:cut])
         with pytest.raises(FormatError, match=r"cut\.xlsx is"):
             rows(tmp_path / "cut.xlsx")
+
+
+def test_comments_of_cells_and_hidden_rows_are_said(tmp_path: Path) -> None:
+    from openpyxl.comments import Comment
+
+    def change(book: Any) -> None:
+        book["posts"]["B2"].comment = Comment("not sure", "ana")
+        book["posts"].row_dimensions[3].hidden = True
+
+    ledger = Ledger()
+    found = texts(workbook(tmp_path / "in.xlsx", ("posts", POSTS), change=change), ledger=ledger)
+    assert found == [("p1", SLEEP), ("p2", FOOD)]
+    assert [(str(e.outcome), e.detail, e.count) for e in ledger if e.what == "sheet"] == [
+        ("left out", "comments on cells are not read", 1),
+        ("taken", "hidden rows, read like the others", 1),
+    ]
