@@ -103,7 +103,8 @@ def _part(answers: Answers, kind: _Kind) -> tuple[Linear, Floats | None, Floats]
     rows, mean, scale = _standard(answers.vectors)
     folds = [(fold != n, fold == n) for n in range(int(fold.max()) + 1)]
     if any(len(np.unique(gold[rest])) < 2 for rest, _ in folds):
-        return Linear(np.zeros((rows.shape[1], 1)), np.zeros(1)), None, own
+        outputs = own.shape[1] if own.ndim == 2 else 1
+        return Linear(np.zeros((rows.shape[1], outputs)), np.zeros(outputs)), None, own
     tried = {strength: np.zeros_like(own) for strength in STRENGTHS}
     for rest, part in folds:
         known, others = rows[rest], rows[part]

@@ -22,7 +22,7 @@ from encoder.measure.metrics import (
     precision_recall_f1,
     sentence_is_evidence,
 )
-from encoder.simple.deep import Answers, Deep, fit_deep
+from encoder.simple.deep import Answers, Deep, View, fit_deep
 from encoder.simple.features import Ids, stack_rows, used_columns
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
 from encoder.simple.marking import STACK_STRENGTH, Passages, decoded, fit_passages
@@ -90,6 +90,10 @@ class CriterionFit:
     settled: Settled
     deep: Deep | None = None
     alone: Settled | None = None
+
+    def reads(self, view: View | None) -> bool:
+        """Whether it was learned on vectors such as these."""
+        return view is not None and self.deep is not None and view.words.shape[1] == len(self.deep.words.weights)
 
     def without_vectors(self) -> CriterionFit:
         """What the n-grams learned by themselves."""

@@ -133,7 +133,7 @@ class SimpleLearner:
         fitted = self.fits.get(criterion.id)
         if fitted is None:
             return Prediction(post.id, criterion.id, version, (), 0.5, known=False)
-        if view is None:
+        if not fitted.reads(view):
             fitted = fitted.without_vectors()
         features = self._cache.of(post)
         answer = answer_of(fitted, features, given, view)
@@ -191,7 +191,9 @@ def raw_answer(fitted: CriterionFit, features: PostFeatures, view: View | None =
     """The logits of the sentences, (sentences,), and the log probabilities of the words' tags, (words, TAGS)."""
     own = fitted.sentence.logits(stack_rows([features.sentence_rows], fitted.sentence_columns))[:, 0]
     tags = log_softmax(fitted.words.logits(stack_rows([features.word_rows], fitted.word_columns)))
-    return (own, tags) if view is None or fitted.deep is None else fitted.deep.beside(view, own, tags)
+    if view is None or fitted.deep is None or not fitted.reads(view):
+        return own, tags
+    return fitted.deep.beside(view, own, tags)
 
 
 def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None, view: View | None = None) -> Answer:

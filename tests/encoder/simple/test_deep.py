@@ -61,6 +61,8 @@ def test_vectors_find_words_that_were_never_read_and_are_saved_with_the_rest(
 
     plain = SimpleLearner.fit(meals[:40], [DISH])
     assert learner.without_vectors([DISH.id]).predict(posts, [DISH], views=views) == plain.predict(posts, [DISH])
+    of_another = {key: View(v.sentences[:, :4], v.words[:, :4]) for key, v in views.items()}
+    assert learner.predict(posts, [DISH], views=of_another) == plain.predict(posts, [DISH])
     assert together.span_exact.f1 == pytest.approx(1.0)
     assert alone.span_exact.f1 < 1.0
 
