@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
@@ -61,7 +63,16 @@ def _run(arguments: list[str], around: Surroundings) -> None:
     os.close(writing)
     sys.stdin = os.fdopen(reading)
     exec(around.before, {})
+    threading.Thread(target=_end_with_the_tests, daemon=True).start()
 
     from annotator.cli import main
 
     sys.exit(main(arguments))
+
+
+def _end_with_the_tests() -> None:
+    """A test process that is killed tidies nothing up: no app may outlive it."""
+    tests = multiprocessing.parent_process()
+    assert tests is not None
+    tests.join()
+    os.kill(os.getpid(), signal.SIGTERM)
