@@ -23,7 +23,7 @@ class ConsentBox(Generic[Shown]):
 
     def build(self) -> gr.Button:
         """Lay it out; returns the button that agrees. `outputs` are what its handlers return into."""
-        with gr.Group(visible=False) as group:
+        with gr.Group(visible=False, elem_classes="sure") as group:
             words = gr.Textbox(label="What would leave", lines=4, interactive=False, elem_id=f"{self._name}-words")
             with gr.Row():
                 yes = gr.Button("Send it", variant="primary", elem_id=f"{self._name}-yes")

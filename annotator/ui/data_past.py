@@ -28,7 +28,7 @@ def build(context: Context, tab: gr.Tab) -> None:
         with gr.Column(scale=3, min_width=240):
             report = gr.HTML("", padding=False)
             undo = gr.Button("Undo this import", variant="stop", size="sm", visible=False, elem_id="past-undo")
-    with gr.Group(visible=False) as sure:
+    with gr.Group(visible=False, elem_classes="sure") as sure:
         warning = gr.Textbox(label="Undo as a whole?", interactive=False)
         with gr.Row():
             yes = gr.Button("Yes, remove it", variant="stop", elem_id="past-undo-yes")

@@ -29,7 +29,7 @@ async function load() {
   const { rounds, decisions } = reply;
   const same = decisions.filter((row) => row.likeness === 1).length;
   fill(part("rounds"), rounds.length > 0 && [make("h3", {}, "Your rounds"), make("ul", {}, rounds.map(roundLine))]);
-  fill(part("decisions"), decisions.length > 0 && [make("h3", {}, "Your decisions against gold"), make("p", { class: "ev-muted" }, `${plural(decisions.length, "answer")} of yours were adjudicated; ${same} were right as they were. The newest first.`), make("ul", { class: "ev-history" }, decisions.map(decision))]);
+  fill(part("decisions"), decisions.length > 0 && [make("h3", {}, "Your decisions against gold"), make("p", { class: "ev-muted" }, `${plural(decisions.length, "answer")} of yours ${decisions.length === 1 ? "was" : "were"} adjudicated, ${same} of them as you said. The newest first.`), make("ul", { class: "ev-history" }, decisions.map(decision))]);
 }
 
 export function start(host) {

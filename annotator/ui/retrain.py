@@ -112,7 +112,7 @@ class RetrainPage:
             self.again = gr.Button("Measure again", min_width=120, elem_id="retrain-again")
             self.delete = gr.Button("Delete", variant="stop", min_width=90, elem_id="retrain-delete")
             self.upload = gr.UploadButton("Import (zip)", file_types=[".zip"], min_width=90, elem_id="retrain-import")
-        with gr.Group(visible=False) as self.sure:
+        with gr.Group(visible=False, elem_classes="sure") as self.sure:
             self.warning = gr.Markdown(container=True)
             with gr.Row():
                 self.delete_yes = gr.Button("Yes, delete it", variant="stop", elem_id="retrain-delete-yes")

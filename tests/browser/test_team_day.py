@@ -166,7 +166,7 @@ def test_the_day_of_each_role_and_nobodys_blind_answer_in_what_another_is_sent(
         head.click("#team button:has-text('Close it: its readers see')")
         head.wait_for_selector("#team button:has-text('Open again')")
         seen = ben.go("/?tab=overview", "#mine .ev-history")
-        assert "4 answers of yours were adjudicated; 0 were right" in seen.inner_text("#mine")
+        assert "4 answers of yours were adjudicated, 0 of them as you said" in seen.inner_text("#mine")
         assert "One night is no week." in seen.inner_text("#mine")
         ben.go("/?post=p0", ".ev[data-state=ready]")
         assert ben.was_sent("secret-of-ana") != []  # what is searched for would have been found
