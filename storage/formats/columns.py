@@ -19,7 +19,7 @@ from storage.formats.splits import split_in_path
 from storage.formats.synonyms import FIELDS, SYNONYMS
 from storage.formats.tagged import is_tag
 from storage.formats.values import decoded, is_address, is_empty, is_number, plain
-from storage.formats.vocabulary import ENDS, LISTS, STARTS, WORDS
+from storage.formats.vocabulary import LISTS
 from storage.formats.wide import wide_columns
 from storage.records import Verdict
 
@@ -237,7 +237,9 @@ def checked_mapping(
         tokens = _bare_tokens(free, sample)
     squad = _is_squad(columns) and "text" not in (chosen or {})
     lists = (
-        {} if squad else {c: kind_of_column(c) for c in free if any(_holds_labels(c, v) for v in _values(c, sample))}
+        {}
+        if squad
+        else {c: kind_of_column(c) for c in free if any(_holds_labels(c, v, criteria) for v in _values(c, sample))}
     )
     if tokens is not None:
         lists.pop(tokens[1], None)
@@ -323,19 +325,14 @@ def _is_squad(columns: Sequence[str]) -> bool:
     return {"context", "question", "answers"} <= set(columns)
 
 
-def _holds_labels(column: str, value: Any) -> bool:
-    """Whether the value holds labels with their passages; words by label do under a name for passages (`evidence: {LABEL: [words]}`)."""
+def _holds_labels(column: str, value: Any, criteria: Sequence[str]) -> bool:
+    """Whether the value holds labels with their passages; words by criterion do under a name for passages (`evidence`)."""
     if holds_labels(value):
         return True
     value = decoded(value) if plain(column) in LISTS else None
-    words = (
-        [w for v in value.values() for w in (v if isinstance(v, list | tuple) else [v])]
-        if isinstance(value, Mapping)
-        else []
-    )
-    return (
-        bool(words) and all(isinstance(w, str) for w in words) and not {*map(plain, value)} & {*STARTS, *ENDS, *WORDS}
-    )
+    if not isinstance(value, Mapping) or not {plain(str(k)) for k in value} & set(map(plain, criteria)):
+        return False
+    return all(isinstance(w, str) for v in value.values() for w in (v if isinstance(v, list | tuple) else [v]))
 
 
 def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, str]:

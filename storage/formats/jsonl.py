@@ -27,6 +27,10 @@ from storage.team_records import ONE_READER, label_question
 
 SAMPLE_RECORDS = 50
 _TEXTS = frozenset((*SYNONYMS["text"], "rowdata"))
+_HOLDERS = frozenset((  # keys of objects that hold a post
+    "post", "document", "doc", "item", "record", "example", "data", "input", "submission", "comment", "tweet", "message", "datarow", "task",
+    "sample", "entry", "instance",
+))  # fmt: skip
 CANNOT_CARRY: tuple[str, ...] = ()
 CANNOT_CARRY_GOLD = (
     "who decided, when, and earlier revisions",
@@ -135,6 +139,8 @@ def _unnested(item: Mapping[str, Any], ledger: Ledger) -> Record:
     holding = [k for k in inner if any(_is_text(name, v) for name, v in item[k].items())]
     if len(holding) != 1:
         return item
+    if plain(str(holding[0])) not in _HOLDERS and any(isinstance(v, str) and len(v.split()) > 3 for v in item.values()):
+        return item  # the text may be outside, and the object somebody or something else
     own = item[holding[0]]
     ledger.count(COLUMN, str(holding[0]), Outcome.TAKEN, PARTS)
     outer = {f"{k} (outside of {holding[0]})" if k in own else k: v for k, v in item.items() if k != holding[0]}

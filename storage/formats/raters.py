@@ -25,7 +25,7 @@ _OF_FIELD = {
     **dict.fromkeys(("note", "comment", "remark", "explanation"), "note"),
 }  # fmt: skip
 _ROLE = r"(?:annotator|rater|coder|reviewer|expert|judge|labell?er|worker|annot|ann|kodierer|anotador|annotateur)s?"
-_NUMBERED = re.compile(rf"{_ROLE}(?:\d{{1,2}}|[a-z])|[arc]\d{{1,2}}", re.IGNORECASE)
+_NUMBERED = re.compile(rf"{_ROLE}(?:\d{{1,2}}|[a-z])|[ar]\d{{1,2}}", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d_]{2,20}")
 _NO_PEOPLE = frozenset((
     "gold", "final", "pred", "predicted", "prediction", "predictions", "model", "true", "truth", "name", "names", "type", "types", "main",
@@ -51,7 +51,7 @@ def raters_of(
     columns: Sequence[str], sample: Sequence[Mapping[str, Any]], criteria: Sequence[str] = ()
 ) -> dict[str, Rater]:
     """The people who have columns of their own, by name; none unless two have a column of the same kind, whose values are of that kind."""
-    groups = _groups(columns, criteria)
+    groups = {key: group for key, group in _groups(columns, criteria).items() if not _are_topics(group, criteria)}
     fitting = {
         (kind, what): {p: c for p, c in group.items() if _fits(what if kind == "field" else "verdict", c, sample)}
         for (kind, what), group in groups.items()
@@ -96,6 +96,12 @@ def _groups(columns: Sequence[str], criteria: Sequence[str]) -> dict[tuple[str, 
         for kind, what, person in _readings(column, criteria):
             groups.setdefault((kind, what), {}).setdefault(person, column)
     return groups
+
+
+def _are_topics(group: Mapping[str, str], criteria: Sequence[str]) -> bool:
+    """Whether one of the names is a word of a criterion: `label_sleep` and `label_food` are no people's."""
+    words = {plain(w) for c in criteria for w in re.split(r"[\W_]+", c)} | set(map(plain, criteria))
+    return any(plain(p) in words or any(len(w) > 3 and w in plain(p) for w in words) for p in group if not is_person(p))
 
 
 def _people(group: Mapping[str, str]) -> set[str]:

@@ -39,8 +39,9 @@ def wide_columns(
             found[owners[name]] = (column, found.get(owners[name], (None, None))[1])
     for column in columns:
         own = max((o for o in owners if _belongs(o, _loose(column), _VERDICT)), key=len, default=None)
-        if own is not None and found.get(owners[own], (None, None))[0] is None:
-            found[owners[own]] = (column, found.get(owners[own], (None, None))[1])
+        verdicts = found.get(owners[own], (None, None))[0] if own is not None else None
+        if own is not None and (verdicts is None or _is_evidence(verdicts, sample)):
+            found[owners[own]] = (column, verdicts)
     for column in columns:
         own = max((o for o in owners if _belongs(o, _loose(column), _EVIDENCE)), key=len, default=None)
         if own is not None and found.get(owners[own], (None, None))[1] is None:
@@ -93,6 +94,12 @@ def says_verdict(value: Any) -> bool:
 def says_no_words(value: Any) -> bool:
     """True for what stands in a cell instead of evidence: that there is none, that nobody knows, or a degree."""
     return isinstance(value, str) and plain(value) in _NO_WORDS
+
+
+def _is_evidence(column: str, sample: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a column holds words alone: the evidence beside a column of verdicts."""
+    values = [v for record in sample if not is_empty(v := record.get(column))]
+    return bool(values) and not any(says_verdict(v) or is_mark(v) or says_no_words(v) for v in values)
 
 
 def _is_scale(column: str | None, sample: Sequence[Mapping[str, Any]]) -> bool:

@@ -43,6 +43,8 @@ def test_a_post_inside_an_object_of_its_own_with_its_labels_beside_it(tmp_path: 
     ]
     item = {"annotator": "ana", "text": TEXT, "annotations": [label | {"annotated_by": None}]}
     assert [la.annotator for la in one(write_json(tmp_path / "in.json", [item])).labels] == ["ana"]
+    reply = {"id": "p2", "reply": TEXT, "parent": {"id": "p1", "text": "What another said before"}}
+    assert one(write_json(tmp_path / "in.json", [reply])).text == TEXT
     several = {"data_row": {"id": "d", "text": TEXT}, "attributes": {}, "projects": {"p": {"labels": [label]}}}
     assert one(write_json(tmp_path / "in.json", several)).post_id == "d"
 

@@ -42,7 +42,7 @@ def test_words_by_label_are_passages_and_a_models_list_is_no_persons(tmp_path: P
         "evidence": {"SLEEP": ["lie awake"], "FOOD": "no taste"},
         **lists,
     }
-    row = one(write_lines(tmp_path / "in.jsonl", item))
+    row = one(write_lines(tmp_path / "in.jsonl", item), criteria=("SLEEP",))
     assert [(str(la.kind), la.criterion, len(la.passages)) for la in row.labels] == [
         ("answer", "SLEEP", 1),
         ("answer", "FOOD", 1),
@@ -51,3 +51,6 @@ def test_words_by_label_are_passages_and_a_models_list_is_no_persons(tmp_path: P
         ("answer", "SLEEP", 1),
     ]
     assert row.meta == {"labels": ["SLEEP"], "model": "m"}
+    other = {"id": 1, "text": TEXT, "evidence": {"source": "web", "note": "by hand"}}
+    row = one(write_lines(tmp_path / "in.jsonl", other), criteria=("SLEEP",))
+    assert (row.labels, row.meta) == ((), {"evidence": other["evidence"]})

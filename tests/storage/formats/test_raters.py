@@ -86,6 +86,7 @@ def test_lists_of_labels_of_several_people(item: dict[str, object], people: list
         ("label_main", "label_sub"),
         ("span_start", "span_end"),
         ("label_ana", "text"),
+        ("label_sleep", "label_heat"),
         ("label_ana", "label_text"),
         ("SLEEP_ISSUES_past", "SLEEP_ISSUES_now"),
     ],

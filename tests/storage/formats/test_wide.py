@@ -29,6 +29,7 @@ def a_row(path: Path, header: str, cells: str) -> object:
         ("label.SLEEP_ISSUES,SLEEP_ISSUES_span", f"1,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
         ("labels[SLEEP_ISSUES],SLEEP_ISSUES_span", "0,n/a", {"SLEEP_ISSUES": ("no_evidence", [])}),
         ("SLEEP_ISSUES,SLEEP_ISSUES_text", f"x,{SLEEP}", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
+        ("SLEEP_ISSUES,SLEEP_ISSUES status", f"{SLEEP},yes", {"SLEEP_ISSUES": ("evidence", [SLEEP])}),
         ("SLEEP_ISSUES,note", "0.0,0", {"SLEEP_ISSUES": ("no_evidence", [])}),
     ],
 )
