@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from storage.records import OF_POST, Annotation, Prediction, Verdict
 from storage.staging import Issue, Staging
+from storage.store import Store
 
 _STRENGTH = (Verdict.EVIDENCE, Verdict.UNSURE, Verdict.NO_EVIDENCE, None)
 
@@ -101,3 +102,23 @@ class Uniting:
         before = self._staging.take_prediction(prediction, model_version=model_version)
         united = prediction if before is None else united_predictions(before, prediction)
         self._staging.add_prediction(united, model_version=model_version)
+
+
+class Homes:
+    """The posts to which labels that stand apart from their text belong.
+
+    aliases: the post that stands for a skipped one of the same text, by its id. in_part: ids as the file says them, by those in their part.
+    """
+
+    def __init__(self, staging: Staging, store: Store) -> None:
+        self._staging, self._store = staging, store
+        self.aliases: dict[str, str] = {}
+        self.in_part: dict[str, str] = {}
+
+    def post_of(self, name: str) -> str:
+        """The post that labels of the name belong to: the one of their part, where ids begin anew in each, else the one of their id."""
+        plain = self.in_part.get(name, name)
+        if name != plain and (self._staging.text_sha256(name) is not None or self._store.text_hashes({name})):
+            return name
+        known = self._staging.text_sha256(plain) is not None
+        return plain if known else self.aliases.get(name) or self.aliases.get(plain, plain)

@@ -19,7 +19,7 @@ from annotator.exchange.mending import Mender
 from annotator.exchange.options import REPORTED_ROWS, ImportCancelled, ImportOptions, ImportReport, LabelsAs, SameText
 from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, id_in_part, sha256, split_named, storable, storable_row
-from annotator.exchange.repeated import Uniting, already_there
+from annotator.exchange.repeated import Homes, Uniting, already_there
 from annotator.exchange.sources import attributes_for, detected_of, fingerprint, source_of, wording_beside
 from annotator.exchange.watch import UNWATCHED, Watch
 from annotator.review.about import about_of
@@ -74,8 +74,7 @@ class Importer:
         self._matcher = CriteriaMatcher(criteria, options, wording_beside(path))
         self._taker = LabelTaker(self._matcher, options)
         self._mender = Mender(mojibake=options.mend, entities=options.unescape)
-        self._aliases: dict[str, str] = {}  # ids of skipped posts, and of those of the same text that stand for them
-        self._in_part: dict[str, str] = {}  # ids as the file says them, by those in their part
+        self._homes = Homes(staging, store)
         attributes, self._defines = attributes_for(store, path, options)
         self.source = source_of(path, self.detected, options, self._matcher.names(), attributes)
         self.ledger: Ledger = self.source.ledger
@@ -193,7 +192,7 @@ class Importer:
                 raise InvalidRecord("has no text")
             self.ledger.add(row.account)
             name = id_in_part(row)
-            self._in_part[name] = row.post_id
+            self._homes.in_part[name] = row.post_id
             self._keep_labels(row, name)
             return
         here = batch.hashes.get(id(row), "")
@@ -222,7 +221,7 @@ class Importer:
             return
         labels = "; its labels went to that post" if row.labels else ""
         self._duplicate(row, f"the same text as post {twin}{labels}")
-        self._aliases[post_id] = twin
+        self._homes.aliases[post_id] = twin
         lost = f"the post was skipped for having the same text as {twin}"
         self.ledger.add(row.account, kept_lost=lost)
         leave_decisions(row, self.ledger, lost)
@@ -296,7 +295,7 @@ class Importer:
         for name, group in itertools.groupby(self.staging.labels(), key=lambda item: item[0]):
             self._check_cancel()
             labels = [(row, _unpickled(payload)) for _, row, payload in group]
-            post_id = self._post_of(name)
+            post_id = self._homes.post_of(name)
             text = self.staging.text(post_id)
             stored = {p.id: p for p in self.store.posts([post_id])} if text is None else {}
             if text is None and post_id not in stored:
@@ -308,14 +307,6 @@ class Importer:
             taken = self._taker.take(post_id, text, labels)
             self._stage_taken(post_id, taken, in_store=bool(stored), again=name != post_id or post_id in seen)
             seen.add(post_id)
-
-    def _post_of(self, name: str) -> str:
-        """The post that labels of the name belong to: the one of their part, where ids begin anew in each, else the one of their id."""
-        plain = self._in_part.get(name, name)
-        if name != plain and (self.staging.text_sha256(name) is not None or self.store.text_hashes({name})):
-            return name
-        known = self.staging.text_sha256(plain) is not None
-        return plain if known else self._aliases.get(name) or self._aliases.get(plain, plain)
 
     def _no_such_post(self, post_id: str, labels: Sequence[tuple[int, Label]]) -> None:
         reason = f"has no text, and there is no post {post_id} to which its {len(labels)} labels could belong"

@@ -12,6 +12,7 @@ from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
 from storage.formats.fields import Fields
 from storage.formats.labels import Given, holds_labels, labels_of
+from storage.formats.people import PREDICTED
 from storage.formats.raters import Rater, people_of_lists, raters_of
 from storage.formats.rows import FormatError, LabelKind
 from storage.formats.sentence_rows import are_sentences, number_column
@@ -32,10 +33,6 @@ _TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag",
 _TOKENS = ("tokens", "words", "token", "word", "form", "wordlist")
 # beside a criterion, columns of these names that hold verdicts alone are its verdict
 _VERDICTS = ("label", "labels", "class", "value", "gold", "goldlabel", "target", "annotation", "response", "code")
-_PREDICTED = re.compile(
-    r"predict|suggest|proposal|machine|model_output|(?<![a-z])(?:preds?|silver|auto|automatic|weak|llm|gpt\w*|model)(?![a-z])",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +292,7 @@ def _no_text(columns: Sequence[str], sample: Sequence[Record]) -> str:
 
 def kind_of_column(column: str) -> LabelKind:
     """Whose labels a column of this name holds: a model's where it says so, else people's."""
-    return LabelKind.PREDICTION if _PREDICTED.search(column) else LabelKind.ANSWER
+    return LabelKind.PREDICTION if PREDICTED.search(column) else LabelKind.ANSWER
 
 
 def _token_columns(columns: Sequence[str], sample: Sequence[Record]) -> tuple[str, str] | None:

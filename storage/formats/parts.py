@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from storage.formats.encodings import UTF_8, detect_encoding
 from storage.formats.ledger import FILE, Ledger, Outcome
-from storage.formats.people import MAX_PARTS, SAMPLE_ROWS, by, names_of_parts, names_of_people
+from storage.formats.people import MAX_PARTS, SAMPLE_ROWS, by, by_model, is_models, names_of_parts, names_of_people
 from storage.formats.rows import FormatError, Row, RowError, Source
 from storage.formats.splits import split_in_path
 
@@ -54,7 +54,7 @@ def _people(
 ) -> dict[PurePath, str]:
     """Who annotated each of the files, where they hold the same texts."""
     samples: dict[PurePath, list[Row]] = {}
-    for file in files[:MAX_PARTS]:
+    for file in [f for f in files if not is_models(f)][:MAX_PARTS]:
         try:
             rows = read(replace(_part(file, source, text=text), ledger=Ledger()))
             samples[file.relative_to(source.path)] = list(islice(rows, SAMPLE_ROWS))
@@ -89,11 +89,14 @@ def read_parts(
     for file in files:
         place = file.relative_to(source.path)
         split = split_in_path(place)
-        if place in people:
+        of_model = is_models(place) and len(files) > 1
+        if of_model:
+            source.ledger.count(FILE, place.as_posix(), Outcome.TAKEN, "a model's predictions, by its name")
+        elif place in people:
             source.ledger.count(FILE, place.as_posix(), Outcome.TAKEN, f"the answers of {people[place]}")
         try:
             for plain in read(_part(file, source, text=text)):
-                row = by(people.get(place), plain)
+                row = by_model(place.stem, plain) if of_model else by(people.get(place), plain)
                 number += 1
                 if isinstance(row, RowError):
                     yield replace(row, row=number, reason=f"{place.as_posix()} row {row.row}: {row.reason}")

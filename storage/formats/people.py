@@ -5,6 +5,7 @@ Without this, what two people said of one post would be united as if one had sai
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,13 @@ from storage.formats.rows import ImportRow, Label, LabelKind, Row
 from storage.formats.splits import split_in_path
 from storage.formats.values import plain
 
+_PREDICTIONS = re.compile(
+    r"(?<![a-z])(?:predict(?:ed|ions?)|preds?|silver|model_outputs?)(?![a-z])", re.IGNORECASE
+)  # files
+PREDICTED = re.compile(  # columns
+    r"predict|suggest|proposal|machine|model_output|(?<![a-z])(?:preds?|silver|auto|automatic|weak|llm|gpt\w*|model)(?![a-z])",
+    re.IGNORECASE,
+)
 MAX_PARTS, SAMPLE_ROWS = 20, 60  # of so many parts, so many rows are compared
 
 
@@ -66,6 +74,22 @@ def by(person: str | None, row: Row) -> Row:
     if person is None or not isinstance(row, ImportRow):
         return row
     return replace(row, labels=tuple(replace(la, annotator=person) if _is_unsigned(la) else la for la in row.labels))
+
+
+def is_models(part: PurePath) -> bool:
+    """Whether a file says by its name that the labels in it are a model's."""
+    return _PREDICTIONS.search(part.stem) is not None
+
+
+def by_model(name: str, row: Row) -> Row:
+    """The row with its labels as predictions, of the model of this name where they name none."""
+    if not isinstance(row, ImportRow):
+        return row
+    predicted = (
+        replace(la, kind=LabelKind.PREDICTION, annotator=None, model_version=la.model_version or name)
+        for la in row.labels
+    )
+    return replace(row, labels=tuple(predicted))
 
 
 def _nobodys(row: Row) -> str | None:

@@ -15,7 +15,7 @@ from storage.formats.columns import Record, checked_mapping
 from storage.formats.content import detect_file
 from storage.formats.ledger import FILE, Ledger, Outcome
 from storage.formats.parts import data_files
-from storage.formats.people import MAX_PARTS, SAMPLE_ROWS, by, names_of_people
+from storage.formats.people import MAX_PARTS, SAMPLE_ROWS, by, by_model, is_models, names_of_people
 from storage.formats.rows import FormatError, ImportRow, Row, RowError, Source
 from storage.formats.splits import split_in_path
 from storage.formats.synonyms import SYNONYMS
@@ -65,12 +65,13 @@ def read(source: Source) -> Iterator[Row]:
     tables = _tables(source, _files(source.path), source.ledger)
     if not tables:
         raise FormatError(f"{source.path.name} holds no table with a column called like the text of a post.")
-    people = names_of_people(_samples(tables))
+    people = names_of_people(_samples([t for t in tables if not is_models(t.place)]))
     yield from _texts(tables, source)
     for table in tables:
         name, split = table.place.as_posix(), split_in_path(table.place)
         of = [f"the answers of {people[table.place]}"] if table.place in people else []
         of += [f"labels that no column names are of {table.source.criterion}"] if table.source.criterion else []
+        of += ["a model's predictions, by its name"] if is_models(table.place) else []
         source.ledger.count(FILE, name, Outcome.TAKEN, "; ".join(of) or "a table of posts, or of their labels")
         try:
             for row in table.rows():
@@ -78,7 +79,12 @@ def read(source: Source) -> Iterator[Row]:
                     yield replace(row, reason=f"{name}: {row.reason}")
                 else:
                     part = row.part or row.split or split or name
-                    yield by(people.get(table.place), replace(row, split=row.split or split, part=part))
+                    placed = replace(row, split=row.split or split, part=part)
+                    yield (
+                        by_model(table.place.stem, placed)
+                        if is_models(table.place)
+                        else by(people.get(table.place), placed)
+                    )
         except FormatError as error:
             yield RowError(1, f"{name}: {error}")
 

@@ -34,6 +34,12 @@ def in_sheets(folder: Path, one: str, other: str) -> Path:
     return folder / "in.xlsx"
 
 
+def in_tables(folder: Path, one: str, other: str) -> Path:
+    for name, (label, words) in ((one, ANA), (other, BEN)):
+        (folder / name).with_suffix(".csv").write_text(f"id,text,criterion,quote\n1,{TEXT},{label},{words}\n", "utf-8")
+    return folder
+
+
 def in_folders(folder: Path, one: str, other: str) -> Path:
     for name, (label, words) in ((one, ANA), (other, BEN)):
         place = folder / name.removesuffix(".jsonl")
@@ -57,7 +63,7 @@ def whose(path: Path) -> set[tuple[str | None, str, str | None]]:
     return {(r.post_id, la.criterion, la.annotator) for r in rows(path) if isinstance(r, ImportRow) for la in r.labels}
 
 
-@pytest.mark.parametrize("write", [in_files, in_sheets, in_folders, beside_one_text])
+@pytest.mark.parametrize("write", [in_files, in_sheets, in_folders, in_tables, beside_one_text])
 def test_two_people_are_not_made_one(write: object, tmp_path: Path) -> None:
     found = whose(write(tmp_path, "ana.jsonl", "ben.jsonl"))  # type: ignore[operator]
     assert found == {("1", "SLEEP_ISSUES", "ana"), ("1", "ANHEDONIA", "ben")}
@@ -109,3 +115,12 @@ def test_a_folder_of_texts_is_a_post_for_each(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text(text, "utf-8")
     found = [(r.post_id, r.text, r.notes) for r in rows(tmp_path) if isinstance(r, ImportRow)]
     assert found == [("a", SLEEP, ()), ("b", FOOD, ())]
+
+
+@pytest.mark.parametrize("write", [in_files, in_tables])
+def test_a_file_called_like_a_models_is_no_persons(write: object, tmp_path: Path) -> None:
+    found = rows(write(tmp_path, "gold.jsonl", "predictions_bert.jsonl"))  # type: ignore[operator]
+    labels = [
+        (str(la.kind), la.annotator, la.model_version) for r in found if isinstance(r, ImportRow) for la in r.labels
+    ]
+    assert labels == [("answer", None, None), ("prediction", None, "predictions_bert")]
