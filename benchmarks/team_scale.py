@@ -21,8 +21,9 @@ from annotator.project import open_project
 from annotator.settings import Settings
 from annotator.teams import measuring
 from annotator.teams.reports import Reports, work_out
+from annotator.teams.rounds import RoundPlan, set_up
 from storage.heads import replace_heads
-from storage.records import Post, Split
+from storage.records import Post, Reviewer, Role, Split
 from storage.store import Store
 
 PEOPLE = tuple(f"reader{n}" for n in range(10))
@@ -44,6 +45,11 @@ def main() -> None:
     make(store, given.posts)
     if given.make_only:
         return
+    plan = RoundPlan("timed", PEOPLE, overlap={1: 0.7, 2: 0.2, 5: 0.1}, unread=False)
+    if not any(r.name == plan.name for r in store.rounds()):
+        lead = Reviewer("lead", Role.ADMIN)
+        store.ensure_reviewer(lead.name, lead.role)
+        timed("a round of all posts given to ten people", lambda: set_up(store, plan, model_version=None, by=lead))
     timed("disagreements brought up to date", store.refresh_standing)
     timed("agreement, all tables, 1000 resamples", lambda: measuring.report(store))
     timed("the lead's report, agreement and all", lambda: work_out(store))
