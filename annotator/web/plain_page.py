@@ -52,6 +52,7 @@ h1 { font-size: 1.25rem; margin: 0 0 .25rem; }
 p { margin: 0 0 1.25rem; color: var(--soft); font-size: .95rem; }
 p.note { color: var(--ink); border-left: 3px solid #c2410c; padding-left: .75rem; }
 label { display: block; font-size: .9rem; margin: 0 0 1rem; }
+[hidden] { display: none !important; } /* the name for the password manager */
 input { display: block; width: 100%; margin-top: .25rem; padding: .6rem .7rem; font: inherit; color: inherit;
   background: transparent; border: 1px solid var(--line); border-radius: 8px; }
 a.button { display: block; text-align: center; text-decoration: none; padding: .65rem; font-weight: 600; color: #fff;
