@@ -100,13 +100,12 @@ def posts_of_sentences(rows: Iterable[Row], number: str | None, ledger: Ledger) 
 def _assembled(post: _Post, number: str | None, ledger: Ledger) -> Iterator[Row]:
     for row in post.rows:
         post.places.setdefault(_sentence(row, number), len(post.places))
-    order = sorted(post.places, key=lambda s: _order(s, post.places, list(post.places)))
-    starts, text = {}, ""
-    for sentence in order:
-        text += " " if text and not text[-1].isspace() else ""
-        starts[sentence] = len(text)
-        text += sentence[1]
-    by = f"in the order of {number}" if number and _numbers(order) else "in the order of the rows"
+    order = list(post.places)
+    numbers = _numbers(order)
+    if numbers is not None:
+        order = [sentence for _, sentence in sorted(zip(numbers, order, strict=True))]
+    starts, text = _joined(order)
+    by = f"in the order of {number}" if numbers else "in the order of the rows"
     ledger.count(LINE, "sentences", Outcome.TAKEN, f"put together as the text of their post, {by}", len(order))
     first, account = post.rows[0], dict[Key, int]()
     for row in post.rows:
@@ -143,11 +142,17 @@ def _numbers(sentences: Sequence[tuple[str | None, str]]) -> list[int] | None:
     return found if len(found) == len(sentences) == len(set(found)) else None
 
 
-def _order(
-    sentence: tuple[str | None, str], places: Mapping[Any, int], sentences: Sequence[tuple[str | None, str]]
-) -> int:
-    numbers = _numbers(sentences)
-    return places[sentence] if numbers is None else numbers[places[sentence]]
+def _joined(order: Sequence[tuple[str | None, str]]) -> tuple[dict[tuple[str | None, str], int], str]:
+    """Where each sentence begins in the text of them all, and the text: a blank between, unless white space is there."""
+    starts, parts, at = {}, list[str](), 0
+    for sentence in order:
+        if parts and not parts[-1][-1:].isspace():
+            parts.append(" ")
+            at += 1
+        starts[sentence] = at
+        parts.append(sentence[1])
+        at += len(sentence[1])
+    return starts, "".join(parts)
 
 
 def _notes(post: _Post, order: Sequence[tuple[str | None, str]]) -> Iterator[tuple[str, str]]:

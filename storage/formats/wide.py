@@ -73,10 +73,12 @@ def criterion_named(name: str, criteria: Sequence[str]) -> str | None:
 
 def criterion_before(column: str, criteria: Sequence[str]) -> tuple[str, str] | None:
     """The criterion that a column's name begins or ends with, and the rest of the name; None if it does with none, or is one alone."""
-    for criterion in sorted(criteria, key=len, reverse=True):
+    said = plain(column)
+    near = [c for c in criteria if (own := plain(c)) and own in said and own != said]  # so that few patterns are made
+    for criterion in sorted(near, key=len, reverse=True):
         name = re.escape(criterion).replace("_", r"[\s_-]?").replace(r"\ ", r"[\s_-]?")
         for pattern in (rf"{name}[\W_]+(.+)", rf"(.+?)[\W_]+{name}"):
-            if plain(criterion) and (match := re.fullmatch(pattern, column.strip(), re.IGNORECASE)):
+            if match := re.fullmatch(pattern, column.strip(), re.IGNORECASE):
                 return criterion, match[1].rstrip(")]")
     return None
 

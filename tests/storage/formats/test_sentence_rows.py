@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,14 @@ def test_the_classes_of_a_sentence_in_a_list(tmp_path: Path) -> None:
 def test_the_id_of_a_thread_is_not_that_of_its_posts(tmp_path: Path) -> None:
     found = table(tmp_path, "submission_id,comment_id,body", f"s,c1,{SLEEP}", f"s,c2,{FOOD}")
     assert [r.post_id for r in found if isinstance(r, ImportRow)] == ["c1", "c2"]
+
+
+def test_a_post_of_many_sentences_takes_time_in_proportion(tmp_path: Path) -> None:
+    """Four times the sentences: about four times the processor's time, not sixteen times."""
+    spent = []
+    for count in (500, 2000):
+        lines = ["post_id,sentence_no,sentence,SLEEP", *(f"a,{n},It is night {n}.,0" for n in range(count))]
+        began = time.process_time()
+        assert len(table(tmp_path, *lines)) == count + 1
+        spent.append(time.process_time() - began)
+    assert spent[1] < 10 * spent[0] + 0.5, spent
