@@ -33,7 +33,7 @@ def project(data_dir: Path) -> Store:
     """The store in the directory, with its people; made if it is not there."""
     store = open_project(Settings(data_dir=data_dir, empty=True, first_model="bundled")).store
     for name in REVIEWERS:
-        store.ensure_reviewer(name)
+        store.ensure_reviewer(name, Role.ADMIN if name == REVIEWERS[0] else Role.REVIEWER)
     return store
 
 

@@ -366,7 +366,10 @@ def _answers(wanted: QueueFilter, criteria: int) -> Looked:
     where += " AND h.reviewer = :reviewer" if wanted.reviewer else ""
     where += f" AND {VISIBLE_HEAD.format(h='h')}"
     index = "annotation_head_reviewer" if wanted.reviewer else "annotation_head_verdict"
-    found = f"EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.post_id = @id AND {where})"
+    of_post = where.replace(
+        "h.verdict = :verdict", "+h.verdict = :verdict"
+    )  # + : by the post, never all of that verdict
+    found = f"EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.post_id = @id AND {of_post})"
     table = f"main.annotation_head AS h INDEXED BY {index}"
     return [found], [Start(table, where, "post.id = h.post_id", repeats=True, implies=found)]
 

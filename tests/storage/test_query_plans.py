@@ -88,6 +88,9 @@ def trouble(store: Store, statement: str) -> list[str]:
         and "INDEX" not in step  # a walk along an index ends at its limit
         and not re.search(r"SCAN (CONSTANT|given|json_each|j|\d)", step)
     ]
+    found += [
+        s for s in steps[1:] if "annotation_head_verdict" in s
+    ]  # all answers of a verdict, for each post of a walk
     of_one_post = re.match(r"SEARCH \w+ .*\(post_id=\?", steps[0])
     return found + [step for step in steps if "TEMP B-TREE" in step and read - SMALL and not of_one_post]
 
