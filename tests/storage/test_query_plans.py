@@ -88,9 +88,8 @@ def trouble(store: Store, statement: str) -> list[str]:
         and "INDEX" not in step  # a walk along an index ends at its limit
         and not re.search(r"SCAN (CONSTANT|given|json_each|j|\d)", step)
     ]
-    found += [
-        s for s in steps[1:] if "annotation_head_verdict" in s
-    ]  # all answers of a verdict, for each post of a walk
+    for_each = itertools.dropwhile(lambda step: not step.startswith("CORRELATED"), steps)
+    found += [step for step in for_each if "annotation_head_verdict" in step]  # all answers of a verdict, for each post
     of_one_post = re.match(r"SEARCH \w+ .*\(post_id=\?", steps[0])
     return found + [step for step in steps if "TEMP B-TREE" in step and read - SMALL and not of_one_post]
 
