@@ -10,8 +10,8 @@ from typing import Any
 from storage.connection import PENDING, Connections
 from storage.heads import replace_heads
 from storage.records import Annotation, Conflict, InvalidRecord, NotFound, utc_now
-from storage.rounds import AWAITED_BLIND
 from storage.rows import annotation_from_row, answer_cells
+from storage.visibility import AWAITED_BLIND
 
 INSERT_ANNOTATION = """
 INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,

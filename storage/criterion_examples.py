@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from storage.connection import Connections
 from storage.records import NotFound, utc_now
-from storage.rounds import TELLS_GOLD
+from storage.visibility import TELLS_GOLD
 
 
 @dataclass(frozen=True, slots=True)

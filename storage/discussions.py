@@ -1,6 +1,6 @@
 """Discussions in the store: messages about a post or a criterion, who is spoken to in them, and how far each person has read.
 
-A thread is all messages about one post, or about one criterion. Who sees which of them is `storage.rounds.VISIBLE_MESSAGE`'s alone.
+A thread is all messages about one post, or about one criterion. Who sees which of them is `storage.visibility.VISIBLE_MESSAGE`'s alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from storage.connection import Connections
 from storage.records import InvalidRecord, NotFound, utc_now
-from storage.rounds import VISIBLE_MESSAGE
 from storage.rows import Row, stored
+from storage.visibility import VISIBLE_MESSAGE
 
 _THREAD = "CASE WHEN m.post_id IS NULL THEN 'criterion ' || m.criterion_id ELSE 'post ' || m.post_id END"
 

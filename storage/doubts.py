@@ -9,7 +9,7 @@ from enum import StrEnum
 from storage.connection import Connections
 from storage.queue_schema import changed
 from storage.records import NotFound, Span, utc_now
-from storage.rounds import VISIBLE_HEAD
+from storage.visibility import VISIBLE_HEAD
 
 
 class SecondLook(StrEnum):

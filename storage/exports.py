@@ -17,9 +17,10 @@ from storage.gold import gold_of
 from storage.gold_answers import GoldStore
 from storage.gold_labels import gold_labels
 from storage.records import OF_POST, Annotation, Gold, Post, Prediction, Split, Verdict
-from storage.rounds import IS_MEASURED, RoundStore
+from storage.rounds import RoundStore
 from storage.rows import annotation_from_row, post_from_row, prediction_from_row
 from storage.team_records import Adjudication, GoldRule, answered_under, label_asked, label_question
+from storage.visibility import IS_MEASURED
 
 BATCH_POSTS = 200
 

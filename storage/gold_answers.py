@@ -12,9 +12,9 @@ from typing import Any
 from storage.gold import Settled, settle
 from storage.label_standing import IS_LABEL, LabelStandingStore
 from storage.records import OF_POST, Annotation, Gold, Split
-from storage.rounds import IS_MEASURED
 from storage.rows import annotation_from_row, json_cell, to_json
 from storage.team_records import GoldRule, Standing
+from storage.visibility import IS_MEASURED
 
 GOLD_RULE_SETTING = "gold_rule"
 TEXTS_AT_ONCE = 2000

@@ -9,6 +9,7 @@ import sqlite3
 
 from storage.discussion_schema import DISCUSSIONS
 from storage.doubt_schema import DOUBTS
+from storage.people_schema import IDENTITIES, INVITATIONS, SIGN_IN_ATTEMPTS
 from storage.post_schema import LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
 from storage.sqlite import Database, Migrations
@@ -316,22 +317,9 @@ def m003_imports_in_steps(db: Database) -> None:
     _run_statements(db, _IMPORTS_IN_STEPS)
 
 
-_IDENTITIES = """
-CREATE TABLE identity (              -- a person as an OpenID provider knows them; they sign in there and have no password here
-    issuer TEXT NOT NULL,            -- the provider's address
-    subject TEXT NOT NULL,           -- the provider's id of the person, which outlives a change of name
-    reviewer TEXT NOT NULL UNIQUE REFERENCES reviewer(name),
-    login TEXT NOT NULL,             -- the person's name there at the last sign-in
-    created_at TEXT NOT NULL,
-    seen_at TEXT NOT NULL,           -- the last sign-in
-    PRIMARY KEY (issuer, subject)
-) STRICT;
-"""
-
-
 @migrations()
 def m004_identities(db: Database) -> None:
-    _run_statements(db, _IDENTITIES)
+    _run_statements(db, IDENTITIES)
 
 
 @migrations()
@@ -339,21 +327,9 @@ def m005_flat_queue(db: Database) -> None:
     _run_statements(db, FLAT_QUEUE)
 
 
-_SIGN_IN_ATTEMPTS = """
-CREATE TABLE sign_in_attempt (       -- what failed, so that a restart forgives nobody; rows go a day after their last failure
-    name_key TEXT NOT NULL,          -- keyed hash of the name as it was typed, which may be a mistyped password; '' counts an address
-    place TEXT NOT NULL,             -- network address, or a browser that signed in before; '' counts a name, wherever from
-    failed REAL NOT NULL,            -- how many; those of an address or a name alone fade with time
-    last_at REAL NOT NULL,           -- Unix seconds of the last failure
-    PRIMARY KEY (name_key, place)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX sign_in_attempt_last ON sign_in_attempt(last_at);
-"""
-
-
 @migrations()
 def m006_sign_in_attempts(db: Database) -> None:
-    _run_statements(db, _SIGN_IN_ATTEMPTS)
+    _run_statements(db, SIGN_IN_ATTEMPTS)
 
 
 _BULK_DECISIONS = """
@@ -408,25 +384,9 @@ def m012_rounds_on_the_page(db: Database) -> None:
     _run_statements(db, ROUNDS_ON_THE_PAGE)
 
 
-_INVITATIONS = """
-CREATE TABLE invitation (            -- a link with which somebody sets their password, once: to come in, or instead of a lost one
-    id INTEGER PRIMARY KEY,
-    token_sha256 TEXT NOT NULL UNIQUE,  -- the link's secret itself is shown once and kept nowhere
-    reviewer TEXT NOT NULL,          -- whose it is; for a new person the name that they will have
-    role TEXT CHECK (role IN ('reviewer', 'adjudicator', 'admin')),  -- of a new person; NULL: a new password only
-    created_by TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    expires_at TEXT NOT NULL,
-    used_at TEXT,                    -- NULL until it was used
-    withdrawn_at TEXT                -- NULL unless an admin, or a later link for the same person, ended it
-) STRICT;
-CREATE INDEX invitation_reviewer ON invitation(reviewer, id);
-"""
-
-
 @migrations()
 def m013_invitations(db: Database) -> None:
-    _run_statements(db, _INVITATIONS)
+    _run_statements(db, INVITATIONS)
 
 
 @migrations()

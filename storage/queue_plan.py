@@ -18,7 +18,7 @@ from typing import Any
 from storage.connection import PENDING
 from storage.fulltext import fts_query
 from storage.records import InvalidRecord, Split, Verdict
-from storage.rounds import VISIBLE_HEAD
+from storage.visibility import VISIBLE_HEAD
 
 
 class QueueOrder(StrEnum):

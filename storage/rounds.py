@@ -23,69 +23,12 @@ from storage.team_records import (
     RoundPost,
     Suggestions,
 )
+from storage.visibility import IS_MEASURED, READS_BLIND, SEALED, VISIBLE_HEAD
 
-__all__ = ["IS_MEASURED", "VISIBLE_HEAD", "Assigned", "Candidate", "RoundPost", "RoundStore", "round_from_row"]
+__all__ = ["Assigned", "Candidate", "RoundPost", "RoundStore", "round_from_row"]
 
-_SEALED = (
-    "EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND round.blind AND round.closed_at IS NULL"
-    " WHERE sealed.post_id = {h}.post_id)"
-)
 UNSUGGESTED = "posts_without_suggestions"
 """Setting: the share of posts, 0 to 1, that are shown without suggestions outside of rounds."""
-_BLIND_READER = (
-    "EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND round.blind AND round.closed_at IS NULL"
-    " WHERE own.post_id = {h}.post_id AND own.reviewer = {who})"
-)
-_READS_BLIND = _BLIND_READER.format(h="{h}", who=":me")
-_DECIDED_MYSELF = (
-    "EXISTS (SELECT 1 FROM main.annotation_head mine WHERE mine.post_id = {h}.post_id AND mine.criterion_id = {h}.criterion_id"
-    " AND mine.reviewer = :me AND (mine.verdict IS NOT NULL OR (mine.criterion_id = '@post'"
-    " AND (SELECT a.labels FROM main.annotation a WHERE a.id = mine.annotation_id) IS NOT NULL)))"
-)
-_SEES_ALL = "EXISTS (SELECT 1 FROM main.reviewer me WHERE me.name = :me AND me.role <> 'reviewer')"
-VISIBLE_HEAD = (
-    f"({{h}}.reviewer = :me OR CASE WHEN {_SEES_ALL} THEN {_DECIDED_MYSELF} OR NOT {_READS_BLIND}"
-    f" ELSE {_DECIDED_MYSELF} AND NOT {_SEALED} END)"
-)
-"""SQL: the one rule of who sees another's answer. `{h}` stands for a row with post_id, criterion_id and reviewer; bind `me`.
-
-Reviewers see it after their own decision about the same criterion of the post, and in a blind round not before the round is closed.
-Adjudicators and admins see everything, but not what they have to read blind themselves and have not decided yet.
-"""
-_DONE_MYSELF = (
-    "ifnull((SELECT r.decided FROM post_review r WHERE r.reviewer = :me AND r.post_id = {h}.post_id), 0) >= (SELECT count(*)"
-    " FROM criterion c WHERE c.active AND c.version = (SELECT max(version) FROM criterion d WHERE d.id = c.id))"
-)
-VISIBLE_MESSAGE = (
-    "({m}.author = :me OR {m}.post_id IS NULL OR (EXISTS (SELECT 1 FROM main.reviewer lead WHERE lead.name = {m}.author"
-    " AND lead.role <> 'reviewer') AND NOT "
-    + _BLIND_READER.format(h="{m}", who="{m}.author")
-    + f") OR CASE WHEN {_SEES_ALL} THEN {_DONE_MYSELF.format(h='{m}')} OR NOT {_READS_BLIND.format(h='{m}')}"
-    f" ELSE NOT {_SEALED.format(h='{m}')} END)"
-)
-"""SQL: who sees what is said about a post. `{m}` stands for a message with post_id and author; bind `me`.
-
-What another reader says of a post would give their answer away: while a blind round with it is open, readers see what they wrote and
-what those say who lead and do not read it blind themselves. Adjudicators and admins see all, but for posts that they read blind and have
-not finished.
-"""
-TELLS_GOLD = (
-    f"CASE WHEN {_SEES_ALL} THEN {_READS_BLIND.format(h='{p}')} AND NOT {_DONE_MYSELF.format(h='{p}')} ELSE {_SEALED.format(h='{p}')}"
-    " OR (EXISTS (SELECT 1 FROM assignment own WHERE own.post_id = {p}.post_id AND own.reviewer = :me)"
-    f" AND NOT {_DONE_MYSELF.format(h='{p}')}) END"
-)
-"""SQL: whether what was decided about a post is to be kept from `me`: it is in a blind round, or theirs to read and not read yet."""
-IS_MEASURED = (
-    "EXISTS (SELECT 1 FROM round_post q INDEXED BY round_post_gold CROSS JOIN assignment m ON m.post_id = q.post_id"
-    " AND m.round_id = q.round_id AND m.reviewer = {h}.reviewer WHERE q.post_id = {h}.post_id AND q.gold)"
-)
-"""SQL: whether an answer was given to a post that is there to train or to check its reader: it is measured by gold, and no part of it."""
-AWAITED_BLIND = (
-    "EXISTS (SELECT 1 FROM assignment a CROSS JOIN round ON round.id = a.round_id AND round.blind AND round.closed_at IS NULL"
-    " WHERE a.post_id = {h}.post_id AND NOT EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.post_id = {h}.post_id"
-    " AND mine.reviewer = a.reviewer AND mine.criterion_id = {h}.criterion_id AND mine.verdict IS NOT NULL))"
-)
-"""SQL: whether a reader of an open blind round is yet to be asked for what an answer answers, see `RoundStore.awaited_blind`."""
 _HELD = "NOT EXISTS (SELECT 1 FROM round given_in WHERE given_in.id = {a}.round_id AND given_in.closed_at IS NOT NULL)"
 """SQL: whether an assignment still holds. What a closed round gave and nobody answered can be given again."""
 _PLACE = "(?1 << 32) + ifnull((SELECT position FROM round_post WHERE round_id = ?1 AND post_id = ?2), 0)"
@@ -280,7 +223,7 @@ class RoundStore(Connections):
         with self.read() as db:
             rows = db.execute(
                 "SELECT h.post_id, h.criterion_id, h.reviewer FROM (SELECT DISTINCT post_id FROM assignment WHERE reviewer = :me) mine"
-                f" CROSS JOIN annotation_head h ON h.post_id = mine.post_id WHERE {_READS_BLIND.format(h='h')}"
+                f" CROSS JOIN annotation_head h ON h.post_id = mine.post_id WHERE {READS_BLIND.format(h='h')}"
                 f" AND NOT {VISIBLE_HEAD.format(h='h')}{given}",
                 {"me": me, "ids": json.dumps(list(post_ids or ()))},
             )
@@ -301,7 +244,7 @@ class RoundStore(Connections):
         """Whether the post is in a blind round that is open."""
         with self.read() as db:
             row = db.execute(
-                f"SELECT {_SEALED.format(h='given')} FROM (SELECT ? AS post_id) given", [post_id]
+                f"SELECT {SEALED.format(h='given')} FROM (SELECT ? AS post_id) given", [post_id]
             ).fetchone()
             return bool(row[0])
 

@@ -227,7 +227,7 @@ def _predictions(model: Model, post: Post) -> tuple[Mapping[str, Prediction], st
 
 
 def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[Annotation]]:
-    """What others decided, as far as `reviewer` may see it: see `storage.rounds.VISIBLE_HEAD`."""
+    """What others decided, as far as `reviewer` may see it: see `storage.visibility.VISIBLE_HEAD`."""
     visible = store.visible_heads(post_id, reviewer.name)
     latest = [
         a

@@ -1,6 +1,6 @@
 """Discussions about posts and criteria: saying something, flagging a post for the lead, resolving, and the lists of what is open.
 
-Plain text only. Who sees what of a post that is read blind is decided in `storage.rounds.VISIBLE_MESSAGE`.
+Plain text only. Who sees what of a post that is read blind is decided in `storage.visibility.VISIBLE_MESSAGE`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,62 @@
+"""The rules of who sees whose answer and message, as SQL: in one place, so that no way around them can be forgotten."""
+
+from __future__ import annotations
+
+SEALED = (
+    "EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND round.blind AND round.closed_at IS NULL"
+    " WHERE sealed.post_id = {h}.post_id)"
+)
+_BLIND_READER = (
+    "EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND round.blind AND round.closed_at IS NULL"
+    " WHERE own.post_id = {h}.post_id AND own.reviewer = {who})"
+)
+READS_BLIND = _BLIND_READER.format(h="{h}", who=":me")
+_DECIDED_MYSELF = (
+    "EXISTS (SELECT 1 FROM main.annotation_head mine WHERE mine.post_id = {h}.post_id AND mine.criterion_id = {h}.criterion_id"
+    " AND mine.reviewer = :me AND (mine.verdict IS NOT NULL OR (mine.criterion_id = '@post'"
+    " AND (SELECT a.labels FROM main.annotation a WHERE a.id = mine.annotation_id) IS NOT NULL)))"
+)
+_SEES_ALL = "EXISTS (SELECT 1 FROM main.reviewer me WHERE me.name = :me AND me.role <> 'reviewer')"
+VISIBLE_HEAD = (
+    f"({{h}}.reviewer = :me OR CASE WHEN {_SEES_ALL} THEN {_DECIDED_MYSELF} OR NOT {READS_BLIND}"
+    f" ELSE {_DECIDED_MYSELF} AND NOT {SEALED} END)"
+)
+"""SQL: the one rule of who sees another's answer. `{h}` stands for a row with post_id, criterion_id and reviewer; bind `me`.
+
+Reviewers see it after their own decision about the same criterion of the post, and in a blind round not before the round is closed.
+Adjudicators and admins see everything, but not what they have to read blind themselves and have not decided yet.
+"""
+_DONE_MYSELF = (
+    "ifnull((SELECT r.decided FROM post_review r WHERE r.reviewer = :me AND r.post_id = {h}.post_id), 0) >= (SELECT count(*)"
+    " FROM criterion c WHERE c.active AND c.version = (SELECT max(version) FROM criterion d WHERE d.id = c.id))"
+)
+VISIBLE_MESSAGE = (
+    "({m}.author = :me OR {m}.post_id IS NULL OR (EXISTS (SELECT 1 FROM main.reviewer lead WHERE lead.name = {m}.author"
+    " AND lead.role <> 'reviewer') AND NOT "
+    + _BLIND_READER.format(h="{m}", who="{m}.author")
+    + f") OR CASE WHEN {_SEES_ALL} THEN {_DONE_MYSELF.format(h='{m}')} OR NOT {READS_BLIND.format(h='{m}')}"
+    f" ELSE NOT {SEALED.format(h='{m}')} END)"
+)
+"""SQL: who sees what is said about a post. `{m}` stands for a message with post_id and author; bind `me`.
+
+What another reader says of a post would give their answer away: while a blind round with it is open, readers see what they wrote and
+what those say who lead and do not read it blind themselves. Adjudicators and admins see all, but for posts that they read blind and have
+not finished.
+"""
+TELLS_GOLD = (
+    f"CASE WHEN {_SEES_ALL} THEN {READS_BLIND.format(h='{p}')} AND NOT {_DONE_MYSELF.format(h='{p}')} ELSE {SEALED.format(h='{p}')}"
+    " OR (EXISTS (SELECT 1 FROM assignment own WHERE own.post_id = {p}.post_id AND own.reviewer = :me)"
+    f" AND NOT {_DONE_MYSELF.format(h='{p}')}) END"
+)
+"""SQL: whether what was decided about a post is to be kept from `me`: it is in a blind round, or theirs to read and not read yet."""
+IS_MEASURED = (
+    "EXISTS (SELECT 1 FROM round_post q INDEXED BY round_post_gold CROSS JOIN assignment m ON m.post_id = q.post_id"
+    " AND m.round_id = q.round_id AND m.reviewer = {h}.reviewer WHERE q.post_id = {h}.post_id AND q.gold)"
+)
+"""SQL: whether an answer was given to a post that is there to train or to check its reader: it is measured by gold, and no part of it."""
+AWAITED_BLIND = (
+    "EXISTS (SELECT 1 FROM assignment a CROSS JOIN round ON round.id = a.round_id AND round.blind AND round.closed_at IS NULL"
+    " WHERE a.post_id = {h}.post_id AND NOT EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.post_id = {h}.post_id"
+    " AND mine.reviewer = a.reviewer AND mine.criterion_id = {h}.criterion_id AND mine.verdict IS NOT NULL))"
+)
+"""SQL: whether a reader of an open blind round is yet to be asked for what an answer answers, see `RoundStore.awaited_blind`."""
