@@ -8,9 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ FEW_POSTS = 2000
 """A filter that finds up to here has its posts looked up and sorted; with more of them, a walk meets one soon."""
 QUEUE_SECONDS = 5.0
 COUNTED = 1000
+ANSWERS_KEPT_SECONDS = 20.0
 _PAGE = 50  # posts that are looked up at once for a reviewer's next ones
 _CHECKED = 16  # of them are looked at again at once, before one is given out
 _KEPT_QUEUES = 500
@@ -86,13 +88,20 @@ class _Found:
 @dataclass(frozen=True, slots=True)
 class _Upcoming:
     """What was found to come next for a reviewer. Each post is looked at again before it is given out; what came into the
-    queue since is seen by `changes`. place: how far the walk went. ended: there was nothing more.
+    queue since is seen by `changes`, but for others' answers: what was found by these is kept for ANSWERS_KEPT_SECONDS only.
+    place: how far the walk went. ended: there was nothing more. since: when it was begun, of `time.monotonic`.
     """
 
     changes: float
+    since: float
     post_ids: tuple[str, ...] = ()
     place: _Place | None = None
     ended: bool = False
+
+    @property
+    def is_old(self) -> bool:
+        """Whether posts that others have answered meanwhile are to be looked for."""
+        return self.ended or time.monotonic() - self.since > ANSWERS_KEPT_SECONDS
 
 
 class QueueStore(Connections):
@@ -137,13 +146,13 @@ class QueueStore(Connections):
         What a walk found beyond it is kept for the next call, so that the posts that the reviewer has done are passed over once.
         """
         key = (wanted, me, model_version)
-        lasting = wanted.state in (ReviewState.TODO, ReviewState.ANY) and not (wanted.verdict or wanted.reviewer)
+        lasting = wanted.state in (ReviewState.TODO, ReviewState.ANY)
         with self.read(seconds=QUEUE_SECONDS) as db:
             asked = _plan(db, wanted, me, model_version)
             changes = db.execute(_CHANGES, [me]).fetchone()[0]
             kept = self._upcoming.get(key) if lasting else None
-            if kept is None or kept.changes != changes:
-                kept = _Upcoming(changes)
+            if kept is None or kept.changes != changes or ((wanted.verdict or wanted.reviewer) and kept.is_old):
+                kept = _Upcoming(changes, time.monotonic())
             post_id, kept = _next(db, asked, kept, set(exclude))
         if lasting:
             with self._upcoming_lock:
@@ -307,9 +316,10 @@ def _next(db: Handle, asked: QueuePlan, kept: _Upcoming, exclude: set[str]) -> t
             gone |= set(some) - fit
             if fit:
                 left = tuple(i for i in post_ids if i not in gone)
-                return next(i for i in some if i in fit), _Upcoming(kept.changes, left, place, ended)
+                return next(i for i in some if i in fit), replace(kept, post_ids=left, place=place, ended=ended)
         if ended:
-            return None, _Upcoming(kept.changes, tuple(i for i in post_ids if i not in gone), place, ended)
+            left = tuple(i for i in post_ids if i not in gone)
+            return None, replace(kept, post_ids=left, place=place, ended=ended)
         more = _find(db, asked, limit=_PAGE, after=place)
         ended = len(more) < _PAGE
         place = more[-1].place if more else place
