@@ -102,6 +102,12 @@ def read_everything(reader: Person, button: str) -> None:
             row.click()
             page.click(f"[data-part=detail] {button}")
             page.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'saved'")
+    page.focus("[data-part=root]")
+    page.keyboard.press("r")
+    page.fill(".ev-discussion textarea", f"@jon, flagged by secret-of-{reader.name}")
+    page.click(".ev-discussion button:has-text('Flag for the lead')")
+    page.wait_for_selector(".ev-thread li:has-text('flagged it for the lead')")
+    assert page.locator(".ev-thread li").count() == 1  # whoever else flagged it is not shown
 
 
 def look_around(reader: Person, other: str) -> None:
@@ -152,13 +158,23 @@ def test_the_day_of_each_role_and_nobodys_blind_answer_in_what_another_is_sent(
         assert ana.was_sent("secret-of-ana")
         assert len(ana.bodies) > 50
 
+        list_ = jon.go("/?tab=overview", "#discussions h3:has-text('1 new for you')")
+        list_.click("#discussions .ev-threads summary")
+        list_.wait_for_selector("#discussions .ev-thread li:nth-child(2)")
+        list_.click("#discussions .ev-discussion button:has-text('Resolve')")
+        list_.wait_for_selector("#discussions button:has-text('Resolved (1)')")
+
         judge = jon.go("/?tab=adjudicate", "#adjudicate [data-part=count]:has-text('1 of 4 to decide')")
         for left in ("1 of 3", "1 of 2", "1 of 1", "Nothing is left to decide"):
             judge.fill("#adjudicate [name=reason]", "One night is no week.")
+            judge.check("#adjudicate [name=example]")
             judge.click("#adjudicate button:has-text('No evidence')")
             judge.wait_for_selector(f"#adjudicate [data-part=count]:has-text('{left}')")
         ben.go("/?tab=overview", "#mine [data-part=rounds]:not(:empty)")
         assert ben.was_sent("One night is no week.") == []
+        assert (
+            ben.go("/?tab=guidelines", "#page-guidelines .ev-card").locator("#guidelines .ev-examples a").count() == 0
+        )
 
         head = adam.go("/?tab=team", "#team button[aria-label='More about first']")
         head.click("#team button[aria-label='More about first']")
