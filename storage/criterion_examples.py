@@ -10,6 +10,11 @@ from storage.connection import Connections
 from storage.records import NotFound, utc_now
 from storage.visibility import TELLS_GOLD
 
+_STANDS = (
+    "(SELECT d.outcome FROM adjudication d WHERE d.post_id = e.post_id AND d.criterion_id = e.criterion_id"
+    " ORDER BY d.revision DESC LIMIT 1) = CASE WHEN e.evidence THEN 'evidence' ELSE 'no_evidence' END"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PostExample:
@@ -49,11 +54,14 @@ class CriterionExampleStore(Connections):
             raise NotFound("That passage is no example any more.")
 
     def examples(self, me: str) -> list[PostExample]:
-        """The examples that `me` may see, see TELLS_GOLD, in the order in which they were added."""
+        """The examples that `me` may see, see TELLS_GOLD, in the order in which they were added. Those whose decision was changed or
+        re-opened since are none until it is so again.
+        """
         with self.read() as db:
             rows = db.query(
                 "SELECT e.*, substr(post.text, e.start + 1, e.end - e.start) AS words FROM criterion_example e"
-                f" JOIN post ON post.id = e.post_id WHERE NOT ({TELLS_GOLD.format(p='e')}) ORDER BY e.added_at, e.post_id, e.start",
+                f" JOIN post ON post.id = e.post_id WHERE {_STANDS} AND NOT ({TELLS_GOLD.format(p='e')})"
+                " ORDER BY e.added_at, e.post_id, e.start",
                 {"me": me},
             )
             return [

@@ -30,18 +30,24 @@ _DONE_MYSELF = (
     "ifnull((SELECT r.decided FROM post_review r WHERE r.reviewer = :me AND r.post_id = {h}.post_id), 0) >= (SELECT count(*)"
     " FROM criterion c WHERE c.active AND c.version = (SELECT max(version) FROM criterion d WHERE d.id = c.id))"
 )
+_GIVEN_UNREAD = (
+    "(EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND round.closed_at IS NULL{since}"
+    f" WHERE own.post_id = {{m}}.post_id AND own.reviewer = :me) AND NOT {_DONE_MYSELF.format(h='{m}')})"
+)
 VISIBLE_MESSAGE = (
     "({m}.author = :me OR {m}.post_id IS NULL OR (EXISTS (SELECT 1 FROM main.reviewer lead WHERE lead.name = {m}.author"
     " AND lead.role <> 'reviewer') AND NOT "
     + _BLIND_READER.format(h="{m}", who="{m}.author")
-    + f") OR CASE WHEN {_SEES_ALL} THEN {_DONE_MYSELF.format(h='{m}')} OR NOT {READS_BLIND.format(h='{m}')}"
-    f" ELSE NOT {SEALED.format(h='{m}')} END)"
+    + f" AND NOT {_GIVEN_UNREAD.format(m='{m}', since=' AND round.created_at > {m}.at')}"
+    f") OR CASE WHEN {_SEES_ALL} THEN {_DONE_MYSELF.format(h='{m}')} OR NOT {READS_BLIND.format(h='{m}')}"
+    f" ELSE NOT {SEALED.format(h='{m}')} AND NOT {_GIVEN_UNREAD.format(m='{m}', since='')} END)"
 )
 """SQL: who sees what is said about a post. `{m}` stands for a message with post_id and author; bind `me`.
 
 What another reader says of a post would give their answer away: while a blind round with it is open, readers see what they wrote and
-what those say who lead and do not read it blind themselves. Adjudicators and admins see all, but for posts that they read blind and have
-not finished.
+what those say who lead and do not read it blind themselves, unless it was said before the round was made: by then the post may have been
+settled. What other readers say is also kept from whom an open round has given the post and who has not finished it. Adjudicators and
+admins see all, but for posts that they read blind and have not finished.
 """
 TELLS_GOLD = (
     f"CASE WHEN {_SEES_ALL} THEN {READS_BLIND.format(h='{p}')} AND NOT {_DONE_MYSELF.format(h='{p}')} ELSE {SEALED.format(h='{p}')}"

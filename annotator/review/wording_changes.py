@@ -9,7 +9,9 @@ from storage.records import Criterion
 
 MOST_WORDS = 3000
 """Longer texts are compared line by line: comparing words takes time by the square of their number."""
-_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_WORDS = re.compile(
+    r"\w+\s*|\s+|[^\w\s]\s*"
+)  # with the space after them: compared by themselves, spaces take time by the square
 _PARTS = (("Name", "name"), ("The model reads", "text"), ("Guideline", "guideline"))
 _LISTS = (("Examples", "examples"), ("No evidence", "counterexamples"))
 
@@ -27,7 +29,7 @@ def pieces(old: str, new: str) -> list[tuple[str, str]]:
     if max(len(one), len(other)) > MOST_WORDS:
         one, other = old.splitlines(keepends=True), new.splitlines(keepends=True)
     found: list[tuple[str, str]] = []
-    for _, i, j, k, m in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+    for _, i, j, k, m in difflib.SequenceMatcher(None, one, other).get_opcodes():
         if one[i:j] == other[k:m]:
             found.append(("=", "".join(one[i:j])))
             continue

@@ -5,13 +5,14 @@ Plain text only. Who sees what of a post that is read blind is decided in `stora
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from annotator.people.accounts import CURATORS, NotAllowed
 from storage.discussions import Message, Said, Thread, Wanted, message_object
-from storage.records import InvalidRecord, NotFound, Reviewer, Role, has_unpaired_surrogate
+from storage.records import InvalidRecord, NotFound, Reviewer, Role, StoreUnavailable, has_unpaired_surrogate
 from storage.store import Store
 
 Wire = dict[str, Any]
@@ -27,13 +28,16 @@ def thread(store: Store, me: Reviewer, *, post_id: str | None = None, criterion_
     """
     _check_subject(store, post_id, criterion_id)
     messages = store.messages(me.name, post_id=post_id, criterion_id=None if post_id else criterion_id)
-    store.see_messages(me.name, messages)
+    with contextlib.suppress(StoreUnavailable):  # what can be read is shown, also where nothing can be written
+        store.see_messages(me.name, messages)
     return {
         "messages": [_wire(m) for m in messages],
         "resolved": bool(messages) and messages[-1].what is Said.RESOLVED,
         "flagged": _is_flagged(messages),
-        "may_resolve": _may_resolve(me, messages),
-        "partial": post_id is not None and me.role is Role.REVIEWER and store.is_sealed(post_id),
+        "may_resolve": _may_resolve(store, me, messages),
+        "partial": post_id is not None
+        and store.is_sealed(post_id)
+        and (me.role is Role.REVIEWER or _reads(store, me, post_id)),
     }
 
 
@@ -51,8 +55,10 @@ def say(store: Store, me: Reviewer, wire: Wire) -> Wire:
     if what is Said.FLAGGED and post_id is None:
         raise InvalidRecord("Posts are flagged for the lead; about a criterion write a message.")
     seen = store.messages(me.name, post_id=post_id, criterion_id=None if post_id else criterion_id)
-    if what in (Said.RESOLVED, Said.REOPENED) and not _may_resolve(me, seen):
-        raise NotAllowed("Who has written here resolves this, or an adjudicator or admin does.")
+    if what in (Said.RESOLVED, Said.REOPENED) and not _may_resolve(store, me, seen):
+        raise NotAllowed(
+            "Who has written here resolves this, or an adjudicator or admin does; while a post is read blind only they do."
+        )
     store.add_message(
         Message(
             me.name,
@@ -100,8 +106,16 @@ def _is_flagged(messages: Sequence[Message]) -> bool:
     return bool(states) and states[-1] is Said.FLAGGED
 
 
-def _may_resolve(me: Reviewer, messages: Sequence[Message]) -> bool:
-    return bool(messages) and (me.role in _LEADS or any(m.author == me.name for m in messages))
+def _may_resolve(store: Store, me: Reviewer, messages: Sequence[Message]) -> bool:
+    """Of a post that is read blind only leads may: others would end what they cannot see."""
+    if not messages or me.role in _LEADS:
+        return bool(messages)
+    post_id = messages[0].post_id
+    return any(m.author == me.name for m in messages) and not (post_id is not None and store.is_sealed(post_id))
+
+
+def _reads(store: Store, me: Reviewer, post_id: str) -> bool:
+    return me.name in store.readers_of([post_id]).get(post_id, set())
 
 
 def _check_subject(store: Store, post_id: str | None, criterion_id: str | None) -> None:

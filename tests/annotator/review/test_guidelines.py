@@ -101,6 +101,8 @@ def test_passages_that_were_adjudicated_become_examples_until_they_are_removed(s
     store.add_round(blind, [RoundPost("p1", 1)], [Assigned("p1", "cem", None)])
     seen = {name: [e.post_id for e in store.examples(name)] for name in ("ana", "ben", "cem")}
     assert seen == {"ana": ["p1", "p2"], "ben": ["p2"], "cem": ["p2"]}  # gold of a post that is read blind
+    store.add_adjudication(Adjudication("p1", SLEEP.id, "ana", Outcome.NO_EVIDENCE), expected_revision=1)
+    assert [e.post_id for e in store.examples("ana")] == ["p2"]  # what was decided otherwise since teaches nobody
     guidelines.remove_example(store, {"criterion_id": SLEEP.id, "post_id": "p2", "start": 16, "end": 32}, by=ADMIN)
     with pytest.raises(NotFound, match="no example any more"):
         guidelines.remove_example(store, {"criterion_id": SLEEP.id, "post_id": "p2", "start": 16, "end": 32}, by=ADMIN)

@@ -71,6 +71,30 @@ def test_of_a_post_that_is_read_blind_a_reader_sees_their_own_words_and_those_of
     assert counts(team, BEN)["new"] == 1
 
 
+def test_what_was_said_before_a_post_was_given_out_is_kept_from_its_readers_until_they_have_read_it(
+    team: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.discussions.utc_now", lambda: "2026-01-01T00:00:00Z")
+    say(team, EVA, "It is evidence: the second sentence.")  # and so it was decided
+    say(team, BEN, "I had said so.")
+    monkeypatch.undo()
+    blind = a_round(team, ANA.name)
+    assert read(team, ANA) == []
+    say(team, EVA, "Take your time.")
+    assert read(team, ANA) == ["Take your time."]
+    team.change_round(blind.id, RoundChange(closed=True), expected_revision=1)
+    assert len(read(team, ANA)) == 3
+
+
+def test_who_reads_blind_resolves_nothing_of_what_others_may_have_flagged(team: Store) -> None:
+    a_round(team, ANA.name, BEN.name)
+    say(team, ANA, "Which of the two?", what="flagged")
+    say(team, BEN, "Fine.")
+    with pytest.raises(NotAllowed, match="read blind"):
+        say(team, BEN, "", what="resolved")
+    assert counts(team, EVA)["flagged"] == 1
+
+
 def test_who_leads_and_reads_blind_is_a_reader_until_they_have_finished_the_post(team: Store) -> None:
     a_round(team, ANA.name, JO.name)
     say(team, ANA, "mine")
