@@ -9,14 +9,10 @@ from dataclasses import replace
 from typing import Any, overload
 
 from storage.formats.rows import ImportRow, Label, Passage
+from storage.formats.splits import SPLITS
 from storage.records import InvalidRecord, Split
 
 MAX_ID_CHARACTERS = 200
-_SPLITS = {
-    **dict.fromkeys(("validation", "valid", "val", "dev", "devel", "development"), Split.DEV),
-    **dict.fromkeys(("train", "training"), Split.TRAIN),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), Split.TEST),
-}
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -24,7 +20,7 @@ def split_named(value: str | None) -> Split | None:
     """Raises InvalidRecord for a word that names no split."""
     if not value:
         return None
-    found = _SPLITS.get(value.strip().lower())
+    found = SPLITS.get(value.strip().lower())
     if found is None:
         raise InvalidRecord(f"{value[:40]!r} is no split; use train, dev or test")
     return found

@@ -76,7 +76,8 @@ class Importer:
         self._mender = Mender(mojibake=options.mend, entities=options.unescape)
         self._homes = Homes(staging, store)
         attributes, self._defines = attributes_for(store, path, options)
-        self.source = source_of(path, self.detected, options, self._matcher.names(), attributes)
+        source = source_of(path, self.detected, options, self._matcher.names(), attributes)
+        self.source = replace(source, reviewers=tuple(r.name for r in store.reviewers()))
         self.ledger: Ledger = self.source.ledger
         for name in (*left, *self.detected.left):
             self.ledger.count(FILE, name, Outcome.LEFT, "is not read")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
-from storage.formats.fields import Fields
-from storage.formats.labels import Given, holds_labels, labels_of
+from storage.formats.labels import holds_labels
 from storage.formats.people import PREDICTED
-from storage.formats.raters import Rater, people_of_lists, raters_of
+from storage.formats.raters import Rater, known_people, may_be_people, people_of_lists, raters_of
 from storage.formats.rows import FormatError, LabelKind
 from storage.formats.sentence_rows import are_sentences, number_column
-from storage.formats.splits import split_in_path
+from storage.formats.splits import SPLITS
 from storage.formats.synonyms import FIELDS, SYNONYMS
 from storage.formats.tagged import is_tag
 from storage.formats.values import decoded, is_address, is_empty, is_number, plain
@@ -25,6 +23,11 @@ from storage.formats.wide import wide_columns
 from storage.records import Verdict
 
 Record = Mapping[str, Any]
+TELL = (
+    "nothing says that these are people; they are where a column `annotators` names them, where they are reviewers of the project, or if"
+    " the columns are numbered (label_rater1)"
+)
+NOBODY = "may be what {name} said, or not: " + TELL
 
 _LISTS = ("annotations", "history", "predictions", "adjudications", "meta")
 _ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID|Nr|_id)$", re.IGNORECASE)
@@ -44,7 +47,7 @@ class ColumnMapping:
     hints: what is to be said of a column that is kept in meta. joined: columns that are the text together (`title+body`).
     questions: the columns of each of Argilla's questions. sentences: each row is a sentence of its post;
     sentence_number: the column of its number or id, if there is one. raters: people with columns of their own;
-    people: whose the columns of lists are that several people have.
+    people: whose the columns of lists are that several people have. said: what is to be told of these.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class ColumnMapping:
     sentence_number: str | None = None
     raters: Mapping[str, Rater] = field(default_factory=dict)
     people: Mapping[str, str] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
 
 def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_one: bool = False) -> dict[str, str]:
@@ -82,7 +86,7 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_o
     elif _is_shared(found, sample) and not are_sentences(found, columns, sample):
         # the id of something that holds several posts, a thread's for one
         free = (c for c in columns if c not in found.values() and _is_id_name(c) and _is_unique(c, sample))
-        found["post_id"] = next(free, found["post_id"])
+        found["post_id"] = next((c for c in free if _tells_texts_apart(c, found, sample)), found["post_id"])
     if ("criterion" in found or of_one) and "verdict" not in found:
         names = {plain(c): c for c in reversed(columns) if c not in found.values()}
         beside = (names[n] for n in _VERDICTS if n in names)
@@ -93,13 +97,13 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_o
 
 
 def _is_shared(found: Mapping[str, str], sample: Sequence[Record]) -> bool:
-    """Whether texts that differ have the same id."""
-    texts: dict[str, str] = {}
+    """Whether most ids are those of texts that differ."""
+    texts: dict[str, set[str]] = {}
     for record in sample:
         name, text = record.get(found["post_id"]), record.get(found.get("text", ""))
-        if isinstance(text, str) and not is_empty(name) and texts.setdefault(str(name), text) != text:
-            return True
-    return False
+        if isinstance(text, str) and not is_empty(name):
+            texts.setdefault(str(name), set()).add(text)
+    return sum(len(of_id) > 1 for of_id in texts.values()) * 2 > len(texts)
 
 
 def _tells_texts_apart(column: str, found: Mapping[str, str], sample: Sequence[Record]) -> bool:
@@ -154,7 +158,7 @@ def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
         return not any(map(_is_listed, values)) and (not bare or _is_unique(column, sample))
     if name == "split":
         named = plain(column) not in ("set", "datasplit", "datasetsplit")
-        return all(isinstance(v, str) and len(v) < 20 and (named or split_in_path(PurePath(v))) for v in values)
+        return all(isinstance(v, str) and len(v) < 20 and (named or v.strip().lower() in SPLITS) for v in values)
     if name == "evidence" or name in _LISTS:
         return True
     return not any(map(_is_listed, values))
@@ -200,21 +204,26 @@ def checked_mapping(
     *,
     criteria: Sequence[str] = (),
     of_one: bool = False,
+    reviewers: Collection[str] = (),
 ) -> ColumnMapping:
     """The mapping to read with: the guess, with what was chosen on top ('' takes a field away). criteria: names of columns of a wide table;
-    of_one: all labels are of one criterion, which no column names.
+    of_one: all labels are of one criterion, which no column names. reviewers: whose names columns may have.
 
     Raises FormatError if a chosen column is not there, or if nothing could be the text or labels of known posts.
     """
     questions = questions_of(columns, sample)
     asked = {c for names in questions.values() for c in names}
+    known = known_people(columns, sample, reviewers)
     chosen_columns = (chosen or {}).values()
-    raters = raters_of([c for c in columns if c not in asked and c not in chosen_columns], sample, criteria)
-    asked |= {c for rater in raters.values() for c in rater.all()}
-    mapping = guess_mapping([c for c in columns if c not in asked], sample, of_one=of_one or bool(raters))
-    if not of_one and "criterion" not in mapping:  # verdicts of what?
+    raters = raters_of([c for c in columns if c not in asked and c not in chosen_columns], sample, criteria, known)
+    theirs = {c for rater in raters.values() for c in rater.all()}
+    others = [c for c in columns if c not in asked and c not in theirs]
+    mapping = guess_mapping(others, sample, of_one=of_one or bool(raters))
+    if raters and not of_one and not {**mapping, **(chosen or {})}.get("criterion"):  # verdicts of what?
         raters = {p: Rater(wide=rater.wide) for p, rater in raters.items() if rater.wide}
-        mapping = _without_labels_of_posts(mapping)
+        theirs = {c for rater in raters.values() for c in rater.all()}
+        mapping = guess_mapping([c for c in columns if c not in asked and c not in theirs], sample)
+    asked |= theirs
     joined: tuple[str, ...] = ()
     for name, column in (chosen or {}).items():
         if name not in SYNONYMS:
@@ -254,6 +263,12 @@ def checked_mapping(
         raise FormatError(_no_text(columns, sample))
     sentences = not (squad or joined or tokens) and are_sentences(mapping, columns, sample)
     hints = _hints(free, lists, sample)
+    if "post_id" not in (chosen or {}):
+        hints |= _shared_ids(mapping, free, sample)
+    people = people_of_lists(list(lists), criteria, known)
+    unsure = may_be_people([c for c in free if c not in people], criteria)
+    if of_one or "criterion" in mapping:
+        hints |= {c: NOBODY.format(name=n) for c, n in unsure.items() if c not in lists and _values(c, sample)}
     return ColumnMapping(
         mapping,
         lists,
@@ -266,16 +281,28 @@ def checked_mapping(
         sentences,
         number_column(columns),
         raters,
-        people_of_lists(_labels_in(lists, sample)),
+        people,
+        _said_of_people(raters, people, {c: n for c, n in unsure.items() if lists.get(c) is LabelKind.ANSWER}),
     )
 
 
-def _labels_in(lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, set[str]]:
-    """The labels of each of several columns."""
-    if len(lists) < 2:
-        return {}
-    given = Given()
-    return {c: {la.criterion for v in _values(c, sample) for la in labels_of(v, Fields({}), c, given)} for c in lists}
+def _said_of_people(
+    raters: Mapping[str, Rater], people: Mapping[str, str], unsure: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Which columns are read as whose, and which may be several people's and are read as one's."""
+    theirs = {person: rater.all() for person, rater in raters.items()}
+    theirs |= {person: [c for c, p in people.items() if p == person] for person in people.values()}
+    said = [f"columns of {person}: {listed(columns)}" for person, columns in theirs.items()]
+    return (*said, *([f"{listed(list(unsure))} are read as one person's: {TELL}"] if len(unsure) > 1 else []))
+
+
+def _shared_ids(mapping: Mapping[str, str], free: Sequence[str], sample: Sequence[Record]) -> dict[str, str]:
+    """What is to be said of a column that would be the posts' id if texts that differ did not share it."""
+    names = SYNONYMS["post_id"]
+    own = mapping.get("post_id", "")
+    rank = names.index(plain(own)) if plain(own) in names else len(names)
+    shared = [c for c in free if plain(c) in names[:rank] and own and _is_shared({**mapping, "post_id": c}, sample)]
+    return {c: f"several texts share it: the id is {own}; --column post_id={c} takes it as the id" for c in shared}
 
 
 def _parts(column: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from storage.formats.wide import says_no_words
 
 HEADER_ROWS = 20  # rows in which a header is looked for
 KNOWN = {s for name, synonyms in SYNONYMS.items() if name not in ("meta", "history") for s in synonyms}
+_TEXT_WORDS = 3
 _MIN_VALUES = 2  # numbers below a word before the word is no value
 _QUALTRICS = '{"ImportId"'
 
@@ -48,7 +49,7 @@ def header_rows(rows: Sequence[Sequence[str]], place: int) -> HeaderRows:
     if (joined := _joined(names, below)) is not None:
         names, last = joined, place + 1
     said = []
-    for row in range(last + 1, _end_of_meanings(rows, last + 1)):
+    for row in range(last + 1, _end_of_meanings(names, rows, last + 1)):
         meanings = ", ".join(" ".join(c.split()) for c in rows[row] if c.strip())
         said.append(f"row {row + 1} says what the columns mean, and is no post: {meanings[:300]}")
     return HeaderRows(place, last + len(said), tuple(names), tuple(said))
@@ -80,16 +81,16 @@ def _joined(names: Sequence[str], below: Sequence[str]) -> list[str] | None:
     return made if repeated or all(plain(under[n]) in KNOWN for n in parts) else None
 
 
-def _end_of_meanings(rows: Sequence[Sequence[str]], start: int) -> int:
+def _end_of_meanings(names: Sequence[str], rows: Sequence[Sequence[str]], start: int) -> int:
     """The place of the first row of data: below the names of questions and codes that some programs write under the names of columns."""
     for n in range(start, min(start + 3, len(rows))):
         cells = [c for c in rows[n] if c.strip()]
         if len(cells) > 1 and all(c.lstrip().startswith(_QUALTRICS) for c in cells):
             return n + 1
-    return start + 1 if start < len(rows) and _are_meanings(rows[start], rows[start + 1 :]) else start
+    return start + 1 if start < len(rows) and _are_meanings(names, rows[start], rows[start + 1 :]) else start
 
 
-def _are_meanings(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+def _are_meanings(names: Sequence[str], row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether the row has words in all columns (two at least) that hold numbers alone below it."""
     numeric = []
     for n in range(len(row)):
@@ -99,4 +100,18 @@ def _are_meanings(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     words = [
         c for c in numeric if len(c) > 3 and any(map(str.isalpha, c)) and not is_verdict(c) and not says_no_words(c)
     ]
-    return len(numeric) >= 2 and len(words) == len(numeric) == len(set(words))
+    return len(numeric) >= 2 and len(words) == len(numeric) == len(set(words)) and not _is_data(names, row, below)
+
+
+def _is_data(names: Sequence[str], row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a row has an id like those below it or, unless its id is a word where theirs are numbers, some words under their texts."""
+    for n in range(min(len(row), len(names))):
+        values = [r[n].strip() for r in below if n < len(r) and r[n].strip()]
+        is_id = plain(names[n]) in SYNONYMS["post_id"] or plain(names[n]).endswith("id")
+        if is_id and row[n].strip() and values:
+            if all(map(is_number, values)):
+                return is_number(row[n])
+            if any(map(str.isdigit, row[n])) or row[n].strip() in values:
+                return True
+    prose = (n for n in range(min(len(row), len(names))) if plain(names[n]) in SYNONYMS["text"])
+    return any(len(row[n].split()) >= _TEXT_WORDS for n in prose)

@@ -64,7 +64,7 @@ def read(source: Source) -> Iterator[Row]:
     """The rows of all data files, in order of their names; a file's split is in its name or folder. Ids may begin anew in each split."""
     files = _data_files(source.path, source.ledger)
     header, sample = preview(source)
-    mapping = checked_mapping(header, source.columns, sample, criteria=source.criteria)
+    mapping = checked_mapping(header, source.columns, sample, criteria=source.criteria, reviewers=source.reviewers)
     number = 0
     for file in files:
         place = file.relative_to(source.path)

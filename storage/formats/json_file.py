@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 from storage.formats.columns import Record
 from storage.formats.fields import PARTS
 from storage.formats.json_text import iter_items
-from storage.formats.jsonl import SAMPLE_RECORDS, header_of, is_pair, record_of
+from storage.formats.jsonl import SAMPLE_RECORDS, header_of, is_pair, records_of
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import Row, RowError, Source
 from storage.formats.table import read_table
@@ -60,12 +60,16 @@ def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
         items = enumerate(_expanded(_unwrapped(first[1], left)), start=1)
     else:
         items = chain((i for i in (first, second) if i is not None), rest)
+    yield from records_of(_items(items, source.ledger), source.ledger)
+
+
+def _items(items: Iterable[tuple[int, Any]], ledger: Ledger) -> Iterator[tuple[int, Any]]:
     for number, item in items:
         if is_spacy_training(item):
-            source.ledger.count(COLUMN, "paragraphs", Outcome.TAKEN, PARTS)
+            ledger.count(COLUMN, "paragraphs", Outcome.TAKEN, PARTS)
             yield from ((number, record) for record in _of_spacy(item))
         else:
-            yield number, record_of(number, item, source.ledger)
+            yield number, item
 
 
 def is_spacy_training(item: Any) -> bool:

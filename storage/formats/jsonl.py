@@ -7,8 +7,8 @@ The lines are a superset of the gold lines that training reads; `write_gold` wri
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from storage.formats.columns import Record
 from storage.formats.fields import PARTS
 from storage.formats.items import write_lines
 from storage.formats.json_text import iter_lines
+from storage.formats.labels import holds_labels
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
 from storage.formats.said import POST_LABELS, labels_of_post
@@ -27,6 +28,8 @@ from storage.team_records import ONE_READER, label_question
 
 SAMPLE_RECORDS = 50
 _TEXTS = frozenset((*SYNONYMS["text"], "rowdata"))
+_ANNOTATORS = frozenset(SYNONYMS["annotator"])
+_NO_TEXTS = frozenset(s for name, synonyms in SYNONYMS.items() if name != "text" for s in synonyms)
 _HOLDERS = frozenset((  # keys of objects that hold a post
     "post", "document", "doc", "item", "record", "example", "data", "input", "submission", "comment", "tweet", "message", "datarow", "task",
     "sample", "entry", "instance",
@@ -109,42 +112,57 @@ def preview(source: Source) -> tuple[list[str], list[Record]]:
 
 
 def iter_records(source: Source) -> Iterator[tuple[int, Record | RowError]]:
-    for number, item in iter_lines(source.path, source.encoding):
-        yield number, record_of(number, item, source.ledger)
+    yield from records_of(iter_lines(source.path, source.encoding), source.ledger)
 
 
-def record_of(number: int, item: Any, ledger: Ledger) -> Record | RowError:
-    """The item as a record: an object, or spaCy's pair of a text and an object; a RowError for anything else.
+def records_of(items: Iterable[tuple[int, Any]], ledger: Ledger) -> Iterator[tuple[int, Record | RowError]]:
+    """The numbered items as records: objects, or spaCy's pairs of a text and an object; a RowError for anything else.
 
-    ledger: where the key of an object that holds the post is counted.
+    ledger: where the key of objects that hold the posts is counted.
     """
+    items = iter(items)
+    first = list(islice(items, SAMPLE_RECORDS))
+    holder = _holder([item for _, item in first if isinstance(item, Mapping)])
+    for number, item in chain(first, items):
+        yield number, _record_of(number, item, holder, ledger)
+
+
+def _record_of(number: int, item: Any, holder: str | None, ledger: Ledger) -> Record | RowError:
     if isinstance(item, RowError):
         return item
     if isinstance(item, Mapping):
-        return _unnested(item, ledger)
+        return item if holder is None or isinstance(item.get("text"), str) else _unnested(item, holder, ledger)
     if is_pair(item):
         return {"text": item[0], **item[1]}
     return RowError(number, f"is {kind_of(item)}, not an object with named fields, nor a pair [text, {{entities}}]")
 
 
-def _unnested(item: Mapping[str, Any], ledger: Ledger) -> Record:
-    """The item with the keys of the object that holds its text (`{"post": {"id", "text"}, …}`) as its own; of two that are called
-    alike the inner one is the text's.
+def _holder(sample: Sequence[Mapping[str, Any]]) -> str | None:
+    """The key of the objects that hold the text in a file (`{"post": {"id", "text"}, …}`); None where one has words of its own beside."""
+    holding = [{str(k) for k, v in item.items() if _holds_text(k, v)} for item in sample]
+    keys = set().union(*holding)
+    if len(keys) != 1 or sum(map(bool, holding)) * 2 <= len(sample):
+        return None
+    own = (v for item in sample for k, v in item.items() if _is_text(k, v) or plain(str(k)) not in _NO_TEXTS)
+    return None if any(isinstance(v, str) and len(v.split()) > 2 for v in own) else keys.pop()
+
+
+def _holds_text(key: Any, value: Any) -> bool:
+    return plain(str(key)) in _HOLDERS and isinstance(value, Mapping) and any(_is_text(k, v) for k, v in value.items())
+
+
+def _unnested(item: Mapping[str, Any], holder: str, ledger: Ledger) -> Record:
+    """The item with the keys of the object that holds its text as its own; of two that are called alike the inner one is the text's,
+    but for whose labels they are that stand outside.
     """
-    if isinstance(item.get("text"), str):
-        return item  # most are
-    inner = [k for k, v in item.items() if isinstance(v, Mapping)]
-    if not inner or any(_is_text(k, v) for k, v in item.items()):
+    own = item.get(holder)
+    if not isinstance(own, Mapping):
         return item
-    holding = [k for k in inner if any(_is_text(name, v) for name, v in item[k].items())]
-    if len(holding) != 1:
-        return item
-    if plain(str(holding[0])) not in _HOLDERS and any(isinstance(v, str) and len(v.split()) > 3 for v in item.values()):
-        return item  # the text may be outside, and the object somebody or something else
-    own = item[holding[0]]
-    ledger.count(COLUMN, str(holding[0]), Outcome.TAKEN, PARTS)
-    outer = {f"{k} (outside of {holding[0]})" if k in own else k: v for k, v in item.items() if k != holding[0]}
-    return {**own, **outer}
+    ledger.count(COLUMN, holder, Outcome.TAKEN, PARTS)
+    outer = {k: v for k, v in item.items() if k != holder}
+    if any(plain(str(k)) in _ANNOTATORS for k in outer) and not any(map(holds_labels, own.values())):
+        own = {f"{k} (inside of {holder})" if plain(str(k)) in _ANNOTATORS else k: v for k, v in own.items()}
+    return {**own, **{f"{k} (outside of {holder})" if k in own else k: v for k, v in outer.items()}}
 
 
 def _is_text(name: Any, value: Any) -> bool:

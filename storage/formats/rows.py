@@ -37,7 +37,8 @@ class Source:
 
     columns: column (or key) by field where the guess is wrong; '' takes a field away. sheet: of a workbook. criteria: names that the
     project knows, by which the columns of a wide table are found. attributes: what it can say of spans and posts: fields of a file that
-    are called so are taken as that. criterion: the one of all labels of a file or sheet that is called after it.
+    are called so are taken as that. criterion: the one of all labels of a file or sheet that is called after it. reviewers: of the project:
+    columns that are called after them are theirs.
     ledger: where a reader notes what belongs to no row: files, sheets, lines that are no rows.
     """
 
@@ -48,6 +49,7 @@ class Source:
     criteria: Sequence[str] = ()
     attributes: Attributes = field(default_factory=Attributes)
     criterion: str | None = None
+    reviewers: Sequence[str] = ()
     ledger: Ledger = field(default_factory=Ledger)
 
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
+from storage.records import Split
+
+SPLITS = {
+    **dict.fromkeys(("validation", "valid", "val", "dev", "devel", "development"), Split.DEV),
+    **dict.fromkeys(("train", "training"), Split.TRAIN),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), Split.TEST),
+}  # by the words that name them
 _SPLIT = re.compile(
     r"(?:^|[^a-z])(train(?:ing)?|validation|valid|val|dev(?:el)?|test(?:ing)?|eval)(?:[^a-z]|$)", re.IGNORECASE
 )

@@ -12,7 +12,7 @@ from storage.formats.argilla_columns import record_of
 from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.fields import Fields
 from storage.formats.labels import NOTHING_SAID, Given, labels_of
-from storage.formats.ledger import ID_OF_QUESTION, Ledger
+from storage.formats.ledger import ID_OF_QUESTION, LINE, Ledger, Outcome
 from storage.formats.passages import names_places, passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.said import POST_LABELS, labels_from, said_of
@@ -46,7 +46,14 @@ def read_table(
         records = texts_of_tokens(records, tokens, source.ledger)
         chosen = {name: column for name, column in source.columns.items() if column in ("", *columns)}
         source = replace(source, columns={**chosen, "post_id": tokens.text})
-    mapping = checked_mapping(columns, source.columns, sample, criteria=source.criteria, of_one=bool(source.criterion))
+    mapping = checked_mapping(
+        columns,
+        source.columns,
+        sample,
+        criteria=source.criteria,
+        of_one=bool(source.criterion),
+        reviewers=source.reviewers,
+    )
     yield from rows_of_records(records, mapping, source)
 
 
@@ -54,6 +61,8 @@ def rows_of_records(
     records: Iterable[tuple[int, Record | RowError]], mapping: ColumnMapping, source: Source
 ) -> Iterator[Row]:
     """Numbered records as ImportRows; what cannot be read of a record costs itself, or the row where it is the text."""
+    for said in mapping.said:
+        source.ledger.count(LINE, "people", Outcome.TAKEN, said)
     rows = _rows_of_records(records, mapping, source)
     if mapping.sentences:
         rows = posts_of_sentences(rows, mapping.sentence_number, source.ledger)
@@ -101,9 +110,10 @@ class _RowReader:
         of_post = any(label.labels for label in history)
         predictions = self._labels_in("predictions", LabelKind.PREDICTION)
         self._labels = [*(history or settled), *predictions]
-        own = self._labels_of_raters()
-        theirs = any(rater.columns for rater in self._mapping.raters.values())
+        raters = self._mapping.raters.values()
+        theirs = any(column in self._fields for rater in raters for column in rater.columns.values())
         flat = () if theirs and "verdict" not in self._mapping.columns else self._flat_label()
+        own = self._labels_of_raters()
         beside = self._labels_beside()
         self._labels += () if of_post else beside  # each person's stand in the history
         self._labels += own

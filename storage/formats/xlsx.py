@@ -110,6 +110,7 @@ def read(source: Source) -> Iterator[Row]:
                 s.sample,
                 criteria=source.criteria,
                 of_one=called.get(s.name) is not None,
+                reviewers=source.reviewers,
             )
             for s in sheets
         ]

@@ -28,6 +28,20 @@ CODES = [["id", "text", "v1"], ["Respondent", "Text of it", "Sleep issues"], ["1
         ([CODES[0], ["1", TEXT, "no"], ["2", TEXT, "1"], ["3", "Fine.", "0"]], 0, CODES[0]),
         ([CODES[0], ["none", TEXT, "missing"], ["2", TEXT, "1"], ["3", "Fine.", "0"]], 0, CODES[0]),
         (
+            [
+                ["id", "text", "a", "b"],
+                ["p1", TEXT, "unwilling", "refused"],
+                *([f"p{n}", TEXT, "1", "0"] for n in (2, 3)),
+            ],
+            0,
+            ["id", "text", "a", "b"],
+        ),
+        (
+            [["text", "v1", "v2"], [TEXT, "unwilling", "refused"], [TEXT, "1", "0"], [SLEEP, "0", "0"]],
+            0,
+            ["text", "v1", "v2"],
+        ),
+        (
             [["id", "text", "SLEEP", "", "FOOD", ""], ["", "", "label", "evidence", "label", "evidence"], ["1", TEXT]],
             1,
             ["id", "text", "SLEEP label", "SLEEP evidence", "FOOD label", "FOOD evidence"],

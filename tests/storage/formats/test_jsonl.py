@@ -54,3 +54,17 @@ def test_words_by_label_are_passages_and_a_models_list_is_no_persons(tmp_path: P
     other = {"id": 1, "text": TEXT, "evidence": {"source": "web", "note": "by hand"}}
     row = one(write_lines(tmp_path / "in.jsonl", other), criteria=("SLEEP",))
     assert (row.labels, row.meta) == ((), {"evidence": other["evidence"]})
+
+
+def test_the_text_is_in_an_object_of_a_post_or_where_the_record_has_words_of_its_own(tmp_path: Path) -> None:
+    for key, said in (("metadata", "I feel bad"), ("comment", "I feel bad"), ("comment", "so so")):
+        item = {"id": 1, "talk": said, key: {"text": "what was said a turn before"}}
+        found = rows(
+            write_lines(tmp_path / "own.jsonl", item, {"id": 2, "talk": "and here are more words", key: {"text": "a"}})
+        )
+        assert [r.text for r in found if isinstance(r, ImportRow)] == [said, "and here are more words"]
+    span = [{"start": 0, "end": 6, "label": "FOOD"}]
+    post = {"id": "p1", "text": TEXT, "annotator": "inner"}
+    path = tmp_path / "post.jsonl"
+    assert one(write_lines(path, {"post": post, "annotator": "ana", "spans": span})).labels[0].annotator == "ana"
+    assert one(write_lines(path, {"post": post | {"spans": span}, "annotator": "ana"})).labels[0].annotator == "inner"

@@ -105,3 +105,16 @@ def test_tables_of_tokens_by_two_people_stay_two_peoples(tmp_path: Path) -> None
         ("I lie awake", ["ann"]),
         ("I lie awake", ["ben"]),
     ]
+
+
+def test_a_column_of_splits_or_of_ids_is_one_only_where_its_values_fit(tmp_path: Path) -> None:
+    (tmp_path / "set.csv").write_text(f"id,text,set\n1,{TEXT},train_set\n2,{SLEEP},test_set\n", "utf-8")
+    found = [(r.split, r.meta) for r in rows(tmp_path / "set.csv") if isinstance(r, ImportRow)]
+    assert found == [(None, {"set": "train_set"}), (None, {"set": "test_set"})]
+    edited = [f"p1,1,{TEXT}", f"p2,2,{SLEEP}", f"p2,3,{SLEEP} EDIT: thanks", "p3,4,Fine again."]
+    threads = [f"s1,1,{TEXT}", f"s1,2,{SLEEP}", "s2,3,Fine again.", "s2,4,Well again."]
+    for lines, ids in ((edited, ["p1", "p2", "p2", "p3"]), (threads, ["1", "2", "3", "4"])):
+        (tmp_path / "ids.csv").write_text("\n".join(["submission_id,comment_id,text", *lines]), "utf-8")
+        found_rows = [r for r in rows(tmp_path / "ids.csv") if isinstance(r, ImportRow)]
+        assert [r.post_id for r in found_rows] == ids
+    assert any("several texts share it" in detail for *_, detail in found_rows[0].account)
