@@ -84,6 +84,7 @@ class Importer:
         self._note_ignored_options()
         self._size = max(1, sum(size for _, size, _ in fingerprint(path)))
         self._read, self.stopped = 0, False
+        self._twins: set[str] = set()  # posts to which labels of posts with the same text went
 
     def _note_ignored_options(self) -> None:
         """Options that the format does not know have no effect: say so."""
@@ -228,6 +229,7 @@ class Importer:
         leave_decisions(row, self.ledger, lost)
         if in_store:
             self.staging.add_known_post(twin, text_sha256)
+        self._twins.add(twin)
         self._stage_labels(row, twin, in_store=in_store is not None, again=True)
 
     def _stage_new(self, row: ImportRow, post_id: str, text_sha256: str) -> None:
@@ -269,7 +271,7 @@ class Importer:
         """
         if all(label.whole or label.left_out for label in row.labels):
             if row.labels:
-                taken = self._taker.take(post_id, row.text or "", [(row.number, la) for la in row.labels])
+                taken = self._taker.take(post_id, row.text or "", [(la.row or row.number, la) for la in row.labels])
                 again = again and not any(label.revision for label in row.labels)
                 self._stage_taken(post_id, taken, in_store=in_store, again=again)
         else:
@@ -289,7 +291,7 @@ class Importer:
 
     def _keep_labels(self, row: ImportRow, post_id: str) -> None:
         for label in row.labels:
-            self.staging.add_label(row.number, post_id, pickle.dumps(label))
+            self.staging.add_label(label.row or row.number, post_id, pickle.dumps(label))
 
     def _stage_split_labels(self) -> None:
         seen: set[str] = set()
@@ -306,7 +308,8 @@ class Importer:
                 text = stored[post_id].text
                 self.staging.add_known_post(post_id, stored[post_id].text_sha256)
             taken = self._taker.take(post_id, text, labels)
-            self._stage_taken(post_id, taken, in_store=bool(stored), again=name != post_id or post_id in seen)
+            again = name != post_id or post_id in seen or post_id in self._twins
+            self._stage_taken(post_id, taken, in_store=bool(stored), again=again)
             seen.add(post_id)
 
     def _no_such_post(self, post_id: str, labels: Sequence[tuple[int, Label]]) -> None:

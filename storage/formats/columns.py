@@ -65,12 +65,20 @@ class ColumnMapping:
     said: tuple[str, ...] = ()
 
 
-def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_one: bool = False) -> dict[str, str]:
+def guess_mapping(
+    columns: Sequence[str],
+    sample: Sequence[Record] = (),
+    *,
+    of_one: bool = False,
+    chosen: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Column by field, from the names and the values; the text is, if no name says so, the column with the most words.
 
-    of_one: all labels are of one criterion, which no column names.
+    of_one: all labels are of one criterion, which no column names. chosen: the text and the id, where they are known.
     """
-    found = {name: column for name, column in _by_name(columns, sample).items() if _fits(name, column, sample)}
+    known = {n: c for n, c in (chosen or {}).items() if n in ("text", "post_id") and c in columns}
+    others = [c for c in columns if c not in known.values()]
+    found = {name: column for name, column in _by_name(others, sample).items() if _fits(name, column, sample)} | known
     if "text" not in found:
         words = {c: _prose(c, sample) for c in columns if c not in found.values()}
         longest = max(words, key=lambda c: words[c], default=None)
@@ -86,6 +94,7 @@ def guess_mapping(columns: Sequence[str], sample: Sequence[Record] = (), *, of_o
     elif _is_shared(found, sample) and not are_sentences(found, columns, sample):
         # the id of something that holds several posts, a thread's for one
         free = (c for c in columns if c not in found.values() and _is_id_name(c) and _is_unique(c, sample))
+        free = (c for c in free if c != number_column(columns))  # of a sentence, not of a post
         found["post_id"] = next((c for c in free if _tells_texts_apart(c, found, sample)), found["post_id"])
     if ("criterion" in found or of_one) and "verdict" not in found:
         names = {plain(c): c for c in reversed(columns) if c not in found.values()}
@@ -218,11 +227,11 @@ def checked_mapping(
     raters = raters_of([c for c in columns if c not in asked and c not in chosen_columns], sample, criteria, known)
     theirs = {c for rater in raters.values() for c in rater.all()}
     others = [c for c in columns if c not in asked and c not in theirs]
-    mapping = guess_mapping(others, sample, of_one=of_one or bool(raters))
+    mapping = guess_mapping(others, sample, of_one=of_one or bool(raters), chosen=chosen)
     if raters and not of_one and not {**mapping, **(chosen or {})}.get("criterion"):  # verdicts of what?
         raters = {p: Rater(wide=rater.wide) for p, rater in raters.items() if rater.wide}
         theirs = {c for rater in raters.values() for c in rater.all()}
-        mapping = guess_mapping([c for c in columns if c not in asked and c not in theirs], sample)
+        mapping = guess_mapping([c for c in columns if c not in asked and c not in theirs], sample, chosen=chosen)
     asked |= theirs
     joined: tuple[str, ...] = ()
     for name, column in (chosen or {}).items():

@@ -93,7 +93,7 @@ class Label:
     spans to it (one row per span). units: of every offset in it. revision: one of several answers of the same person to the same
     question, which follow each other and are not to be united. labels: (scale,
     level) of the whole post, with the criterion OF_POST. left_out: why a label that the file holds is not taken; it is
-    counted and reported.
+    counted and reported. row: where it stands, if not in the row of its post.
     """
 
     criterion: str
@@ -118,6 +118,7 @@ class Label:
     revision: bool = False
     left_out: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

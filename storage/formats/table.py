@@ -16,7 +16,7 @@ from storage.formats.ledger import ID_OF_QUESTION, LINE, Ledger, Outcome
 from storage.formats.passages import names_places, passage_or_reason, passages_of
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.said import POST_LABELS, labels_from, said_of
-from storage.formats.sentence_rows import posts_of_sentences
+from storage.formats.sentence_rows import each_once, posts_of_sentences
 from storage.formats.squad import answers_of_question
 from storage.formats.standing import qualifier_of_row
 from storage.formats.tagged import joined_tokens, tagged_labels
@@ -65,7 +65,8 @@ def rows_of_records(
         source.ledger.count(LINE, "people", Outcome.TAKEN, said)
     rows = _rows_of_records(records, mapping, source)
     if mapping.sentences:
-        rows = posts_of_sentences(rows, mapping.sentence_number, source.ledger)
+        once = each_once(mapping.columns)
+        rows = posts_of_sentences(rows, mapping.sentence_number, source.ledger, each_once=once)
     return rows
 
 
