@@ -254,8 +254,8 @@ def _labels(
     given = [a for of in latest for a in of if a.criterion_id == OF_POST and a.labels]
     if chosen.answers is Answers.LATEST:
         return tuple(a for a in given if chosen.takes(a)), {}
-    gold, rules = gold_labels(post_id, given, decisions)
-    if gold is None or not chosen.takes(gold):
+    gold, rules = gold_labels(post_id, given, decisions, chosen.takes)
+    if gold is None:
         return (), {}
     return (gold,), {label_question(name): rule for name, rule in rules.items()}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.gold import Settled, settle
-from storage.label_standing import IS_LABEL, LabelStandingStore
+from storage.label_standing import IS_LABEL, OF_NO_LABEL, LabelStandingStore
 from storage.records import OF_POST, Annotation, Gold, Split
 from storage.rows import annotation_from_row, json_cell, to_json
 from storage.team_records import GoldRule, Standing
@@ -121,9 +121,9 @@ class GoldStore(LabelStandingStore):
         counts: dict[str, dict[str, int]] = {}
         with self.read() as db:
             for row in db.query(
-                "SELECT criterion_id, state, count(*) AS n FROM standing WHERE :round IS NULL OR post_id IN"
-                " (SELECT post_id FROM round_post WHERE round_id = :round) GROUP BY 1, 2",
-                {"round": round_id},
+                "SELECT criterion_id, state, count(*) AS n FROM standing WHERE criterion_id <> :no_label AND (:round IS NULL"
+                " OR post_id IN (SELECT post_id FROM round_post WHERE round_id = :round)) GROUP BY 1, 2",
+                {"round": round_id, "no_label": OF_NO_LABEL},
             ):
                 counts.setdefault(row["criterion_id"], {})[row["state"]] = row["n"]
         return counts

@@ -7,7 +7,7 @@ else, if all who gave it say the same, that; else nothing, until somebody adjudi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from storage.records import OF_POST, Annotation
@@ -49,23 +49,34 @@ def settle_label(
 
 
 def gold_labels(
-    post_id: str, answers: Sequence[Annotation], decisions: Mapping[str, Adjudication]
+    post_id: str,
+    answers: Sequence[Annotation],
+    decisions: Mapping[str, Adjudication],
+    takes: Callable[[Annotation], bool] = lambda given: True,
 ) -> tuple[Annotation | None, dict[str, str]]:
     """The settled labels of a post as one answer, None if there is none; and by label how each became gold.
 
-    answers: each reader's latest labels, oldest first. decisions: by label.
+    answers: each reader's latest labels. decisions: by label. takes: which answers and decisions are asked for; a label is there if
+    one of those that it became gold by is. The answer is in the name of the adjudicator of the newest decision in it; where nothing of
+    it was decided, of the last reader who gave one of its labels.
     """
     names = sorted({name for a in answers for name, _ in a.labels} | set(decisions))
-    found = {name: settle_label(name, answers, decisions.get(name)) for name in names}
-    gold = {name: settled for name, settled in found.items() if settled is not None and settled.level}
-    if not gold:
+    labels, rules, said = [], {}, []
+    for name in names:
+        settled = settle_label(name, answers, decisions.get(name))
+        if settled is None or not settled.level:
+            continue
+        decided = settled.standing is Standing.ADJUDICATED
+        by = [_decided(post_id, decisions[name])] if decided else [a for a in answers if dict(a.labels).get(name)]
+        if fitting := [a for a in by if takes(a)]:
+            labels.append((name, settled.level))
+            rules[name] = settled.rule
+            said += [(decided, a.created_at or "", a.id or 0, a) for a in fitting]
+    if not said:
         return None, {}
-    labels = tuple((name, settled.level) for name, settled in gold.items())
-    decided = [decisions[name] for name in gold if gold[name].standing is Standing.ADJUDICATED]
-    if answers:
-        answer = replace(answers[-1], labels=labels)
-    else:
-        answer = Annotation(
-            post_id, OF_POST, decided[-1].adjudicator, None, labels=labels, created_at=decided[-1].created_at
-        )
-    return answer, {name: settled.rule for name, settled in gold.items()}
+    return replace(max(said, key=lambda one: one[:3])[-1], labels=tuple(labels)), rules
+
+
+def _decided(post_id: str, decision: Adjudication) -> Annotation:
+    """The decision as an answer about the post, by the adjudicator."""
+    return Annotation(post_id, OF_POST, decision.adjudicator, None, created_at=decision.created_at)

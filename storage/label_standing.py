@@ -1,6 +1,8 @@
 """How several people's labels of whole posts stand, kept in `standing` beside the criteria: a row for each post and label.
 
 Its `rule` says of how many people's labels it was worked out, and which labels were in use: what changes either makes it stale.
+Where these rows alone would not tell that a post is worked out (nobody's label is in use, or the newest decision is about another), one
+more row, of no label, says so.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from storage.visibility import IS_MEASURED
 
 IS_LABEL = f"({{row}}criterion_id >= '{LABEL_QUESTIONS[0]}' AND {{row}}criterion_id < '{LABEL_QUESTIONS[1]}')"
 """SQL: whether a row of `standing` or `adjudication` is about a label of a post. `{row}`: '' or the row's name and a dot."""
+OF_NO_LABEL = label_question("")
 _OURS = IS_LABEL.format(row="")
 _LABELLED = f"h.verdict IS NULL AND h.criterion_id = '{OF_POST}' AND NOT {IS_MEASURED.format(h='h')}"
 _SEVERAL = (
@@ -73,7 +76,11 @@ def _rows(db: Any, changed: Mapping[str, Row], scales: Sequence[str], rule: str)
     ):
         decisions[row["post_id"], row["criterion_id"]] = adjudication_from_row(row)
     rows = []
+    newest: dict[str, int] = {}
+    for (post_id, _), decision in decisions.items():
+        newest[post_id] = max(newest.get(post_id, 0), decision.id or 0)
     for post_id, at in changed.items():
+        of, told = f"{rule}{at['people']}", -1
         for scale in scales:
             question = label_question(scale)
             decision = decisions.get((post_id, question))
@@ -82,8 +89,9 @@ def _rows(db: Any, changed: Mapping[str, Row], scales: Sequence[str], rule: str)
                 continue
             state = Standing.AGREED if stands.standing is Standing.SINGLE else stands.standing  # one alone asks nothing
             score = 1.0 if stands.score is None else stands.score
-            of = f"{rule}{at['people']}"
-            rows.append(
-                [post_id, question, stands.readers, at["newest"], decision.id if decision else 0, of, str(state), score]
-            )
+            number = (decision.id or 0) if decision else 0
+            told = max(told, number)
+            rows.append([post_id, question, stands.readers, at["newest"], number, of, str(state), score])
+        if told < (last := newest.get(post_id, 0)):
+            rows.append([post_id, OF_NO_LABEL, 0, at["newest"], last, of, str(Standing.AGREED), 1.0])
     return rows

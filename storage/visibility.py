@@ -11,10 +11,16 @@ _BLIND_READER = (
     " WHERE own.post_id = {h}.post_id AND own.reviewer = {who})"
 )
 READS_BLIND = _BLIND_READER.format(h="{h}", who=":me")
+_LABELLED_MYSELF = (
+    "(SELECT a.labels FROM main.annotation a WHERE a.id = mine.annotation_id) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main.setting"
+    " project CROSS JOIN json_each(project.value, '$.labels') scale WHERE project.key = 'attributes'"
+    " AND json_array_length(scale.value, '$.levels') > 0 AND NOT EXISTS (SELECT 1 FROM main.annotation a CROSS JOIN json_each(a.labels)"
+    " given WHERE a.id = mine.annotation_id AND given.key = json_extract(scale.value, '$.name')))"
+)
+"""All labels of a post are one answer: who gave one of them and not the others has yet to decide those."""
 _DECIDED_MYSELF = (
     "EXISTS (SELECT 1 FROM main.annotation_head mine WHERE mine.post_id = {h}.post_id AND mine.criterion_id = {h}.criterion_id"
-    " AND mine.reviewer = :me AND (mine.verdict IS NOT NULL OR (mine.criterion_id = '@post'"
-    " AND (SELECT a.labels FROM main.annotation a WHERE a.id = mine.annotation_id) IS NOT NULL)))"
+    f" AND mine.reviewer = :me AND (mine.verdict IS NOT NULL OR (mine.criterion_id = '@post' AND {_LABELLED_MYSELF})))"
 )
 _SEES_ALL = "EXISTS (SELECT 1 FROM main.reviewer me WHERE me.name = :me AND me.role <> 'reviewer')"
 VISIBLE_HEAD = (
@@ -23,7 +29,8 @@ VISIBLE_HEAD = (
 )
 """SQL: the one rule of who sees another's answer. `{h}` stands for a row with post_id, criterion_id and reviewer; bind `me`.
 
-Reviewers see it after their own decision about the same criterion of the post, and in a blind round not before the round is closed.
+Reviewers see it after their own decision about the same criterion of the post (of labels of the post: about all that are in use), and
+in a blind round not before the round is closed.
 Adjudicators and admins see everything, but not what they have to read blind themselves and have not decided yet.
 """
 _DONE_MYSELF = (

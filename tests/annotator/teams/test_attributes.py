@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sqlite3
 
 import numpy as np
 import pytest
@@ -178,6 +180,59 @@ def test_a_label_that_is_out_of_use_asks_nothing_and_keeps_what_it_was_given(tea
     team.replace_attributes(Attributes())
     assert adjudicating.queue(team, JUDGE)["total"] == 1
     assert dict(team.annotations_of("p1", "ana")[OF_POST].labels) == {"Risk": "high"}
+
+
+RISK_AND_KIND = Attributes(labels=(Scale("Risk", ("none", "high")), Scale("Kind", ("a", "b"))))
+
+
+def labels_of(store: Store, post_id: str, **asked: str) -> list[tuple[str, dict[str, str]]]:
+    found = [label for i in store.iter_export(ExportFilter(**asked)) if i.post.id == post_id for label in i.labels]  # type: ignore[arg-type]
+    return [(label.reviewer, dict(label.labels)) for label in found]
+
+
+def test_labels_of_gold_are_in_the_name_of_who_said_them_and_there_for_each_who_did(team: Store) -> None:
+    team.replace_attributes(RISK_AND_KIND)
+    said = (("Kind", "a"), ("Risk", "high"))
+    ana = Annotation("p1", OF_POST, "ana", None, labels=said, created_at="2026-01-01T00:00:00Z")
+    team.add_annotation(ana, expected_revision=1)
+    ben = Annotation("p1", OF_POST, "ben", None, labels=(("Risk", "none"),))
+    team.add_annotation(ben, expected_revision=1)
+    assert labels_of(team, "p1") == [("ana", {"Kind": "a"})]  # and not ben, who says nothing of it
+    decide_risk(team, "label", 0, level="none")
+    assert labels_of(team, "p1") == [("eve", {"Kind": "a", "Risk": "none"})]
+    asked = {name: labels_of(team, "p1", reviewer=name) for name in ("ana", "ben", "eve")}
+    assert asked == {"ana": [("ana", {"Kind": "a"})], "ben": [], "eve": [("eve", {"Risk": "none"})]}
+    when = team.adjudications("p1")[-1].created_at or ""
+    assert labels_of(team, "p1", since=when) == [("eve", {"Risk": "none"})]
+    for name in ("ana", "ben"):  # both said it
+        assert labels_of(team, "p0", reviewer=name) == [(name, {"Risk": "none"})]
+
+
+def test_posts_whose_labels_are_out_of_use_are_worked_out_once(team: Store) -> None:
+    decide_risk(team, "label", 0, level="high")
+    team.replace_attributes(Attributes(labels=(Scale("Kind", ("a", "b")),)))
+    assert team.standing_counts().keys() == {SLEEP.id}
+    with contextlib.closing(sqlite3.connect(team.path)) as beside:
+        before = beside.execute("PRAGMA data_version").fetchone()
+        team.refresh_labels()
+        assert beside.execute("PRAGMA data_version").fetchone() == before  # nothing was written
+
+
+def test_one_label_given_blind_does_not_show_the_others(team: Store) -> None:
+    team.replace_attributes(RISK_AND_KIND)
+    blind = Round(0, "b", RoundKind.MAIN, True, Suggestions.SHOWN, ("eve",), {1: 1.0}, 0, {})
+    team.add_round(blind, [RoundPost("p1", 1)], [Assigned("p1", "eve", None)])
+    lead = {"post_id": "p1", "criterion_id": "@post:Risk", "outcome": "label", "level": "none", "expected_revision": 0}
+    adjudicating.decide(team, LEAD, lead)
+    kind = Annotation("p1", OF_POST, "eve", None, labels=(("Kind", "a"),))
+    team.add_annotation(kind, expected_revision=0)
+    assert (team.visible_heads("p1", "eve"), team.visible_decisions("p1", "eve")) == ({(OF_POST, "eve")}, set())
+    with pytest.raises(NotAllowed):
+        adjudicating.case(team, JUDGE, "p1", "@post:Risk")
+    both = dataclasses.replace(kind, labels=(("Kind", "a"), ("Risk", "none")))
+    team.add_annotation(both, expected_revision=1)
+    assert team.visible_heads("p1", "eve") == {(OF_POST, name) for name in ("ana", "ben", "eve")}
+    assert len(team.visible_decisions("p1", "eve")) == 1
 
 
 def test_labels_of_a_blind_round_are_kept_from_its_readers(team: Store) -> None:
