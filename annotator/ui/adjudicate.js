@@ -3,7 +3,7 @@
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, unwrapped } from "../span_editor/js/dom.js";
 import { saidText } from "../span_editor/js/said.js";
-import { ask, connect, tell } from "./asking.js";
+import { answered, ask, connect, tell } from "./asking.js";
 
 const page = { cases: [], total: 0, at: 0, shown: null, criteria: null, opened: 0, busy: false, asked: 0, wanted: null };
 
@@ -157,7 +157,7 @@ async function decide(outcome, spans, level) {
   });
   if (!reply) return;
   const wanted = box.querySelector("[name=example]");
-  if (wanted && wanted.checked && outcome !== "reopened") await keepExample(shown);
+  if (wanted && wanted.checked && (outcome === "evidence" || outcome === "no_evidence")) await keepExample(shown);
   else tell("Saved.");
   page.cases.splice(page.at, 1);
   page.total -= 1;
@@ -168,8 +168,9 @@ async function decide(outcome, spans, level) {
 }
 
 async function keepExample({ post, criterion }) {
-  const reply = await ask("adjudicate_example", { post_id: post.id, criterion_id: criterion.id });
-  if (reply) tell(`Saved, with ${reply.kept === 1 ? "an example" : `${reply.kept} examples`} on Guidelines.`);
+  const reply = await answered("adjudicate_example", { post_id: post.id, criterion_id: criterion.id });
+  if (reply.ok) tell(`Saved, with ${reply.kept === 1 ? "an example" : `${reply.kept} examples`} on Guidelines.`);
+  else tell(`Saved. ${reply.error}`, 12_000);
 }
 
 function toggleExample() {

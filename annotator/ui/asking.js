@@ -10,14 +10,20 @@ export function connect(functions) {
 }
 
 export async function ask(name, message) {
+  const reply = await answered(name, message);
+  if (reply.ok) return (forget(), reply);
+  complain(reply.error);
+  return null;
+}
+
+// Always a reply; the page says itself what went wrong.
+export async function answered(name, message) {
   try {
     const reply = await server[name](message || {});
-    if (reply && reply.ok) return (forget(), reply);
-    complain((reply && reply.error) || UNREACHED);
+    return reply && reply.ok ? reply : { ok: false, error: (reply && reply.error) || UNREACHED };
   } catch (error) {
-    complain(UNREACHED);
+    return { ok: false, error: UNREACHED };
   }
-  return null;
 }
 
 // What went wrong is read more slowly than what went well, and is gone once it goes well.
@@ -42,10 +48,6 @@ export function tell(text, milliseconds = 5000) {
 
 // For what is asked again and again: without an answer nothing is said.
 export async function askQuietly(name, message) {
-  try {
-    const reply = await server[name](message || {});
-    return reply && reply.ok ? reply : null;
-  } catch (error) {
-    return null;
-  }
+  const reply = await answered(name, message);
+  return reply.ok ? reply : null;
 }

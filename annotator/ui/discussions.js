@@ -8,10 +8,14 @@ import { ask, askQuietly, connect } from "./asking.js";
 const CHOICES = [["flagged", "Flagged for the lead"], ["mine", "With you"], ["open", "Open"], ["resolved", "Resolved"]];
 let chosen = null;
 let reply = null;
+let turn = 0;
 
+// What was asked last is shown: an earlier question may be answered after it.
 async function load() {
-  reply = await ask("thread_list", { wanted: chosen });
-  if (!reply) return;
+  const mine = (turn += 1);
+  const found = await ask("thread_list", { wanted: chosen });
+  if (!found || mine !== turn) return;
+  reply = found;
   chosen = reply.chosen;
   draw();
 }

@@ -7,6 +7,7 @@ import { localTime } from "./words.js";
 const DID = { flagged: "flagged it for the lead", resolved: "resolved it", reopened: "took it up again" };
 const UNREACHED = "The server cannot be reached now. What you wrote stays here; try again in a moment.";
 const drafts = {}; // what was written and not sent, by subject: closing a box loses nothing
+const underway = {}; // what was sent and not answered, by subject: sent again it is the same message, and is kept once
 
 // subject: { post_id, criterion_id }, of a post with the criterion that is open, or of a criterion alone. changed: told what is there now.
 export async function drawThread(box, subject, changed) {
@@ -24,7 +25,7 @@ async function asked(name, message) {
   try {
     return await app[name](message);
   } catch (error) {
-    return { ok: false, error: UNREACHED };
+    return { ok: false, unreached: true, error: UNREACHED };
   }
 }
 
@@ -38,15 +39,16 @@ function draw(box, subject, thread, changed) {
   async function send(what) {
     if (busy) return;
     busy = true;
-    const op_id = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}.${Math.random()}`;
-    const reply = await asked("thread_say", { ...subject, text: said.value, what, op_id });
+    const message = sent(key, said.value, what);
+    const reply = await asked("thread_say", { ...subject, ...message });
     busy = false;
+    if (!reply.unreached) delete underway[key];
     if (!reply.ok) {
       fill(trouble, reply.error);
       trouble.hidden = false;
       return;
     }
-    delete drafts[key];
+    drafts[key] = after(message.text, drafts[key] || "");
     draw(box, subject, reply, changed);
     box.querySelector("textarea").focus();
   }
@@ -61,6 +63,17 @@ function draw(box, subject, thread, changed) {
       button("Send", () => send("said"), { class: "ev-primary", title: "Ctrl+Enter" }),
       subject.post_id && !thread.flagged && button("Flag for the lead", () => send("flagged")),
       thread.may_resolve && (thread.resolved ? button("Take up again", () => send("reopened")) : button("Resolve", () => send("resolved")))));
+}
+
+function sent(key, text, what) {
+  const before = underway[key];
+  if (!before || before.text !== text || before.what !== what) underway[key] = { text, what, op_id: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}.${Math.random()}` };
+  return underway[key];
+}
+
+// What was typed while the message was on its way.
+function after(text, now) {
+  return now.startsWith(text) ? now.slice(text.length).trimStart() : now;
 }
 
 function line(message, subject) {
