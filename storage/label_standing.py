@@ -77,8 +77,8 @@ def _rows(db: Any, changed: Mapping[str, Row], scales: Sequence[str], rule: str)
         decisions[row["post_id"], row["criterion_id"]] = adjudication_from_row(row)
     rows = []
     newest: dict[str, int] = {}
-    for (post_id, _), decision in decisions.items():
-        newest[post_id] = max(newest.get(post_id, 0), decision.id or 0)
+    for (post_id, _), one in decisions.items():
+        newest[post_id] = max(newest.get(post_id, 0), one.id or 0)
     for post_id, at in changed.items():
         of, told = f"{rule}{at['people']}", -1
         for scale in scales:
