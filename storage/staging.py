@@ -40,6 +40,7 @@ CREATE TABLE post (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text TEXT N
     split TEXT NOT NULL, author TEXT, source TEXT, posted_at TEXT, shuffle INTEGER NOT NULL, meta TEXT NOT NULL);
 CREATE INDEX post_text ON post(text_sha256);
 CREATE TABLE known_post (id TEXT PRIMARY KEY, text_sha256 TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE home (id TEXT NOT NULL, part TEXT NOT NULL, post_id TEXT NOT NULL, PRIMARY KEY (id, part, post_id)) WITHOUT ROWID;
 CREATE TABLE label (seq INTEGER PRIMARY KEY, row INTEGER NOT NULL, post_id TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE INDEX label_of_post ON label(post_id, seq);
 CREATE TABLE reviewer (name TEXT PRIMARY KEY, role TEXT NOT NULL) WITHOUT ROWID;
@@ -105,6 +106,14 @@ class Staging:
     def add_known_post(self, post_id: str, text_sha256: str) -> None:
         """Note that the post is in the store already, with this text."""
         self._db.execute("INSERT OR IGNORE INTO known_post VALUES (?, ?)", [post_id, text_sha256])
+
+    def add_home(self, name: str, part: str, post_id: str) -> None:
+        """Note which post of a part of the file has this id there; '' for one that was refused."""
+        self._db.execute("INSERT OR IGNORE INTO home VALUES (?, ?, ?)", [name, part, post_id])
+
+    def homes(self, name: str) -> list[tuple[str, str]]:
+        """(part, post id) of all posts of the file that it calls so."""
+        return self._db.execute("SELECT part, post_id FROM home WHERE id = ?", [name]).fetchall()
 
     def text_sha256(self, post_id: str) -> str | None:
         row = self._db.execute("SELECT text_sha256 FROM post WHERE id = ?", [post_id]).fetchone()

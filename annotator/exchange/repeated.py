@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from storage.records import OF_POST, Annotation, Prediction, Verdict
+from storage.formats.rows import ImportRow
+from storage.records import OF_POST, Annotation, InvalidRecord, Prediction, Verdict
 from storage.staging import Issue, Staging
 from storage.store import Store
 
@@ -115,10 +116,31 @@ class Homes:
         self.aliases: dict[str, str] = {}
         self.in_part: dict[str, str] = {}
 
+    def put(self, row: ImportRow, post_id: str) -> None:
+        """Note where the post of a row went; '' where it was refused."""
+        if row.part is not None and row.post_id is not None:
+            self._staging.add_home(row.post_id, row.part, post_id)
+
     def post_of(self, name: str) -> str:
-        """The post that labels of the name belong to: the one of their part, where ids begin anew in each, else the one of their id."""
+        """The post that labels of the name belong to: the one of their part, where ids begin anew in each, else the one of their id.
+
+        Raises InvalidRecord where the file does not say which of several posts, or where that post was refused.
+        """
         plain = self.in_part.get(name, name)
+        if name != plain and (homes := self._staging.homes(plain)):
+            return _home(plain, name.removesuffix(f"/{plain}"), homes)
         if name != plain and (self._staging.text_sha256(name) is not None or self._store.text_hashes({name})):
             return name
         known = self._staging.text_sha256(plain) is not None
         return plain if known else self.aliases.get(name) or self.aliases.get(plain, plain)
+
+
+def _home(name: str, part: str, homes: Sequence[tuple[str, str]]) -> str:
+    """The post called so in the part; else the only one in a part around it or within it; else the only one at all."""
+    near = [(p, i) for p, i in homes if p.startswith(f"{part}/") or part.startswith(f"{p}/")]
+    posts = {i for p, i in homes if p == part} or {i for _, i in near} or {i for _, i in homes}
+    if len(posts) > 1:
+        raise InvalidRecord(f"several posts are called {name}")
+    if posts == {""}:
+        raise InvalidRecord(f"the row of the post {name} was refused")
+    return posts.pop()

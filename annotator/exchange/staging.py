@@ -192,7 +192,7 @@ class Importer:
         if row.text is None or not row.text.strip():
             if not row.labels or row.text is not None:
                 raise InvalidRecord("has no text")
-            self.ledger.add(row.account)
+            self.ledger.add(row.account, kept_lost="stands in a row of labels alone")
             name = id_in_part(row)
             self._homes.in_part[name] = row.post_id
             self._keep_labels(row, name)
@@ -224,6 +224,7 @@ class Importer:
         labels = "; its labels went to that post" if row.labels else ""
         self._duplicate(row, f"the same text as post {twin}{labels}")
         self._homes.aliases[post_id] = twin
+        self._homes.put(row, twin)
         lost = f"the post was skipped for having the same text as {twin}"
         self.ledger.add(row.account, kept_lost=lost)
         leave_decisions(row, self.ledger, lost)
@@ -243,6 +244,7 @@ class Importer:
             meta=row.meta,
         )
         self.staging.add_post(post, text_sha256)
+        self._homes.put(row, post_id)
         self.report.imported += 1
         self.ledger.add(row.account)
         self._stage_labels(row, post_id, in_store=False)
@@ -250,6 +252,7 @@ class Importer:
 
     def _stage_repeated(self, row: ImportRow, post_id: str, *, in_store: str | None) -> None:
         """A post that is there already: its labels are taken."""
+        self._homes.put(row, post_id)
         if in_store:
             self.staging.add_known_post(post_id, in_store)
         if in_store or not row.labels:
@@ -298,7 +301,11 @@ class Importer:
         for name, group in itertools.groupby(self.staging.labels(), key=lambda item: item[0]):
             self._check_cancel()
             labels = [(row, _unpickled(payload)) for _, row, payload in group]
-            post_id = self._homes.post_of(name)
+            try:
+                post_id = self._homes.post_of(name)
+            except InvalidRecord as error:
+                self._refuse_labels(None, labels, str(error), f"belongs to no post: {error}")
+                continue
             text = self.staging.text(post_id)
             stored = {p.id: p for p in self.store.posts([post_id])} if text is None else {}
             if text is None and post_id not in stored:
@@ -314,10 +321,13 @@ class Importer:
 
     def _no_such_post(self, post_id: str, labels: Sequence[tuple[int, Label]]) -> None:
         reason = f"has no text, and there is no post {post_id} to which its {len(labels)} labels could belong"
+        self._refuse_labels(post_id, labels, "there is no post of that id", reason)
+
+    def _refuse_labels(self, post_id: str | None, labels: Sequence[tuple[int, Label]], why: str, reason: str) -> None:
         self.staging.add_issue(Issue(labels[0][0], storable(post_id), "rejected", storable(reason)))
         self._count_rejected(labels[0][0], reason)
         for _, label in labels:
-            self.ledger.count(LABEL, label.criterion, Outcome.LEFT, "there is no post of that id")
+            self.ledger.count(LABEL, label.criterion, Outcome.LEFT, why)
 
     def _stage_taken(self, post_id: str, taken: Taken, *, in_store: bool, again: bool = False) -> None:
         known = self.store.history(post_id) if in_store and taken.annotations else []
@@ -350,6 +360,8 @@ class Importer:
 
     def _reject(self, row: Row, number: int, post_id: str | None, reason: str) -> None:
         """Refuse a row: what its account says was taken was not, and its labels are lost with it."""
+        if isinstance(row, ImportRow) and row.text is not None:
+            self._homes.put(row, "")
         self.ledger.add(row.account, lost="its row was refused")
         for label in row.labels:
             self.ledger.count(LABEL, label.criterion, Outcome.LEFT, label.left_out or "its row was refused")

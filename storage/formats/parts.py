@@ -39,6 +39,8 @@ _BESIDE = (
     "readme.txt",
     "readme",
     "license",
+    "license.txt",
+    "licence.txt",
     ".md",
 )
 
@@ -72,8 +74,13 @@ def data_files(path: Path) -> list[Path]:
     """The files of the folder that can hold posts, whatever the case of their names: no empty ones, as doccano writes for nobody."""
     there = (p for p in sorted(path.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(path)))
     files = [p for p in there if p.stat().st_size]
-    found = [p for p in files if p.suffix.lower() in _DATA and not p.name.lower().endswith(_BESIDE)]
+    found = [p for p in files if p.suffix.lower() in _DATA and not is_beside(p.name)]
     return [p for p in found if p.suffix.lower() != ".txt"] or found
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file of this name is about the others."""
+    return name.lower().endswith(_BESIDE)
 
 
 def _is_hidden(place: PurePath) -> bool:

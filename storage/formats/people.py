@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import PurePath
@@ -31,7 +31,7 @@ def names_of_people(parts: Mapping[PurePath, Sequence[Row]]) -> dict[PurePath, s
 
     parts: the first rows of each file or sheet, by its path. Train and test are no people.
     """
-    texts = {part: set(filter(None, map(_nobodys, rows))) for part, rows in parts.items()}
+    texts = {part: {key for row in rows for key in _nobodys(row)} for part, rows in parts.items()}
     texts = {part: found for part, found in texts.items() if found}
     share_of = {part: _criterion_of(part, rows) for part, rows in parts.items()}
     pairs = [
@@ -39,10 +39,14 @@ def names_of_people(parts: Mapping[PurePath, Sequence[Row]]) -> dict[PurePath, s
         for (one, a), (other, b) in combinations(texts.items(), 2)
         if split_in_path(one) == split_in_path(other)
         and share_of[one] == share_of[other]
-        and min(len(a), len(b)) <= 2 * len(a & b)
+        and (min(len(a), len(b)) <= 2 * len(a & b) or (len(a & b) > 1 and all(isinstance(k, tuple) for k in a | b)))
     ]
     names = names_of_parts(list(parts))
     shared = {part for *pair, _ in pairs for part in pair}
+    if any(
+        isinstance(key, tuple) for part in shared for key in texts[part]
+    ):  # labels apart from their posts: those have none
+        parts = {part: rows for part, rows in parts.items() if part in texts}
     own = {part for part in parts if share_of[part] is None or part in shared}
     if 2 * len(shared) > len(own & texts.keys()):
         return {part: name for part, name in names.items() if part in own}
@@ -92,9 +96,15 @@ def by_model(name: str, row: Row) -> Row:
     return replace(row, labels=tuple(predicted))
 
 
-def _nobodys(row: Row) -> str | None:
-    """The text of a row with labels of which nobody says whose they are."""
-    return row.text if isinstance(row, ImportRow) and any(map(_is_unsigned, row.labels)) else None
+def _nobodys(row: Row) -> Iterator[Hashable]:
+    """What a row is about of whose labels nobody says whose they are: its text; without one (the part, the post's id, a criterion) each."""
+    unsigned = [la for la in row.labels if _is_unsigned(la)] if isinstance(row, ImportRow) else []
+    if not unsigned or not isinstance(row, ImportRow):
+        return
+    if row.text is not None:
+        yield row.text
+    elif row.post_id is not None:
+        yield from ((row.part, row.post_id, plain(la.criterion)) for la in unsigned)
 
 
 def _is_unsigned(label: Label) -> bool:

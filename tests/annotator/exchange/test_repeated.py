@@ -89,3 +89,27 @@ def test_labels_in_a_file_of_their_split_go_to_the_post_of_that_split(store: Sto
         import_file(store, folder)
         found = {p.text: [a.criterion_id for a in store.history(p.id)] for p in store.iter_posts()}
     assert found == {"I Fine test.": ["DEPRESSED_MOOD"], "I lie train.": ["SLEEP_ISSUES"]}
+
+
+@pytest.mark.parametrize("apart", ["/", "_"])
+@pytest.mark.parametrize("row", ["p,I sleep badly.", "p,"])
+def test_labels_in_the_folder_of_their_posts_reach_no_post_of_another_folder(
+    apart: str, row: str, store: Store, tmp_path: Path
+) -> None:
+    files = {
+        "anx__posts": "id,text\np,My heart races.\n",
+        "anx__labels": "id,criterion,verdict\np,SLEEP_ISSUES,0\n",
+        "dep__posts": f"id,text\n{row}\nq,I am tired.\n",
+        "dep__labels": "id,criterion,verdict\np,DEPRESSED_MOOD,0\n",
+        "labels": "id,criterion,verdict\np,DEPRESSED_MOOD,0\n",
+    }
+    for name, content in files.items():
+        place = tmp_path / "in" / f"{name.replace('__', apart)}.csv"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content, "utf-8")
+    report = import_file(store, tmp_path / "in")
+    found = {p.text: [a.criterion_id for a in store.history(p.id)] for p in store.iter_posts()}
+    whole = {"I sleep badly.": ["DEPRESSED_MOOD"]} if row != "p," else {}
+    assert found == {"My heart races.": ["SLEEP_ISSUES"], "I am tired.": [], **whole}
+    refused = [i.reason for i in store.import_issues(report["import_id"]) if i.kind == "rejected"]
+    assert "belongs to no post: several posts are called p" in refused

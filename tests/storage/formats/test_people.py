@@ -58,6 +58,20 @@ def beside_one_text(folder: Path, one: str, other: str) -> Path:
     return folder
 
 
+def of_posts_beside(folder: Path, one: str, other: str) -> Path:
+    """Tables of labels alone; both people answered both questions."""
+    (folder / "posts.csv").write_text(f"id,text\n1,{TEXT}\n", "utf-8")
+    for name, own in ((one, ANA), (other, BEN)):
+        said = "".join(f"1,{label},{int((label, words) == own)},{words}\n" for label, words in (ANA, BEN))
+        (folder / name).with_suffix(".csv").write_text(f"post_id,criterion,verdict,quote\n{said}", "utf-8")
+    return folder
+
+
+def test_labels_apart_from_their_posts_are_one_persons_for_each_file(tmp_path: Path) -> None:
+    found = whose(of_posts_beside(tmp_path, "ana.jsonl", "ben.jsonl"))
+    assert found == {("1", label, person) for label in ("SLEEP_ISSUES", "ANHEDONIA") for person in ("ana", "ben")}
+
+
 def whose(path: Path) -> set[tuple[str | None, str, str | None]]:
     """(post id, label, person)."""
     return {(r.post_id, la.criterion, la.annotator) for r in rows(path) if isinstance(r, ImportRow) for la in r.labels}

@@ -66,3 +66,47 @@ def test_a_file_for_each_criterion_and_one_for_each_person(tmp_path: Path) -> No
     head = f"id,text,criterion,evidence\n1,{TEXT},SLEEP,"
     tables = folder(tmp_path / "two", ana_csv=f"{head}lie awake\n", ben_csv=f"{head}awake\n")
     assert labels(rows(tables)) == [("1", "SLEEP", "ana", "evidence"), ("1", "SLEEP", "ben", "evidence")]
+
+
+@pytest.mark.parametrize(
+    ("head", "a", "b"),
+    [
+        ("post_id,criterion,evidence,comment", f"a,SLEEP,{SLEEP},clear case here", "b,FOOD,no taste,not so sure"),
+        ("document,criterion,evidence", f"a,SLEEP,{SLEEP}", "b,FOOD,no taste"),
+        ("post_id,criterion,quote,context", f"a,SLEEP,{SLEEP},{TEXT}", "b,FOOD,no taste,has no taste at all"),
+        ("post_id,criterion,verdict,text", f"a,SLEEP,1,{SLEEP}", "b,FOOD,1,no taste"),
+    ],
+)
+def test_a_remark_or_a_quote_of_labels_is_no_post(head: str, a: str, b: str, tmp_path: Path) -> None:
+    files = {"posts_csv": f"id,text\na,{TEXT}\nb,{FOOD}\n", "labels_csv": f"{head}\n{a}\n{b}\n"}
+    beside = {
+        "codebook_csv": "criterion,comment\nSLEEP,sleeps badly at night\n",
+        "users_csv": "id,content\nu,a nurse from far\n",
+    }
+    ledger = Ledger()
+    found = rows(folder(tmp_path, **files, **beside), ledger=ledger)
+    assert posts(found) == {"a": TEXT, "b": FOOD}
+    assert labels(found) == [("a", "SLEEP", None, "evidence"), ("b", "FOOD", None, "evidence")]
+    assert [e.name for e in ledger if e.outcome is Outcome.LEFT and e.what == "file"] == ["codebook.csv", "users.csv"]
+
+
+def test_a_table_that_may_be_of_other_posts_is_left_out(tmp_path: Path) -> None:
+    files = {
+        "posts_csv": f"id,text\na,{TEXT}\n",
+        "other_csv": "id,criterion,verdict,comment\na,SLEEP,0,I sleep well these days\n",
+    }
+    ledger = Ledger()
+    assert labels(rows(folder(tmp_path, **files), ledger=ledger)) == []
+    assert "may be a text or a remark" in next(e.detail for e in ledger if e.outcome is Outcome.LEFT)
+
+
+def test_a_text_about_the_corpus_is_no_post_beside_tables(tmp_path: Path) -> None:
+    files = {
+        "a_txt": TEXT,
+        "b_txt": FOOD,
+        "README_txt": "About these texts.",
+        "labels_csv": LABELS.replace("post,", "doc,").replace("\na,", "\na.txt,").replace("\nb,", "\nb.txt,"),
+    }
+    ledger = Ledger()
+    assert posts(rows(folder(tmp_path, **files), ledger=ledger)) == {"a.txt": TEXT, "b.txt": FOOD}
+    assert [e.name for e in ledger if e.outcome is Outcome.LEFT] == ["README.txt"]
