@@ -65,7 +65,10 @@ def _on_gpu(
         import torch
 
         from encoder.predict import Predictor
+        from encoder.simple.learner import SimpleLearner
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        _moved = Predictor(_served.encoder.to(device), version)  # a lock of its own: the other may be held in the copy
+        # locks of their own: the others may be held in the copy
+        learner = None if _served.learner is None else SimpleLearner(_served.learner.fits)
+        _moved = Predictor(_served.encoder.to(device), version, learner)
     return _moved.predict(posts, criteria, threshold=threshold)

@@ -103,8 +103,7 @@ def measure(
             refit_thresholds(in_service, data)
             judged = [e.post for e in examples["judged"]]
             answers["refitted"] = predict_all(in_service, judged, data.criteria, lambda _: None)
-    progress.progress((steps - 2) / steps, "", "baselines")
-    answers |= baseline_predictions(data, posts)
+    answers |= baseline_predictions(data, posts, steps_of(progress, steps - 2, steps, "baselines"))
     progress.progress((steps - 1) / steps, "", "figures")
     sets = {
         name: {
@@ -154,13 +153,16 @@ def chunks(posts: Sequence[Post]) -> Iterator[tuple[int, Sequence[Post]]]:
         yield start, posts[start : start + BATCH]
 
 
-def baseline_predictions(data: TrainingData, posts: Sequence[Post]) -> dict[str, Predictions]:
+def baseline_predictions(
+    data: TrainingData, posts: Sequence[Post], report: Callable[[float], None]
+) -> dict[str, Predictions]:
     """The answers of a keyword list, and of the simple learner alone if the reviewed answers teach it anything."""
     from encoder.measure.baselines import KeywordBaseline
     from encoder.training.floor import fit_learner
 
+    report(0.0)
     found = {"keywords": KeywordBaseline().fit(data.train, data.criteria).predict(posts, data.criteria)}
-    learner = fit_learner(data.train, data.criteria)
+    learner = fit_learner(data.train, data.criteria, on_progress=report)
     if learner is not None:
         found["simple"] = learner.predict(posts, data.criteria)
     return {name: {(p.post_id, p.criterion_id): p for p in answers} for name, answers in found.items()}

@@ -6,6 +6,8 @@ their products. Source: feature caching as in Dukić and Šnajder 2024 (arXiv:24
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -44,6 +46,7 @@ class LowerLayers:
         self._keys: list[bytes] | None = None
         self._mask: Tensor | None = None
         self._found: Tensor | None = None
+        self._aside = False
         self._lowest = list(layers[:count])
         for module in (*self._lowest, backbone.get_input_embeddings()):
             for parameter in module.parameters():
@@ -52,6 +55,15 @@ class LowerLayers:
             layer.forward = partial(self._layer, number, layer.forward)
         inner = backbone.get_base_model() if hasattr(backbone, "peft_config") else backbone
         self._hook = inner.register_forward_pre_hook(self._begin, with_kwargs=True)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Inside, every layer is computed, so that each can be asked what it makes of a text; nothing is kept of it."""
+        self._aside = True
+        try:
+            yield
+        finally:
+            self._aside = False
 
     def remove(self) -> None:
         """Give the layers back as they were, and forget what was kept."""
@@ -67,6 +79,8 @@ class LowerLayers:
             layer.eval()
         ids, mask = keywords.get("input_ids"), keywords.get("attention_mask")
         self._keys = self._found = self._mask = None
+        if self._aside:
+            return
         if not isinstance(ids, Tensor) or not isinstance(mask, Tensor) or mask.ndim != 2 or "position_ids" in keywords:
             return  # a packed input: its tokens alone do not say what its states are
         chosen, self._mask = ids.cpu(), mask.bool()

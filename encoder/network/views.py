@@ -7,7 +7,7 @@ found best from half way up, toxic words from two thirds (benchmarks/RESULTS.md)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,7 @@ def lower_states(encoder: EvidenceEncoder, ids: Tensor) -> Tensor:
     layers = layers_of(encoder.backbone)
     hooks = [layers[number - 1].register_forward_hook(keep) for number in wanted]
     try:
-        with suppress(_Enough):
+        with encoder.lower.aside() if encoder.lower else nullcontext(), suppress(_Enough):
             encoder.hidden_states(ids, torch.ones_like(ids))
     finally:
         for hook in hooks:

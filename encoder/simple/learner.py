@@ -6,7 +6,7 @@ decision. Given another model's logits it learns what they lack.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,13 +60,16 @@ class SimpleLearner:
         given: Given | None = None,
         views: Views | None = None,
         cache: FeatureCache | None = None,
+        on_progress: Callable[[float], None] = lambda done: None,
     ) -> SimpleLearner:
         """Learn every criterion that has both answers among the examples. views: what an encoder makes of some of their posts, by
-        post id. Raises BadExamples if no criterion has.
+        post id. on_progress: told before each criterion how many are done, 0 to 1: a fit takes up to minutes. Raises BadExamples if
+        no criterion has both answers.
         """
         cache = cache or FeatureCache()
         fits = {}
-        for criterion in criteria:
+        for number, criterion in enumerate(criteria):
+            on_progress(number / len(criteria))
             reviewed = reviewed_for(criterion.id, examples, given or {}, cache, views)
             found = fit_criterion(reviewed, choose_unit(examples, criterion.id)) if reviewed else None
             if found is not None:
@@ -85,6 +88,10 @@ class SimpleLearner:
     def sees(self, criterion_id: str) -> bool:
         """Whether it answers the criterion with an encoder's vectors beside its n-grams."""
         return criterion_id in self.fits and self.fits[criterion_id].deep is not None
+
+    def of(self, criteria: Collection[str]) -> SimpleLearner:
+        """What it knows of these criteria."""
+        return SimpleLearner({key: fit for key, fit in self.fits.items() if key in criteria}, self._cache)
 
     def without_vectors(self, criteria: Collection[str]) -> SimpleLearner:
         """The same, but for these criteria what the n-grams learned by themselves."""

@@ -50,8 +50,13 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     """
     from accelerate import PartialState
 
+    from encoder.network.families import choose_device
+
     labelled = frozenset(key for e in task.train for key in e.labels)
-    if not is_all_new(task.base, task.config, labelled) or PartialState().num_processes > 1:
+    if (
+        not is_all_new(task.base, task.config, labelled)
+        or PartialState(cpu=choose_device(task.device) == "cpu").num_processes > 1
+    ):
         return None
     started = time.monotonic()
     monitor.progress(0.01, "loading", f"loading {task.base}")
@@ -88,7 +93,7 @@ def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearne
     from encoder.training.floor import fit_learner
 
     def told(done: float) -> None:
-        monitor.progress(0.05 + 0.6 * done, "training", f"reading the reviewed posts, {done:.0%}")
+        monitor.progress(0.05 + 0.6 * done, "training", f"learning from the reviewed posts, {done:.0%}")
 
     return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told)
 

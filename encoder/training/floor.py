@@ -21,6 +21,9 @@ from storage.records import Criterion
 if TYPE_CHECKING:
     from encoder.predict import Predictor
 
+_READING = 0.6
+"""The share of reading the posts in the time that a learner with vectors takes."""
+
 
 def fit_learner(
     train: Sequence[Example],
@@ -29,17 +32,24 @@ def fit_learner(
     predictor: Predictor | None = None,
     on_progress: Callable[[float], None] = lambda done: None,
 ) -> SimpleLearner | None:
-    """What the train examples teach by themselves; None where there is too little to learn from.
+    """What the train examples teach by themselves; None where there is too little to learn from. on_progress: told after every post
+    and criterion how much is done, 0 to 1; what it raises comes through.
 
     predictor: of an encoder whose lower layers were not trained on them, for its vectors of their posts, which is what takes time.
     """
     cache = FeatureCache()
     views: dict[str, View] = {}
+    read = 0.0
     if predictor is not None and criteria:
         most_words = min(MOST_WORDS, max(LEAST_WORDS, 4 * MOST_WORDS // len(criteria)))  # bounds the time of all fits
-        views = views_of(predictor, train, cache, most_words=most_words, on_progress=on_progress)
+        views = views_of(
+            predictor, train, cache, most_words=most_words, on_progress=lambda done: on_progress(_READING * done)
+        )
+        read = _READING
     try:
-        return SimpleLearner.fit(train, criteria, views=views, cache=cache)
+        return SimpleLearner.fit(
+            train, criteria, views=views, cache=cache, on_progress=lambda done: on_progress(read + (1 - read) * done)
+        )
     except BadExamples:
         return None
 
@@ -79,10 +89,16 @@ def settled_beside(
     *,
     trusted: Sequence[str],
 ) -> SimpleLearner:
-    """The learner as it is to speak beside the predictor's encoder. trusted: criteria that the encoder knew before."""
-    sees = any(learner.sees(c.id) for c in criteria)
+    """The learner as it is to speak beside the predictor's encoder. trusted: criteria that the encoder knew before.
+
+    What it learned of criteria that the encoder does not know stays as it is: nothing is said beside it.
+    """
+    beside = learner.of([key for key in learner.fits if predictor.config.knows(key)])
+    sees = any(beside.sees(c.id) for c in criteria)
     views = {e.post.id: predictor.viewer.view(e.post, learner.features(e.post)) for e in dev} if sees else None
-    return learner.settled_on(dev, given_logits(predictor, dev, criteria), trusted=trusted, views=views)
+    settled = beside.settled_on(dev, given_logits(predictor, dev, criteria), trusted=trusted, views=views)
+    rest = {key: fit for key, fit in learner.fits.items() if key not in beside.fits}
+    return SimpleLearner({**rest, **settled.fits})
 
 
 def given_logits(predictor: Predictor, examples: Sequence[Example], criteria: Sequence[Criterion]) -> Given:

@@ -73,7 +73,7 @@ def _shape(**changes: Any) -> dict[str, Any]:
     }
 
 
-_LAYERS = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 24}
+_LAYERS: dict[str, Any] = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 24}
 _VISION = {
     "hidden_size": 8,
     "intermediate_size": 8,
@@ -182,16 +182,16 @@ def tiny_config(**changes: Any) -> EncoderConfig:
     return base.changed(**changes)
 
 
-def tiny_encoder(**changes: Any) -> EvidenceEncoder:
-    """A random Gemma-3-shaped encoder in memory."""
+def tiny_encoder(*, layers: int = 2, **changes: Any) -> EvidenceEncoder:
+    """A random Gemma-3-shaped encoder in memory, of an even number of layers."""
     from transformers import Gemma3TextConfig, Gemma3TextModel
 
     from encoder.network.families import FAMILIES as TABLE
     from encoder.network.families import make_bidirectional
 
     torch.manual_seed(1)
-    shape = _shape(**_LAYERS, query_pre_attn_scalar=16)
-    config = Gemma3TextConfig(**shape, use_cache=False, attn_implementation="sdpa")
+    kinds = {**_LAYERS, "layer_types": _LAYERS["layer_types"] * (layers // 2), "num_hidden_layers": layers}
+    config = Gemma3TextConfig(**_shape(**kinds, query_pre_attn_scalar=16), use_cache=False, attn_implementation="sdpa")
     make_bidirectional(config, TABLE["gemma3_text"])
     backbone = Gemma3TextModel(config)
     return EvidenceEncoder(backbone, TABLE["gemma3_text"], tiny_tokenizer(), tiny_config(**changes)).eval()

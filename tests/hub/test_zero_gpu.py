@@ -41,13 +41,18 @@ from annotator.models import zero_gpu
 from annotator.models.serving import ModelService
 from encoder.predict import Predictor
 from tests.builders import a_post
+from encoder.simple.learner import SimpleLearner
+from storage.records import Criterion
 from tests.encoder.tiny import CRITERIA, tiny_encoder
+from tests.encoder.training_data import examples
 
 assert zero_gpu.is_here()
-first = Predictor(tiny_encoder(), "v1")
+night = Criterion("NIGHTS", "Nights", "The writer lies awake at night.")
+first = Predictor(tiny_encoder(), "v1", SimpleLearner.fit(examples("new", 20, criterion="NIGHTS"), [night]))
 zero_gpu.serve(first)
-made = zero_gpu.predict(first, [a_post()], CRITERIA, None)
-assert made == first.predict([a_post()], CRITERIA)
+made = zero_gpu.predict(first, [a_post()], [*CRITERIA, night], None)
+assert made == first.predict([a_post()], [*CRITERIA, night])
+assert made[-1].known
 later = Predictor(tiny_encoder(), "v2")
 stale = zero_gpu.predict(later, [a_post()], CRITERIA, None)
 print(json.dumps({"calls": spaces.CALLS, "stale": stale[0].model_version}))

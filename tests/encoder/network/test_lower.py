@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from encoder.errors import TrainingFailed
 from encoder.network.lower import LowerLayers
 from encoder.network.model import EvidenceEncoder
+from encoder.network.views import lower_states, view_layers
 from encoder.predict import Predictor
 from encoder.training.train import Task, train
 from storage.records import Post
@@ -52,6 +53,19 @@ def test_a_text_that_was_read_once_is_not_computed_again_and_gets_the_same_score
     lower.remove()
     torch.testing.assert_close(scores(encoder, SHORT), alone)
     assert len(calls) > before
+
+
+def test_a_view_of_a_text_that_was_read_holds_what_every_layer_makes_of_it() -> None:
+    encoder = tiny_encoder(layers=6)
+    ids = torch.tensor([[2, 10, 11, 12]])
+    count = view_layers(encoder)[-1]
+    with torch.inference_mode():
+        expected = lower_states(encoder, ids)
+        encoder.lower = LowerLayers(encoder.backbone, count)
+        for _ in range(2):  # the first time that the text is read, its states are kept
+            encoder.hidden_states(ids, torch.ones_like(ids))
+        assert encoder.lower.bytes > 0
+        torch.testing.assert_close(lower_states(encoder, ids), expected)
 
 
 def test_without_room_it_is_computed_each_time_and_counted() -> None:
