@@ -173,7 +173,8 @@ class Predictor:
         for scores in self.iter_scores(posts, known, batch_size=batch_size, on_progress=on_progress):
             post, view = scores.read.post, None
             if learner is not None and sees:
-                view = self.viewer.view(post, learner.features(post))
+                told = (lambda done: on_progress(1.0)) if known else on_progress  # scores were read before: never back
+                view = self.viewer.view(post, learner.features(post), told)
             for criterion in asked:
                 at = column.get(criterion.id)
                 if learner is not None and learner.knows(criterion.id):

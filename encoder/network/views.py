@@ -6,7 +6,7 @@ found best from half way up, toxic words from two thirds (benchmarks/RESULTS.md)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -45,13 +45,17 @@ class Viewer:
         self._remembered: dict[tuple[str, str], View] | None = None
         self._words = 0
 
-    def view(self, post: Post, features: PostFeatures) -> View:
-        """The vectors of the post's sentences and words, means over their tokens; 0 where there is none."""
+    def view(
+        self, post: Post, features: PostFeatures, on_progress: Callable[[float], None] = lambda done: None
+    ) -> View:
+        """The vectors of the post's sentences and words, means over their tokens; 0 where there is none. on_progress: told after
+        every window how much of the post has been read, 0 to 1.
+        """
         key = post.id, post.text_sha256
         if self._remembered is not None and key in self._remembered:
             return self._remembered[key]
         read = ReadPost.of(post, self._encoder.tokenizer)
-        states = self._states(read)
+        states = self._states(read, on_progress)
         sums = np.zeros((len(states) + 1, states.shape[1]))
         np.cumsum(states, axis=0, out=sums[1:])
         found = View(
@@ -72,7 +76,7 @@ class Viewer:
         finally:
             self._remembered = None
 
-    def _states(self, read: ReadPost) -> Floats:
+    def _states(self, read: ReadPost, on_progress: Callable[[float], None]) -> Floats:
         """What the layers make of every token of the post, (tokens, layers x hidden size)."""
         encoder = self._encoder
         before, after = encoder.prompts.post_prefix(), encoder.prompts.post_suffix()
@@ -84,6 +88,7 @@ class Viewer:
                 states = lower_states(encoder, torch.tensor([ids], device=encoder.device))[0]
             own = states[len(before) : len(before) + len(part)]
             found[part.token_start : part.token_end] = own.float().cpu().numpy()
+            on_progress((done + 1) / len(parts))
         return found
 
 

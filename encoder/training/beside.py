@@ -162,7 +162,8 @@ def _result(task: Task, predictor: Predictor, learner: SimpleLearner, seconds: f
 def _lost(task: Task, learner: SimpleLearner) -> Mapping[str, int]:
     """What could not be learned from, by reason."""
     bare = sum(not e.labels for e in task.train)
-    unlearned = sum(c.id not in learner.fits for c in task.criteria)
+    labelled = {key for e in task.train for key in e.labels}
+    unlearned = sum(c.id in labelled and c.id not in learner.fits for c in task.criteria)
     return {"posts_without_review": bare, "criteria_with_one_answer_only": unlearned}
 
 

@@ -49,9 +49,11 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
     task.check()
     check_output(task.output)
     beside = train_beside(task, listener)
+    checkpoints = Checkpoints(checkpoint_directory(task.output))
     if beside is not None:
+        checkpoints.clear()  # of steps that an earlier run was stopped in
         return beside
-    run = Run.prepare(task, listener, Checkpoints(checkpoint_directory(task.output)), resume=resume)
+    run = Run.prepare(task, listener, checkpoints, resume=resume)
     run.train()
     run.tell(0.93, "measuring", "measuring on the dev posts")
     run.finish_weights()

@@ -15,7 +15,7 @@ from encoder.simple.learner import SimpleLearner
 from encoder.simple.logistic import Linear
 from encoder.training.beside import held_to_the_floor, is_all_new
 from encoder.training.estimate import Amount, estimate
-from encoder.training.train import Task, train
+from encoder.training.train import Task, checkpoint_directory, train
 from encoder.turns import Turns
 from storage.records import Criterion, Post
 from tests.encoder.tiny import CRITERIA, tiny_encoder
@@ -40,8 +40,13 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     base, monitor = a_base(tmp_path), Recorder()
     task = a_task(tmp_path, base)
 
+    stopped = checkpoint_directory(task.output)
+    stopped.mkdir()
+
     result = train(task, monitor=monitor)
 
+    assert not stopped.exists()
+    assert result.lost["criteria_with_one_answer_only"] == 0
     made = tmp_path / "made"
     for name in ("model.safetensors", "heads.safetensors", "tokenizer.json"):
         assert (made / name).read_bytes() == (base / name).read_bytes()
@@ -86,8 +91,10 @@ def test_a_view_holds_the_means_of_what_the_lower_layers_make_of_each_word(tmp_p
     features = features_of(post.text)
     viewer = Viewer(encoder, Turns())
 
-    view = viewer.view(post, features)
+    heard: list[float] = []
+    view = viewer.view(post, features, heard.append)
 
+    assert (len(heard) > 1, heard == sorted(heard), heard[-1]) == (True, True, 1.0)
     assert set(computed) == set(range(view_layers(encoder)[-1]))
     assert (view.words.shape, view.sentences.shape) == ((len(features.words), 32), (len(features.sentences), 32))
     first = viewer.view(Post("q", "I cannot sleep."), features_of("I cannot sleep."))
