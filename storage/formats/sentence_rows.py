@@ -111,12 +111,14 @@ def posts_of_sentences(
     open_posts: dict[_Name, _Post] = {}
     closed: set[_Name] = set()
     held = 0
+    parts: dict[str, str | None] = {}  # by id, that of its rows so far: further rows may leave it out
     counting = Counting.IN_SENTENCE
     for row in rows:
         if isinstance(row, RowError) or row.post_id is None or not (row.text or "").strip():
             yield row
             continue
-        name = (row.part, row.post_id)
+        part = parts[row.post_id] = row.part or parts.get(row.post_id)
+        name = (part, row.post_id)
         if name in closed:
             why = "a sentence of a post whose other sentences stand far above; sort the file by post and sentence"
             yield RowError(row.number, why, row.account, row.post_id, row.labels)

@@ -113,3 +113,13 @@ def test_labels_in_the_folder_of_their_posts_reach_no_post_of_another_folder(
     assert found == {"My heart races.": ["SLEEP_ISSUES"], "I am tired.": [], **whole}
     refused = [i.reason for i in store.import_issues(report["import_id"]) if i.kind == "rejected"]
     assert "belongs to no post: several posts are called p" in refused
+
+
+def test_what_is_said_of_sentences_shares_the_fate_of_their_post(store: Store, tmp_path: Path) -> None:
+    """It goes to the post of the same text, under whatever id, and never to another text of the same id."""
+    import_file(store, jsonl(tmp_path / "there.jsonl", {"id": "a", "text": "Another text."}, {"id": "c", "text": TEXT}))
+    lines = [f"{post},{words},{mark}" for post in "ab" for words, mark in zip(TEXT.split(". "), "01", strict=True)]
+    (tmp_path / "in.csv").write_text("\n".join(("post_id,sentence,SLEEP_ISSUES", *lines)).replace("four,", "four.,"))
+    report = import_file(store, tmp_path / "in.csv")
+    assert (report["rows"], report["rejected_count"], store.history("a")) == (2, 1, [])
+    assert answers(store, "c") == {("SLEEP_ISSUES", "imported"): (Verdict.EVIDENCE, ["Food has no taste."])}

@@ -190,7 +190,7 @@ def test_an_unsure_sentence_is_undecided_unless_another_decides(tmp_path: Path) 
 
 
 def test_a_post_keeps_to_its_split_and_says_what_differs(tmp_path: Path) -> None:
-    lines = (f"1,1,{SLEEP},train,kim", f"1,2,{FOOD},train,lou", f'1,1,"{FINE}",test,kim')
+    lines = (f"1,1,{SLEEP},train,kim", f"1,2,{FOOD},,lou", f'1,1,"{FINE}",test,kim')
     found = table(tmp_path, "post_id,sentence_id,sentence,split,author", *lines)
     assert texts(found) == [f"{SLEEP} {FOOD}", FINE]
     assert notes(found[0]) == ["its sentences differ in author (2 values); kept is that of the first"]
