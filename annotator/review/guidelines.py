@@ -67,10 +67,14 @@ def add_examples(store: Store, me: Reviewer, post_id: str, criterion_id: str) ->
     if not evidence and decision.outcome is not Outcome.NO_EVIDENCE:
         raise InvalidRecord("Nothing was decided about passages here: there is no example to take.")
     marked = decision.spans if evidence else _marked(store, post_id, criterion_id)
-    known = [e for e in store.examples(me.name) if e.criterion_id == criterion_id and e.evidence == evidence]
+    known = {
+        (e.post_id, e.start, e.end)
+        for e in store.examples(me.name)
+        if e.criterion_id == criterion_id and e.evidence == evidence
+    }
     if not marked:
         raise InvalidRecord("Nobody marked a passage here: there is no example to take.")
-    if len(known) + len(marked) > MOST_EXAMPLES:
+    if len(known | {(post_id, span.start, span.end) for span in marked}) > MOST_EXAMPLES:
         raise InvalidRecord(
             f"There are {len(known)} such examples; keep at most {MOST_EXAMPLES}. Remove some on Guidelines."
         )

@@ -15,7 +15,8 @@ from annotator.review import guidelines
 from annotator.review.decisions import load_item
 from annotator.review.wording_changes import pieces
 from storage.attributes import Attributes, Scale
-from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, Span
+from storage.criterion_examples import PostExample
+from storage.records import MOST_EXAMPLES, Conflict, InvalidRecord, NotFound, Reviewer, Role, Span
 from storage.store import Store
 from storage.team_records import Adjudication, Assigned, Outcome, Round, RoundKind, RoundPost, Suggestions
 from tests.annotator.review.test_decisions import WrittenModel
@@ -106,6 +107,13 @@ def test_passages_that_were_adjudicated_become_examples_until_they_are_removed(s
     guidelines.remove_example(store, {"criterion_id": SLEEP.id, "post_id": "p2", "start": 16, "end": 32}, by=ADMIN)
     with pytest.raises(NotFound, match="no example any more"):
         guidelines.remove_example(store, {"criterion_id": SLEEP.id, "post_id": "p2", "start": 16, "end": 32}, by=ADMIN)
+    for n in range(1, MOST_EXAMPLES):
+        store.add_example(PostExample(SLEEP.id, "p1", 0, n, False), by="ana")
+    for _ in range(2):  # again it is one of as many as there may be
+        assert guidelines.add_examples(store, ADMIN, "p1", SLEEP.id) == 1
+    store.add_example(PostExample(SLEEP.id, "p1", 1, 2, False), by="ana")
+    with pytest.raises(InvalidRecord, match="keep at most"):
+        guidelines.add_examples(store, ADMIN, "p1", SLEEP.id)
 
 
 def test_saving_without_a_change_makes_no_version(store: Store) -> None:
