@@ -61,7 +61,8 @@ def test_an_admin_changes_a_guideline_and_the_earlier_wording_can_still_be_read(
     ]
     assert violations(page, "#guidelines") == []
     card.get_by_text("1 earlier wording").click()
-    assert "Wording 1: Restlessness or slowing" in card.inner_text()
+    assert "Wording 1, from 20" in card.inner_text()
+    assert ": Restlessness or slowing" in card.inner_text()
     assert [c.version for c in site.store.criterion_versions("PSYCHOMOTOR")] == [1, 2]
 
 
