@@ -55,13 +55,17 @@ class Viewer:
         if self._remembered is not None and key in self._remembered:
             return self._remembered[key]
         read = ReadPost.of(post, self._encoder.tokenizer)
-        states = self._states(read, on_progress)
-        sums = np.zeros((len(states) + 1, states.shape[1]))
-        np.cumsum(states, axis=0, out=sums[1:])
-        found = View(
-            _means(sums, read.sentence_tokens),
-            _means(sums, [read.map.tokens(start, end) for start, end in features.words.tolist()]),
+        size = len(view_layers(self._encoder)) * self._encoder.hidden_size
+        means = (
+            _Means(read.sentence_tokens, size),
+            _Means([read.map.tokens(start, end) for start, end in features.words.tolist()], size),
         )
+        for first, states in self._windows(read, on_progress):
+            sums = np.zeros((len(states) + 1, size))
+            np.cumsum(states, axis=0, out=sums[1:])
+            for one in means:
+                one.add(first, sums)
+        found = View(*(one.result() for one in means))
         if self._remembered is not None and self._words < REMEMBERED_WORDS:
             self._remembered[key] = found
             self._words += len(found.words)
@@ -76,20 +80,38 @@ class Viewer:
         finally:
             self._remembered = None
 
-    def _states(self, read: ReadPost, on_progress: Callable[[float], None]) -> Floats:
-        """What the layers make of every token of the post, (tokens, layers x hidden size)."""
+    def _windows(self, read: ReadPost, on_progress: Callable[[float], None]) -> Iterator[tuple[int, Floats]]:
+        """What the layers make of the post's tokens, window after window: its first token, (tokens, layers x hidden size)."""
         encoder = self._encoder
         before, after = encoder.prompts.post_prefix(), encoder.prompts.post_suffix()
-        found = np.zeros((len(read.ids), len(view_layers(encoder)) * encoder.hidden_size))
         parts = list(windows(read, size=encoder.prompts.window_tokens([]), stride=0))
         for done, part in enumerate(parts):
             ids = [*before, *read.ids[part.token_start : part.token_end], *after]
             with self._turns.turn(len(parts) - done), torch.inference_mode():
                 states = lower_states(encoder, torch.tensor([ids], device=encoder.device))[0]
             own = states[len(before) : len(before) + len(part)]
-            found[part.token_start : part.token_end] = own.float().cpu().numpy()
+            yield part.token_start, own.double().cpu().numpy()
             on_progress((done + 1) / len(parts))
-        return found
+
+
+class _Means:
+    """Means over half-open ranges of tokens, (ranges, size), of tokens that come in parts: as large as its result, however long
+    the post.
+    """
+
+    def __init__(self, ranges: Sequence[tuple[int, int]], size: int) -> None:
+        self._edges = np.asarray(ranges, np.int64).reshape(-1, 2)
+        self._found: Values = np.zeros((len(self._edges), size), np.float32)
+
+    def add(self, first: int, sums: Floats) -> None:
+        """sums: cumulated over a part's tokens, beginning with 0, (tokens + 1, size); first: its first token."""
+        inside = np.clip(self._edges - first, 0, len(sums) - 1)
+        rows = np.flatnonzero(inside[:, 1] > inside[:, 0])
+        whole = (self._edges[rows, 1] - self._edges[rows, 0])[:, None]
+        self._found[rows] += ((sums[inside[rows, 1]] - sums[inside[rows, 0]]) / whole).astype(np.float32)
+
+    def result(self) -> Values:
+        return self._found
 
 
 def lower_states(encoder: EvidenceEncoder, ids: Tensor) -> Tensor:
@@ -111,10 +133,3 @@ def lower_states(encoder: EvidenceEncoder, ids: Tensor) -> Tensor:
         for hook in hooks:
             hook.remove()
     return torch.cat(found, -1)
-
-
-def _means(sums: Floats, ranges: Sequence[tuple[int, int]]) -> Values:
-    """The means over half-open ranges of tokens, (ranges, size). sums: cumulated over the tokens, beginning with 0."""
-    edges = np.asarray(ranges, np.int64).reshape(-1, 2)
-    count = np.maximum(1, edges[:, 1] - edges[:, 0])[:, None]
-    return ((sums[edges[:, 1]] - sums[edges[:, 0]]) / count).astype(np.float32)

@@ -7,7 +7,7 @@ about these than the n-grams alone is left out, and the answer is then exactly t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,6 +32,8 @@ STRENGTHS = (0.3, 1.0)
 LEAST_WORDS, MOST_WORDS = 4_000, 20_000
 """Words, with many criteria and with few, whose vectors are learned from, of real Gemma 1,920 numbers each: 154 MB, ten
 seconds a criterion. The n-grams of all others count too."""
+LEAST_POSTS = 10
+"""Posts from which on vectors are learned from."""
 LEAST_GAIN = 1.0
 """Nats over all answers that the vectors have to be ahead of the n-grams alone."""
 _STRENGTH = 0.2
@@ -65,6 +67,28 @@ class Deep:
             seen = log_softmax(self.words.logits(view.words))
             tag_scores = _words_mixed(self.word_mix, tag_scores, seen)
         return own, tag_scores
+
+
+def most_words(criteria: int) -> int:
+    """Of how many words vectors are learned from, which bounds the time of the fits of so many criteria."""
+    return min(MOST_WORDS, max(LEAST_WORDS, 4 * MOST_WORDS // max(1, criteria)))
+
+
+def drawn(counts: Sequence[int], most: int) -> list[int]:
+    """The places of the posts whose vectors are learned from; counts: the words of each.
+
+    All of them, or as many, evenly drawn, as make about `most` words, but not too few to learn from: then the shortest are taken. A
+    post that holds more words by itself is left out. Empty where too few posts are left, or these make more than twice as many words.
+    """
+    places = [n for n, count in enumerate(counts) if count <= most]
+    words = sum(counts[n] for n in places)
+    if words > most:
+        number = int(len(places) * most / words)
+        if number < LEAST_POSTS:
+            places = sorted(sorted(places, key=lambda n: counts[n])[:LEAST_POSTS])
+        else:
+            places = [places[n] for n in np.linspace(0, len(places) - 1, number, dtype=np.int64)]
+    return places if len(places) >= LEAST_POSTS and sum(counts[n] for n in places) <= 2 * most else []
 
 
 class Answers(NamedTuple):

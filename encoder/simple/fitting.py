@@ -22,7 +22,7 @@ from encoder.measure.metrics import (
     precision_recall_f1,
     sentence_is_evidence,
 )
-from encoder.simple.deep import Answers, Deep, View, fit_deep
+from encoder.simple.deep import LEAST_POSTS, Answers, Deep, View, fit_deep
 from encoder.simple.features import Ids, stack_rows, used_columns
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
 from encoder.simple.marking import STACK_STRENGTH, Passages, decoded, fit_passages
@@ -31,8 +31,6 @@ from encoder.simple.tried import Reviewed, Tried
 from encoder.simple.units import Unit, UnitChoice
 
 FOLDS = 3
-LEAST_VIEWS = 10
-"""Posts from which on an encoder's vectors of them are learned from."""
 LEAST_GAIN = 1.0
 """Nats, over all answers, that a learner has to be ahead of what is there without it."""
 SENTENCE_STRENGTHS = (1.0, 5.0, 25.0)
@@ -178,7 +176,7 @@ def _with_vectors(reviewed: Sequence[Reviewed], table: _Table, held_out: _HeldOu
     """What vectors add to the n-grams, and what both say of posts that they have not seen; None where they add nothing."""
     views = [r.view for r in reviewed]
     kept = [v for v in views if v is not None]
-    if len(kept) < LEAST_VIEWS:
+    if len(kept) < LEAST_POSTS:
         return None, held_out
     seen = np.array([v is not None for v in views], np.bool_)
     s, w, fold = seen[table.sentence_post], seen[table.word_post], held_out.fold

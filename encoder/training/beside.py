@@ -95,7 +95,7 @@ def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearne
     def told(done: float) -> None:
         monitor.progress(0.05 + 0.6 * done, "training", f"learning from the reviewed posts, {done:.0%}")
 
-    return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told)
+    return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told, log=monitor.log)
 
 
 def _recalibrate(task: Task, predictor: Predictor) -> None:
@@ -141,7 +141,7 @@ def _result(task: Task, predictor: Predictor, learner: SimpleLearner, seconds: f
         beside = (
             "n-grams and the encoder's vectors"
             if fit.deep is not None
-            else "n-grams alone, to which vectors add nothing"
+            else "n-grams alone, to which vectors add nothing or are not there"
         )
         log.append(f"{key}: {beside}. Marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")
     return TrainResult(

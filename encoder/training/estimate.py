@@ -19,6 +19,7 @@ from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.errors import ModelUnusable
 from encoder.examples import Example
 from encoder.network.hub import resolve, weights_of
+from encoder.simple.deep import most_words
 from encoder.simple.files import WEIGHTS
 from encoder.training.beside import is_all_new
 from encoder.training.plan import count_steps
@@ -44,6 +45,7 @@ _GPU_SPEEDS = {
 _OTHER_GPU = 2.0e13
 _PROCESS_BYTES = 8.5e8
 _FIT_SECONDS_PER_WORD = 8e-4  # of one criterion, n-grams and vectors, every part fitted several times over
+_PLAIN_FIT_SECONDS_PER_WORD = 2e-4  # of the n-grams alone
 _BESIDE_BYTES = 4e8
 
 
@@ -116,12 +118,14 @@ def estimate(
 
 
 def _seconds_beside(amount: Amount, criteria: int, seconds_per_operation: float) -> float:
-    """Of reading every post with two thirds of the layers, the dev posts three times as a whole too (for the thresholds, and when this
-    model and the one in service are measured), and of the fits for each criterion.
+    """Of reading the posts whose vectors are learned from with two thirds of the layers, the dev posts three times as a whole too (for
+    the thresholds, and when this model and the one in service are measured), and of the fits for each criterion.
     """
     train, dev = (sum(len(e.post.text) for e in some) for some in (amount.train, amount.dev))
-    tokens = ((train + dev) * 2 / 3 + 3 * dev) / CHARACTERS_PER_TOKEN
-    return 2.0 * tokens * seconds_per_operation + criteria * train / CHARACTERS_PER_WORD * _FIT_SECONDS_PER_WORD
+    seen = min(train, most_words(amount.criteria) * CHARACTERS_PER_WORD)
+    tokens = ((seen + dev) * 2 / 3 + 3 * dev) / CHARACTERS_PER_TOKEN
+    fit = (seen * _FIT_SECONDS_PER_WORD + (train - seen) * _PLAIN_FIT_SECONDS_PER_WORD) / CHARACTERS_PER_WORD
+    return 2.0 * tokens * seconds_per_operation + criteria * fit
 
 
 @dataclass(frozen=True, slots=True)

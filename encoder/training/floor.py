@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from encoder.errors import BadExamples
 from encoder.examples import Example
-from encoder.simple.deep import LEAST_WORDS, MOST_WORDS, View
+from encoder.simple.deep import LEAST_POSTS, View, drawn, most_words
 from encoder.simple.features import FeatureCache
 from encoder.simple.learner import Given, SimpleLearner
-from storage.records import Criterion
+from storage.records import Criterion, Post
 
 if TYPE_CHECKING:
     from encoder.predict import Predictor
@@ -31,6 +29,7 @@ def fit_learner(
     *,
     predictor: Predictor | None = None,
     on_progress: Callable[[float], None] = lambda done: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> SimpleLearner | None:
     """What the train examples teach by themselves; None where there is too little to learn from. on_progress: told after every post
     and criterion how much is done, 0 to 1; what it raises comes through.
@@ -41,10 +40,10 @@ def fit_learner(
     views: dict[str, View] = {}
     read = 0.0
     if predictor is not None and criteria:
-        most_words = min(MOST_WORDS, max(LEAST_WORDS, 4 * MOST_WORDS // len(criteria)))  # bounds the time of all fits
-        views = views_of(
-            predictor, train, cache, most_words=most_words, on_progress=lambda done: on_progress(_READING * done)
-        )
+        places = drawn([len(cache.of(e.post).words) for e in train], most_words(len(criteria)))
+        log(_drawn_in_words(len(places), len(train)))
+        chosen = [train[n].post for n in places]
+        views = views_of(predictor, chosen, cache, on_progress=lambda done: on_progress(_READING * done))
         read = _READING
     try:
         return SimpleLearner.fit(
@@ -60,20 +59,16 @@ def joined(one: SimpleLearner | None, other: SimpleLearner | None) -> SimpleLear
     return SimpleLearner(fits) if fits else None
 
 
+def _drawn_in_words(count: int, posts: int) -> str:
+    if not count:
+        return f"No encoder's vectors are learned from: fewer than {LEAST_POSTS} posts are there and short enough."
+    return f"The encoder's vectors are learned from {count} of {posts} posts, the n-grams from all."
+
+
 def views_of(
-    predictor: Predictor,
-    examples: Sequence[Example],
-    cache: FeatureCache,
-    *,
-    most_words: int,
-    on_progress: Callable[[float], None],
+    predictor: Predictor, posts: Sequence[Post], cache: FeatureCache, *, on_progress: Callable[[float], None]
 ) -> dict[str, View]:
-    """The encoder's vectors of the examples' posts, by post id; of as many, evenly drawn, as make most_words."""
-    posts = [e.post for e in examples]
-    words = sum(len(cache.of(post).words) for post in posts)
-    if words > most_words:
-        chosen = np.linspace(0, len(posts) - 1, max(1, int(len(posts) * most_words / words)), dtype=np.int64)
-        posts = [posts[number] for number in chosen]
+    """The encoder's vectors of the posts, by post id."""
     found = {}
     for number, post in enumerate(posts):
         on_progress(number / len(posts))

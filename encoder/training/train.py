@@ -94,6 +94,7 @@ def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None
         [c for c in task.criteria if c.id not in trusted],
         predictor=predictor if _views_unlearned(run) else None,
         on_progress=lambda done: told(share + (1 - share) * done),
+        log=run.log,
     )
     fitted = joined(fitted, new)
     if fitted is None:

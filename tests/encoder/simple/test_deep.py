@@ -9,7 +9,7 @@ import pytest
 
 from encoder.examples import Example, Label
 from encoder.measure.evaluate import evaluate
-from encoder.simple.deep import View
+from encoder.simple.deep import View, drawn
 from encoder.simple.features import features_of
 from encoder.simple.files import load_learner, save_learner
 from encoder.simple.learner import SimpleLearner
@@ -82,3 +82,10 @@ def test_posts_without_a_view_count_all_the_same(meals: list[Example]) -> None:
     learner = SimpleLearner.fit(meals[:40], [DISH], views=views)
     assert learner.sees(DISH.id)
     assert learner.fits[DISH.id].settled.posts == 40
+
+
+def test_of_few_long_posts_the_shortest_are_learned_from_and_of_too_long_ones_none() -> None:
+    assert drawn([30] * 20, 1000) == list(range(20))
+    assert len(drawn([100] * 40, 1000)) == 10
+    assert drawn([*[900] * 10, 2000, *[150] * 10], 1000) == list(range(11, 21))
+    assert drawn([2000] * 40, 1000) == drawn([500] * 40, 1000) == []
