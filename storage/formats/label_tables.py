@@ -11,6 +11,7 @@ from typing import Any
 from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.ledger import Ledger
 from storage.formats.rows import FormatError, ImportRow, Row, Source
+from storage.formats.sentence_rows import is_called_sentence
 from storage.formats.synonyms import SYNONYMS
 from storage.formats.values import plain, string
 
@@ -121,6 +122,10 @@ def _beside(table: Table, column: str, posts: Mapping[str, list[str]]) -> Table 
     if _mostly([text in there for text, there in pairs]):
         return table
     if _mostly([any(text in post for post in there) for text, there in pairs]):
+        if "criterion" not in table.mapping.columns and is_called_sentence(column):
+            # a 0 beside a sentence is none of its post: put together, or not read
+            why = f"its verdicts are of the words in {column}, not of the post; with columns criterion and verdict they are read"
+            return table if table.mapping.sentences else why
         return _as_labels(table, ids, evidence=column)
     if plain(column) not in _WEAK:
         return table

@@ -57,8 +57,8 @@ def are_sentences(found: Mapping[str, str], columns: Sequence[str], sample: Sequ
     text, post_id, number = found.get("text"), found.get("post_id"), number_column(columns)
     if text is None or post_id is None or post_id == number:
         return False
-    named = plain(text) in _TEXTS
-    if not named and (number is None or plain(found.get("evidence", "")) in _TEXTS):
+    named = is_called_sentence(text)
+    if not named and (number is None or is_called_sentence(found.get("evidence", ""))):
         return False  # no sentences, or those stand beside the whole text
     texts: dict[str, set[str]] = {}
     numbers: dict[str, set[str]] = {}
@@ -72,6 +72,10 @@ def are_sentences(found: Mapping[str, str], columns: Sequence[str], sample: Sequ
     several = [name for name in texts if len(numbers[name]) > 1]
     own = sum(len(texts[name]) > 1 and len(texts[name]) * 2 > len(numbers[name]) for name in several)
     return own > 0 and own * 10 >= len(several) * 9
+
+
+def is_called_sentence(column: str) -> bool:
+    return plain(column) in _TEXTS
 
 
 def each_once(found: Mapping[str, str]) -> bool:

@@ -123,3 +123,16 @@ def test_what_is_said_of_sentences_shares_the_fate_of_their_post(store: Store, t
     report = import_file(store, tmp_path / "in.csv")
     assert (report["rows"], report["rejected_count"], store.history("a")) == (2, 1, [])
     assert answers(store, "c") == {("SLEEP_ISSUES", "imported"): (Verdict.EVIDENCE, ["Food has no taste."])}
+
+
+def test_a_nought_of_a_sentence_says_nothing_of_the_post_beside_its_table(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "posts.csv").write_text(f"id,text\nc,{TEXT}\nd,{TEXT} Fine.\n")
+    lines = [f"c,{words},{mark}" for words, mark in (("I lie awake until four.", 0), ("Food has no taste.", 1))]
+    (folder / "sentences.csv").write_text("\n".join(("post_id,sentence,SLEEP_ISSUES", *lines)))
+    import_file(store, folder)
+    assert answers(store, "c") == {("SLEEP_ISSUES", "imported"): (Verdict.EVIDENCE, ["Food has no taste."])}
+    (folder / "sentences.csv").write_text("post_id,sentence,SLEEP_ISSUES\nd,Food has no taste.,0\n")
+    assert any("not of the post" in e["detail"] for e in import_file(store, folder)["ledger"])
+    assert store.history("d") == []
