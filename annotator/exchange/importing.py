@@ -13,6 +13,7 @@ from annotator.exchange.staging import Importer
 from annotator.exchange.watch import UNWATCHED, Watch
 from storage.formats.archive import unpacked
 from storage.formats.detection import file_in
+from storage.formats.ledger import NO_LOSS, Outcome
 from storage.staging import Staging, import_folder
 from storage.store import Store
 
@@ -68,7 +69,7 @@ def _staged(store: Store, path: Path, options: ImportOptions, watch: Watch) -> I
                 importer.stage()
                 if fingerprint(path) != before:
                     raise ImportRefused(f"{path.name} changed while it was read. Nothing was imported; try again.")
-                if options.strict and (losses := importer.losses()):
+                if options.strict and (losses := _losses(importer)):
                     raise ImportRefused(f"Nothing was imported (strict): {'; '.join(losses[:12])}.")
                 yield importer
             finally:
@@ -88,3 +89,14 @@ def _clear_errors(path: Path) -> Iterator[None]:
         if "full" in str(error) or getattr(error, "errno", None) == 28:
             raise ImportRefused("The disk is full. Nothing was imported; make room and try again.") from error
         raise ImportRefused(f"{path.name} could not be imported: {error}. Nothing was stored.") from error
+
+
+def _losses(importer: Importer) -> list[str]:
+    """What is not taken, a line each; nothing for what a tool writes for itself, and for what is kept in meta."""
+    found = [e.in_words() for e in importer.ledger if e.outcome is Outcome.LEFT and e.detail not in NO_LOSS]
+    counts = (
+        (importer.report.rejected_count, "rows refused"),
+        (importer.report.unaligned, "pieces of evidence not found"),
+        (importer.report.uncertain, "pieces of evidence whose place is uncertain"),
+    )
+    return [*(f"{n} {what}" for n, what in counts if n), *found]

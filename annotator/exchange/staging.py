@@ -16,7 +16,7 @@ from annotator.exchange.labels import LabelTaker
 from annotator.exchange.masking import masked_row
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.mending import Mender
-from annotator.exchange.options import REPORTED_ROWS, ImportCancelled, ImportOptions, ImportReport, LabelsAs, SameText
+from annotator.exchange.options import REPORTED_ROWS, ImportOptions, ImportReport, LabelsAs, SameText
 from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, id_in_part, sha256, split_named, storable, storable_row
 from annotator.exchange.repeated import Homes, Uniting, already_there
@@ -24,7 +24,7 @@ from annotator.exchange.sources import attributes_for, detected_of, fingerprint,
 from annotator.exchange.watch import UNWATCHED, Watch
 from annotator.review.about import about_of
 from annotator.review.language import others_among
-from storage.formats.ledger import COLUMN, FILE, LABEL, NO_LOSS, OPTION, Ledger, Outcome
+from storage.formats.ledger import COLUMN, FILE, LABEL, OPTION, Ledger, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
 from storage.imports import is_import_name
 from storage.records import InvalidRecord, Post, Role
@@ -100,14 +100,14 @@ class Importer:
         """Read the file into the staging file. rows, seconds: read no more than this, for a look; `stopped` says whether more is there."""
         read = self._at_first(self.detected.format.read(self.source), rows, seconds)
         while batch := list(itertools.islice(read, BATCH_ROWS)):
-            self._check_cancel()
+            self._watch.check_cancel()
             self._stage_batch(batch)
             fraction = min(1.0, self._read / self._size)
-            self._progress(READING * fraction, f"{self.report.rows} rows read")
+            self._watch.progress(READING * fraction, f"{self.report.rows} rows read")
         if self.report.rows == 0:
             raise FormatError(f"{self.path.name} holds no rows.")
         self._stage_split_labels()
-        self._progress(PLACING, f"{self.report.aligned} passages placed")
+        self._watch.progress(PLACING, f"{self.report.aligned} passages placed")
         self._count()
 
     def _at_first(self, rows: Iterable[Row], limit: int | None, seconds: float | None) -> Iterator[Row]:
@@ -299,7 +299,7 @@ class Importer:
     def _stage_split_labels(self) -> None:
         seen: set[str] = set()
         for name, group in itertools.groupby(self.staging.labels(), key=lambda item: item[0]):
-            self._check_cancel()
+            self._watch.check_cancel()
             labels = [(row, _unpickled(payload)) for _, row, payload in group]
             try:
                 post_id = self._homes.post_of(name)
@@ -400,21 +400,11 @@ class Importer:
             if entry.outcome is not Outcome.TAKEN and entry.what != LABEL:  # a label has a line of its own
                 self.staging.add_issue(Issue(None, None, str(entry.outcome), storable(entry.in_words()) or ""))
 
-    def losses(self) -> list[str]:
-        """What is not taken, a line each; nothing for what a tool writes for itself, and for what is kept in meta."""
-        found = [e.in_words() for e in self.ledger if e.outcome is Outcome.LEFT and e.detail not in NO_LOSS]
-        counts = (
-            (self.report.rejected_count, "rows refused"),
-            (self.report.unaligned, "pieces of evidence not found"),
-            (self.report.uncertain, "pieces of evidence whose place is uncertain"),
-        )
-        return [*(f"{n} {what}" for n, what in counts if n), *found]
-
     # --- the end
 
     def publish(self, file_name: str, by: str | None) -> None:
-        self._check_cancel()
-        self._progress(STORING, "storing")
+        self._watch.check_cancel()
+        self._watch.progress(STORING, "storing")
         self.staging.close()
 
         def inside(import_id: int) -> None:
@@ -428,8 +418,8 @@ class Importer:
                 self._watch.also(self.report)
 
         def on_step(done: float) -> None:
-            self._check_cancel()
-            self._progress(STORING + (INDEXING - STORING) * done, f"{done:.0%} stored")
+            self._watch.check_cancel()
+            self._watch.progress(STORING + (INDEXING - STORING) * done, f"{done:.0%} stored")
 
         self.store.publish(
             self.staging.path, file_name=file_name, format_name=self.report.format, by=by, on_step=on_step, also=inside
@@ -441,20 +431,12 @@ class Importer:
 
         def on_step(done: int) -> None:
             fraction = min(1.0, done / max(1, self.report.imported))
-            self._progress(INDEXING + (1 - INDEXING) * fraction, f"{done} posts made searchable")
+            self._watch.progress(INDEXING + (1 - INDEXING) * fraction, f"{done} posts made searchable")
 
         try:
             self.store.index_posts(on_step=on_step)
         except sqlite3.OperationalError as error:  # the disk is full, as a rule; the next import or start goes on
             log.warning("Import %s stands, but searching does not find all of it yet: %s", self.report.import_id, error)
-
-    def _progress(self, fraction: float, message: str) -> None:
-        if self._watch.on_progress is not None:
-            self._watch.on_progress(fraction, message)
-
-    def _check_cancel(self) -> None:
-        if self._watch.should_cancel is not None and self._watch.should_cancel():
-            raise ImportCancelled("The import was cancelled. Nothing was imported.")
 
 
 def _unpickled(payload: bytes) -> Label:

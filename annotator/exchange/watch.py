@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from annotator.exchange.options import ImportReport
+from annotator.exchange.options import ImportCancelled, ImportReport
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,15 @@ class Watch:
     on_progress: Callable[[float, str], None] | None = None
     should_cancel: Callable[[], bool] | None = None
     also: Callable[[ImportReport], None] | None = None
+
+    def progress(self, fraction: float, message: str) -> None:
+        if self.on_progress is not None:
+            self.on_progress(fraction, message)
+
+    def check_cancel(self) -> None:
+        """Raises ImportCancelled if somebody wants the import to stop."""
+        if self.should_cancel is not None and self.should_cancel():
+            raise ImportCancelled("The import was cancelled. Nothing was imported.")
 
 
 UNWATCHED = Watch()
