@@ -10,7 +10,7 @@ import sqlite3
 from storage.discussion_schema import DISCUSSIONS
 from storage.doubt_schema import DOUBTS
 from storage.people_schema import IDENTITIES, INVITATIONS, SIGN_IN_ATTEMPTS
-from storage.post_schema import LABELS_OF_POSTS, POSTS_OF_AUTHORS
+from storage.post_schema import AUTHORS_IN_ORDER, LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
 from storage.sqlite import Database, Migrations
 from storage.team_schema import LABELS_DECIDED, REPORTS, ROUNDS_ON_THE_PAGE, TEAMS
@@ -407,6 +407,11 @@ def m016_labels_decided(db: Database) -> None:
 @migrations()
 def m017_discussions(db: Database) -> None:
     _run_statements(db, DISCUSSIONS)
+
+
+@migrations()
+def m018_authors_in_order(db: Database) -> None:
+    _run_statements(db, AUTHORS_IN_ORDER)
 
 
 def _run_statements(db: Database, script: str) -> None:

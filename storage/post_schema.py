@@ -7,5 +7,10 @@ ALTER TABLE annotation ADD COLUMN labels TEXT;  -- JSON object, level by scale, 
 """
 
 POSTS_OF_AUTHORS = """
+CREATE INDEX post_author ON post(author) WHERE author IS NOT NULL;
+"""
+
+AUTHORS_IN_ORDER = """
+DROP INDEX post_author;
 CREATE INDEX post_author ON post(author, posted_at) WHERE author IS NOT NULL;
 """

@@ -7,12 +7,11 @@ from typing import Any
 
 from annotator.review.decisions import Wire, conflict_wire, revision_before
 from annotator.review.undo import UNDO_DEPTH, last_gesture, stacks
-from annotator.teams.label_questions import name_of
+from annotator.teams.label_questions import title
 from storage.attributes import said_wire
 from storage.records import OF_POST, Annotation, Conflict, NotFound, Reviewer
 from storage.rows import annotated_to_list
 from storage.store import Store
-from storage.team_records import label_asked
 
 QUOTED = 200  # characters of a passage in the history
 
@@ -58,7 +57,7 @@ def decisions_about(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire
     names = {c.id: c.name for c in store.criteria(with_inactive=True)}
     return [
         {
-            "criterion": names.get(d.criterion_id) or name_of(label_asked(d.criterion_id) or d.criterion_id),
+            "criterion": title(d.criterion_id, names),
             "outcome": d.level or str(d.outcome),
             "quotes": [s.quote(text)[:QUOTED] for s in d.spans],
             "reason": d.reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.records import OF_POST, Annotation, InvalidRecord
@@ -19,6 +19,12 @@ def questions(store: Store) -> list[Wire]:
 
 def name_of(scale: str) -> str:
     return f"{scale}, of the whole post"
+
+
+def title(question: str, criteria: Mapping[str, str]) -> str:
+    """What the question is called, also one about a label or criterion out of use. criteria: names by id."""
+    scale = label_asked(question)
+    return criteria.get(question, question) if scale is None else name_of(scale)
 
 
 def answers_to(question: str, latest: Sequence[Annotation]) -> list[Annotation]:

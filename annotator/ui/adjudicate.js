@@ -1,7 +1,7 @@
 // Adjudication: a queue of disagreements, a lane for each reader, and one key for each decision.
 
 import { app } from "../span_editor/js/app.js";
-import { button, fill, make, mount, part, unwrapped } from "../span_editor/js/dom.js";
+import { button, fill, make, makeId, mount, part, unwrapped } from "../span_editor/js/dom.js";
 import { saidText } from "../span_editor/js/said.js";
 import { answered, ask, connect, tell } from "./asking.js";
 
@@ -153,7 +153,7 @@ async function decide(outcome, spans, level) {
   const reply = await ask("adjudicate_decide", {
     post_id: shown.post.id, criterion_id: shown.criterion.id, outcome, spans, level, expected_revision: shown.revision,
     reason: box.querySelector("[name=reason]").value, error_kind: box.querySelector("[name=error_kind]").value,
-    seconds: (Date.now() - page.opened) / 1000, op_id: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}.${Math.random()}`,
+    seconds: (Date.now() - page.opened) / 1000, op_id: makeId(),
   });
   if (!reply) return;
   const wanted = box.querySelector("[name=example]");

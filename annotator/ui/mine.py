@@ -29,11 +29,10 @@ def build(context: Context) -> None:
 
 def _mine(context: Context, message: Nothing, me: Reviewer) -> Wire:
     names = {c.id: c.name for c in context.store.criteria(with_inactive=True)}
-    names |= {q["id"]: q["name"] for q in label_questions.questions(context.store)}
     rows = adjudicating.mine_against_gold(context.store, me)
     return {
         "rounds": watching.reading(context.store, me),
-        "decisions": [{**row, "criterion": names.get(str(row["criterion_id"]), row["criterion_id"])} for row in rows],
+        "decisions": [{**row, "criterion": label_questions.title(str(row["criterion_id"]), names)} for row in rows],
     }
 
 

@@ -23,7 +23,7 @@ from encoder.measure.metrics import (
     sentence_is_evidence,
 )
 from encoder.simple.deep import LEAST_POSTS, Answers, Deep, View, fit_deep
-from encoder.simple.features import Ids, stack_rows, used_columns
+from encoder.simple.features import Ids, PostFeatures, stack_rows, used_columns
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
 from encoder.simple.marking import STACK_STRENGTH, Passages, decoded, fit_passages
 from encoder.simple.passages import BEGIN, TAGS, characters, tags_of, word_ranges
@@ -241,18 +241,25 @@ def _marks_hold(
     at = len(held_out) - sum(len(t.gold) for t in tried)
     logits = np.split(held_out[at:], np.cumsum([len(t.gold) for t in tried])[:-1])
     compared = [(t, own) for t, own in zip(tried, logits, strict=True) if t.reviewed.marked is not None]
-    tags = decoded([t for t, _ in compared], [own for _, own in compared], passages.setting)
-    for (one, own), chosen in zip(compared, tags, strict=True):
-        features = one.reviewed.features
-        shown = expit(own) >= threshold
-        if choice.unit is Unit.PASSAGE:
-            spans = [characters(features.words, r) for r in word_ranges(chosen[0])]
-            shown = np.array([sentence_is_evidence(s, spans) for s in features.sentences], np.bool_)
+    if choice.unit is Unit.PASSAGE:
+        tags = decoded([t for t, _ in compared], [own for _, own in compared], passages.setting)
+        ours_shown = [
+            _sentences_of(t.reviewed.features, chosen[0]) for (t, _), chosen in zip(compared, tags, strict=True)
+        ]
+    else:
+        ours_shown = [expit(own) >= threshold for _, own in compared]
+    for (one, _), shown in zip(compared, ours_shown, strict=True):
         assert one.reviewed.marked is not None
         for row, marks in enumerate((shown, one.reviewed.marked)):
             counts[row] += (marks & one.gold).sum(), (marks & ~one.gold).sum(), (~marks & one.gold).sum()
     ours, theirs = precision_recall_f1(*counts.T)[2]
     return bool(ours >= theirs)
+
+
+def _sentences_of(features: PostFeatures, tags: Ints) -> Bools:
+    """Which sentences the tagged passages are in."""
+    spans = [characters(features.words, r) for r in word_ranges(tags)]
+    return np.array([sentence_is_evidence(s, spans) for s in features.sentences], np.bool_)
 
 
 def base_rate_loss(gold: Bools, fold: Ints) -> float:

@@ -81,15 +81,18 @@ def decoded(tried: Sequence[Tried], sentence_logits: Sequence[Floats], setting: 
             for t, own in zip(some, logits, strict=True)
         ]
         lit = [(scores[..., BEGIN:] > scores[..., :BEGIN]).any((1, 2)) for scores in raised]
-        rows = np.zeros((sum(int(chosen.sum()) for chosen in lit), max(s.shape[1] for s in raised), TAGS))
+        longest = max((s.shape[1] for s, chosen in zip(raised, lit, strict=True) if chosen.any()), default=0)
+        rows = np.zeros((sum(int(chosen.sum()) for chosen in lit), longest, TAGS))
         rows[..., BEGIN:] = _BEYOND
         ends = np.cumsum([int(chosen.sum()) for chosen in lit])
         for end, scores, chosen in zip(ends, raised, lit, strict=True):
-            rows[end - int(chosen.sum()) : end, : scores.shape[1]] = scores[chosen]
-        found = decode_tags(rows)
+            if chosen.any():
+                rows[end - int(chosen.sum()) : end, : scores.shape[1]] = scores[chosen]
+        found = decode_tags(rows) if len(rows) else None
         for end, scores, chosen in zip(ends, raised, lit, strict=True):
             tags = np.full(scores.shape[:2], OUTSIDE, np.int64)
-            tags[chosen] = found[end - int(chosen.sum()) : end, : scores.shape[1]]
+            if found is not None and chosen.any():
+                tags[chosen] = found[end - int(chosen.sum()) : end, : scores.shape[1]]
             yield tags
 
 

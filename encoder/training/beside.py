@@ -115,6 +115,8 @@ def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) 
     """The learner without the vectors of criteria on which, on the dev posts, the n-grams alone are the better ones, if together
     they are, or by more than MOST_BEHIND on one: with them it would not go into service.
     """
+    if not any(map(learner.sees, learner.fits)):
+        return learner  # there is nothing to fall back from
     alone = learner.without_vectors(learner.fits.keys())
     f1 = []
     for one in (learner, alone):

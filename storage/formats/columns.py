@@ -221,32 +221,12 @@ def checked_mapping(
     Raises FormatError if a chosen column is not there, or if nothing could be the text or labels of known posts.
     """
     questions = questions_of(columns, sample)
-    asked = {c for names in questions.values() for c in names}
     known = known_people(columns, sample, reviewers)
-    chosen_columns = (chosen or {}).values()
-    raters = raters_of([c for c in columns if c not in asked and c not in chosen_columns], sample, criteria, known)
+    unasked = [c for c in columns if not any(c in names for names in questions.values())]
+    raters, guess = _raters_and_guess(unasked, chosen or {}, sample, criteria, known, of_one=of_one)
+    mapping, joined = _with_chosen(guess, chosen or {}, columns)
     theirs = {c for rater in raters.values() for c in rater.all()}
-    others = [c for c in columns if c not in asked and c not in theirs]
-    mapping = guess_mapping(others, sample, of_one=of_one or bool(raters), chosen=chosen)
-    if raters and not of_one and not {**mapping, **(chosen or {})}.get("criterion"):  # verdicts of what?
-        raters = {p: Rater(wide=rater.wide) for p, rater in raters.items() if rater.wide}
-        theirs = {c for rater in raters.values() for c in rater.all()}
-        mapping = guess_mapping([c for c in columns if c not in asked and c not in theirs], sample, chosen=chosen)
-    asked |= theirs
-    joined: tuple[str, ...] = ()
-    for name, column in (chosen or {}).items():
-        if name not in SYNONYMS:
-            raise FormatError(f"There is no field {name!r} to map. Fields: {', '.join(FIELDS)}.")
-        if name == "text" and column not in columns and set(_parts(column)) <= set(columns):
-            joined = _parts(column)
-            mapping = {k: v for k, v in mapping.items() if v not in joined} | {"text": joined[0]}
-            continue
-        if column and column not in columns:
-            raise FormatError(f"There is no column {column!r}. The file has: {listed(columns)}.")
-        mapping = {k: v for k, v in mapping.items() if v != column and k != name}
-        if column:
-            mapping[name] = column
-    free = [c for c in columns if c not in mapping.values() and c not in joined and c not in asked]
+    free = [c for c in unasked if c not in theirs and c not in mapping.values() and c not in joined]
     tokens = _token_columns(free, sample)
     if tokens is None and "text" not in mapping:
         tokens = _bare_tokens(free, sample)
@@ -293,6 +273,49 @@ def checked_mapping(
         people,
         _said_of_people(raters, people, {c: n for c, n in unsure.items() if lists.get(c) is LabelKind.ANSWER}),
     )
+
+
+def _raters_and_guess(
+    columns: Sequence[str],
+    chosen: Mapping[str, str],
+    sample: Sequence[Record],
+    criteria: Sequence[str],
+    known: Collection[str],
+    *,
+    of_one: bool,
+) -> tuple[dict[str, Rater], dict[str, str]]:
+    """The people with columns of their own, and the guess from the other columns."""
+
+    def others() -> list[str]:
+        theirs = {c for rater in raters.values() for c in rater.all()}
+        return [c for c in columns if c not in theirs]
+
+    raters = raters_of([c for c in columns if c not in chosen.values()], sample, criteria, known)
+    mapping = guess_mapping(others(), sample, of_one=of_one or bool(raters), chosen=chosen)
+    if raters and not of_one and not {**mapping, **chosen}.get("criterion"):  # verdicts of what?
+        raters = {p: Rater(wide=rater.wide) for p, rater in raters.items() if rater.wide}
+        mapping = guess_mapping(others(), sample, chosen=chosen)
+    return raters, mapping
+
+
+def _with_chosen(
+    mapping: dict[str, str], chosen: Mapping[str, str], columns: Sequence[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The mapping with what was chosen on top, and the columns that are the text together. Raises FormatError."""
+    joined: tuple[str, ...] = ()
+    for name, column in chosen.items():
+        if name not in SYNONYMS:
+            raise FormatError(f"There is no field {name!r} to map. Fields: {', '.join(FIELDS)}.")
+        if name == "text" and column not in columns and set(_parts(column)) <= set(columns):
+            joined = _parts(column)
+            mapping = {k: v for k, v in mapping.items() if v not in joined} | {"text": joined[0]}
+            continue
+        if column and column not in columns:
+            raise FormatError(f"There is no column {column!r}. The file has: {listed(columns)}.")
+        mapping = {k: v for k, v in mapping.items() if v != column and k != name}
+        if column:
+            mapping[name] = column
+    return mapping, joined
 
 
 def _said_of_people(

@@ -63,7 +63,9 @@ class Table:
     def mapped(self, columns: Mapping[str, str]) -> Table:
         """The table read with these columns. Raises FormatError."""
         source, of_one = self.source, self.source.criterion is not None
-        mapping = checked_mapping(self.header, columns, self.sample, criteria=source.criteria, of_one=of_one)
+        mapping = checked_mapping(
+            self.header, columns, self.sample, criteria=source.criteria, of_one=of_one, reviewers=source.reviewers
+        )
         return replace(self, source=replace(source, columns=columns), mapping=mapping)
 
 

@@ -129,7 +129,7 @@ def posts_of_sentences(
             continue
         open_posts.setdefault(name, _Post()).rows.append(row)
         held += 1
-        if held >= MAX_TOGETHER:
+        if held >= MAX_TOGETHER and len(open_posts) > 1:  # a post alone is not put aside, however long
             counting = _counting(open_posts.values(), counting)
             last = open_posts.pop(name)
             for other, post in open_posts.items():

@@ -430,7 +430,10 @@ class _RowReader:
         if meta is not None and not isinstance(meta, Mapping):
             found["meta"] = plain_value(meta)
         for name in IGNORED:
-            self._fields.leave(name, "of another export")
+            if name == "manifest" or isinstance(
+                decoded(self._fields.peek(name)), list | Mapping
+            ):  # as our exports write them
+                self._fields.leave(name, "of another export")
         for column, hint in self._mapping.hints.items():
             self._fields.keep(column, hint)
         return found | self._fields.settle() | self._kept

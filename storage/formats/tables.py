@@ -132,7 +132,9 @@ def _table(source: Source, file: Path) -> Table | str:
         if "post_id" not in columns and (names := _file_column(header, sample)) is not None:
             columns["post_id"] = names
         of_one = inner.criterion is not None
-        mapping = checked_mapping(header, columns, sample, criteria=source.criteria, of_one=of_one)
+        mapping = checked_mapping(
+            header, columns, sample, criteria=source.criteria, of_one=of_one, reviewers=source.reviewers
+        )
         chosen = "text" in columns
         table = Table(place, replace(inner, columns=columns), detected.format, header, sample, mapping, chosen)
         if table.texts and mapping.tokens is None and not _is_called_text(header, columns):

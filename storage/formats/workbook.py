@@ -279,7 +279,9 @@ def _named(book: Workbook, wanted: str, names: str) -> Sheet:
 def _is_readable(sheet: Sheet, source: Source, *, by_name: bool) -> bool:
     columns = {k: v for k, v in source.columns.items() if not v or v in sheet.header}
     try:
-        mapping = checked_mapping(sheet.header, columns, sheet.sample, criteria=source.criteria)
+        mapping = checked_mapping(
+            sheet.header, columns, sheet.sample, criteria=source.criteria, reviewers=source.reviewers
+        )
     except FormatError:
         return False
     if not by_name or "text" in columns:

@@ -3,7 +3,8 @@
 import { answerOf, answerWire, ed, openCount } from "./state.js";
 import { announce, endOffer } from "./messages.js";
 import { lapClock } from "./clock.js";
-import { enqueue, makeId } from "./outbox.js";
+import { makeId } from "./dom.js";
+import { enqueue } from "./outbox.js";
 import { DEFAULT_FILTER } from "./queue.js";
 
 export const local = { undo: [], redo: [] }; // gestures of this page, the latest last; older ones are known to the server

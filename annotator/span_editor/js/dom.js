@@ -86,3 +86,9 @@ export function unwrapped(text) {
 export function sleep(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
+
+// For what is stored once though it may be sent again. (`randomUUID` is there in secure contexts only.)
+export function makeId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}

@@ -1,10 +1,10 @@
 // Who decided what on this post, and bringing an earlier answer back.
 
-import { button, make, plural } from "./dom.js";
+import { button, make, makeId, plural } from "./dom.js";
 import { ed } from "./state.js";
 import { say, toast } from "./messages.js";
 import { localTime, VERDICT_WORD } from "./words.js";
-import { call, drained, makeId, outbox, outboxKey } from "./outbox.js";
+import { call, drained, outbox, outboxKey } from "./outbox.js";
 import { refresh } from "./panels.js";
 import { hasSaid, labelsText, saidText } from "./said.js";
 import { activate } from "./walk.js";

@@ -1,7 +1,7 @@
 // Saving. Decisions leave the page one after the other, each with a key that makes a repeated save harmless, and stay in the
 // browser's storage until the server has said that they are on disk. Only decisions and offsets are kept there, no post text.
 
-import { afterPaint, sleep } from "./dom.js";
+import { afterPaint, makeId, sleep } from "./dom.js";
 import { memory } from "./memory.js";
 import { ed } from "./state.js";
 import { timing } from "./clock.js";
@@ -9,11 +9,6 @@ import { timing } from "./clock.js";
 const SEND_TIMEOUT_MS = 15000;
 const STALE_AFTER_MS = 30000;
 const BATCH = 25;
-
-export function makeId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
-}
 
 export const outbox = {
   tab: makeId(),

@@ -1,7 +1,7 @@
 // A discussion: what people say about a post or a criterion, as text, and writing to it. Drawn into any box of any page.
 
 import { app } from "./app.js";
-import { button, fill, make } from "./dom.js";
+import { button, fill, make, makeId } from "./dom.js";
 import { localTime } from "./words.js";
 
 const DID = { flagged: "flagged it for the lead", resolved: "resolved it", reopened: "took it up again" };
@@ -67,7 +67,7 @@ function draw(box, subject, thread, changed) {
 
 function sent(key, text, what) {
   const before = underway[key];
-  if (!before || before.text !== text || before.what !== what) underway[key] = { text, what, op_id: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}.${Math.random()}` };
+  if (!before || before.text !== text || before.what !== what) underway[key] = { text, what, op_id: makeId() };
   return underway[key];
 }
 

@@ -2,7 +2,8 @@
 
 import { answerable, ed } from "./state.js";
 import { say, toast } from "./messages.js";
-import { call, drained, makeId } from "./outbox.js";
+import { makeId } from "./dom.js";
+import { call, drained } from "./outbox.js";
 import { refresh } from "./panels.js";
 import { activate } from "./walk.js";
 import { openPost } from "./queue.js";

@@ -110,3 +110,13 @@ def test_a_text_about_the_corpus_is_no_post_beside_tables(tmp_path: Path) -> Non
     ledger = Ledger()
     assert posts(rows(folder(tmp_path, **files), ledger=ledger)) == {"a.txt": TEXT, "b.txt": FOOD}
     assert [e.name for e in ledger if e.outcome is Outcome.LEFT] == ["README.txt"]
+
+
+def test_columns_of_people_that_the_project_knows_are_theirs_in_a_table_of_labels_too(tmp_path: Path) -> None:
+    tables = folder(
+        tmp_path,
+        posts_csv=f"post_id,text\na,{TEXT}\n",
+        labels_csv="post_id,criterion,label_ana,label_ben\na,SLEEP,0,0\n",
+    )
+    found = labels(rows(tables, reviewers=("ana", "ben")))
+    assert found == [("a", "SLEEP", "ana", "no_evidence"), ("a", "SLEEP", "ben", "no_evidence")]
