@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from storage.connection import Connections
+from storage.label_rows import ANSWERED_UNDER
 from storage.records import Conflict, NotFound, utc_now
 from storage.rows import Row, json_cell, passages_from_json, passages_json, stored, to_json
 from storage.team_records import Adjudication, Outcome
@@ -61,8 +62,7 @@ class AdjudicationStore(Connections):
         with self.read() as db:
             rows = db.query(
                 "SELECT d.* FROM main.annotation_head h CROSS JOIN adjudication d ON d.post_id = h.post_id"
-                " AND (d.criterion_id = h.criterion_id OR (h.criterion_id = '@post' AND d.criterion_id >= '@post:'"
-                " AND d.criterion_id < '@post;')) WHERE h.reviewer = ? AND d.outcome <> 'reopened' AND d.revision ="
+                f" AND h.criterion_id = {ANSWERED_UNDER.format(row='d.')} WHERE h.reviewer = ? AND d.outcome <> 'reopened' AND d.revision ="
                 " (SELECT max(e.revision) FROM adjudication e WHERE e.post_id = d.post_id AND e.criterion_id = d.criterion_id)"
                 " ORDER BY d.id DESC",
                 [reviewer],

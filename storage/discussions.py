@@ -68,14 +68,14 @@ class Thread:
 class DiscussionStore(Connections):
     """Questions and events about discussions."""
 
-    def add_message(self, message: Message) -> Message:
+    def add_message(self, message: Message) -> None:
         """Append a message; repeated with the same `op_id` it is stored once. Raises NotFound, InvalidRecord."""
         with self.write() as db:
             if message.op_id is not None:
-                for row in db.query("SELECT m.*, '' AS spoken_to FROM message m WHERE m.op_id = ?", [message.op_id]):
+                for row in db.query("SELECT author FROM message WHERE op_id = ?", [message.op_id]):
                     if row["author"] != message.author:
                         raise InvalidRecord("This message was sent by somebody else before.")
-                    return message_from_row(row)
+                    return
             if message.post_id is not None and not any(db.query("SELECT 1 FROM post WHERE id = ?", [message.post_id])):
                 raise NotFound(f"There is no post {message.post_id!r}.")
             cursor = db.conn.execute(
@@ -94,8 +94,6 @@ class DiscussionStore(Connections):
                 "INSERT INTO mention (message_id, reviewer) VALUES (?, ?)",
                 [[cursor.lastrowid, m] for m in message.mentions],
             )
-            row = next(iter(db.query("SELECT m.*, '' AS spoken_to FROM message m WHERE m.id = ?", [cursor.lastrowid])))
-            return message_from_row(row)
 
     def messages(self, me: str, *, post_id: str | None = None, criterion_id: str | None = None) -> list[Message]:
         """The thread of a post, else of a criterion, as far as `me` may see it, oldest first."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.gold import Settled, settle
-from storage.label_standing import IS_LABEL, OF_NO_LABEL, LabelStandingStore
+from storage.label_rows import IS_ANSWERED, IS_LABEL
+from storage.label_standing import OF_NO_LABEL, LabelStandingStore
 from storage.records import OF_POST, Annotation, Gold, Split
 from storage.rows import annotation_from_row, json_cell, to_json
 from storage.team_records import GoldRule, Standing
@@ -255,12 +256,6 @@ def _chosen(
         where.append("criterion_id = :criterion")
         values["criterion"] = criterion_id
     for name, person in zip(("one", "other"), people or (), strict=False):
-        where.append(
-            "(EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
-            f" AND h.criterion_id = standing.criterion_id AND h.reviewer = :{name} AND h.verdict IS NOT NULL)"
-            " OR EXISTS (SELECT 1 FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id CROSS JOIN"
-            f" json_each(a.labels) l WHERE h.post_id = standing.post_id AND h.criterion_id = '{OF_POST}' AND h.reviewer = :{name}"
-            f" AND standing.criterion_id = '{OF_POST}:' || l.key))"
-        )
+        where.append(IS_ANSWERED.format(row="standing.", who=f":{name}"))
         values[name] = person
     return " AND ".join(where), values

@@ -14,13 +14,12 @@ from typing import Any
 from storage.adjudications import AdjudicationStore, adjudication_from_row
 from storage.attributes import attributes_from
 from storage.gold_labels import settle_label
+from storage.label_rows import IS_LABEL
 from storage.records import OF_POST, Annotation
 from storage.rows import Row, annotation_from_row, json_cell, to_json
-from storage.team_records import LABEL_QUESTIONS, Adjudication, Standing, label_question
+from storage.team_records import Adjudication, Standing, label_question
 from storage.visibility import IS_MEASURED
 
-IS_LABEL = f"({{row}}criterion_id >= '{LABEL_QUESTIONS[0]}' AND {{row}}criterion_id < '{LABEL_QUESTIONS[1]}')"
-"""SQL: whether a row of `standing` or `adjudication` is about a label of a post. `{row}`: '' or the row's name and a dot."""
 OF_NO_LABEL = label_question("")
 _OURS = IS_LABEL.format(row="")
 _LABELLED = f"h.verdict IS NULL AND h.criterion_id = '{OF_POST}' AND NOT {IS_MEASURED.format(h='h')}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from storage.connection import Connections
 from storage.fulltext import fts_query
+from storage.label_rows import ANSWERED_UNDER
 from storage.records import Conflict, InvalidRecord, NotFound, utc_now
 from storage.rows import Row, json_cell, stored, to_json
 from storage.team_records import (
@@ -23,7 +24,7 @@ from storage.team_records import (
     RoundPost,
     Suggestions,
 )
-from storage.visibility import IS_MEASURED, READS_BLIND, SEALED, VISIBLE_HEAD
+from storage.visibility import AWAITED_BLIND, IS_MEASURED, OPEN_BLIND, READS_BLIND, SEALED, VISIBLE_HEAD
 
 __all__ = ["Assigned", "Candidate", "RoundPost", "RoundStore", "round_from_row"]
 
@@ -233,10 +234,8 @@ class RoundStore(Connections):
         """(post id, criterion id) of the answers that a reader of an open blind round is yet to be asked for, and others have given."""
         with self.read() as db:
             rows = db.execute(
-                "SELECT DISTINCT h.post_id, h.criterion_id FROM round CROSS JOIN assignment a ON a.round_id = round.id"
-                " CROSS JOIN annotation_head h ON h.post_id = a.post_id WHERE round.blind AND round.closed_at IS NULL"
-                " AND NOT EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.post_id = h.post_id AND mine.reviewer = a.reviewer"
-                " AND mine.criterion_id = h.criterion_id AND mine.verdict IS NOT NULL)"
+                f"SELECT DISTINCT h.post_id, h.criterion_id FROM round CROSS JOIN assignment g ON g.round_id = round.id AND {OPEN_BLIND}"
+                f" CROSS JOIN annotation_head h ON h.post_id = g.post_id WHERE {AWAITED_BLIND.format(h='h')}"
             )
             return {(row[0], row[1]) for row in rows}
 
@@ -358,8 +357,8 @@ class RoundStore(Connections):
         """The ids of the adjudications about the post that `me` may see: a decision tells as much as another's answer."""
         with self.read() as db:
             rows = db.execute(
-                "SELECT h.id FROM (SELECT id, post_id, '' AS reviewer, CASE WHEN criterion_id LIKE '@post:%' THEN '@post'"
-                " ELSE criterion_id END AS criterion_id FROM adjudication WHERE post_id = :post) h"
+                f"SELECT h.id FROM (SELECT id, post_id, '' AS reviewer, {ANSWERED_UNDER.format(row='')} AS criterion_id"
+                " FROM adjudication WHERE post_id = :post) h"
                 f" WHERE {VISIBLE_HEAD.format(h='h')}",
                 {"post": post_id, "me": me},
             )

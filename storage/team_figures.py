@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from storage.connection import Connections
 from storage.heads import IN_USE
-from storage.label_standing import IS_LABEL
+from storage.label_rows import IS_LABEL
 from storage.records import utc_now
 from storage.rows import json_cell, to_json
 

@@ -12,8 +12,7 @@ from storage.records import OF_POST, InvalidRecord, Span, Split
 
 ONE_READER = "one reader"  # how an answer became gold that nobody else gave one to
 _LABEL = f"{OF_POST}:"
-LABEL_QUESTIONS = (_LABEL, f"{OF_POST};")
-"""A question about a label of the whole post stands in place of a criterion as `@post:Risk`: from the first, and before the second."""
+"""A question about a label of the whole post stands in place of a criterion as `@post:Risk`."""
 
 
 def label_question(scale: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+OPEN_BLIND = "round.blind AND round.closed_at IS NULL"
 SEALED = (
-    "EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND round.blind AND round.closed_at IS NULL"
+    f"EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND {OPEN_BLIND}"
     " WHERE sealed.post_id = {h}.post_id)"
 )
 _BLIND_READER = (
-    "EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND round.blind AND round.closed_at IS NULL"
+    f"EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND {OPEN_BLIND}"
     " WHERE own.post_id = {h}.post_id AND own.reviewer = {who})"
 )
 READS_BLIND = _BLIND_READER.format(h="{h}", who=":me")
@@ -68,7 +69,7 @@ IS_MEASURED = (
 )
 """SQL: whether an answer was given to a post that is there to train or to check its reader: it is measured by gold, and no part of it."""
 AWAITED_BLIND = (
-    "EXISTS (SELECT 1 FROM assignment a CROSS JOIN round ON round.id = a.round_id AND round.blind AND round.closed_at IS NULL"
+    f"EXISTS (SELECT 1 FROM assignment a CROSS JOIN round ON round.id = a.round_id AND {OPEN_BLIND}"
     " WHERE a.post_id = {h}.post_id AND NOT EXISTS (SELECT 1 FROM annotation_head mine WHERE mine.post_id = {h}.post_id"
     " AND mine.reviewer = a.reviewer AND mine.criterion_id = {h}.criterion_id AND mine.verdict IS NOT NULL))"
 )
