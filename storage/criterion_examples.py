@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from storage.connection import Connections
 from storage.records import NotFound, utc_now
-from storage.visibility import TELLS_GOLD
+from storage.visibility import VISIBLE_HEAD
 
 _STANDS = (
     "(SELECT d.outcome FROM adjudication d WHERE d.post_id = e.post_id AND d.criterion_id = e.criterion_id"
@@ -53,14 +53,16 @@ class CriterionExampleStore(Connections):
         if not gone:
             raise NotFound("That passage is no example any more.")
 
-    def examples(self, me: str) -> list[PostExample]:
-        """The examples that `me` may see, see TELLS_GOLD, in the order in which they were added. Those whose decision was changed or
-        re-opened since are none until it is so again.
+    def examples(self, me: str | None) -> list[PostExample]:
+        """The examples that `me` may see, as what was decided about the same (see VISIBLE_HEAD), in the order in which they were added;
+        all of them for None. Those whose decision was changed or re-opened since are none until it is so again.
         """
+        seen = f" AND {VISIBLE_HEAD.format(h='e')}" if me is not None else ""
         with self.read() as db:
             rows = db.query(
-                "SELECT e.*, substr(post.text, e.start + 1, e.end - e.start) AS words FROM criterion_example e"
-                f" JOIN post ON post.id = e.post_id WHERE {_STANDS} AND NOT ({TELLS_GOLD.format(p='e')})"
+                "SELECT e.*, substr(post.text, e.start + 1, e.end - e.start) AS words FROM "
+                "(SELECT x.*, '' AS reviewer FROM criterion_example x) e"
+                f" JOIN post ON post.id = e.post_id WHERE {_STANDS}{seen}"
                 " ORDER BY e.added_at, e.post_id, e.start",
                 {"me": me},
             )

@@ -28,7 +28,8 @@ VISIBLE_HEAD = (
     f"({{h}}.reviewer = :me OR CASE WHEN {_SEES_ALL} THEN {_DECIDED_MYSELF} OR NOT {READS_BLIND}"
     f" ELSE {_DECIDED_MYSELF} AND NOT {SEALED} END)"
 )
-"""SQL: the one rule of who sees another's answer. `{h}` stands for a row with post_id, criterion_id and reviewer; bind `me`.
+"""SQL: the one rule of who sees another's answer, and what was decided about answers or made an example (their reviewer is '').
+`{h}` stands for a row with post_id, criterion_id and reviewer; bind `me`.
 
 Reviewers see it after their own decision about the same criterion of the post (of labels of the post: about all that are in use), and
 in a blind round not before the round is closed.
@@ -57,12 +58,6 @@ what those say who lead and do not read it blind themselves, unless it was said 
 settled. What other readers say is also kept from whom an open round has given the post and who has not finished it. Adjudicators and
 admins see all, but for posts that they read blind and have not finished.
 """
-TELLS_GOLD = (
-    f"CASE WHEN {_SEES_ALL} THEN {READS_BLIND.format(h='{p}')} AND NOT {_DONE_MYSELF.format(h='{p}')} ELSE {SEALED.format(h='{p}')}"
-    " OR (EXISTS (SELECT 1 FROM assignment own WHERE own.post_id = {p}.post_id AND own.reviewer = :me)"
-    f" AND NOT {_DONE_MYSELF.format(h='{p}')}) END"
-)
-"""SQL: whether what was decided about a post is to be kept from `me`: it is in a blind round, or theirs to read and not read yet."""
 IS_MEASURED = (
     "EXISTS (SELECT 1 FROM round_post q INDEXED BY round_post_gold CROSS JOIN assignment m ON m.post_id = q.post_id"
     " AND m.round_id = q.round_id AND m.reviewer = {h}.reviewer WHERE q.post_id = {h}.post_id AND q.gold)"

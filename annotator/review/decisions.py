@@ -20,6 +20,7 @@ from annotator.review.language import other_language_at_once
 from annotator.review.neighbours import place_by_author
 from annotator.review.same_words import same_words_here, with_same_words
 from annotator.review.undo import UNDO_DEPTH
+from annotator.teams.naming import names_before
 from annotator.teams.training import gold_of_training, round_wire
 from encoder.errors import StillReading
 from encoder.text.sentences import sentences
@@ -178,9 +179,6 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     predictions = with_same_words(store, reviewer.name, post, predictions, mine)
     others = _others(store, post_id, reviewer)
     doubts = [] if hidden else store.doubts_of(post_id, reviewer.name)
-    taken = [
-        e for e in store.examples(reviewer.name) if e.post_id != post_id
-    ]  # of other posts: this one is to be judged
     return {
         "post": {
             "id": post.id,
@@ -196,11 +194,8 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
         "criteria": [
             {
                 **_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])),
-                "examples": [*c.examples, *(e.words for e in taken if e.criterion_id == c.id and e.evidence)],
-                "counterexamples": [
-                    *c.counterexamples,
-                    *(e.words for e in taken if e.criterion_id == c.id and not e.evidence),
-                ],
+                "examples": c.examples,
+                "counterexamples": c.counterexamples,
                 "hint": model.hint(c) if c.id in predictions and not predictions[c.id].known else "",
                 "doubts": [_doubt_wire(d) for d in doubts if d.criterion_id == c.id],
             }
@@ -235,6 +230,9 @@ def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[An
         if a.reviewer != reviewer.name and a.decided and (a.criterion_id, a.reviewer) in visible
     ]
     found = {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
+    called = names_before(store, reviewer) if found else {}
+    for answers in found.values():
+        answers[:] = [dataclasses.replace(a, reviewer=called.get(a.reviewer, a.reviewer)) for a in answers]
     for gold in gold_of_training(store, post_id, reviewer):
         found.setdefault(gold.criterion_id, []).insert(0, dataclasses.replace(gold, reviewer=GOLD))
     return found

@@ -40,7 +40,7 @@ def criteria_with_versions(store: Store, me: Reviewer) -> list[Wire]:
     current = store.criteria(with_inactive=True)
     ordered = sorted(current, key=lambda c: (not c.active, c.position, c.id))
     since = {(w.id, w.version): w.created_at for w in store.wordings()}
-    examples = store.examples(me.name)
+    examples = examples_before(store, me)
     return [
         {
             **_wire(c),
@@ -48,7 +48,7 @@ def criteria_with_versions(store: Store, me: Reviewer) -> list[Wire]:
                 {**_wire(v), "at": since[c.id, v.version], "changes": changes(v, after)}
                 for v, after in _earlier(store, c)
             ],
-            "from_posts": [_example_wire(e) for e in examples if e.criterion_id == c.id],
+            "from_posts": [e for e in examples if e["criterion_id"] == c.id],
         }
         for c in ordered
     ]
@@ -69,14 +69,15 @@ def add_examples(store: Store, me: Reviewer, post_id: str, criterion_id: str) ->
     marked = decision.spans if evidence else _marked(store, post_id, criterion_id)
     known = {
         (e.post_id, e.start, e.end)
-        for e in store.examples(me.name)
+        for e in store.examples(None)
         if e.criterion_id == criterion_id and e.evidence == evidence
     }
     if not marked:
         raise InvalidRecord("Nobody marked a passage here: there is no example to take.")
     if len(known | {(post_id, span.start, span.end) for span in marked}) > MOST_EXAMPLES:
         raise InvalidRecord(
-            f"There are {len(known)} such examples; keep at most {MOST_EXAMPLES}. Remove some on Guidelines."
+            f"There are {len(known)} such examples, with those of posts that you have not read; keep at most {MOST_EXAMPLES}."
+            " Remove some on Guidelines."
         )
     for span in marked:
         store.add_example(PostExample(criterion_id, post_id, span.start, span.end, evidence), by=me.name)
@@ -94,9 +95,9 @@ def _marked(store: Store, post_id: str, criterion_id: str) -> list[Span]:
     return list(merge_overlapping([s.span for a in latest for s in a.spans]))
 
 
-def _example_wire(example: PostExample) -> Wire:
-    said = asdict(example)
-    return {**said, "words": example.words[:MOST_EXAMPLE_CHARACTERS]}
+def examples_before(store: Store, me: Reviewer) -> list[Wire]:
+    """The passages of adjudicated posts that `me` may see as examples."""
+    return [{**asdict(e), "words": e.words[:MOST_EXAMPLE_CHARACTERS]} for e in store.examples(me.name)]
 
 
 def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:

@@ -10,6 +10,7 @@ from typing import Any
 
 from annotator.people.accounts import NotAllowed, allow
 from annotator.teams import label_questions
+from annotator.teams.naming import ADJUDICATION, names_for_adjudicating
 from storage.attributes import Attributes, joined
 from storage.gold import gold_of, likeness, say_the_same
 from storage.matching import Words
@@ -19,7 +20,6 @@ from storage.store import Store
 from storage.team_records import Adjudication, Outcome, Standing, label_asked
 
 Wire = dict[str, Any]
-SETTING = "adjudication"
 ERROR_KINDS = (
     "span too wide",
     "span too narrow",
@@ -35,7 +35,7 @@ MAX_REASON_CHARACTERS = 4000
 
 def rules(store: Store) -> Wire:
     """What the project has set: whether names are shown, whether one may decide about one's own answer, the kinds of error."""
-    return {"names": False, "own": False, "error_kinds": list(ERROR_KINDS), **(store.setting(SETTING) or {})}
+    return {"names": False, "own": False, "error_kinds": list(ERROR_KINDS), **(store.setting(ADJUDICATION) or {})}
 
 
 def queue(
@@ -79,7 +79,8 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
     """
     allow(me, Role.ADJUDICATOR)
     post, rule = store.post(post_id), rules(store)
-    answers = _answers(store, post_id, criterion_id)
+    called = names_for_adjudicating(store)
+    answers = sorted(_answers(store, post_id, criterion_id), key=lambda a: called[a.reviewer])
     if not answers:
         raise NotFound(f"Nobody has decided {criterion_id} in post {post_id}.")
     if {(a.criterion_id, a.reviewer) for a in answers} - store.visible_heads(post_id, me.name):
@@ -90,13 +91,13 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
         "criterion": _question_wire(store, criterion_id),
         "lanes": [
             {
-                "name": a.reviewer if rule["names"] else f"Reader {number}",
+                "name": called[a.reviewer],
                 "answer": a.id,
                 "verdict": str(a.verdict),
                 "spans": passages_to_list(a.spans),
                 "note": a.note if rule["names"] else "",
             }
-            for number, a in enumerate(answers, start=1)
+            for a in answers
         ],
         "shared": ranges_to_list(_shared(answers)),
         "union": passages_to_list(_union(answers)),
@@ -224,7 +225,7 @@ def _likeness(own: Annotation, decision: Adjudication, text: str) -> float | Non
 def _answers(store: Store, post_id: str, criterion_id: str) -> list[Annotation]:
     measured = store.measured_readers(post_id)
     latest = label_questions.answers_to(criterion_id, store.latest_annotations(post_id))
-    return sorted((a for a in latest if a.reviewer not in measured), key=lambda a: a.reviewer)
+    return [a for a in latest if a.reviewer not in measured]
 
 
 def _shared(answers: Sequence[Annotation]) -> list[Span]:

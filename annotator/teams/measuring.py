@@ -14,6 +14,7 @@ from annotator.teams.agreement.continua import Marks
 from annotator.teams.agreement.figures import Ints
 from annotator.teams.agreement.tables import ALL, Agreement, PairRow
 from annotator.teams.agreement.trends import Change, Comparisons
+from annotator.teams.naming import names_for_adjudicating
 from annotator.teams.said import agreement_on_attributes
 from storage.records import InvalidRecord, Reviewer, Verdict
 from storage.store import Store
@@ -91,19 +92,20 @@ def passages_mixed_up(
 ) -> list[Wire]:
     """The passages that one person marked for the one criterion and another person for the other, with their words; at most `most`.
 
-    Without posts that `me` reads blind and has yet to answer.
+    Without posts that `me` reads blind and has yet to answer; people are called as where answers are adjudicated.
     """
     found = agreement_of(store, round_id=round_id, replicates=1).passages_of(one, other)
     blind = store.yet_to_read_blind(me.name, list({m.post for m in found}))
     hidden = {(post, criterion) for post, criterion, _ in blind}
     kept = [m for m in found if not {(m.post, m.one.criterion), (m.post, m.other.criterion)} & hidden][:most]
     texts = {p.id: p.text for p in store.posts(list({m.post for m in kept}))}
+    called = names_for_adjudicating(store)
     return [
         {
             "post": m.post,
             "marks": [
                 {
-                    "person": mark.person,
+                    "person": called.get(mark.person, mark.person),
                     "criterion": mark.criterion,
                     "start": mark.start,
                     "end": mark.end,

@@ -14,8 +14,9 @@ from typing import Any
 
 from annotator.settings import software
 from annotator.teams.document import Block, Document, Table
+from annotator.teams.naming import codes_of
 from annotator.teams.reports import work_out
-from storage.records import Role, Split
+from storage.records import Split
 from storage.store import Store
 from storage.team_figures import Corpus
 from storage.team_records import Adjudication, Outcome, Standing, label_question
@@ -56,18 +57,6 @@ def methods_report(store: Store, *, today: dt.date | None = None, seed: int = 0)
             *_gold(store, report, codes),
         ]
     return Document("Methods of the annotation", tuple(blocks))
-
-
-def codes_of(store: Store) -> dict[str, str]:
-    """A code for every person, by name. Their order says nothing of the names."""
-    people = sorted(store.reviewers(), key=lambda r: hashlib.sha256(r.name.encode()).hexdigest())
-    counts = Counter[str]()
-    codes = {}
-    for person in people:
-        letter = "R" if person.role is Role.REVIEWER else "J"
-        counts[letter] += 1
-        codes[person.name] = f"{letter}{counts[letter]}"
-    return codes
 
 
 def data_sha256(store: Store) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from annotator.people.accounts import allow
 from annotator.teams import adjudicating
+from annotator.teams.naming import ADJUDICATION
 from annotator.teams.rounds import RESERVED_MINUTES, RESERVED_SETTING
 from storage.gold_answers import GOLD_RULE_SETTING
 from storage.records import Conflict, InvalidRecord, Reviewer, Role
@@ -41,7 +42,7 @@ def set_rules(store: Store, me: Reviewer, wanted: Mapping[str, Any], *, shown: M
                 "Somebody else has changed the rules in the meantime. Load the page again.", current_revision=0
             )
         store.set_setting(GOLD_RULE_SETTING, gold.to_dict())
-        store.set_setting(adjudicating.SETTING, adjudication)
+        store.set_setting(ADJUDICATION, adjudication)
         store.set_setting(RESERVED_SETTING, minutes)
     return all_rules(store)
 

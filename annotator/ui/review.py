@@ -12,7 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from annotator.messages import Filter, Id, Whole
-from annotator.review import decisions, history, post_list
+from annotator.review import decisions, guidelines, history, post_list
 from annotator.review.about import care_of
 from annotator.review.neighbours import neighbours
 from annotator.review.why_next import FIXED, why_next
@@ -95,6 +95,7 @@ def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
         "reading": store.setting(decisions.READING, decisions.BY_CRITERION),
         "about": about_wire(care_of(store, settings)),
         "attributes": attributes_wire(store.attributes()),
+        "examples": guidelines.examples_before(store, me),
         "trail": decisions.trail(store, me),
         "progress": decisions.progress(store, models, me, wanted),
         "item": decisions.load_item(store, models, post_id, me) if post_id else None,

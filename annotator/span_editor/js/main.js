@@ -174,6 +174,7 @@ export async function start(host) {
   setUsualReading(reply.reading);
   ed.about = reply.about;
   ed.attributes = reply.attributes;
+  ed.examples = reply.examples;
   drawActions();
   write(part("reminder"), ed.about.reminder);
   ed.progress = reply.progress;

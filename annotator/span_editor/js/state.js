@@ -19,6 +19,7 @@ export const ed = {
   pending: null, // { start, end } that was selected in whole-post mode and waits for its criterion
   peek: false, // Shift is held: everything that would be confirmed is shown
   about: { one_by_one: [] }, // what the criteria set says of its subject
+  examples: [], // passages of adjudicated posts: { criterion_id, post_id, evidence, words }
   attributes: {}, // what can be said of spans and posts beside a verdict; {} for nothing
   label: 0, // which label of the whole post is set, while mode is labels
   trail: [],

@@ -170,7 +170,7 @@ def test_what_others_decided_is_shown_only_after_ones_own_decision(store: Store,
     assert history.history(store, post.id, ANA) == []
     store.add_reviewer("jo", Role.ADJUDICATOR)
     judge = store.reviewer("jo")
-    assert criterion_of(decisions.load_item(store, a_model(post), post.id, judge))["others"][0]["reviewer"] == "ben"
+    assert criterion_of(decisions.load_item(store, a_model(post), post.id, judge))["others"][0]["verdict"] == "evidence"
     result = decisions.save(store, ANA, a_decision(item))
     assert [o["verdict"] for o in result["others"]] == ["evidence"]
     assert len(history.history(store, post.id, ANA)) == 2

@@ -14,6 +14,7 @@ import pytest
 from annotator.teams import measuring
 from annotator.teams.agreement.tables import ALL, Agreement, Marked, MixedUp
 from annotator.teams.methods import methods_report
+from annotator.teams.naming import ADJUDICATION, codes_of
 from annotator.teams.reports import work_out
 from annotator.teams.spreadsheet import of_passages, of_report
 from encoder.text.sentences import sentences
@@ -232,9 +233,11 @@ def test_passages_that_are_taken_for_another_criterion_are_listed_but_not_to_who
     jo = Reviewer("jo", Role.ADJUDICATOR)
     (found,) = measuring.passages_mixed_up(store, jo, SLEEP.id, MOOD.id)
     assert [(m["person"], m["criterion"], m["words"]) for m in found["marks"]] == [
-        ("ann", SLEEP.id, "=I cannot sleep"),
-        ("ben", MOOD.id, "cannot sleep"),
+        (codes_of(store)["ann"], SLEEP.id, "=I cannot sleep"),
+        (codes_of(store)["ben"], MOOD.id, "cannot sleep"),
     ]
+    store.set_setting(ADJUDICATION, {"names": True})
+    (found,) = measuring.passages_mixed_up(store, jo, SLEEP.id, MOOD.id)
     lines = list(csv.reader(io.StringIO(of_passages([found]))))
     assert lines[1] == ["p1", "ann", SLEEP.id, "0", "15", "'=I cannot sleep", "ben", MOOD.id, "3", "15", "cannot sleep"]
     assert "Passages marked for one criterion" in methods_report(store).markdown()

@@ -26,6 +26,7 @@ def team(store: Store) -> Store:
         store.ensure_reviewer(name, role)
         store.update_reviewer(name, role=role)
     store.add_posts([POST, a_post("Another day.", id="p2")])
+    store.set_setting("adjudication", {"names": True})  # codes would tell nothing of who is seen
     return store
 
 

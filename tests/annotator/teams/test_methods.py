@@ -12,7 +12,8 @@ import pytest
 
 from annotator.project import default_criteria
 from annotator.teams.document import Document, Table
-from annotator.teams.methods import codes_of, file_of, methods_report
+from annotator.teams.methods import file_of, methods_report
+from annotator.teams.naming import codes_of
 from annotator.teams.reports import work_out
 from storage.records import Post, Split
 from storage.store import Store, open_store

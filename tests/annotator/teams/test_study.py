@@ -9,7 +9,9 @@ from collections import Counter
 import pytest
 
 from annotator.people.accounts import NotAllowed
+from annotator.review import decisions, history
 from annotator.teams import adjudicating, measuring
+from annotator.teams.naming import codes_of
 from annotator.teams.reports import Reports
 from annotator.teams.rounds import RoundPlan, change_people, close, give_out, progress, sample, set_up
 from storage.records import (
@@ -29,6 +31,7 @@ from storage.records import (
 from storage.rounds import Candidate, RoundPost
 from storage.store import Store
 from storage.team_records import Outcome, Suggestions
+from tests.annotator.review.test_decisions import WrittenModel
 from tests.annotator.teams.oracles import cohen_kappa, nominal_alpha
 from tests.builders import MOOD, SLEEP
 
@@ -190,12 +193,20 @@ def a_disagreement(store: Store, *readers: str) -> dict[str, object]:
 def test_names_are_hidden_in_the_lanes_and_reviewers_may_not_look(team: Store) -> None:
     a_disagreement(team, "ana", "ben")
     shown = adjudicating.case(team, JUDGE, "p000", SLEEP.id)
-    assert [lane["name"] for lane in shown["lanes"]] == ["Reader 1", "Reader 2"]
+    assert [lane["name"] for lane in shown["lanes"]] == sorted(codes_of(team)[name] for name in ("ana", "ben"))
     assert (shown["shared"], shown["union"]) == ([], [[0, 20]])
     with pytest.raises(NotAllowed):
         adjudicating.case(team, Reviewer("ana"), "p000", SLEEP.id)
+
+    def told() -> list[set[str]]:
+        others = decisions.load_item(team, WrittenModel(), "p000", JUDGE)["criteria"][0]["others"]
+        lanes = adjudicating.case(team, JUDGE, "p000", SLEEP.id)["lanes"]
+        past = history.history(team, "p000", JUDGE)
+        return [{lane["name"] for lane in lanes}, {o["reviewer"] for o in others}, {h["reviewer"] for h in past}]
+
+    assert told() == [{codes_of(team)["ana"], codes_of(team)["ben"]}] * 3
     team.set_setting("adjudication", {"names": True})
-    assert [lane["name"] for lane in adjudicating.case(team, JUDGE, "p000", SLEEP.id)["lanes"]] == ["ana", "ben"]
+    assert told() == [{"ana", "ben"}] * 3
 
 
 def test_nobody_adjudicates_their_own_answer_unless_the_project_says_so(team: Store) -> None:
