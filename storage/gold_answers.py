@@ -87,12 +87,12 @@ class GoldStore(LabelStandingStore):
         self,
         *,
         criterion_id: str | None = None,
-        people: tuple[str, str] | None = None,
+        people: Sequence[str] = (),
         states: Sequence[Standing] = (Standing.OPEN,),
         limit: int = 50,
         offset: int = 0,
     ) -> list[Disagreement]:
-        """What is to be adjudicated, the worst first. people: only where both of them answered."""
+        """What is to be adjudicated, the worst first. people: only where all of them answered."""
         self.refresh_standing()
         where, values = _chosen(criterion_id, people, states)
         with self.read() as db:
@@ -107,7 +107,7 @@ class GoldStore(LabelStandingStore):
         self,
         *,
         criterion_id: str | None = None,
-        people: tuple[str, str] | None = None,
+        people: Sequence[str] = (),
         states: Sequence[Standing] = (Standing.OPEN,),
     ) -> int:
         """How many (post, criterion) pairs `disagreements` would list in all."""
@@ -115,6 +115,14 @@ class GoldStore(LabelStandingStore):
         where, values = _chosen(criterion_id, people, states)
         with self.read() as db:
             return int(db.execute(f"SELECT count(*) FROM standing WHERE {where}", values).fetchone()[0])
+
+    def people_with_answers(self) -> list[str]:
+        """Who has answered anything."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT name FROM reviewer WHERE EXISTS (SELECT 1 FROM main.annotation_head h WHERE h.reviewer = reviewer.name)"
+            )
+            return [row[0] for row in rows]
 
     def standing_counts(self, *, round_id: int | None = None) -> dict[str, dict[str, int]]:
         """By criterion id and state: how many posts (of a round, or of all) that several people answered."""
@@ -247,15 +255,13 @@ def _setting(store: GoldStore, key: str) -> Any:
         )
 
 
-def _chosen(
-    criterion_id: str | None, people: tuple[str, str] | None, states: Sequence[Standing]
-) -> tuple[str, dict[str, Any]]:
+def _chosen(criterion_id: str | None, people: Sequence[str], states: Sequence[Standing]) -> tuple[str, dict[str, Any]]:
     where = ["state IN (SELECT value FROM json_each(:states))"]
     values: dict[str, Any] = {"states": json.dumps([str(s) for s in states])}
     if criterion_id:
         where.append("criterion_id = :criterion")
         values["criterion"] = criterion_id
-    for name, person in zip(("one", "other"), people or (), strict=False):
-        where.append(IS_ANSWERED.format(row="standing.", who=f":{name}"))
-        values[name] = person
+    for number, person in enumerate(people):
+        where.append(IS_ANSWERED.format(row="standing.", who=f":person{number}"))
+        values[f"person{number}"] = person
     return " AND ".join(where), values

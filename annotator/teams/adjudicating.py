@@ -11,6 +11,7 @@ from typing import Any
 from annotator.people.accounts import NotAllowed, allow
 from annotator.teams import label_questions
 from annotator.teams.naming import ADJUDICATION, names_for_adjudicating
+from encoder.text.sentences import sentences
 from storage.attributes import Attributes, joined
 from storage.gold import gold_of, likeness, say_the_same
 from storage.matching import Words
@@ -41,19 +42,25 @@ def rules(store: Store) -> Wire:
 def queue(
     store: Store, me: Reviewer, *, criterion: str | None = None, people: Sequence[str] = (), done: bool = False
 ) -> Wire:
-    """What is to be adjudicated, the worst first, or (done) what has been. Raises NotAllowed, InvalidRecord."""
+    """What is to be adjudicated, the worst first, or (done) what has been, and who can be chosen.
+
+    people: only what all of them have answered, called as they are here. Raises NotAllowed, InvalidRecord.
+    """
     allow(me, Role.ADJUDICATOR)
-    if len(people) not in (0, 2):
-        raise InvalidRecord("Choose two people, or nobody.")
-    pair = (people[0], people[1]) if people else None
+    called = names_for_adjudicating(store)
+    named = {shown: name for name, shown in called.items()}
+    if unknown := [person for person in people if person not in named]:
+        raise InvalidRecord(f"There is nobody called {unknown[0]!r} here. Choose again.")
+    readers = [named[person] for person in people]
     states = (Standing.ADJUDICATED, Standing.UNDECIDABLE) if done else (Standing.OPEN,)
-    found = store.disagreements(criterion_id=criterion, people=pair, states=states, limit=MOST_LISTED)
+    found = store.disagreements(criterion_id=criterion, people=readers, states=states, limit=MOST_LISTED)
     total = len(found)
     if total == MOST_LISTED:
-        total = store.count_disagreements(criterion_id=criterion, people=pair, states=states)
-    asked = [] if pair else store.handed_over(criterion, decided=done)
+        total = store.count_disagreements(criterion_id=criterion, people=readers, states=states)
+    asked = [] if readers else store.handed_over(criterion, decided=done)
     return {
         "total": total + len(asked),
+        "people": sorted(called[name] for name in store.people_with_answers() if name in called),
         "cases": [
             {"post_id": post_id, "criterion_id": criterion_id, "readers": 1, "score": 0.0, "state": "asked"}
             for post_id, criterion_id in asked[:MOST_LISTED]
@@ -99,6 +106,7 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
             }
             for a in answers
         ],
+        "sentences": ranges_to_list(sentences(post.text)),
         "shared": ranges_to_list(_shared(answers)),
         "union": passages_to_list(_union(answers)),
         "attributes_differ": not _say_the_same(answers, post.text, store.gold_rule().iou),

@@ -20,6 +20,7 @@ from storage.records import Reviewer
 
 class Asked(TypedDict, total=False):
     criterion: Id | None
+    people: Annotated[list[Id], Field(max_length=2)]  # as they are called here
     done: bool | Id | None  # as a form says it
 
 
@@ -55,7 +56,11 @@ def build(context: Context) -> None:
 
 def _queue(context: Context, message: Asked, me: Reviewer) -> Wire:
     found = adjudicating.queue(
-        context.store, me, criterion=message.get("criterion") or None, done=bool(message.get("done"))
+        context.store,
+        me,
+        criterion=message.get("criterion") or None,
+        people=message.get("people") or (),
+        done=bool(message.get("done")),
     )
     criteria = [{"id": c.id, "name": c.name} for c in context.store.criteria(with_inactive=True)]
     return {**found, "criteria": [*criteria, *label_questions.questions(context.store)]}

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from annotator.project import STARTED, default_criteria
+from annotator.teams.naming import codes_of
 from storage.attributes import Attributes, Scale
 from storage.records import OF_POST, AnnotatedSpan, Annotation, Post, Role, Split, Verdict
 from storage.store import Store, open_store
 from storage.team_records import Outcome
 from tests.browser.conftest import PATIENCE_MS, Pages, running_app
 from tests.browser.test_pages_access import serious
+from tests.browser.test_touch import Finger, middle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -92,7 +94,7 @@ def test_a_key_decides_and_the_next_one_is_shown_until_none_is_left(
     assert page.inner_text("#adjudicate .ev-lane mark") == TEXT[: AWAKE[1]]
     press(page, "j", "2 of 4 to decide")
     press(page, "k", "1 of 4 to decide")
-    press(page, "1", "1 of 3 to decide")
+    press(page, "1" if codes_of(store)["ben"] < codes_of(store)["cem"] else "2", "1 of 3 to decide")
     taken = decision(store, "a")
     assert (taken.outcome, [(s.start, s.end) for s in taken.spans]) == (Outcome.EVIDENCE, [AWAKE])
 
@@ -135,6 +137,97 @@ def test_a_decision_is_shown_with_its_reason_and_can_be_opened_again(
     wait_for(page, "1 of 1 to decide")
 
 
+WHERE = """([start, words]) => {
+  const text = document.querySelector("#adjudicate [data-part=text]");
+  const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+  const box = document.createRange();
+  for (let node = walker.nextNode(), seen = 0; node; seen += node.length, node = walker.nextNode())
+    if (start + words > seen && start + words <= seen + node.length) {
+      box.setStart(node, Math.max(0, start - seen)); box.setEnd(node, start + words - seen);
+    }
+  const rect = Array.from(box.getClientRects()).findLast((r) => r.width > 0);
+  return [rect.right - 1, rect.top + rect.height / 2];
+}"""
+
+
+def end_of(page: Any, words: str) -> tuple[float, float]:
+    """Where the words end on the screen."""
+    x, y = page.evaluate(WHERE, [TEXT.index(words), len(words)])
+    return x, y
+
+
+def handle_of_end(page: Any) -> tuple[float, float]:
+    return middle(page, "#adjudicate .ev-handle[data-edge=end]")
+
+
+def words_of(store: Store, post_id: str, criterion_id: str) -> list[str]:
+    return [span.quote(TEXT) for span in decision(store, post_id, criterion_id).spans]
+
+
+def test_borders_are_moved_by_key_mouse_and_finger_and_what_was_marked_is_decided(
+    running: tuple[Store, str, Path], open_page: Any
+) -> None:
+    store, criterion = running[0], "WORTHLESSNESS"
+    for post_id in ("i", "j", "k", "l"):
+        disagree(store, post_id, criterion)
+    page = open_page()
+    page.select_option("#adjudicate [name=criterion]", criterion)
+    wait_for(page, "1 of 4 to decide")
+    page.focus("#adjudicate .ev")
+    page.keyboard.press("Enter")  # nobody's passage is everybody's: nothing is marked yet
+    page.keyboard.press("Shift+M")  # everybody's, to be edited
+    for key in ("e", *["Control+ArrowLeft"] * 3, "Enter"):
+        page.keyboard.press(key)
+    press(page, "Enter", "1 of 3 to decide")
+    assert words_of(store, "i", criterion) == ["I lie awake"]
+
+    page.mouse.click(*end_of(page, "I lie"))  # on a reader's passage: it is taken into the decision
+    page.wait_for_selector("#adjudicate .ev-handle[data-edge=end]:not([hidden])")
+    page.mouse.move(*handle_of_end(page))
+    page.mouse.down()
+    page.mouse.move(*end_of(page, "I lie awake until"), steps=4)
+    page.mouse.up()
+    page.keyboard.press("j")
+    wait_for(page, "2 of 3 to decide")
+    press(page, "k", "1 of 3 to decide")  # what was marked is still there
+    page.click("#adjudicate [data-part=marked]")
+    wait_for(page, "1 of 2 to decide")
+    assert words_of(store, "j", criterion) == ["I lie awake until"]
+    for key in ("c", "ArrowDown", "Enter", "z", "c", "ArrowDown", "ArrowDown", "Enter"):  # the second sentence
+        page.keyboard.press(key)
+    press(page, "Enter", "1 of 1 to decide")
+    assert words_of(store, "k", criterion) == ["The rest of the week was fine."]
+
+    phone = open_page(width=390, has_touch=True, is_mobile=True)
+    phone.select_option("#adjudicate [name=criterion]", criterion)
+    wait_for(phone, "1 of 1 to decide")
+    phone.locator("#adjudicate [data-part=text]").scroll_into_view_if_needed()
+    phone.touchscreen.tap(*end_of(phone, "I lie"))
+    phone.wait_for_selector("#adjudicate .ev-handle[data-edge=end]:not([hidden])")
+    phone.locator("#adjudicate .ev-handle[data-edge=end]").scroll_into_view_if_needed()
+    Finger(phone).drag(handle_of_end(phone), end_of(phone, "I lie awake"))
+    phone.tap("#adjudicate [data-part=marked]")
+    wait_for(phone, "Nothing is left to decide: nobody disagrees, or it is decided.")
+    assert words_of(store, "l", criterion) == ["I lie awake"]
+
+
+def test_the_queue_is_of_whom_one_chooses(running: tuple[Store, str, Path], open_page: Any) -> None:
+    store = running[0]
+    disagree(store, "m", "PSYCHOMOTOR")
+    store.ensure_reviewer("dan")
+    store.add_annotation(Annotation("m", "ANHEDONIA", "dan", Verdict.UNSURE), expected_revision=0)
+    page = open_page()
+    page.select_option("#adjudicate [name=criterion]", "PSYCHOMOTOR")
+    wait_for(page, "1 of 1 to decide")
+    for name, other in (("ben", "dan"), ("cem", "ben")):
+        page.select_option("#adjudicate [name=one]", codes_of(store)[name])
+        page.select_option("#adjudicate [name=other]", codes_of(store)[other])
+        left = (
+            "1 of 1 to decide" if other == "ben" else "Nothing is left to decide: nobody disagrees, or it is decided."
+        )
+        wait_for(page, left)
+
+
 def test_a_key_that_is_held_down_decides_once(running: tuple[Store, str, Path], open_page: Any) -> None:
     store = running[0]
     for post_id in ("f", "g"):
@@ -162,7 +255,8 @@ def test_a_label_of_the_post_is_decided_by_the_key_of_its_level(
     page = open_page()
     page.select_option("#adjudicate [name=criterion]", "@post:Risk")
     wait_for(page, "1 of 1 to decide")
-    assert page.locator("#adjudicate .ev-lane h4").all_inner_texts() == ["Reader 1: none", "Reader 2: high"]
+    said = {codes_of(store)["ben"]: "none", codes_of(store)["cem"]: "high"}
+    assert page.locator("#adjudicate .ev-lane h4").all_inner_texts() == [f"{who}: {said[who]}" for who in sorted(said)]
     assert serious(page, "#page-adjudicate") == []
     page.focus("#adjudicate .ev")
     page.keyboard.press("n")  # of evidence alone

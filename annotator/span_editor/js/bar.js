@@ -5,6 +5,7 @@ import { ed } from "./state.js";
 import { readsWhole, settings } from "./settings.js";
 import { actionButton, ofSpans, WITHOUT_POST } from "./actions.js";
 import { outbox } from "./outbox.js";
+import { TEXT_HINTS } from "./modes.js";
 import { modeHint } from "./said.js";
 
 const SAVING_IS_SLOW_MS = 300;
@@ -77,11 +78,10 @@ export function drawSaved() {
 
 function drawMode() {
   const hints = {
+    ...TEXT_HINTS,
     review: "",
-    caret: "Select by keys: ← → character · Ctrl word · ↑ ↓ sentence · Shift selects · Space word, sentence · Enter adds · Esc leaves",
     said: ed.mode === "said" ? modeHint("said") : "",
     labels: ed.mode === "labels" ? modeHint("labels") : "",
-    edges: "Move edges: ← → end by character · Ctrl by word · ↑ ↓ by sentence · Shift moves the start · Enter keeps · Esc leaves",
   };
   write(part("mode"), hints[ed.mode]);
   part("mode").hidden = ed.mode === "review";

@@ -10,9 +10,8 @@ import { settings } from "./settings.js";
 import { announce, say } from "./messages.js";
 import { drawText } from "./text.js";
 import { isRightToLeft, locate, offsetAtPoint, rangeOf, reveal } from "./places.js";
-import { refresh } from "./panels.js";
+import { surface } from "./surface.js";
 import { setMode } from "./modes.js";
-import { addSpan, adjustMark } from "./decisions.js";
 
 function unitOf(event) {
   if (event.key === "ArrowUp" || event.key === "ArrowDown") return "sentence";
@@ -99,7 +98,7 @@ function addCaretSelection() {
   const [start, end] = settings.snap === "off" ? span : trimSpaces(ed.item.doc, span[0], span[1]);
   if (start >= end) return say("Only spaces are selected.");
   setMode("review");
-  return addSpan(start, end, "off");
+  return surface.addSpan(start, end, "off");
 }
 
 function drawCaret() {
@@ -149,7 +148,7 @@ export function startEdges() {
 export function onEdgeKey(event) {
   if (event.key === "Escape") {
     setMode("review");
-    refresh();
+    surface.refresh();
     return true;
   }
   if (event.key === "Enter") return keepEdges(), true;
@@ -174,6 +173,6 @@ function moveEdge(side, unit, direction) {
 export function keepEdges() {
   const draft = ed.draft;
   setMode("review");
-  if (draft) adjustMark(draft.start, draft.end);
-  refresh();
+  if (draft) surface.adjustMark(draft.start, draft.end);
+  surface.refresh();
 }

@@ -1,6 +1,6 @@
 // The reviewer's decisions, each one gesture.
 
-import { snap } from "./offsets.js";
+import { hasWords, snap } from "./offsets.js";
 import {
   accepted, activeCriterion, activeMark, added, adjusted, confirmed, coreOf, ed, emptied, inReadingOrder, isOpen, openCount, quote,
   rejected, reopened, restOf, unsure, withSaid,
@@ -39,11 +39,6 @@ export function addSpan(start, end, mode) {
   ed.mark = null;
   announce("Selected: " + quote(found[0], found[1]).slice(0, 200) + ". Press the number of its criterion.");
   refresh();
-}
-
-// A full stop is no evidence; a face made of signs, as :-( , is left to the reader.
-function hasWords(text) {
-  return !/^[\s.,;!?…·•"'“”‘’«»–—-]*$/u.test(text) && !/^\p{P}$/u.test(text.trim());
 }
 
 // The selection goes to the criterion; in whole-post mode it has waited for one.

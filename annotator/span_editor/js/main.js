@@ -8,20 +8,21 @@ import { saveSettings, setUsualReading, settings } from "./settings.js";
 import { register } from "./actions.js";
 import { say, toast } from "./messages.js";
 import { call, connect, outbox, startOutbox } from "./outbox.js";
-import { drawWindow, startMap } from "./map.js";
+import { drawWindow, scheduleMap, startMap } from "./map.js";
 import { clearSelection, selectedSpan } from "./places.js";
 import { drawActions, drawBar, drawSaved } from "./bar.js";
 import { drawDetail, goldText, refresh } from "./panels.js";
-import { stepMark } from "./walk.js";
+import { pickMark, stepMark } from "./walk.js";
 import { askNewModel, assignToMe, goNext, goPrevious, nothingLeft, openPost, receiveItem, show, skipPost } from "./queue.js";
 import { undo } from "./undo.js";
 import {
-  addPending, addSpan, confirmCriterion, confirmRest, decideMark, decideNone, decideUnsure, dropPending, saveNote, tighten,
+  addPending, addSpan, adjustMark, confirmCriterion, confirmRest, decideMark, decideNone, decideUnsure, dropPending, saveNote, tighten,
 } from "./decisions.js";
 import { hearSaid, startLabels, startSaying } from "./attributes.js";
 import { keepEdges, startCaret, startEdges } from "./caret.js";
 import { startHandles } from "./handles.js";
 import { startMouse } from "./pointer.js";
+import { serve } from "./surface.js";
 import { closeDialog, focusRoot } from "./dialog.js";
 import {
   applyLook, changeSize, cycleSnap, focusNote, toggleCompact, toggleFrame, toggleGuideline, toggleReading, toggleShown,
@@ -39,6 +40,7 @@ import { chooseCriterion, onKeyDown, onShift, stepCriterion } from "./keys.js";
 
 function wire() {
   register(PERFORM);
+  serve({ refresh, addSpan, adjustMark, pick: pickMark, modeChanged: drawBar, drawn: scheduleMap });
   drawActions();
   hearLists();
   hearSaid();

@@ -4,7 +4,13 @@
 import { part } from "./dom.js";
 import { ed } from "./state.js";
 import { clearSelection } from "./places.js";
-import { drawBar } from "./bar.js";
+import { surface } from "./surface.js";
+
+// What the keys do in the modes of the text.
+export const TEXT_HINTS = {
+  caret: "Select by keys: ← → character · Ctrl word · ↑ ↓ sentence · Shift selects · Space word, sentence · Enter adds · Esc leaves",
+  edges: "Move edges: ← → end by character · Ctrl by word · ↑ ↓ by sentence · Shift moves the start · Enter keeps · Esc leaves",
+};
 
 export function setMode(mode) {
   if (ed.mode === mode) return;
@@ -16,5 +22,5 @@ export function setMode(mode) {
   }
   if (mode !== "edges") ed.draft = null;
   part("root").dataset.mode = mode;
-  drawBar();
+  surface.modeChanged();
 }

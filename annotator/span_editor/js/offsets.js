@@ -149,6 +149,11 @@ export function trimSpaces(doc, start, end) {
   return [start, end];
 }
 
+// A full stop is no evidence; a face made of signs, as :-( , is left to the reader.
+export function hasWords(text) {
+  return !/^[\s.,;!?…·•"'“”‘’«»–—-]*$/u.test(text) && !/^\p{P}$/u.test(text.trim());
+}
+
 // What a selection becomes. "off": whole characters, exactly as selected. "word": whole words, without spaces around and
 // punctuation behind. "sentence": whole sentences, the same ones that the model scores. Null when nothing is left.
 export function snap(doc, start, end, mode) {

@@ -6,9 +6,7 @@ import { activeMark, ed } from "./state.js";
 import { settings } from "./settings.js";
 import { drawText } from "./text.js";
 import { clearSelection, offsetAtPoint, selectedSpan, showAddButton } from "./places.js";
-import { refresh } from "./panels.js";
-import { announceMark } from "./walk.js";
-import { addSpan, adjustMark } from "./decisions.js";
+import { surface } from "./surface.js";
 
 const DOUBLE_CLICK_WAIT_MS = 280; // a third click may follow and mean the sentence
 const mouse = { down: false, drag: null, timer: 0, touch: false };
@@ -33,7 +31,7 @@ function onPointerDown(event) {
 function onMouseUp(event) {
   if (!mouse.down || !ed.item) return undefined;
   mouse.down = false;
-  if (mouse.touch) return event.target.closest(".ev-seg") && pickMark(event.target.closest(".ev-seg"));
+  if (mouse.touch) return event.target.closest(".ev-seg") && pick(event.target.closest(".ev-seg"));
   // the browser settles the selection after this event
   setTimeout(() => onClicks(event), 0);
   return undefined;
@@ -45,10 +43,10 @@ function onClicks(event) {
   const span = selectedSpan();
   if (moved || event.detail <= 1) {
     if (span && (moved || event.shiftKey)) {
-      addSpan(span[0], span[1], settings.snap);
+      surface.addSpan(span[0], span[1], settings.snap);
       clearSelection();
     } else if (event.target.closest && event.target.closest(".ev-seg")) {
-      pickMark(event.target.closest(".ev-seg"));
+      pick(event.target.closest(".ev-seg"));
     }
     return;
   }
@@ -63,22 +61,13 @@ function onClicks(event) {
   }
 }
 
-function addExactly(span) {
-  if (span) addSpan(span[0], span[1], "off");
-  clearSelection();
+function pick(piece) {
+  surface.pick(piece.dataset.marks.split(" ").map(Number));
 }
 
-// Clicking where spans overlap goes through them, one per click.
-function pickMark(piece) {
-  const ids = piece.dataset.marks.split(" ").map(Number);
-  const here = ids.indexOf(ed.mark);
-  const id = here >= 0 ? ids[(here + 1) % ids.length] : ids[0];
-  const criterion = ed.item.criteria.find((c) => c.marks.some((m) => m.id === id));
-  if (!criterion) return;
-  ed.active = criterion.index;
-  ed.mark = id;
-  announceMark();
-  refresh();
+function addExactly(span) {
+  if (span) surface.addSpan(span[0], span[1], "off");
+  clearSelection();
 }
 
 // A handle follows the pointer that took it and no other; only letting go on purpose saves. A pointer that the browser takes away,
@@ -122,7 +111,7 @@ function endDrag(keep) {
   part("page").classList.remove("ev-dragging");
   const draft = ed.draft;
   ed.draft = null;
-  if (keep && draft) adjustMark(draft.start, draft.end);
+  if (keep && draft) surface.adjustMark(draft.start, draft.end);
   clearSelection();
-  refresh();
+  surface.refresh();
 }

@@ -21,6 +21,7 @@ export const ed = {
   about: { one_by_one: [] }, // what the criteria set says of its subject
   examples: [], // passages of adjudicated posts: { criterion_id, post_id, evidence, words }
   attributes: {}, // what can be said of spans and posts beside a verdict; {} for nothing
+  lanes: 3, // under the words, for lines of spans
   label: 0, // which label of the whole post is set, while mode is labels
   trail: [],
   at: -1,
@@ -94,7 +95,7 @@ export function answerWire(doc, answer) {
   const own = answer.marks.filter(isOwn);
   return {
     verdict: answer.verdict,
-    spans: own.map((m) => [point(m.start), point(m.end), m.state, m.predicted, ...said(m)]),
+    spans: own.map((m) => [point(m.start), point(m.end), m.state, m.predicted, ...saidOf(m)]),
     rejected: answer.marks.filter((m) => m.state === "rejected").map((m) => m.predicted),
     undecided: answer.marks.filter((m) => m.state === "undecided").map((m) => m.predicted),
     note: answer.note,
@@ -103,7 +104,8 @@ export function answerWire(doc, answer) {
   };
 }
 
-function said(mark) {
+// As the server takes it: an item more where something is said of the span, none else.
+export function saidOf(mark) {
   const found = Object.entries(mark.said || {}).filter(([, value]) => value && value.length);
   return found.length ? [Object.fromEntries(found)] : [];
 }

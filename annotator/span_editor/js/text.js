@@ -8,11 +8,10 @@ import { colorOf, patternOf } from "./patterns.js";
 import { activeCriterion, ed, isOpen, sortMarks, undecidedOf } from "./state.js";
 import { readsWhole } from "./settings.js";
 import { scheduleHandles } from "./handles.js";
-import { scheduleMap } from "./map.js";
+import { surface } from "./surface.js";
 import { hasSaid, saidKey, saidTag, saidText } from "./said.js";
 
 const LONG_POST = 20000; // from here on the browser leaves out what is not on the screen
-const LANES = 3;
 const LANE_HEIGHT = 4;
 const PRIORITY = { pending: 9, accepted: 3, adjusted: 3, added: 3, undecided: 2, rejected: 1 };
 const PENDING = { id: 0, state: "pending", predicted: null };
@@ -42,7 +41,7 @@ function assignLanes(layers) {
     let lane = taken.findIndex((spans) => spans.every(([start, end]) => end <= entry.start || entry.end <= start));
     if (lane < 0) lane = taken.push([]) - 1;
     taken[lane].push([entry.start, entry.end]);
-    entry.lane = Math.min(lane, LANES - 1);
+    entry.lane = Math.min(entry.criterion.lane ?? lane, ed.lanes - 1);
   }
   return layers;
 }
@@ -53,6 +52,7 @@ function signatureOf(entry) {
 }
 
 export function mountText(item) {
+  part("text").style.setProperty("--lane-room", ed.lanes * LANE_HEIGHT + "px");
   const paragraphs = [];
   for (const block of item.doc.blocks) {
     block.signature = null;
@@ -82,7 +82,7 @@ export function drawText() {
     const signature = here.map(signatureOf).join(";");
     if (block.signature !== signature) drawBlock(doc, block, here, signature);
   });
-  scheduleMap(entries);
+  surface.drawn(entries);
   scheduleHandles();
 }
 
@@ -144,11 +144,11 @@ function paintLanes(piece, over) {
     const [image, size] = patternOf(entry.criterion.index);
     images.push(image);
     sizes.push(size);
-    places.push("0 calc(100% - " + (LANES - 1 - entry.lane) * LANE_HEIGHT + "px)");
+    places.push("0 calc(100% - " + (ed.lanes - 1 - entry.lane) * LANE_HEIGHT + "px)");
   }
   piece.style.setProperty("--lanes", images.length ? images.join(",") : "none");
   piece.style.backgroundImage = [...images, "linear-gradient(var(--fill),var(--fill))"].join(",");
-  piece.style.backgroundSize = [...sizes, "100% calc(100% - " + LANES * LANE_HEIGHT + "px)"].join(",");
+  piece.style.backgroundSize = [...sizes, "100% calc(100% - " + ed.lanes * LANE_HEIGHT + "px)"].join(",");
   piece.style.backgroundPosition = [...places, "0 0"].join(",");
   piece.style.backgroundRepeat = [...images.map(() => "repeat-x"), "no-repeat"].join(",");
 }

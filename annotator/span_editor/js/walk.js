@@ -79,7 +79,18 @@ export function stepMark(direction) {
   return refresh();
 }
 
-export function announceMark() {
+// Clicking where spans overlap goes through them, one per click.
+export function pickMark(ids) {
+  const id = ids[(ids.indexOf(ed.mark) + 1) % ids.length];
+  const criterion = ed.item.criteria.find((c) => c.marks.some((m) => m.id === id));
+  if (!criterion) return;
+  ed.active = criterion.index;
+  ed.mark = id;
+  announceMark();
+  refresh();
+}
+
+function announceMark() {
   const mark = activeMark();
   if (!mark) return;
   const score = mark.predicted && mark.predicted[2] !== null ? ", score " + mark.predicted[2].toFixed(2) : "";

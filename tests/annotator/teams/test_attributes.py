@@ -15,6 +15,7 @@ from annotator.teams import adjudicating, measuring
 from annotator.teams.agreement.figures import Bootstrap
 from annotator.teams.agreement.said import NOBODY, ONE_VALUE, Asked, Unit, agreement_on
 from annotator.teams.methods import methods_report
+from annotator.teams.naming import codes_of
 from annotator.teams.reports import work_out
 from annotator.teams.rules import all_rules, set_rules
 from annotator.teams.said import agreement_on_attributes
@@ -137,8 +138,11 @@ def gold_of_p1(store: Store) -> dict[str, str]:
 def test_a_label_in_which_readers_differ_is_an_open_question_until_it_is_decided(team: Store) -> None:
     questions = [(c["post_id"], c["criterion_id"], c["readers"]) for c in adjudicating.queue(team, JUDGE)["cases"]]
     assert questions == [("p1", "@post:Risk", 2), ("p2", SLEEP.id, 2)]
-    assert adjudicating.queue(team, JUDGE, criterion="@post:Risk", people=("ana", "ben"))["total"] == 1
-    assert adjudicating.queue(team, JUDGE, people=("ana", "eve"))["total"] == 0
+    ana, ben, eve = (codes_of(team)[name] for name in ("ana", "ben", "eve"))
+    assert adjudicating.queue(team, JUDGE, criterion="@post:Risk", people=(ana, ben))["total"] == 1
+    assert adjudicating.queue(team, JUDGE, people=(ana, eve))["total"] == 0
+    with pytest.raises(InvalidRecord, match="nobody called 'ana'"):  # whose name is told nobody here
+        adjudicating.queue(team, JUDGE, people=("ana",))
     case = adjudicating.case(team, JUDGE, "p1", "@post:Risk")
     assert (case["given"], case["levels"], case["union"]) == (["high", "none"], ["none", "high"], [])
     assert gold_of_p1(team) == {}
