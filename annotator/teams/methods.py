@@ -14,9 +14,9 @@ from typing import Any
 
 from annotator.settings import software
 from annotator.teams.document import Block, Document, Table
-from annotator.teams.naming import codes_of
+from annotator.teams.naming import codes_of, names_told
 from annotator.teams.reports import work_out
-from storage.records import Split
+from storage.records import Split, Verdict
 from storage.store import Store
 from storage.team_figures import Corpus
 from storage.team_records import Adjudication, Outcome, Standing, label_question
@@ -126,6 +126,9 @@ def _rounds(store: Store, codes: dict[str, str]) -> Iterable[Block]:
         yield "The posts were not given out in rounds."
         return
     rows = []
+    readers: dict[int | None, set[str]] = {}  # who has left a round keeps what they had begun in it
+    for given in store.given():
+        readers.setdefault(given.round_id, set()).add(given.reviewer)
     for r in rounds:
         overlap = ", ".join(f"{share:.0%} by {n}" for n, share in sorted(r.overlap.items()))
         chosen = r.chosen
@@ -133,7 +136,7 @@ def _rounds(store: Store, codes: dict[str, str]) -> Iterable[Block]:
         strata = chosen.get("strata") or ()
         sampled = f"{posts:,} of {chosen.get('of', '?')}"
         sampled += f" by {strata if isinstance(strata, str) else ' and '.join(strata)}" if strata else ""
-        who = ", ".join(sorted(codes.get(p, "gone") for p in r.people))
+        who = ", ".join(sorted({codes.get(p, "gone") for p in (*r.people, *readers.get(r.id, ()))}))
         blind = "blind" if r.blind else "open"
         times = f"{(r.created_at or '')[:10]} to {r.closed_at[:10] if r.closed_at else 'now'}"
         rows.append((r.name, str(r.kind), who, overlap, sampled, blind, str(r.suggestions), r.seed, times))
@@ -143,19 +146,16 @@ def _rounds(store: Store, codes: dict[str, str]) -> Iterable[Block]:
 
 def _guidelines(store: Store, report: Wire) -> Iterable[Block]:
     yield "# Criteria and guidelines"
-    decisions = Counter((d.criterion_id, d.criterion_version) for d in store.latest_decisions())
-    current = {c["criterion"]: c for c in report["criteria"]}
-    rows = [
-        (
-            current[w.id]["name"],
-            w.version,
-            w.created_at[:10],
-            decisions[w.id, w.version],
-            _percent(current[w.id]["prevalence"]) if w.version == current[w.id]["version"] else "",
+    given = Counter((d.criterion_id, d.criterion_version, d.verdict) for d in store.latest_decisions())
+    names = {c["criterion"]: c["name"] for c in report["criteria"]}
+    rows = []
+    for w in sorted(store.wordings()):
+        evidence, nothing, unsure = (
+            given[w.id, w.version, str(v)] for v in (Verdict.EVIDENCE, Verdict.NO_EVIDENCE, Verdict.UNSURE)
         )
-        for w in sorted(store.wordings())
-    ]
-    yield "Each decision is tied to the wording that was shown. Prevalence: evidence among all decided answers to the criterion."
+        prevalence = _percent(evidence / (evidence + nothing)) if evidence + nothing else ""
+        rows.append((names[w.id], w.version, w.created_at[:10], evidence + nothing + unsure, prevalence))
+    yield "Each decision is tied to the wording that was shown. Prevalence: evidence among what was decided under that wording."
     yield Table("Wordings", ("criterion", "wording", "from", "decisions under it", "prevalence"), rows)
 
 
@@ -276,7 +276,7 @@ def _gold(store: Store, report: Wire, codes: dict[str, str]) -> Iterable[Block]:
     yield (
         f"{len(decisions):,} decisions by {who} about {len(latest):,} pairs of post and criterion or label;"
         f" {again:,} of them opened one again."
-        " Readers' names were hidden from the adjudicator unless the project says otherwise."
+        f" Readers' names were {'told to' if names_told(store) else 'hidden from'} who adjudicated."
     )
     outcomes = Counter("a level of a label" if d.level else str(d.outcome) for d in latest.values())
     kinds = Counter(d.error_kind or "none chosen" for d in latest.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_a_paper_finds_its_figures_in_the_report(study: Store) -> None:
     assert states["open"] == sum(c["open"] for c in found["criteria"]) == 7
     versions = [row[:2] for row in rows_of(text, "Wordings") if row[1] == "2"]
     assert len(versions) == 1
+    under = Counter((d.criterion_id, d.criterion_version) for d in study.latest_decisions())
+    assert sorted(int(row[3]) for row in rows_of(text, "Wordings")) == sorted(under.values())
+    assert all(row[4] for row in rows_of(text, "Wordings"))  # each wording has a prevalence of its own
     assert "Made on 2026-11-30 by evidence-annotator" in text
     for said in (text, document.html()):
         assert not [name for name in (*READERS, LEAD.name, JUDGE.name) if re.search(rf"\b{name}\b", said)]
