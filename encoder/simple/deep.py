@@ -126,9 +126,10 @@ def _part(answers: Answers, kind: _Kind) -> tuple[Linear, Floats | None, Floats]
     gold, own, fold = answers.gold, answers.own, answers.fold
     rows, mean, scale = _standard(answers.vectors)
     folds = [(fold != n, fold == n) for n in range(int(fold.max()) + 1)]
+    outputs = own.shape[1] if own.ndim == 2 else 1
+    nothing = Linear(np.zeros((rows.shape[1], outputs)), np.zeros(outputs))
     if any(len(np.unique(gold[rest])) < 2 for rest, _ in folds):
-        outputs = own.shape[1] if own.ndim == 2 else 1
-        return Linear(np.zeros((rows.shape[1], outputs)), np.zeros(outputs)), None, own
+        return nothing, None, own
     tried = {strength: np.zeros_like(own) for strength in STRENGTHS}
     for rest, part in folds:
         known, others = rows[rest], rows[part]
@@ -141,12 +142,12 @@ def _part(answers: Answers, kind: _Kind) -> tuple[Linear, Floats | None, Floats]
     for rest, part in folds:
         both[part] = kind.mix(kind.fit_mix(own[rest], seen[rest], gold[rest]), own[part], seen[part])
         alone[part] = kind.mix(kind.fit_mix(own[rest], None, gold[rest]), own[part], seen[part])
+    gain = (kind.loss(alone, gold) - kind.loss(both, gold)) * len(gold)
+    if gain <= LEAST_GAIN:
+        return nothing, None, own
     fitted = kind.fit(rows, gold, best, None)
     weights = fitted.weights / scale[:, None]
     linear = Linear(weights, fitted.bias - mean @ weights)
-    gain = (kind.loss(alone, gold) - kind.loss(both, gold)) * len(gold)
-    if gain <= LEAST_GAIN:
-        return linear, None, own
     return linear, kind.fit_mix(own, seen, gold), both
 
 

@@ -51,6 +51,7 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     from accelerate import PartialState
 
     from encoder.network.families import choose_device
+    from encoder.training.floor import with_earlier
 
     labelled = frozenset(key for e in task.train for key in e.labels)
     if (
@@ -72,7 +73,7 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     for line in result.log:
         monitor.log(line)
     monitor.progress(0.97, "saving", f"saving {task.output.name}")
-    _save(task, result, predictor, learner)
+    _save(task, result, predictor, with_earlier(task.base, learner) or learner)
     monitor.progress(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
     return result
 

@@ -7,12 +7,16 @@ neither has learned from. Source: stacked generalization, Wolpert 1992.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from encoder.config import EncoderConfig
 from encoder.errors import BadExamples
 from encoder.examples import Example
+from encoder.network.hub import resolve
 from encoder.simple.deep import LEAST_POSTS, View, drawn, most_words
 from encoder.simple.features import FeatureCache
+from encoder.simple.files import load_learner
 from encoder.simple.learner import Given, SimpleLearner
 from storage.records import Criterion, Post
 
@@ -28,6 +32,7 @@ def fit_learner(
     criteria: Sequence[Criterion],
     *,
     predictor: Predictor | None = None,
+    cache: FeatureCache | None = None,
     on_progress: Callable[[float], None] = lambda done: None,
     log: Callable[[str], None] = lambda line: None,
 ) -> SimpleLearner | None:
@@ -36,7 +41,7 @@ def fit_learner(
 
     predictor: of an encoder whose lower layers were not trained on them, for its vectors of their posts, which is what takes time.
     """
-    cache = FeatureCache()
+    cache = cache or FeatureCache()
     views: dict[str, View] = {}
     read = 0.0
     if predictor is not None and criteria:
@@ -54,9 +59,24 @@ def fit_learner(
 
 
 def joined(one: SimpleLearner | None, other: SimpleLearner | None) -> SimpleLearner | None:
-    """What both learned, of different criteria."""
+    """What both learned; of a criterion that both did, the other."""
     fits = {**(one.fits if one else {}), **(other.fits if other else {})}
     return SimpleLearner(fits) if fits else None
+
+
+def with_earlier(
+    base: str | Path, learned: SimpleLearner | None, trained: EncoderConfig | None = None
+) -> SimpleLearner | None:
+    """What was learned, and what the base's own learner knows of other criteria, which will be asked for again.
+
+    trained: of an encoder that is not the base's any more. What was settled beside that one does not hold then, nor do its vectors:
+    of criteria that the encoder does not know, what the n-grams say is kept.
+    """
+    earlier = load_learner(resolve(base))
+    if earlier is not None and trained is not None:
+        earlier = earlier.of([key for key in earlier.fits if not trained.knows(key)])
+        earlier = earlier.without_vectors(earlier.fits.keys())
+    return joined(earlier, learned)
 
 
 def _drawn_in_words(count: int, posts: int) -> str:

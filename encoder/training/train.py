@@ -74,7 +74,8 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
 
 def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None:
     """The simple learner that will speak beside the encoder, None where it has nothing to add."""
-    from encoder.training.floor import fit_learner, joined, settled_beside
+    from encoder.simple.features import FeatureCache
+    from encoder.training.floor import fit_learner, joined, settled_beside, with_earlier
 
     if run.encoder.config.span_head == "softmax":
         return None
@@ -85,25 +86,29 @@ def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None
     encoder = run.encoder
     known = encoder.config.known_criteria if run.ours else ()
     trusted = [c.id for c in task.criteria if known is None or (c.id in known and c.id not in encoder.new_criteria)]
-    share = len(trusted) / max(1, len(task.criteria))
+    share, cache = len(trusted) / max(1, len(task.criteria)), FeatureCache()
     fitted = fit_learner(
-        task.train, [c for c in task.criteria if c.id in trusted], on_progress=lambda done: told(share * done)
+        task.train,
+        [c for c in task.criteria if c.id in trusted],
+        cache=cache,
+        on_progress=lambda done: told(share * done),
     )
     new = fit_learner(
         task.train,
         [c for c in task.criteria if c.id not in trusted],
         predictor=predictor if _views_unlearned(run) else None,
+        cache=cache,
         on_progress=lambda done: told(share + (1 - share) * done),
         log=run.log,
     )
     fitted = joined(fitted, new)
     if fitted is None:
-        return None
+        return with_earlier(task.base, None, encoder.config)
     settled = settled_beside(predictor, fitted, task.dev, task.criteria, trusted=trusted)
     run.log(f"The simple learner speaks beside the encoder for {len(settled.fits)} of {len(task.criteria)} criteria.")
     for key, fit in settled.fits.items():
         run.log(f"{key}: marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")
-    return settled if settled.fits else None
+    return with_earlier(task.base, settled, encoder.config)
 
 
 def _views_unlearned(run: Run) -> bool:

@@ -66,8 +66,15 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     fit = SimpleLearner.fit(task.train, [NEW]).fits["NIGHTS"]
     worse = SimpleLearner({"NIGHTS": replace(fit, deep=harmful, alone=fit.settled)})
     assert not held_to_the_floor(task, predictor, worse).sees("NIGHTS")
-    again = train(Task(task.train, task.dev, task.criteria, base=made, output=tmp_path / "again", config=CONFIG))
-    assert again.dev.criteria["NIGHTS"].f1 == 1.0
+    evenings = replace(NEW, id="EVENINGS")
+    later, later_dev = (
+        [replace(e, labels={"EVENINGS": e.labels["NIGHTS"]}) for e in es] for es in (task.train, nights)
+    )
+    again = train(Task(later, later_dev, (*CRITERIA, evenings), base=made, output=tmp_path / "again", config=CONFIG))
+    assert again.dev.criteria["EVENINGS"].f1 == 1.0
+    kept = Predictor.load(again.output)
+    assert kept.known_criteria == {*predictor.known_criteria, "EVENINGS"}
+    assert [p.spans for p in kept.predict([e.post for e in nights], [NEW])] == [p.spans for p in found]
     assert estimate(Amount(task.train, task.dev), CONFIG, base=base).steps == 0
 
 
