@@ -79,6 +79,7 @@ class EncoderConfig(_Json):
     post_score: how `no_evidence_score` comes about: from the sentences (`max`, `noisy_or`) or from the post-level head.
     base: Hub id, GGUF file or directory that the weights come from. adapter: the weights are a LoRA adapter on `base`.
     base_weights: which weights of `base` these were (source, sha256, quantization), where that is known.
+    distilled_from: the model on Gemma's weights that taught this one; Gemma's terms go with what it teaches.
     """
 
     scoring: Scoring = "post-once"
@@ -101,6 +102,7 @@ class EncoderConfig(_Json):
     temperature: float = 1.0
     base: str | None = None
     base_weights: Mapping[str, str] = field(default_factory=dict)
+    distilled_from: str = ""
     adapter: bool = False
     version: str = ""
 

@@ -153,11 +153,17 @@ def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> No
 
 
 def _write_notice(encoder: EvidenceEncoder, directory: Path) -> None:
-    """What the terms of Gemma ask of everything that is derived from it. A model trained from scratch is not."""
+    """What the terms of Gemma ask of everything that is derived from it, also of what a model on its weights has taught."""
     from encoder.network.bases import GEMMA_TERMS
 
-    if encoder.config.base_weights and encoder.family.license_page == GEMMA_TERMS:
-        changes = f"fine-tuned from {encoder.config.base} into a bidirectional encoder that marks evidence."
+    config, changes = encoder.config, ""
+    if config.base_weights and encoder.family.license_page == GEMMA_TERMS:
+        changes = f"fine-tuned from {config.base} into a bidirectional encoder that marks evidence."
+    elif config.distilled_from:
+        changes = (
+            f"none of them is in this model; its own were trained on answers of {config.distilled_from} (distillation)."
+        )
+    if changes:
         (directory / NOTICE_FILE).write_text(notice(changes), encoding="utf-8")
 
 

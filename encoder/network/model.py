@@ -144,7 +144,10 @@ class EvidenceEncoder(nn.Module):
         criteria: vectors from `criterion_vectors`, (C, H), to save computing them again (post-once only).
         Returns Scores: tokens (R, T, C, 3) as inside, start, end; sentences (R, S, C); posts (R, C).
         """
-        hidden = self.encode(batch, criteria)
+        return self.answers(self.encode(batch, criteria), batch)
+
+    def answers(self, hidden: Hidden, batch: Batch) -> Scores:
+        """What the heads and the n-gram table make of a batch that has been encoded; as in `score`."""
         # under autocast the heads would fall back to bf16
         with torch.autocast(hidden.tokens.device.type, enabled=False):
             scores = self._heads_on(hidden, batch)

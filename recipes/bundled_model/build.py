@@ -12,7 +12,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,19 @@ class Material:
     whole: list[Composed] = field(default_factory=list)
     variants: list[str] = field(default_factory=list)
 
+    @classmethod
+    def read(cls, general_text: Sequence[str]) -> Material:
+        """The training voices' passages and whole posts, and the texts of `general.read_general`; no variants yet."""
+        own = [item for item in corpus.read_items() if item.split is Split.TRAIN]
+        posts = [post for post in corpus.read_posts() if post.post.split is Split.TRAIN]
+        of_posts, whole = corpus.whole_posts(posts, len(own))
+        return cls([*own, *of_posts], read_general(general_text), whole)
+
+    def varied(self, near: Mapping[str, list[str]], seed: int) -> Material:
+        """The same with variants of its own texts. near: of `augment.neighbors_of_words`."""
+        own, evidence = [item.text for item in self.own], [item.text for item in self.own if item.labels]
+        return replace(self, variants=augment.variants(own, evidence, near, seed=seed))
+
     @property
     def texts(self) -> list[str]:
         """Own, variants, general."""
@@ -95,29 +108,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     encoder = build(options)
     save(encoder, options.output)
-    _say(f"saved at {options.output}")
+    say(f"saved at {options.output}")
 
 
 def build(options: argparse.Namespace) -> EvidenceEncoder:
     """The trained and calibrated encoder."""
-    items = corpus.read_items()
-    posts = corpus.read_posts()
-    own = [i for i in items if i.split is Split.TRAIN]
-    of_posts, whole = corpus.whole_posts([p for p in posts if p.post.split is Split.TRAIN], len(own))
-    material = Material([*own, *of_posts], read_general(options.general_text), whole)
-    dev = [i for i in items if i.split is Split.DEV]
-    dev_posts = [p for p in posts if p.post.split is Split.DEV]
-    wordings = read_wordings()
+    material = Material.read(options.general_text)
     tokenizer = train_tokenizer([i.text for i in material.own] * 3 + material.general, options.shape.vocabulary)
     backbone = new_backbone(options.shape, tokenizer)
-    _say(f"{len(material.own)} items, {len(material.general)} general texts, {tokenizer.size} tokens")
+    say(f"{len(material.own)} items, {len(material.general)} general texts, {tokenizer.size} tokens")
     warmed = _warm_up(backbone, tokenizer, material, options)
-    encoder = _encoder(backbone, tokenizer)
+    encoder = new_encoder(backbone, tokenizer)
+    return finish(encoder, warmed, options)
+
+
+def finish(encoder: EvidenceEncoder, warmed: WarmedUp, options: argparse.Namespace) -> EvidenceEncoder:
+    """Heads, n-gram table, temperature and thresholds of a new encoder whose backbone has been warmed up, in place.
+
+    options: its `steps` of the heads, and `seed`.
+    """
+    wordings = read_wordings()
     if warmed.answer is not None:
         supervised.install_answers(encoder, warmed.answer.weight, warmed.answer.bias, wordings[0])
+    dev = [item for item in corpus.read_items() if item.split is Split.DEV]
+    dev_posts = [post for post in corpus.read_posts() if post.post.split is Split.DEV]
     _supervise(encoder, warmed, lambda model: measure.quality(model, dev, dev_posts, wordings[0]), wordings, options)
     encoder.config, found = measure.calibrated_config(encoder, measure.calibration_groups(dev, dev_posts), wordings[0])
-    _say(f"temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}")
+    say(f"temperature {found.temperature:.3f}, thresholds {dict(found.thresholds)}")
     return encoder
 
 
@@ -160,19 +177,18 @@ def _warm_up(backbone: Any, tokenizer: TextTokenizer, material: Material, option
         mask = tokenizer.special("mask")
         assert mask is not None
         read = warmup.ReadTexts.of(material.texts, tokenizer, material.groups)
-        warmup.masked_language_model(backbone, read, plan, mask, say=_say)
+        warmup.masked_language_model(backbone, read, plan, mask, say=say)
         return WarmedUp(material)
     model = teacher.Teacher(options.teacher, len(CRITERIA), options.device)
     warmup.start_from_words(backbone, tokenizer, lambda words: teacher.word_vectors(model, words))
     near = augment.neighbors_of_words(tokenizer, lambda words: teacher.word_vectors(model, words))
+    material = material.varied(near, options.seed)
     own = [item.text for item in material.own]
-    evidence = [item.text for item in material.own if item.labels]
-    material = replace(material, variants=augment.variants(own, evidence, near, seed=options.seed))
-    teacher.fine_tune(model, own, material.labels, epochs=options.teacher_epochs, seed=options.seed, say=_say)
-    seen = teacher.view(model, material.texts, say=_say)
+    teacher.fine_tune(model, own, material.labels, epochs=options.teacher_epochs, seed=options.seed, say=say)
+    seen = teacher.view(model, material.texts, say=say)
     read = warmup.ReadTexts.of(material.texts, tokenizer, material.groups)
     backbone.to(options.device)
-    answer = warmup.distill(backbone, read, seen, _soft(material, seen), plan, say=_say)
+    answer = warmup.distill(backbone, read, seen, soft_answers(material, seen), plan, say=say)
     backbone.to("cpu")
     return WarmedUp(material, seen, answer.to("cpu"))
 
@@ -200,14 +216,14 @@ def _supervise(
     supervised.train_heads(
         encoder,
         supervised.Material(composer, material.whole, wordings),
-        supervised.Targets(np.concatenate([_soft(material, seen)[: len(own)], soft]), wide),
+        supervised.Targets(np.concatenate([soft_answers(material, seen)[: len(own)], soft]), wide),
         supervised.Plan(steps=options.steps, seed=options.seed),
         quality=quality,
-        say=_say,
+        say=say,
     )
 
 
-def _soft(material: Material, seen: TeacherView | None) -> Floats:
+def soft_answers(material: Material, seen: TeacherView | None) -> Floats:
     """Wanted answers for the own texts (half label, half teacher) and, with a teacher, for all others."""
     if seen is None:
         return material.labels
@@ -220,14 +236,15 @@ def _strangers(material: Material, seen: TeacherView | None, seed: int) -> tuple
     """General texts in which the teacher sees no evidence, as items that may stand in any post, and its answers for them."""
     if seen is None:
         return [], np.zeros((0, len(CRITERIA)), np.float32)
-    chances = _soft(material, seen)[material.groups[2].start :]
-    quiet = [n for n, text in enumerate(material.general) if chances[n].max() < _STRANGER_AT_MOST and len(text) > 15]
-    chosen = np.random.default_rng(seed).permutation(quiet)[:_STRANGERS]
+    chances = soft_answers(material, seen)[material.groups[2].start :]
+    fit = (chances.max(1) < _STRANGER_AT_MOST) & np.array([len(text) > 15 for text in material.general], np.bool_)
+    chosen = np.random.default_rng(seed).permutation(np.flatnonzero(fit))[:_STRANGERS]
     items = [Item(material.general[n], (), "neutral", False, (), "general", Split.TRAIN) for n in chosen]
     return items, chances[chosen]
 
 
-def _encoder(backbone: Any, tokenizer: TextTokenizer) -> EvidenceEncoder:
+def new_encoder(backbone: Any, tokenizer: TextTokenizer) -> EvidenceEncoder:
+    """The backbone with fresh heads for the nine criteria and an empty n-gram table."""
     config = EncoderConfig(scoring="post-once", known_criteria=CRITERIA, wide_buckets=BUCKETS, version="bundled")
     encoder = EvidenceEncoder(backbone, FAMILIES["gemma3_text"], tokenizer, config)
     assert encoder.heads.criterion_id is not None
@@ -263,7 +280,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
 
 

@@ -13,6 +13,7 @@ from string import Template
 from typing import Any
 
 from encoder.bundled import corpus
+from encoder.network.bases import GEMMA_TERMS
 from encoder.network.hub import BUNDLED_DIRECTORY
 from recipes.bundled_model.measure import RECALL_FIRST
 from storage.records import Split
@@ -30,6 +31,7 @@ def write_card(directory: Path = BUNDLED_DIRECTORY) -> None:
     config = json.loads((directory / "evidence_config.json").read_text("utf-8"))
     values = {
         **_about(directory),
+        **_taught(config.get("distilled_from", "")),
         **data_figures(),
         "results": _results(measured, config) if measured else _NOT_MEASURED,
     }
@@ -45,6 +47,18 @@ def _about(directory: Path) -> dict[str, str]:
         "vocabulary": f"{shape['vocab_size']:,}",
         "megabytes": f"{size / 2**20:.0f}",
     }
+
+
+def _taught(by: str) -> dict[str, str]:
+    """What the card says of the second teacher, if there was one: it stands on Gemma, and its terms go with what it teaches."""
+    if not by:
+        return {"license": "apache-2.0", "second_teacher": "", "then": ""}
+    second = f"""\
+- **Second teacher**: `{by}`, the model on Google's Gemma 3 270M that comes with the program. The student learned its vectors of variants of
+  the training passages and of the general text, and its answers to them. Gemma is provided under and subject to the Gemma Terms of Use
+  found at {GEMMA_TERMS}; they hold for what its answers teach, and travel with everything made from it (`NOTICE.txt`).
+"""
+    return {"license": "gemma", "second_teacher": second, "then": ", then `python -m recipes.bundled_model.from_gemma`"}
 
 
 def data_figures() -> dict[str, str]:

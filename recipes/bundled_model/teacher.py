@@ -30,11 +30,15 @@ _RATE, _BATCH = 2e-4, 32  # learning rate of the body, texts a step
 
 @dataclass(frozen=True)
 class TeacherView:
-    """What the teacher made of some texts: a vector per word (half precision) and per text, and criterion logits."""
+    """What the teacher made of some texts: a vector per text, criterion logits, and a vector per word (half precision).
 
-    words: list[NDArray[np.float16]]
+    told: which texts it has read; for the others only the logits say something. words: None if it was not asked for them.
+    """
+
     texts: Floats
     logits: Floats
+    told: NDArray[np.bool_]
+    words: list[NDArray[np.float16]] | None = None
 
 
 def word_starts(text: str) -> list[int]:
@@ -136,7 +140,7 @@ def view(teacher: Teacher, texts: Sequence[str], *, batch: int = 64, say: Callab
             words[n] = _word_means(hidden[row], encoded["offset_mapping"][row].numpy(), word_starts(texts[n]))
         if first // batch % 400 == 399:
             say(f"teacher: {first + batch} of {len(texts)} texts, {time.monotonic() - begun:.0f} s")
-    return TeacherView(words, means, logits)
+    return TeacherView(means, logits, np.ones(len(texts), np.bool_), words)
 
 
 def word_vectors(teacher: Teacher, words: Sequence[str]) -> Floats:

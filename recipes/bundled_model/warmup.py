@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ _SLACK = 24
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """How long and how fast. tokens: per step, in rows of 80 (every other step), 160 or 320."""
+    """How long and how fast. tokens: per step, in rows of 80 (every other step), 160 or 320. state: a file that is written
+    every 500 steps, from which a run that was stopped goes on.
+    """
 
     steps: int = 10_000
     tokens: int = 960
@@ -37,6 +40,7 @@ class WarmUp:
     weight_decay: float = 0.02
     token_masking: float = 0.06
     seed: int = 0
+    state: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Rows:
 
 
 class Student(nn.Module):
-    """A backbone and the layers that compare it with the teacher; only the backbone is kept."""
+    """A backbone and the layers that compare it with the teacher; the backbone is kept, and the layer that answers."""
 
     def __init__(self, backbone: Any, teacher_size: int, criteria: int) -> None:
         super().__init__()
@@ -119,32 +123,42 @@ def distill(
     *,
     say: Callable[[str], None] = print,
 ) -> nn.Linear:
-    """Train the backbone, in place, on the teacher's word vectors, text vectors and answers.
+    """Train the backbone, in place, on the teacher's word vectors, text vectors and answers, where the teacher has given them.
 
     Returns the layer that gives the answers from a mean of hidden states.
 
     soft: wanted answers in [0, 1], (texts, criteria).
     """
     student = Student(backbone, seen.texts.shape[1], soft.shape[1]).to(backbone.device)
-    word_scale, text_scale = _Scale.of(np.concatenate(seen.words[:20000])), _Scale.of(seen.texts)
+    word_loss = _word_loss(student, seen) if seen.words is not None else None
+    text_scale = _Scale.of(seen.texts[seen.told])
 
     def loss_of(rows: Rows) -> Tensor:
         hidden = student.hidden(rows)
-        texts, words = _means(hidden, rows.texts, len(rows.numbers)), _means(hidden, rows.words, rows.word_count)
-        wanted_words, there = _word_targets(rows, seen, word_scale)
-        device = hidden.device
-        word_loss = (
-            (student.word(words) - wanted_words.to(device)).square().mean(1) * there.to(device)
-        ).sum() / there.sum()
-        wanted_texts = torch.from_numpy(text_scale.apply(seen.texts[rows.numbers])).to(device)
-        answers = torch.from_numpy(soft[rows.numbers]).to(device)
-        answer_loss = soft.shape[1] * F.binary_cross_entropy_with_logits(
-            student.answer(student.dropout(texts)), answers
-        )
-        return word_loss + F.mse_loss(student.text(texts), wanted_texts) + answer_loss
+        texts = _means(hidden, rows.texts, len(rows.numbers))
+        answers = torch.from_numpy(soft[rows.numbers]).to(hidden.device)
+        loss = soft.shape[1] * F.binary_cross_entropy_with_logits(student.answer(student.dropout(texts)), answers)
+        told = seen.told[rows.numbers]
+        if told.any():
+            wanted = torch.from_numpy(text_scale.apply(seen.texts[rows.numbers])[told]).to(hidden.device)
+            loss = loss + F.mse_loss(student.text(texts)[torch.from_numpy(told)], wanted)
+        return loss if word_loss is None else loss + word_loss(hidden, rows)
 
     _train(student, read, plan, loss_of, say)
     return student.answer
+
+
+def _word_loss(student: Student, seen: TeacherView) -> Callable[[Tensor, Rows], Tensor]:
+    """How far the student's words are from the teacher's, which has been asked for them."""
+    assert seen.words is not None
+    scale = _Scale.of(np.concatenate(seen.words[:20000]))
+
+    def loss_of(hidden: Tensor, rows: Rows) -> Tensor:
+        words = _means(hidden, rows.words, rows.word_count)
+        wanted, there = (t.to(hidden.device) for t in _word_targets(rows, seen, scale))
+        return ((student.word(words) - wanted).square().mean(1) * there).sum() / there.sum()
+
+    return loss_of
 
 
 def masked_language_model(
@@ -204,8 +218,9 @@ def _train(
     rng = np.random.default_rng(plan.seed)
     device = next(model.parameters()).device
     begun, total = time.monotonic(), 0.0
+    done = _restore(plan.state, model, optimizer, rng)
     model.train()
-    for step in range(1, plan.steps + 1):
+    for step in range(done + 1, plan.steps + 1):
         factor = min(1.0, step / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
         for group in optimizer.param_groups:
             group["lr"] = plan.rate * factor
@@ -222,7 +237,35 @@ def _train(
                 f"warm-up: step {step} of {plan.steps}, loss {total / (step % 500 or 500):.3f}, {time.monotonic() - begun:.0f} s"
             )
             total = 0.0
+            _keep(plan.state, step, model, optimizer, rng)
     model.eval()
+
+
+def _keep(
+    file: Path | None, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator
+) -> None:
+    """Write the state of the run in one step."""
+    if file is None:
+        return
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": rng.bit_generator.state,
+    }
+    torch.save(state, file.with_suffix(".new"))
+    file.with_suffix(".new").replace(file)
+
+
+def _restore(file: Path | None, model: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator) -> int:
+    """Take up the state that `_keep` wrote, if there is one; how many steps it has done."""
+    if file is None or not file.exists():
+        return 0
+    state = torch.load(file, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    rng.bit_generator.state = state["rng"]
+    return int(state["step"])
 
 
 def _fill(read: ReadTexts, groups: Sequence[range], length: int, rng: np.random.Generator) -> list[int]:
@@ -265,6 +308,7 @@ def _rows(
 
 def _word_targets(rows: Rows, seen: TeacherView, scale: _Scale) -> tuple[Tensor, Tensor]:
     """The teacher's vectors of the rows' words, (words, H), and 1 where there is one, (words,)."""
+    assert seen.words is not None
     wanted = np.zeros((rows.word_count, seen.texts.shape[1]), np.float32)
     there = np.zeros(rows.word_count, np.float32)
     ends = [*rows.first_word[1:], rows.word_count]
