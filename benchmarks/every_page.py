@@ -16,7 +16,8 @@ from typing import Any
 
 from PIL import Image
 
-from tests.browser.every_page import SCHEMES, STATES, WIDTHS, State, looks, opened, project
+from tests.browser.every_page import SCHEMES, STATES, WIDTHS, State, looks, opened
+from tests.browser.every_project import project
 from tests.browsers import FLAGS, browser_path
 
 TALLEST = 2400

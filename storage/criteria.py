@@ -34,6 +34,10 @@ class CriterionStore(Connections):
         with self.read() as db:
             return [criterion_from_row(row) for row in db.query(CURRENT_CRITERIA, {"with_inactive": with_inactive})]
 
+    def criterion_names(self) -> dict[str, str]:
+        """The name of each criterion by its id, also of those out of use."""
+        return {c.id: c.name for c in self.criteria(with_inactive=True)}
+
     def criterion_versions(self, criterion_id: str) -> list[Criterion]:
         """Every wording that the criterion has had, oldest first."""
         with self.read() as db:

@@ -179,12 +179,12 @@ def _warned_of_seen(source: str, examples: Sequence[Example]) -> dict[str, int]:
     from encoder.seen import seen_by
 
     counts = seen_by(resolve(source)).count(e.post.text for e in examples)
-    facts = {"train": "it was trained on", "dev": "its steps or thresholds were chosen by"}
-    told = [f"{counts[name]} of these {len(examples)} posts {words}" for name, words in facts.items() if counts[name]]
+    facts = {"train": "the model was trained on", "dev": "its steps or thresholds were chosen by"}
+    told = [f"{words} {counts[name]}" for name, words in facts.items() if counts[name]]
     if told:
         say(
-            f"Warning: {' and '.join(told)}: its figures are too good on them. Measure on posts that it has not seen"
-            " (--split test, or another file)."
+            f"Warning: {', '.join(told)} of these {len(examples)} posts, and its figures are too good on them. Measure on"
+            " posts that it has not seen (--split test, or another file)."
         )
     return counts
 

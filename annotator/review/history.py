@@ -20,7 +20,7 @@ QUOTED = 200  # characters of a passage in the history
 def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
     """Who decided what and when for the post, newest first, as far as the reviewer may see it."""
     visible = store.visible_heads(post_id, reviewer.name)
-    names = {c.id: c.name for c in store.criteria(with_inactive=True)} | {OF_POST: "Whole post"}
+    names = store.criterion_names() | {OF_POST: "Whole post"}
     text, called = store.post(post_id).text, names_before(store, reviewer)
     shown = [
         a for a in store.history(post_id) if a.reviewer == reviewer.name or (a.criterion_id, a.reviewer) in visible
@@ -55,7 +55,7 @@ def decisions_about(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire
     """What was adjudicated about the post, the newest first, as far as the reviewer may see it."""
     visible = store.visible_decisions(post_id, reviewer.name)
     text = store.post(post_id).text
-    names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+    names = store.criterion_names()
     return [
         {
             "criterion": title(d.criterion_id, names),

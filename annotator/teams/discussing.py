@@ -32,6 +32,7 @@ def thread(store: Store, me: Reviewer, *, post_id: str | None = None, criterion_
         store.see_messages(me.name, messages)
     return {
         "messages": [_wire(m) for m in messages],
+        "names": store.criterion_names(),
         "resolved": bool(messages) and messages[-1].what is Said.RESOLVED,
         "flagged": _is_flagged(messages),
         "may_resolve": _may_resolve(store, me, messages),
@@ -82,6 +83,7 @@ def threads(store: Store, me: Reviewer, wanted: str | None) -> Wire:
         "chosen": str(chosen),
         "counts": store.count_threads(me.name),
         "threads": [_line(t) for t in store.threads(me.name, chosen)],
+        "names": store.criterion_names(),
     }
 
 

@@ -46,7 +46,7 @@ def methods_report(store: Store, *, today: dt.date | None = None, seed: int = 0)
     report = work_out(store, seed=seed)
     with store.read():
         codes = codes_of(store)
-        names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+        names = store.criterion_names()
         blocks = [
             *_corpus(store.corpus(), (today or dt.datetime.now(dt.UTC).date()).isoformat(), data_sha256(store)),
             *_people(store, report, codes),

@@ -61,9 +61,8 @@ PRESETS = (
     Preset(
         "quick",
         "Quick, on CPU",
-        "Takes minutes: trains on the corrections and on as many older posts. Of a large model only a small part is trained "
-        "(an adapter of its upper layers, and the heads). A model that knows none of the criteria stays as it is, and what is "
-        "learned beside it takes less.",
+        "Takes minutes: trains on the corrections and on as many older posts. Of a large model only a small part is trained. "
+        "A model that knows none of the criteria stays as it is; the criteria are learned beside it, which takes less.",
         TrainConfig(
             max_steps=80, learning_rate=1e-4, head_learning_rate=2e-5, wide_learning_rate=1e-2, hidden_dropout=0.0,
             new_criteria_learning_rate=2e-4,
@@ -258,7 +257,7 @@ def _warnings(posts: dict[Split, int], plans: Sequence[CriterionPlan]) -> list[s
         )
     elif posts[Split.DEV] < FEW_TRAIN_POSTS:
         found.append(
-            f"Reviewed dev posts: only {posts[Split.DEV]}. How much better a new model is can be said roughly."
+            f"Reviewed dev posts: only {posts[Split.DEV]}. How much better a new model is can only be said roughly."
         )
     bare = [p.name for p in plans if not p.evidence and (p.no_evidence or p.new)]
     if bare:

@@ -10,8 +10,9 @@ decide nothing and are reported beside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from storage.records import EvidenceError
@@ -71,10 +72,16 @@ class Decision:
 
 
 def decide(
-    candidate: Figures, active: Figures | None, *, rule: PromotionRule, judged_on: str, simple: Figures | None = None
+    candidate: Figures,
+    active: Figures | None,
+    *,
+    rule: PromotionRule,
+    judged_on: str,
+    simple: Figures | None = None,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Decision:
     """Judge the candidate by the active model, and by the simple learner alone, on the same posts; `judged_on` names them in the
-    reason. simple: None where the answers teach it nothing.
+    reason, `names` the criteria by their ids. simple: None where the answers teach it nothing.
     """
     if active is None:
         return Decision(True, "No model was in service before.", candidate.macro_f1, None, {}, judged_on)
@@ -87,9 +94,10 @@ def decide(
     below = {} if simple is None else _losses(candidate, simple, rule)
     floor = simple is None or candidate.macro_f1 >= simple.macro_f1
     promote = candidate.macro_f1 > active.macro_f1 and floor and not losses and not below
-    reason = _reason(candidate, active, losses, rule, judged_on)
+    lost = {names.get(cid, cid): change for cid, change in losses.items()}
+    reason = _reason(candidate, active, lost, rule, judged_on)
     if simple is not None and (not floor or below):
-        reason = _below_simple(candidate, simple, below, judged_on)
+        reason = _below_simple(candidate, simple, [names.get(cid, cid) for cid in below], judged_on)
     simple_f1 = None if simple is None else simple.macro_f1
     return Decision(promote, reason, candidate.macro_f1, active.macro_f1, losses | below, judged_on, simple_f1)
 
@@ -103,8 +111,9 @@ def _losses(candidate: Figures, other: Figures, rule: PromotionRule) -> dict[str
     }
 
 
-def _below_simple(candidate: Figures, simple: Figures, below: Mapping[str, float], judged_on: str) -> str:
-    where = f"; on {', '.join(sorted(below))} it is the better one by more than the margin" if below else ""
+def _below_simple(candidate: Figures, simple: Figures, below: Iterable[str], judged_on: str) -> str:
+    found = sorted(below)
+    where = f"; on {', '.join(found)} it is the better one by more than the margin" if found else ""
     return (
         f"The simple learner alone, fitted on the same answers in seconds, reaches macro F1 {simple.macro_f1:.3f} on"
         f" {judged_on}, the new model {candidate.macro_f1:.3f}{where}. A model has to be worth its training."
@@ -133,7 +142,7 @@ def _reason(
     )
     if losses:
         lost = ", ".join(f"{cid} {change:+.2f}" for cid, change in sorted(losses.items()))
-        return f"{change}. But more than the margin of {rule.margin:.2f} was lost on {lost}."
+        return f"{change}. More was lost than the {rule.margin:.2f} that a criterion may lose: {lost}."
     if candidate.macro_f1 <= active.macro_f1:
         return f"{change}. That is not better."
     return f"{change}. No criterion lost more than {rule.margin:.2f}."

@@ -215,7 +215,8 @@ def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRu
     judged = measured.sets["judged"]
     before = Figures.of(judged["refitted"]) if "refitted" in judged else None
     simple = Figures.of(judged["simple"]) if "simple" in judged else None
-    return measured, decide(Figures.of(judged["candidate"]), before, rule=rule, judged_on=judged_on, simple=simple)
+    candidate, names = Figures.of(judged["candidate"]), {c.id: c.name for c in data.criteria}
+    return measured, decide(candidate, before, rule=rule, judged_on=judged_on, simple=simple, names=names)
 
 
 def promote(context: JobContext, trained: Trained, measured: Measured, decision: Decision) -> None:

@@ -168,9 +168,9 @@ function drawVerdicts(shown) {
 function drawWhy(kinds) {
   const options = [["", "None"], ...kinds.map((kind) => [kind, kind])];
   return make("div", { class: "ev-filter ev-why" },
-    make("label", {}, "Reason (Enter: back to the keys)", make("input", { name: "reason", maxlength: 4000, autocomplete: "off" })),
+    make("label", {}, "Reason (Enter goes back to the keys)", make("input", { name: "reason", maxlength: 4000, autocomplete: "off" })),
     make("label", {}, "Kind of error", make("select", { name: "error_kind" }, options.map(([value, text]) => make("option", { value }, text)))),
-    !page.shown.given && make("label", { class: "ev-check" }, make("input", { type: "checkbox", name: "example", "aria-keyshortcuts": "g" }), " keep the passages as examples in the guidelines", make("kbd", {}, "g")));
+    !page.shown.given && make("label", { class: "ev-check" }, make("input", { type: "checkbox", name: "example", "aria-keyshortcuts": "g" }), " Keep the passages as examples in the guidelines", make("kbd", {}, "g")));
 }
 
 // Of a label of the whole post: who said which level; a level is one key, whether somebody gave it or not.

@@ -61,7 +61,7 @@ def _report(context: Context, message: Chosen, me: Reviewer) -> Wire:
         "report": found,
         "rounds": [{"id": r.id, "name": r.name} for r in context.store.rounds()],
         "versions": [m.id for m in context.store.models() if m.status is not ModelStatus.DELETED],
-        "names": {c.id: c.name for c in context.store.criteria(with_inactive=True)},
+        "names": context.store.criterion_names(),
     }
 
 

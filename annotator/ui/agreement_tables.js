@@ -48,13 +48,13 @@ export function drawSaid(rows) {
 }
 
 export function drawPeople(people) {
-  const heads = ["Person", "Given", "Done", "Left", "Decisions", "a day", "Seconds each", "Confirmed in bulk", "Unsure", "As gold", "As adjudicated", "As the others", "κ with the others", "Drift"];
+  const heads = ["Person", "Given", "Done", "Left", "Decisions", "Per day", "Seconds each", "Confirmed in bulk", "Unsure", "As gold", "As adjudicated", "As the others", "κ with the others", "Drift"];
   const rows = people.map((p) => [p.person, p.assigned, p.done, p.left, p.decisions, decimals(p.per_day, 0), decimals(p.seconds, 1), percent(p.bulk_share), percent(p.unsure_share),
     counted(p.gold.same, p.gold.units), counted(p.gold.adjudicated_same, p.gold.adjudicated), p.others ? counted(p.others.percent, p.others.units) : "–",
     p.others ? decimals(p.others.cohen_kappa) : "–", drift(p.others)]);
   return table("People", heads, rows, make("p", { class: "ev-muted" },
-    "A day: decisions per day on which somebody worked. Seconds: the median of decisions made one by one, five minutes at most. Gold: of posts that several people read. " +
-    "Drift: equal verdicts with the others, the later half of the comparisons less the earlier one."));
+    "Per day: decisions on a day on which somebody worked. Seconds: the median of decisions made one by one, five minutes at most. As gold: answers equal to gold, on posts that several people read. " +
+    "Drift: how much more often the verdicts are those of the others in the later half of the comparisons than in the earlier."));
 }
 
 function counted(share, units) {

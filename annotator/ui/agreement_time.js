@@ -3,7 +3,7 @@
 import { make, shape } from "../span_editor/js/dom.js";
 import { table } from "./agreement_tables.js";
 
-const WIDTH = 640, HEIGHT = 220, LEFT = 40, RIGHT = 12, TOP = 12, BOTTOM = 34;
+const HEIGHT = 220, LEFT = 40, RIGHT = 12, TOP = 12, BOTTOM = 34;
 const FIGURES = [["alpha", "Krippendorff's α"], ["percent", "Equal verdicts"], ["gwet_ac1", "Gwet's AC1"], ["fleiss_kappa", "Fleiss' κ"]];
 
 export function drawTime(agreement, names) {
@@ -27,16 +27,17 @@ export function drawTime(agreement, names) {
 }
 
 function plot(periods, changes, key, label) {
+  const width = Math.min(640, innerWidth - 24); // its words are as large as others
   const days = periods.map((p) => Date.parse(p.period));
   const first = days[0], last = days[days.length - 1];
   const span = Math.max(last - first, 1);
   const values = periods.flatMap((p) => [p.figures[key].value, p.figures[key].low]).filter((v) => v !== null);
   const lowest = Math.min(0, ...values);
-  const x = (day) => LEFT + (days.length === 1 ? 0.5 : (day - first) / span) * (WIDTH - LEFT - RIGHT);
+  const x = (day) => LEFT + (days.length === 1 ? 0.5 : (day - first) / span) * (width - LEFT - RIGHT);
   const y = (value) => TOP + ((1 - value) / (1 - lowest)) * (HEIGHT - TOP - BOTTOM);
-  const picture = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "ag-plot", role: "img", "aria-label": `${label} over time; the table below says the same` });
+  const picture = shape("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, class: "ag-plot", role: "img", "aria-label": `${label} over time; the table below says the same` });
   for (const tick of [...new Set([lowest, 0, 0.5, 1])]) {
-    picture.append(shape("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(tick), y2: y(tick), class: "grid" }), shape("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, tick.toFixed(1)));
+    picture.append(shape("line", { x1: LEFT, x2: width - RIGHT, y1: y(tick), y2: y(tick), class: "grid" }), shape("text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, tick.toFixed(1)));
   }
   const known = periods.map((p, n) => ({ day: days[n], ...p.figures[key] })).filter((p) => p.value !== null);
   const banded = known.filter((p) => p.low !== null);
@@ -49,7 +50,7 @@ function plot(periods, changes, key, label) {
     mark.append(shape("title", {}, `${change.criterion}: wording ${change.version}, ${change.at.slice(0, 10)}`));
     picture.append(mark);
   }
-  picture.append(shape("text", { x: LEFT, y: HEIGHT - 10 }, periods[0].period), shape("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, periods[periods.length - 1].period));
+  picture.append(shape("text", { x: LEFT, y: HEIGHT - 10 }, periods[0].period), shape("text", { x: width - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, periods[periods.length - 1].period));
   return picture;
 }
 

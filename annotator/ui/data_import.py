@@ -57,8 +57,8 @@ EMPTY = "Choose a file, or paste some rows. Its first posts are then shown here 
 def build(context: Context) -> None:
     runs = ImportRuns(context.settings, context.store, context.jobs)
     gr.Markdown(EXPLANATION, elem_id="import-explained")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=300):
+    with gr.Row(equal_height=False, elem_id="import-parts"):
+        with gr.Column(min_width=280):
             file = gr.File(label="File", type="filepath", height=130, elem_id="import-file")
             with gr.Accordion("Or paste", open=False):
                 pasted = gr.Textbox(
@@ -68,10 +68,7 @@ def build(context: Context) -> None:
             fetched = data_hub.build_fetch(context, file)
             with gr.Accordion("Which kinds of files", open=False):
                 gr.Markdown(KINDS)
-            form = options_form()
-            presets = PresetPart(context, lambda values: page.options(values))
-            presets.build()
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(min_width=280):
             empty = gr.Markdown(EMPTY, elem_id="import-empty")
             seen = gr.Textbox(
                 label="What it seems to be",
@@ -97,6 +94,10 @@ def build(context: Context) -> None:
             progress = gr.Textbox(
                 label="Result", placeholder=" ", lines=1, max_lines=16, interactive=False, elem_id="import-result"
             )
+        with gr.Column(min_width=280):
+            form = options_form()
+            presets = PresetPart(context, lambda values: page.options(values))
+            presets.build()
     page = _ImportPage(context, runs, presets, _Inputs(file, pasted, form, columns, sheet))
     everything = {
         file,
@@ -271,7 +272,7 @@ def _followed(run: Run) -> Iterator[list[Any]]:
     while not run.finished.wait(POLL_SECONDS):
         now = f"{'Checking' if run.dry_run else 'Importing'}: {run.fraction:.0%}, {run.message}"
         if now != last:
-            yield [now, gr.Button(visible=True)]
+            yield [now, gr.Button("Cancel", visible=True)]  # without its words it comes back empty
         last = now
     words = run.error if run.error else report_in_words(run.report, dry_run=run.dry_run)
     yield [words, gr.Button(visible=False)]
@@ -340,4 +341,6 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
     lines += [f"Kept with the posts: {', '.join(kept[:20])}"] if kept else []
     if dry_run:
         lines.append("Nothing has been stored yet.")
+    elif report.imported:
+        lines.append("Review shows them from now on. Past imports can take them out again.")
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from storage.formats.ledger import NO_LOSS, Outcome
 
 SHOWN_CHARACTERS, AROUND = 420, 80
 SHOWN_ENTRIES, SHOWN_ISSUES = 40, 8
+OUTCOMES = {str(Outcome.KEPT): "kept with the post"}  # in the words of the page
 
 
 def shown(look: FileLook, language: str = "") -> str:
@@ -23,7 +24,8 @@ def shown(look: FileLook, language: str = "") -> str:
     if look.problem:
         return f'<p class="import-problem">{html.escape(look.problem)}</p>'
     parts = [_counts(look), _language(look, language), _mojibake(look), _left(look), _issues(look)]
-    parts += ['<ol class="import-posts">', *(_post(p) for p in look.posts), "</ol>"] if look.posts else []
+    posts = "".join(_post(p) for p in look.posts)
+    parts += [f'<ol class="import-posts" tabindex="0" aria-label="The first posts">{posts}</ol>'] if posts else []
     return '<div class="import-look">' + "".join(parts) + "</div>"
 
 
@@ -73,7 +75,8 @@ def _left(look: FileLook) -> str:
         kind = "import-left" if unread else "import-kept"
         detail = f": {html.escape(entry['detail'])}" if entry["detail"] else ""
         name = f"{html.escape(entry['what'])} <b>{html.escape(entry['name'])}</b>"
-        lines.append(f'<li class="{kind}">{name} {html.escape(entry["outcome"])} ({entry["count"]:,}){detail}</li>')
+        words = OUTCOMES.get(entry["outcome"], entry["outcome"])
+        lines.append(f'<li class="{kind}">{name}: {html.escape(words)}, {counted(entry["count"], "time")}{detail}</li>')
     if len(entries) > SHOWN_ENTRIES:
         lines.append(f"<li>and {len(entries) - SHOWN_ENTRIES} more</li>")
     return f"<details open><summary>Not read as a text, an id or an answer</summary><ul>{''.join(lines)}</ul></details>"

@@ -23,11 +23,11 @@ LABEL_CHOICES = [
 
 def options_form() -> list[Any]:
     """The options, in the order that `options_of` takes them."""
-    formats = [("Find out", AUTO), *format_choices(READERS)]
+    formats = [("Automatic", AUTO), *format_choices(READERS)]
     form: list[Any] = [gr.Dropdown(formats, value=AUTO, label="Format", interactive=True)]
     with gr.Accordion("Options", open=False):
         form.append(
-            gr.Textbox(label="Encoding (empty: find out)", placeholder="utf-8, cp1252, mac_roman …", max_lines=1)
+            gr.Textbox(label="Encoding (empty: found out)", placeholder="utf-8, cp1252, mac_roman …", max_lines=1)
         )
         form.append(
             gr.Dropdown(LABEL_CHOICES, value=LABEL_CHOICES[0][1], label="Labels in the file become", interactive=True)

@@ -52,8 +52,7 @@ def _say(context: Context, message: Say, me: Reviewer) -> Wire:
 
 
 def _list(context: Context, message: Listed, me: Reviewer) -> Wire:
-    names = {c.id: c.name for c in context.store.criteria(with_inactive=True)}
-    return {**discussing.threads(context.store, me, message.get("wanted")), "names": names}
+    return discussing.threads(context.store, me, message.get("wanted"))
 
 
 THREAD: dict[str, Answer] = {"thread_read": _thread, "thread_say": _say}

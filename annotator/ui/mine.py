@@ -28,7 +28,7 @@ def build(context: Context) -> None:
 
 
 def _mine(context: Context, message: Nothing, me: Reviewer) -> Wire:
-    names = {c.id: c.name for c in context.store.criteria(with_inactive=True)}
+    names = context.store.criterion_names()
     rows = adjudicating.mine_against_gold(context.store, me)
     return {
         "rounds": watching.reading(context.store, me),

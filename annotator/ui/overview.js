@@ -109,7 +109,7 @@ function reliability(bins) {
 
 function describe(model) {
   if (!model) return "No model of this project is in service.";
-  const origin = [model.note, model.base ? "Base: " + model.base + "." : ""].filter(Boolean).join(" ");
+  const origin = [model.note, model.base && "Base: " + model.base].filter(Boolean).map((words) => words.replace(/\.?$/, ".")).join(" ");
   const measured = model.rows.length ? " Measured on " + model.posts + " posts (" + model.pairs + " pairs of post and criterion, " + model.set + " set) that it was not trained on." : model.without.length ? " It has not been measured on this project's criteria." : " It has not been measured yet.";
   const without = model.rows.length && model.without.length ? " Not measured for: " + model.without.join(", ") + "." : "";
   return model.id + ". " + origin + measured + without;

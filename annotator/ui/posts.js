@@ -30,7 +30,7 @@ function drawFilter() {
     make("label", { class: "ev-wide" }, "Words in the text", make("input", { type: "search", name: "query", autocomplete: "off" })),
     make("details", { class: "ev-more ev-wide", open: part("root").clientWidth > 700 }, make("summary", {}, "Filters"), make("div", { class: "ev-filter" },
       FIELDS.map(([name, label, options]) => make("label", {}, label, choice(name, typeof options === "function" ? options() : options))),
-      [["min_score", "Model's score from"], ["max_score", "Model's score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05, title: SCORE }))))));
+      [["min_score", "Model's score from"], ["max_score", "Model's score to"]].map(([name, label]) => make("label", {}, label, make("input", { type: "number", name, min: 0, max: 1, step: 0.05, placeholder: name === "min_score" ? "0" : "1", title: SCORE }))))));
   const look = debounce(200, findFirst);
   form.addEventListener("input", look);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -145,7 +145,7 @@ function drawBulk() {
   fill(part("bulk"),
     make("span", { class: "ev-chosen" }, chosenText()),
     make("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people,
-      button("Take from", () => act("posts_unassign", { from: people.value }, "no longer assigned"), { ...none, title: "Undo the assignment to this person" })),
+      button("Unassign", () => act("posts_unassign", { from: people.value }, "no longer assigned"), { ...none, title: "These posts are no longer this person's" })),
     list.me.role === "admin" && make("span", { class: "ev-row" }, move, splits),
     button("Predict next", predictNext, { ...none, title: "The model reads these posts before all others" }),
     button("Choose all that fit", chooseAll),

@@ -99,19 +99,20 @@ class RetrainPage:
     def _build_models(self) -> None:
         gr.Markdown("### Models", elem_classes="rt-title")
         self.models_view = view("models")
-        with gr.Row(equal_height=False):
-            self.version = gr.Dropdown(
-                [], label="Version", scale=2, min_width=200, interactive=True, elem_id="retrain-version"
-            )
-            self.service_note = gr.Textbox(
-                label="Note", placeholder="Why, if it did not prove better", scale=3, max_length=500
-            )
-        with gr.Row():
-            self.serve = gr.Button("Put in service", variant="primary", min_width=120, elem_id="retrain-serve")
-            self.back = gr.Button("Roll back", min_width=120, elem_id="retrain-back")
-            self.again = gr.Button("Measure again", min_width=120, elem_id="retrain-again")
-            self.delete = gr.Button("Delete", variant="stop", min_width=90, elem_id="retrain-delete")
-            self.upload = gr.UploadButton("Import (zip)", file_types=[".zip"], min_width=90, elem_id="retrain-import")
+        with gr.Column(visible=False) as self.of_version:  # where there is one
+            with gr.Row(equal_height=False):
+                self.version = gr.Dropdown(
+                    [], label="Version", scale=2, min_width=200, interactive=True, elem_id="retrain-version"
+                )
+                self.service_note = gr.Textbox(
+                    label="Note", placeholder="Why, if it did not prove better", scale=3, max_length=500
+                )
+            with gr.Row():
+                self.serve = gr.Button("Put in service", variant="primary", min_width=120, elem_id="retrain-serve")
+                self.back = gr.Button("Roll back", min_width=120, elem_id="retrain-back")
+                self.again = gr.Button("Measure again", min_width=120, elem_id="retrain-again")
+                self.delete = gr.Button("Delete", variant="stop", min_width=90, elem_id="retrain-delete")
+        self.upload = gr.UploadButton("Import a model (zip)", file_types=[".zip"], elem_id="retrain-import")
         with gr.Group(visible=False, elem_classes="sure") as self.sure:
             self.warning = gr.Markdown(container=True)
             with gr.Row():
@@ -128,6 +129,7 @@ class RetrainPage:
         rest = [
             self.plan_view,
             self.base,
+            self.of_version,
             self.version,
             self.back,
             self.result_view,
@@ -173,17 +175,31 @@ class RetrainPage:
     def show(self, request: gr.Request, version: str | None, *settings: Any) -> list[Any]:
         """Everything that the page shows."""
         self.context.require(request, CURATOR)
-        return [*self._live(), *self._rest(version, settings)]
+        return self._everything(version, settings)
 
     def poll(self, request: gr.Request, version: str | None, *settings: Any) -> list[Any]:
         """What changes while a job runs; everything once none does any more."""
         self.context.require(request, CURATOR)
-        live = self._live()
         if self._busy():
-            return [*live, *([gr.skip()] * 7)]
-        return [*live, *self._rest(version, settings)]
+            return [*self._live(), *([gr.skip()] * 8)]
+        return self._everything(self._made_last() or version, settings)
 
-    def _live(self) -> list[Any]:
+    def _made_last(self) -> str | None:
+        """The version that a training made which ended just now: what came of it is looked at."""
+        newest = self.jobs.jobs(limit=1)
+        job = (
+            retrain_views.shown_job(self.jobs)
+            if newest and newest[0].kind in (JobKind.TRAIN, JobKind.PREDICT)
+            else None
+        )
+        return None if job is None else (job.result or {}).get("model")
+
+    def _everything(self, version: str | None, settings: tuple[Any, ...]) -> list[Any]:
+        rest = self._rest(version, settings)
+        return [*self._live(may_start=not rest[0].get("obstacle")), *rest]
+
+    def _live(self, *, may_start: bool | None = None) -> list[Any]:
+        """may_start: whether there is something to train on; None: what the button said before stays."""
         job = retrain_views.shown_job(self.jobs)
         running = job is not None and job.status in UNFINISHED
         resumable = (
@@ -191,11 +207,12 @@ class RetrainPage:
         )
         asked = job is not None and job.cancel_requested and running
         training = self.jobs.jobs(kind=JobKind.TRAIN, statuses=UNFINISHED, limit=1)
+        words = "Queue another training" if training else "Start training"
         return [
             retrain_views.job_value(self.jobs, job),
             gr.Button("Stopping …" if asked else "Cancel", visible=running, interactive=not asked),
             gr.Button(visible=resumable),
-            gr.Button("Queue another training" if training else "Start training"),
+            gr.Button(words) if may_start is None else gr.Button(words, interactive=may_start),
             gr.Timer(POLL_SECONDS, active=self._busy()),
         ]
 
@@ -204,15 +221,16 @@ class RetrainPage:
 
     def _rest(self, version: str | None, settings: tuple[Any, ...]) -> list[Any]:
         models, active = self.store.models(), self.store.active_model()
-        ids = [m.id for m in models]
+        ids, choices = [m.id for m in models], [(retrain_views.model_label(m, active), m.id) for m in models]
         chosen = version if version in ids else next(iter(ids), None)
         before = training_registry.rollback_target(self.store)
         in_service = None if active is None else active.id
         base: str | None = settings[1] if len(settings) > 1 and settings[1] in ids else in_service
         return [
             retrain_views.shown(lambda: retrain_views.plan_value(self._plan(), self.store)),
-            gr.Dropdown(choices=[(retrain_views.model_label(m, active), m.id) for m in models], value=base),
-            gr.Dropdown(choices=[(retrain_views.model_label(m, active), m.id) for m in models], value=chosen),
+            gr.Dropdown(choices=choices, value=base),
+            gr.Column(visible=bool(ids)),
+            gr.Dropdown(choices=choices, value=chosen),
             gr.Button(f"Roll back to {before.id}" if before else "Roll back", interactive=before is not None),
             retrain_views.shown(retrain_views.result_value, self.store, self.settings, chosen),
             retrain_views.shown(retrain_views.models_value, self.store, self.jobs),

@@ -7,7 +7,7 @@ function view(value) {
   if (value.error) return [make("p", { class: "rt-note warn" }, value.error)];
   const facts = make("p", { class: "rt-estimate" });
   const how = value.measured ? "as the last training of this kind took" : "a rough guess: no training was measured here yet";
-  const steps = value.steps ? `${value.steps} steps` : "learning beside the model, which knows none of these criteria and stays as it is,";
+  const steps = value.steps ? `${value.steps} steps` : "learning beside the model";
   facts.append(
     make("b", {}, "About " + duration(value.seconds)),
     ` and ${(value.memory_mb / 1000).toFixed(1)} GB of memory for ${steps} on ${value.device} (${how}).`);

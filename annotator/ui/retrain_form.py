@@ -19,10 +19,14 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Length", ("epochs", "max_steps", "batch_size", "accumulation", "eval_steps", "save_steps", "patience")),
     (
         "Learning",
-        ("method", "learning_rate", "head_learning_rate", "schedule", "warmup_ratio", "weight_decay", "adam_beta2",
-         "max_grad_norm"),
+        ("method", "learning_rate", "head_learning_rate", "wide_learning_rate", "new_criteria_learning_rate", "schedule",
+         "warmup_ratio", "weight_decay", "adam_beta2", "max_grad_norm", "attention_dropout", "hidden_dropout"),
     ),
-    ("Data", ("replay_ratio", "token_masking", "positive_weight", "sentence_loss", "token_loss", "post_loss")),
+    (
+        "Data",
+        ("replay_ratio", "token_masking", "positive_weight", "hard_negative_weight", "sentence_loss", "token_loss",
+         "post_loss"),
+    ),
 )  # fmt: skip
 LABELS = {
     "max_steps": "Steps (instead of epochs)",
@@ -107,7 +111,7 @@ def _field(name: str, hint: Any, value: Any) -> Any:
     if get_origin(hint) is Literal:
         return gr.Dropdown(list(get_args(hint)), value=value, **common)
     if hint is bool:
-        return gr.Checkbox(value, label=label, min_width=150)
+        return gr.Checkbox(value, label=label, min_width=320)  # its words stand beside it, not above
     if get_origin(hint) is tuple:
         return gr.Dropdown(list(REPORTS), value=list(value), multiselect=True, **common)
     # a textbox: a number field cannot be empty, and writes 2e-05 as 0

@@ -38,11 +38,11 @@ function view(value) {
     [["Version", ""], ["From", ""], ["Trained on posts", "num"], ["F1", "num"], ["Model before, same posts", "num"], ["Measured on", ""], ["Size", "num"], ["By", ""], ["Made", ""], ["", ""]],
     rows, "Model versions")];
   const lines = value.curve.lines;
-  if (lines.length && lines[0].points.length > 1) {
+  if (lines.length && new Set(lines[0].points.map(([x]) => x)).size > 1) {
     const box = make("div", { class: "rt-curve" });
     const drawn = lines.map((line, i) => ({ ...line, className: i === 0 ? "macro" : "thin" }));
     box.append(chart("Learning curve: F1 by corrected posts, " + value.curve.set, drawn.reverse(),
-      { width: 640, height: 240, low: 0, high: 1, xTitle: "corrected posts trained on" }));
+      { width: Math.min(640, innerWidth - 24), height: 240, low: 0, high: 1, xTitle: "corrected posts trained on" }));
     parts.push(box);
   }
   return parts;

@@ -1,6 +1,6 @@
 // What a training would be made from.
 
-import { find, make } from "../span_editor/js/dom.js";
+import { find, make, plural } from "../span_editor/js/dom.js";
 import { card } from "./card.js";
 import { drawing, percent, row, table, when } from "./retrain_common.js";
 
@@ -12,7 +12,7 @@ function cards(value) {
     card("In service", value.active ? value.active.id : "none", value.active ? "since " + when(value.active.since) : "no model yet"),
     card("Newly reviewed", String(value.new_posts), value.ever_trained ? "posts since this model was trained" : value.active ? "posts; this model has learned from none of them" : "posts"),
     card("To train on", String(posts.train), posts.train === 1 ? "post" : "posts in the training split"),
-    card("Held out", String(held), "not trained on: " + posts.dev + " dev decide whether it is better, " + posts.test + " test tell how good it is"),
+    card("Held out", String(held), "not trained on: " + plural(posts.dev, "dev post") + " to choose the better model by, " + plural(posts.test, "test post") + " to say how good it is"),
   );
   return list;
 }
@@ -40,7 +40,7 @@ function view(value) {
   if (value.obstacle) parts.push(make("p", { class: "rt-note warn" }, value.obstacle));
   const details = make("details", { class: "rt-details" });
   details.open = find("details") ? find("details").open : true;
-  details.append(make("summary", {}, "What will be trained on: " + value.answers + " answers"));
+  details.append(make("summary", {}, "Answers by criterion: " + value.answers + ", those of held-out posts too"));
   details.append(table(
     [["Criterion", ""], ["New", "num"], ["Answers", ""], ["Rejected passages", "num"], ["Model’s marks left as they were", "num"]],
     rows, "Answers per criterion"));

@@ -43,10 +43,10 @@ CURVES = (
     ("memory_bytes", "Memory, GB"),
 )
 KINDS = {
-    JobKind.TRAIN: "Training",
-    JobKind.PREDICT: "Prediction of unreviewed posts",
-    JobKind.EVALUATE: "Measurement",
-    JobKind.IMPORT: "Import",
+    JobKind.TRAIN: "Training {}",
+    JobKind.PREDICT: "Reading of unreviewed posts (job {})",
+    JobKind.EVALUATE: "Measurement (job {})",
+    JobKind.IMPORT: "Import (job {})",
 }
 
 
@@ -105,7 +105,7 @@ def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
     return {
         "job": {
             "id": job.id,
-            "title": f"{KINDS[job.kind]} {job.id}",
+            "title": KINDS[job.kind].format(job.id),
             "status": str(job.status),
             "stage": job.stage,
             "message": job.message,
@@ -123,7 +123,7 @@ def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
         },
         "curves": curves(metrics),
         "log": jobs.log_tail(job.id, lines=LOG_LINES),
-        "waiting": [f"{KINDS[j.kind]} {j.id}" for j in waiting],
+        "waiting": [KINDS[j.kind].format(j.id) for j in waiting],
     }
 
 
@@ -160,7 +160,7 @@ def result_value(store: Store, settings: Settings, version_id: str | None) -> di
     model = next((m for m in store.models() if m.id == version_id), None)
     if model is None:
         return {"model": None}
-    names = {c.id: c.name for c in store.criteria(with_inactive=True)}
+    names = store.criterion_names()
     metrics = model.metrics
     return {
         "model": model.id,
@@ -168,7 +168,7 @@ def result_value(store: Store, settings: Settings, version_id: str | None) -> di
         "note": model.note,
         "decision": (metrics.get("decision") or {}).get("reason", ""),
         "compared_with": metrics.get("compared_with"),
-        "sets": [_set_value(model, name, names) for name in SET_TITLES if _measured(metrics, name)],
+        "sets": [_set_value(model, name, names) for name in SET_TITLES if _measured(metrics, name, names)],
         "latest": _latest(metrics),
         "data": _data_value(model),
         "settings": {k: v for k, v in model.config.items() if k not in ("data", "rule")},
@@ -186,24 +186,32 @@ SET_TITLES = {
 BUNDLED_TEST_TITLE = "Passages held out of the bundled corpus"
 
 
-def _measured(metrics: Mapping[str, Any], name: str) -> bool:
-    if name == "judged" and (metrics.get("judged") or {}).get("posts") == (metrics.get("dev") or {}).get("posts"):
-        return False  # the dev posts alone decided: shown as such
-    return bool((metrics.get(name) or {}).get("macro"))
+def _measured(metrics: Mapping[str, Any], name: str, names: Mapping[str, str]) -> bool:
+    """Whether the set says something of the project's criteria. Where the dev posts alone decided, they are shown as such."""
+    if name == "judged" and _dev_alone(metrics):
+        return False
+    found = metrics.get(name) or {}
+    return bool(found.get("macro")) and not names.keys().isdisjoint(found["criteria"])
+
+
+def _dev_alone(metrics: Mapping[str, Any]) -> bool:
+    return (metrics.get("judged") or {}).get("posts") == (metrics.get("dev") or {}).get("posts")
 
 
 def _set_value(model: ModelVersion, name: str, names: Mapping[str, str]) -> dict[str, Any]:
     metrics = model.metrics
     own = metrics[name]
-    beside = {other: sets[name] for other, sets in (metrics.get("beside") or {}).items() if sets.get(name)}
+    sets_beside = metrics.get("beside") or {}
+    beside = {other: sets[name] for other, sets in sets_beside.items() if sets.get(name)}
+    if name == "dev" and _dev_alone(metrics) and sets_beside.get("refitted"):
+        beside["refitted"] = sets_beside["refitted"]["judged"]  # what the decision speaks of
     before = beside.get("refitted") or beside.get("active")
     rows = [{"name": "This version", "own": True, **_summary(own)}]
     rows += [
         {"name": {**NAMES, **REFITTED}.get(other, other), "own": False, **_summary(found)}
         for other, found in beside.items()
     ]
-    order = list(names)
-    listed = sorted(own["criteria"].items(), key=lambda item: order.index(item[0]) if item[0] in names else len(order))
+    listed = [(cid, own["criteria"][cid]) for cid in names if cid in own["criteria"]]
     return {
         "title": BUNDLED_TEST_TITLE if name == "test" and is_bundled(model) else SET_TITLES[name],
         "posts": own["posts"],

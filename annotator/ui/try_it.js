@@ -75,16 +75,16 @@ function draw() {
   const ready = Boolean(value && value.pieces);
   find(".try-empty").hidden = ready;
   find(".try-empty").textContent = value && value.reading !== undefined ? "The model is reading: " + percent(value.reading) : "The highlighted text appears here.";
-  for (const name of [".try-bar", ".try-post", ".try-criteria"]) find(name).hidden = !ready;
+  for (const name of [".try-bar", ".try-post", ".try-criteria", ".try-language", ".try-measured"]) find(name).hidden = !ready;
   if (!ready) return;
-  find(".try-slider output").textContent = state.threshold === null ? "each criterion's own" : state.threshold.toFixed(2);
+  find(".try-slider output").textContent = state.threshold === null ? "the model's own" : state.threshold.toFixed(2);
   find(".try-own").setAttribute("aria-pressed", String(state.threshold === null));
   const count = value.criteria.reduce((sum, c) => sum + c.spans.filter((s) => isShown(c, s)).length, 0);
-  find(".try-caption").textContent = count + (count === 1 ? " passage" : " passages") + " · " + value.criteria.length + " criteria in one pass · " + value.milliseconds + " ms · model " + value.model;
+  find(".try-caption").textContent = count + (count === 1 ? " passage" : " passages") + " · " + value.criteria.length + " criteria · read in " + (value.milliseconds / 1000).toFixed(value.milliseconds < 1000 ? 2 : 1) + " s · model " + value.model;
   find(".try-language").hidden = !value.language;
   find(".try-language").textContent = value.language || "";
   const measured = value.measured;
-  find(".try-measured").hidden = !measured;
+  find(".try-measured").hidden = !measured || Boolean(value.language); // it was measured on the model's language
   if (measured) find(".try-measured").textContent = "Measured on text that the model never saw: F1 " + measured.macro_f1.toFixed(2) + " on average over the criteria; of the sentences it marks " + percent(measured.precision) + " are right, of those it should mark it finds " + percent(measured.recall) + ".";
   drawText(value);
   find(".try-criteria").replaceChildren(...value.criteria.map(drawCriterion));
@@ -96,6 +96,14 @@ export function start({ element, props, watch }) {
   const show = () => ((shown.value = props.value), draw());
   slider.addEventListener("input", () => { state.threshold = Number(slider.value); draw(); });
   find(".try-own").addEventListener("click", () => { state.threshold = null; draw(); });
-  watch("value", () => { state.focus = null; show(); });
+  let asked = false; // on a phone the text stands below what was pressed
+  find(".try").closest("#page-try").addEventListener("click", () => (asked = true));
+  watch("value", () => {
+    state.focus = null;
+    show();
+    if (!asked || find(".try-post").hidden) return;
+    asked = false;
+    if (find(".try-post").getBoundingClientRect().top > innerHeight * 0.7) find(".try").scrollIntoView({ block: "start" });
+  });
   show();
 }

@@ -63,7 +63,6 @@ def build(context: Context) -> None:
                 placeholder=_placeholder(context),
                 lines=9,
                 max_lines=18,
-                max_length=MAX_CHARACTERS,
                 elem_id="try-text",
             )
             with gr.Row():
@@ -178,7 +177,7 @@ def predict_text(
         raise InvalidRecord("Paste some text first.")
     if len(text) > MAX_CHARACTERS:
         raise InvalidRecord(
-            f"The text has {len(text):,} characters; up to {MAX_CHARACTERS:,} can be tried here. Import longer posts on the Data page."
+            f"The text has {len(text):,} characters; up to {MAX_CHARACTERS:,} can be tried here. Shorten it, or import it on the Data page."
         )
     post = Post(id="pasted", text=text)
     criteria = context.store.criteria()

@@ -63,7 +63,9 @@ button { width: 100%; padding: .65rem; font: inherit; font-weight: 600; color: #
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 main.wide { width: min(52rem, calc(100vw - 2rem)); margin: 2rem 0; }
 main.wide form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; }
+form + p { margin: 1.25rem 0 0; }
 main.wide form label { flex: 1 1 12rem; margin: 0; }
+main.wide form :is(input, select, button) { height: 2.75rem; }
 main.wide form button { width: auto; padding: .6rem 1rem; }
 main.wide td form { justify-content: end; }
 .scroll { overflow-x: auto; margin: 1.5rem 0 0; }

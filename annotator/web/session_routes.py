@@ -74,7 +74,7 @@ class _Sessions:
             return login_page(self.store, self.settings, str(error), status=status, headers=wait)
         except AccountError as error:
             status = 400 if isinstance(error, NothingTyped) else 401
-            return login_page(self.store, self.settings, str(error), status=status)
+            return login_page(self.store, self.settings, str(error), status=status, name=name)
         answer = signed_in(token, self.settings)
         await asyncio.to_thread(
             self.accounts.sign_out, request.cookies.get(SESSION_COOKIE)
@@ -158,9 +158,15 @@ def signed_in(token: str, settings: Settings) -> Response:
 
 
 def login_page(
-    store: Store, settings: Settings, message: str = "", *, status: int = 200, headers: dict[str, str] | None = None
+    store: Store,
+    settings: Settings,
+    message: str = "",
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    name: str = "",
 ) -> HTMLResponse:
-    """The ways to sign in that there are, under a message if there is one."""
+    """The ways to sign in that there are, under a message if there is one. name: what was typed before."""
     parts = ["<h1>Evidence annotator</h1>\n<p>Sign in to review posts.</p>"]
     if message:
         parts.append(f'<p class="note" role="alert">{html.escape(message)}</p>')
@@ -171,13 +177,17 @@ def login_page(
             f'<p><a class="button" href="{settings.root_path}/login/huggingface"{target}>Sign in with Hugging Face</a></p>'
         )
     if store.has_accounts() or not settings.oauth:
-        parts.append(_LOGIN_FORM.replace("<!--root-->", settings.root_path))
+        form = _LOGIN_FORM.replace("<!--root-->", settings.root_path).replace(
+            "<!--name-->", "" if name else "autofocus"
+        )
+        form = form.replace("<!--password-->", "autofocus" if name else "")
+        parts.append(form.replace("<!--typed-->", html.escape(name, quote=True)))
     return plain_page("Sign in", "\n".join(parts), status=status, headers=headers)
 
 
 _LOGIN_FORM = """<form method="post" action="<!--root-->/login">
-<label>Name<input name="name" autocomplete="username" required autofocus></label>
-<label>Password<input name="password" type="password" autocomplete="current-password" required></label>
+<label>Name<input name="name" autocomplete="username" value="<!--typed-->" required <!--name-->></label>
+<label>Password<input name="password" type="password" autocomplete="current-password" required <!--password-->></label>
 <button type="submit">Sign in</button>
 </form>
 <p>No account, or the password is lost? An admin of the project can send you a link.</p>"""

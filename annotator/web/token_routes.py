@@ -101,6 +101,7 @@ def _page(
 ) -> Response:
     hidden = f'<input type="hidden" name="{FIELD}" value="{html.escape(person.name, quote=True)}">'
     rows = "".join(_row(known, settings.root_path, hidden) for known in store.tokens(reviewer=person.name))
+    rows = rows or f'<tr><td colspan="{len(HEADS) + 1}">You have no token yet.</td></tr>'
     choices = "".join(f'<option value="{days}">{words}</option>' for days, words in LIFETIMES.items())
     heads = "".join(f"<th>{head}</th>" for head in HEADS)
     body = _BODY.replace("<!--choices-->", choices).replace("<!--heads-->", heads).replace("<!--rows-->", rows)

@@ -19,16 +19,16 @@ from storage.formats.values import plain
 from storage.formats.vocabulary import LISTS
 
 _REFUSED_MAGIC = {
-    b"SQLite format 3": "a SQLite database",
-    b"%PDF": "a PDF",
+    b"SQLite format 3": "a SQLite database; save its table of posts as .csv",
+    b"%PDF": "a PDF; copy its text into a table",
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file; save it as .xlsx or .csv",
     b"\x1f\x8b": "a gzip file; unpack it first",
-    b"{\\rtf": "a rich text file",
+    b"{\\rtf": "a rich text file; copy its text into a table",
     b"7z\xbc\xaf": "a 7-Zip archive; use .zip",
     b"Rar!": "a RAR archive; use .zip",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture",
+    b"\x89PNG": "a picture; posts are text",
+    b"\xff\xd8\xff": "a picture; posts are text",
+    b"GIF8": "a picture; posts are text",
     b"$FL2": "a file of SPSS; save it as .csv or .xlsx",
     b"<stata_dta>": "a file of Stata; save it as .csv",
     b"ARROW1": "an Arrow file; import the folder of the dataset that it belongs to",
@@ -58,7 +58,7 @@ def detect_file(path: Path, *, encoding: str | None = None) -> Detected:
         head = file.read(4096)
     for magic, what in _REFUSED_MAGIC.items():
         if head.startswith(magic):
-            raise FormatError(f"{path.name} is {what}: it cannot be imported.")
+            raise FormatError(f"{path.name} cannot be imported: it is {what}.")
     if head.startswith(b"PAR1"):
         return Detected(FORMATS["parquet"], "begins like Parquet")
     if head.startswith(b"PK\x03\x04"):

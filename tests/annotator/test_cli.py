@@ -363,7 +363,7 @@ def test_a_model_is_trained_on_a_gold_file_and_predicts_afterwards(
     new = ("--model", str(tmp_path / "new"), "--bootstrap", "0")
     code, report, words = run("evaluate", *gold, *new)
     assert (code, report["seen"]) == (0, {"train": 4, "dev": 0})  # the dev post has the words of the others
-    assert "Warning: 4 of these 4 posts it was trained on" in words
+    assert "Warning: the model was trained on 4 of these 4 posts" in words
     assert run("evaluate", *gold, *new, "--split", "dev")[1]["posts"] == 1
     code, _, words = run("evaluate", *gold, *new, "--split", "test")
     assert code != 0

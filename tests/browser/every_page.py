@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annotator.people import invitations
-from annotator.people.accounts import Accounts
-from annotator.project import STARTED, default_criteria
-from annotator.review.about import save_about
-from annotator.teams import rounds
-from annotator.teams.rounds import RoundPlan
-from annotator.training.promotion import PromotionRule
-from annotator.training.run import TrainingWish, enqueue_training
-from storage.criteria_file import criteria_set_of_text
-from storage.jobs import Jobs
-from storage.records import (
-    AnnotatedSpan,
-    Annotation,
-    JobKind,
-    JobStatus,
-    ModelVersion,
-    Post,
-    Prediction,
-    Role,
-    Span,
-    Split,
-    Verdict,
-)
-from storage.store import Store, open_store
-from tests.annotator.reviewed_project import QUICK, a_reviewed_project
-from tests.browser.conftest import running_app
+from tests.browser.every_project import PATIENCE_MS, TEXTS
 from tests.browser.gestures import press
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -46,39 +18,10 @@ SCHEMES: dict[str, dict[str, str]] = {
     "dark": {"color_scheme": "dark", "forced_colors": "none"},
     "forced": {"color_scheme": "dark", "forced_colors": "active"},
 }
-PATIENCE_MS = 120_000
 RUN = """async () => (await axe.run('html', {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}))
   .violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')))"""
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 SETTLED = "window.evidenceOpened === true"
-TEXTS = (
-    "I have not slept more than three hours since the move. Nothing tastes of anything. My sister asked what I was looking"
-    " forward to and I could not name one thing. Work is fine, people are kind. Still I lie there and count the cars.",
-    "The bees are quiet in winter. I cannot sleep at night and in the morning everything feels grey and empty.",
-    "Ich kann seit Wochen nicht mehr schlafen und alles ist grau. Morgens komme ich nicht aus dem Bett und weiss nicht, wozu.",
-)
-MARKS = {
-    "SLEEP_ISSUES": ("I have not slept more than three hours since the move.", "I cannot sleep at night"),
-    "APPETITE_CHANGE": ("Nothing tastes of anything.",),
-    "ANHEDONIA": ("My sister asked what I was looking forward to and I could not name one thing.",),
-    "DEPRESSED_MOOD": ("everything feels grey and empty.",),
-}
-ADVERTS = (
-    "We are looking for a nurse with three years on a ward. You speak Dutch. Shifts are planned a month ahead.",
-    "Our bakery needs somebody who likes early mornings. No experience needed; we teach you. Driving licence welcome.",
-)
-JOBS = """
-about:
-  subject: requirements in job advertisements
-  language: en
-  notice: Mark what an applicant must bring.
-  reminder: It reads advertisements. It does not judge people.
-criteria:
-  - {id: EXPERIENCE, name: Experience, text: The advertisement asks for experience., guideline: Mark what is asked for.,
-     examples: [two years in a kitchen], counterexamples: [we have been in business for two years]}
-  - {id: LANGUAGE, name: Language, text: The advertisement asks for a language., guideline: Mark the language and its level.}
-  - {id: LICENCE, name: Licence or certificate to be shown before the first day, text: A licence is asked for., guideline: Mark it.}
-"""
 TABLE = "nr,body,where_from\nw1,I cannot sleep and the nights are long.,forum\nw2,The dog is well.,clinic\n"
 
 
@@ -106,6 +49,47 @@ def _keys(*keys: str, until: str = "") -> Callable[[Any], None]:
             page.wait_for_selector(until)
 
     return act
+
+
+def _break(page: Any) -> None:
+    """Somebody has read for a quarter of an hour, and wants to be told."""
+    page.clock.install()
+    page.reload()
+    _keys("?", until=".ev-keys")(page)
+    page.select_option("dialog select[name=break]", label="after 15 minutes")
+    press(page, "Escape")
+    page.wait_for_function("!document.querySelector('dialog[open]')")
+    for _ in range(16):
+        page.clock.fast_forward(60_000)
+        press(page, "j")
+    page.wait_for_selector("[data-part=break] p")
+
+
+def _thread(page: Any) -> None:
+    _keys("4", "r", until=".ev-discussion textarea")(page)
+    page.fill(
+        ".ev-discussion textarea", "@ben Is counting cars at night a problem with sleep, or one with restlessness?"
+    )
+    page.click(".ev-discussion button:has-text('Flag for the lead')")
+    page.wait_for_selector(".ev-thread li")
+
+
+def _conflict(page: Any) -> None:
+    """The same criterion was answered in another window meanwhile."""
+    _ready(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    _keys("4", "a")(other)
+    other.wait_for_function("!document.querySelector('[data-part=undo]')?.disabled")
+    other.wait_for_function("document.querySelector('[data-part=saved]').dataset.saved === 'saved'")
+    _keys("4", "0", until="[data-part=conflicts] [role=alert]")(page)
+    other.close()
+
+
+def _offline(page: Any) -> None:
+    _ready(page)
+    page.context.set_offline(True)
+    _keys("4", "a", until="[data-part=saved][data-saved=offline]")(page)
 
 
 def _seen(selector: str) -> Callable[[Any], None]:
@@ -142,6 +126,34 @@ def _file(check: bool) -> Callable[[Any], None]:
             )
 
     return act
+
+
+def _import(rows: str, until: str) -> Callable[[Any], None]:
+    """A file of these rows is taken in until the result says so."""
+
+    def act(page: Any) -> None:
+        page.wait_for_selector("#import-run")
+        file = {"name": "week.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+        page.set_input_files("#import-file input[type=file]", file)
+        page.wait_for_selector("#import-run:not([disabled])")
+        page.click("#import-run")
+        page.wait_for_function(
+            "text => document.querySelector('#import-result textarea').value.includes(text)", arg=until
+        )
+
+    return act
+
+
+def _long_import(page: Any) -> None:
+    rows = "".join(f'm{n},"{TEXTS[n % 2]} {n}"\n' for n in range(100_000))
+    _import("id,text\n" + rows, "Importing")(page)
+
+
+def _broken_file(page: Any) -> None:
+    page.wait_for_selector("#import-run")
+    file = {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\n\x00\x01\x02"}
+    page.set_input_files("#import-file input[type=file]", file)
+    page.wait_for_selector(".import-problem")
 
 
 def _export(page: Any) -> None:
@@ -219,6 +231,10 @@ STATES = (
     State("review-help", "site", "/?post=p0", _keys("?", until=".ev-keys")),
     State("review-queue", "site", "/?post=p0", _keys("/", until="dialog[open]")),
     State("review-history", "site", "/?post=p1", _keys("4", "a", "h", until=".ev-history")),
+    State("review-break", "site", "/?post=p0", _break),
+    State("review-thread", "site", "/?post=p3", _thread),
+    State("review-conflict", "site", "/?post=p4", _conflict),
+    State("review-offline", "site", "/?post=p3", _offline),
     State("review-language", "site", "/?post=p2", _ready),
     State("review-nothing-left", "empty", "/", _seen(".ev-empty:not(:empty)")),
     State("posts", "site", "/?tab=posts", _seen("#posts-list tbody tr")),
@@ -233,9 +249,13 @@ STATES = (
     State("try", "demo", "/?tab=try", _seen("#try-text textarea")),
     State("try-result", "demo", "/?tab=try", _try(TEXTS[0], ".try-post mark")),
     State("try-language", "demo", "/?tab=try", _try(TEXTS[2], ".try-language:not([hidden])")),
+    State("try-long", "demo", "/?tab=try", _try(TEXTS[0] * 1000, "text=Shorten it")),
     State("data", "site", "/?tab=data", _seen("#import-run")),
     State("data-file", "site", "/?tab=data", _file(check=False)),
     State("data-checked", "site", "/?tab=data", _file(check=True)),
+    State("data-broken", "site", "/?tab=data", _broken_file),
+    State("data-imported", "demo", "/?tab=data", _import(TABLE, "imported")),
+    State("data-running", "demo", "/?tab=data", _long_import),
     State("data-uncertain", "site", "/?tab=data", _section("Uncertain evidence")),
     State("data-past", "site", "/?tab=data", _section("Past imports")),
     State("data-export", "site", "/?tab=data", _export),
@@ -245,6 +265,7 @@ STATES = (
     State("retrain-settings", "reviewed", "/?tab=retrain", _open_all),
     State("retrain-done", "trained", "/?tab=retrain", _seen("#retrain-result .rt-set")),
     State("retrain-aside", "aside", "/?tab=retrain", _seen("#retrain-models >> text=not better, not in use")),
+    State("retrain-failed", "failed", "/?tab=retrain", _seen("#retrain-job .rt-badge.failed")),
     State("retrain-running", "running", "/?tab=retrain", _seen("#retrain-job [role=progressbar]")),
     State("overview", "demo", "/?tab=overview", _seen(".ov-cards div")),
     State("overview-empty", "empty", "/?tab=overview", _seen("#overview")),
@@ -268,131 +289,6 @@ STATES = (
     State("people", "jobs", "/login", _lead("people", _seen("#people tbody tr"))),
     State("people-link", "jobs", "/login", _lead("people", _link)),
 )
-
-
-# --- projects
-
-
-def _site(folder: Path, *, posts: bool) -> None:
-    """A project whose predictions were written here, or one without anything."""
-    store = open_store(folder)
-    store.save_criteria(default_criteria())
-    store.set_setting(STARTED, True)
-    if posts:
-        store.add_model(ModelVersion(id="m1", path="kept-here"))
-        store.activate_model("m1", by=None)
-        for number, text in enumerate(TEXTS * 4):
-            post = Post(id=f"p{number}", text=text, split=Split.TRAIN)
-            store.add_posts([post])
-            store.add_predictions(_predictions(store.criteria(), post))
-        _read_by_two(store)
-    store.close()
-
-
-def _read_by_two(store: Store) -> None:
-    """Two people have read a few posts and do not agree on one criterion."""
-    for person in ("ben", "cleo"):
-        store.ensure_reviewer(person, Role.REVIEWER)
-        for number in (6, 7, 9, 10):
-            post = store.post(f"p{number}")
-            for criterion, quotes in MARKS.items():
-                found = [q for q in quotes if q in post.text and (person, criterion) != ("cleo", "SLEEP_ISSUES")]
-                spans = tuple(AnnotatedSpan(at := post.text.index(q), at + len(q)) for q in found)
-                verdict = Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE
-                store.add_annotation(Annotation(post.id, criterion, person, verdict, spans), expected_revision=0)
-
-
-def _predictions(criteria: Any, post: Post) -> list[Prediction]:
-    found = []
-    for c in criteria:
-        quotes = [q for q in MARKS.get(c.id, ()) if q in post.text]
-        spans = tuple(Span(at := post.text.index(q), at + len(q), 0.87) for q in quotes)
-        found.append(Prediction(post.id, c.id, "m1", spans, no_evidence_score=0.1 if spans else 0.9))
-    return found
-
-
-def _trained(folder: Path, *, steps: int | None, times: int = 1) -> None:
-    """A reviewed project with trainings that wait for the worker: quick ones, or one that takes long. The second has nothing to better."""
-    a_reviewed_project(folder)
-    store = open_store(folder)
-    config = QUICK if steps is None else dataclasses.replace(QUICK, max_steps=steps)
-    wish = TrainingWish(config, base="base", rule=PromotionRule(margin=1.0, min_posts=1))
-    for _ in range(times):
-        enqueue_training(Jobs(store), wish, by="ana")
-    store.close()
-
-
-def _signed(folder: Path) -> None:
-    _site(folder, posts=True)
-    store = open_store(folder)
-    Accounts(store).add("ana", Role.ADMIN, "correct horse battery")
-    store.close()
-
-
-def _jobs(folder: Path) -> None:
-    """A team that reads job advertisements: another domain than that of the default criteria, and a name that is long."""
-    store = open_store(folder)
-    chosen = criteria_set_of_text(JOBS, "jobs.yaml")
-    store.save_criteria(chosen.criteria)
-    save_about(store, chosen.about)
-    store.set_setting(STARTED, True)
-    Accounts(store).add("ana", Role.ADMIN, "correct horse battery")
-    ana = store.reviewer("ana")
-    store.add_posts(
-        [Post(f"ad-{n}", ADVERTS[n % len(ADVERTS)] + f" Reference {n}.", split=Split.TRAIN) for n in range(12)]
-    )
-    people = ("ana", "ben", "Maximiliane-Theodora_von_Hohenlohe-Waldenburg-Schillingsfuerst")
-    for name in people[1:]:
-        store.ensure_reviewer(name, Role.REVIEWER)
-    rounds.set_up(
-        store, RoundPlan("first reading", people, posts=4, blind=False, overlap={2: 1.0}), model_version=None, by=ana
-    )
-    for assigned in store.assigned():
-        text = store.post(assigned.post_id).text
-        spans = (AnnotatedSpan(0, len(text) // 2),) if assigned.reviewer != "ben" else ()
-        verdict = Verdict.EVIDENCE if spans else Verdict.NO_EVIDENCE
-        answer = Annotation(assigned.post_id, "EXPERIENCE", assigned.reviewer, verdict, spans)
-        store.add_annotation(answer, expected_revision=0)
-    invitations.invite(store, "cleo", Role.ADJUDICATOR, by=ana)
-    store.close()
-
-
-PROJECTS: dict[str, tuple[Callable[[Path], Any], bool]] = {  # what makes it, and whether it has a worker
-    "site": (lambda folder: _site(folder, posts=True), False),
-    "empty": (lambda folder: _site(folder, posts=False), False),
-    "demo": (lambda folder: None, False),
-    "reviewed": (a_reviewed_project, False),
-    "trained": (lambda folder: _trained(folder, steps=None), True),
-    "aside": (lambda folder: _trained(folder, steps=None, times=2), True),
-    "running": (lambda folder: _trained(folder, steps=100_000), True),
-    "signed": (_signed, False),
-    "jobs": (_jobs, False),
-}
-
-
-@contextmanager
-def project(name: str) -> Iterator[str]:
-    """The address of the app on a project of that name."""
-    make, worker = PROJECTS[name]
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made) / "data"
-        folder.mkdir()
-        make(folder)
-        with running_app(folder, worker=worker) as url:
-            if name in ("trained", "aside"):
-                _wait_for_training(folder)
-            yield url
-
-
-def _wait_for_training(folder: Path) -> None:
-    store = open_store(folder)
-    jobs, end = Jobs(store), time.monotonic() + PATIENCE_MS / 1000
-    while time.monotonic() < end:
-        [job] = jobs.jobs(kind=JobKind.TRAIN, limit=1)
-        if job.status not in (JobStatus.QUEUED, JobStatus.RUNNING):
-            break
-        time.sleep(0.2)
-    store.close()
 
 
 # --- looking

@@ -105,7 +105,7 @@ def test_a_preset_keeps_the_columns_for_the_next_file(project: tuple[Store, Any]
 def test_corrected_data_is_downloaded(project: tuple[Store, Any], tmp_path: Path) -> None:
     store, page = project
     section(page, "Import")
-    page.get_by_text("Or paste").click()
+    page.get_by_text("Or paste", exact=True).click()
     page.fill("#import-paste textarea", "id,text\ne1,I cannot sleep.\n")
     page.click("#import-run")
     seen(page, "There are a file and pasted rows.")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.every_page import STATES, looks, opened, project
+from tests.browser.every_page import STATES, looks, opened
+from tests.browser.every_project import project
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAMES = (

@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator
 
 def test_the_plan_says_what_would_be_trained_on(project: tuple[Store, Any]) -> None:
     _, page = project
-    assert "What will be trained on: 17 answers" in page.inner_text("#retrain-plan")
+    assert "Answers by criterion: 17, those of held-out posts too" in page.inner_text("#retrain-plan")
 
 
 def test_a_training_is_watched_survives_a_reload_and_stops_when_asked(project: tuple[Store, Any]) -> None:

@@ -108,6 +108,7 @@ def read_everything(reader: Person, button: str) -> None:
     page.click(".ev-discussion button:has-text('Flag for the lead')")
     page.wait_for_selector(".ev-thread li:has-text('flagged it for the lead')")
     assert page.locator(".ev-thread li").count() == 1  # whoever else flagged it is not shown
+    assert page.inner_text("[data-part=detail-head] h2") in page.inner_text(".ev-thread small")
 
 
 def look_around(reader: Person, other: str) -> None:

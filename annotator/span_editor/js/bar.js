@@ -44,9 +44,9 @@ export function drawPosition() {
   ]);
 }
 
-// How far the person is.
+// How far the person is. What is left comes first: in a narrow bar the end is cut.
 function farText(progress) {
-  return progress.reviewed + " of " + progress.posts + " reviewed · " + (progress.at_least ? "at least " : "") + progress.left + " left" + roundsText(progress.rounds);
+  return (progress.at_least ? "at least " : "") + progress.left + " left · " + progress.reviewed + " of " + progress.posts + " reviewed" + roundsText(progress.rounds);
 }
 
 // The rounds in which the person reads now; after the last day reading goes on, but it is said.

@@ -30,7 +30,7 @@ export function openQueue() {
   const form = make("form", { class: "ev-filter" },
     make("label", { class: "ev-wide" }, "Words in the text", make("input", { type: "text", inputmode: "search", name: "query", value: ed.filter.query || "", autocomplete: "off" })),
     FILTER_FIELDS.map(([name, label]) => make("label", {}, label, make("select", { name }, filterChoices(name).map(([value, text]) => make("option", { value, selected: (ed.filter[name] || "") === value }, text))))),
-    ["min_score", "max_score"].map((name) => make("label", {}, name === "min_score" ? "Model's score from" : "Model's score to", make("input", { type: "number", name, min: 0, max: 1, step: 0.05, title: "0 to 1: how sure the model is of its surest mark in the post", value: ed.filter[name] ?? "" }))),
+    ["min_score", "max_score"].map((name) => make("label", {}, name === "min_score" ? "Model's score from" : "Model's score to", make("input", { type: "number", name, min: 0, max: 1, step: 0.05, placeholder: name === "min_score" ? "0" : "1", title: "0 to 1: how sure the model is of its surest mark in the post", value: ed.filter[name] ?? "" }))),
     make("div", { class: "ev-row ev-wide" }, make("button", { type: "submit", class: "ev-primary" }, "Review these"), button("Clear", () => form.reset() || clearForm(form))),
   );
   const results = make("div", { class: "ev-results", "aria-live": "polite" });

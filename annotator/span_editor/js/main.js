@@ -11,7 +11,7 @@ import { call, connect, outbox, startOutbox } from "./outbox.js";
 import { drawWindow, scheduleMap, startMap } from "./map.js";
 import { clearSelection, selectedSpan } from "./places.js";
 import { drawActions, drawBar, drawSaved } from "./bar.js";
-import { drawDetail, goldText, refresh } from "./panels.js";
+import { drawDetail, goldText, refresh, startStrip } from "./panels.js";
 import { pickMark, stepMark } from "./walk.js";
 import { askNewModel, assignToMe, goNext, goPrevious, nothingLeft, openPost, receiveItem, show, skipPost } from "./queue.js";
 import { undo } from "./undo.js";
@@ -69,6 +69,7 @@ function wire() {
   window.addEventListener("blur", onShift);
   window.addEventListener("evidence:model", (event) => askNewModel(event.detail));
   window.addEventListener("evidence:open-post", (event) => openPost(event.detail.post_id, { fresh: true }));
+  startStrip();
   new ResizeObserver(debounce(50, fitHeight)).observe(document.body); // what stands above may come late, or be folded
   window.addEventListener("pagehide", () => ed.mode === "edges" && ed.draft && keepEdges());
   startHandles();

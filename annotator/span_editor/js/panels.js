@@ -65,7 +65,12 @@ function drawCriteria() {
   });
 }
 
-// In narrow windows the criteria are a strip that scrolls sideways.
+// In narrow windows the criteria are a strip that scrolls sideways; a window that becomes narrow, or is turned, has another strip.
+export function startStrip() {
+  const list = part("criteria");
+  new ResizeObserver(() => ((list.revealed = null), ed.item && revealRow())).observe(list);
+}
+
 function revealRow() {
   const list = part("criteria");
   const other = list.revealed !== ed.active; // by an undo, nothing has moved on

@@ -187,9 +187,10 @@ export function nothingLeft() {
   if (ed.item && openCount(ed.item)) return say("This is the last post of the queue.");
   if (ed.filter.order === "doubts") return nothingToShow("The model doubts no answer now. After a change of model or many decisions it looks again, which takes a minute.", button("Show all posts to review", () => changeFilter({}), { class: "ev-primary" }));
   const narrowed = Object.entries(ed.filter).some(([name, value]) => name !== "order" && value !== "" && value !== DEFAULT_FILTER[name]);
+  if (ed.progress && !ed.progress.posts) return nothingToShow("There are no posts yet. Import some on the Data page.");
   const look = button("Choose another queue", () => perform("search"));
   if (narrowed) return nothingToShow("No post is left in this queue.", button("Show all posts to review", () => changeFilter({}), { class: "ev-primary" }), look);
-  return nothingToShow("Nothing is left to review. Import more posts on the Data page, or look at the posts that are reviewed.", look);
+  return nothingToShow("Nothing is left to review. Import more posts on the Data page, or choose the posts that are reviewed.", look);
 }
 
 function nothingToShow(text, ...ways) {

@@ -57,7 +57,7 @@ function draw(box, subject, thread, changed) {
   said.addEventListener("keydown", (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && (event.preventDefault(), send("said")));
   fill(box,
     thread.partial && make("p", { class: "ev-muted" }, "This post is in a round that is read blind: until it is closed you see what you wrote yourself and what those say who lead it."),
-    thread.messages.length ? make("ol", { class: "ev-thread" }, thread.messages.map((message) => line(message, subject))) : make("p", { class: "ev-muted" }, "Nothing has been said about it yet."),
+    thread.messages.length ? make("ol", { class: "ev-thread" }, thread.messages.map((message) => line(message, subject, thread.names))) : make("p", { class: "ev-muted" }, "Nothing has been said about it yet."),
     said, trouble,
     make("div", { class: "ev-row" },
       button("Send", () => send("said"), { class: "ev-primary", title: "Ctrl+Enter" }),
@@ -76,9 +76,9 @@ function after(text, now) {
   return now.startsWith(text) ? now.slice(text.length).trimStart() : now;
 }
 
-function line(message, subject) {
+function line(message, subject, names) {
   const did = DID[message.what];
   return make("li", {},
-    make("small", {}, make("b", {}, message.author), did && " " + did, make("span", { class: "ev-muted" }, " · " + localTime(message.at) + (subject.post_id && message.criterion ? " · " + message.criterion : ""))),
+    make("small", {}, make("b", {}, message.author), did && " " + did, make("span", { class: "ev-muted" }, " · " + localTime(message.at) + (subject.post_id && message.criterion ? " · " + (names[message.criterion] || message.criterion) : ""))),
     message.text && make("p", { dir: "auto" }, message.text));
 }

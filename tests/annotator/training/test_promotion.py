@@ -42,7 +42,7 @@ def test_a_loss_beyond_the_margin_on_one_criterion_sets_the_model_aside_and_name
     found = decide(candidate, active, rule=RULE, judged_on="30 dev posts")
     assert not found.promote
     assert found.losses == {"MOOD": pytest.approx(-0.1)}
-    assert "lost on MOOD -0.10" in found.reason
+    assert "More was lost than the 0.05 that a criterion may lose: MOOD -0.10" in found.reason
 
 
 def test_a_loss_within_the_margin_is_accepted() -> None:

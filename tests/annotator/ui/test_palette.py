@@ -85,3 +85,11 @@ def test_every_color_has_a_line_pattern_of_its_own() -> None:
     """Colors and patterns repeat after equally many criteria, so two lines that are drawn alike have the same color too."""
     found = re.findall(r"^  \(c\) => (\[.*\]),$", (FOLDER / "js" / "patterns.js").read_text("utf-8"), re.MULTILINE)
     assert len(set(found)) == len(found) == len(palette("light")) == len(palette("dark")) > USED
+
+
+@pytest.mark.parametrize("name", ["style.css", "retrain.css"])
+def test_within_a_media_query_no_selector_names_the_container_that_gradio_puts_before_it(name: str) -> None:
+    """Otherwise it would be sought twice, one in the other, and match nothing: high contrast had unreadable passages by it."""
+    blocks = re.findall(r"@media[^{]*\{((?:[^{}]*\{[^{}]*\})*)[^{}]*\}", asset(name))
+    assert blocks
+    assert [block for block in blocks if ".gradio-container" in block] == []

@@ -6,6 +6,8 @@ import dataclasses
 import gc
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,7 +26,7 @@ from annotator.web.gate import PERSON
 from encoder.config import InvalidConfig, TrainConfig
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Job, JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role, Split
-from storage.store import Store
+from storage.store import Store, open_store
 from tests.builders import a_post, an_annotation
 
 # making Blocks leaves event loops to the garbage collector
@@ -46,18 +48,26 @@ def quiet_gradio() -> Iterator[None]:
 @pytest.fixture
 def context(store: Store) -> Context:
     """A project with one reviewed training post, the bundled model in service, and a version that was set aside."""
-    settings = Settings(data_dir=store.path.parent)
     store.add_model(ModelVersion("demo", "bundled"))
     store.activate_model("demo", by=None)
     store.add_model(ModelVersion("v1", "v1", ModelStatus.ASIDE, parent="demo", examples=20))
     post = a_post(split=Split.TRAIN)
     store.add_posts([post])
     store.add_annotation(an_annotation(post, "I cannot sleep."), expected_revision=0)
+    return context_of(store)
+
+
+def context_of(store: Store) -> Context:
+    settings = Settings(data_dir=store.path.parent)
     return Context(Project(settings, store, Jobs(store)), ModelService(store, settings))
 
 
 @pytest.fixture
 def page(context: Context) -> RetrainPage:
+    return page_of(context)
+
+
+def page_of(context: Context) -> RetrainPage:
     page = RetrainPage(context)
     with gr.Blocks(), gr.Tabs(), gr.Tab("Retrain"):
         page.build()
@@ -128,7 +138,17 @@ def test_only_an_admin_may_act(page: RetrainPage, role: Role) -> None:
 def test_a_reviewer_sees_nothing_of_the_page_and_an_adjudicator_sees_it(page: RetrainPage) -> None:
     with pytest.raises(gr.Error):
         page.show(asked_by(Role.REVIEWER), None, *settings_of())
-    assert len(page.show(asked_by(Role.ADJUDICATOR), None, *settings_of())) == 12
+    assert len(page.show(asked_by(Role.ADJUDICATOR), None, *settings_of())) == 13
+
+
+def test_where_there_is_no_answer_and_no_version_nothing_can_be_started_or_put_in_service(
+    page: RetrainPage, tmp_path: Path
+) -> None:
+    with closing(open_store(tmp_path / "nothing")) as nothing:
+        for there, shown in ((True, page), (False, page_of(context_of(nothing)))):
+            parts = shown.show(asked_by(Role.ADMIN), None, *settings_of())
+            start, of_version = parts[3], parts[7]
+            assert (start.interactive, of_version.visible) == (there, there)
 
 
 def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: RetrainPage) -> None:
@@ -148,6 +168,10 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
     assert shown[2].interactive
     page.resume_job(admin)
     assert page.jobs.jobs()[0].payload["work"] == f"job-{job.id}"
+    resumed = page.jobs.claim("here", kinds=[JobKind.TRAIN])
+    assert resumed is not None
+    page.jobs.finish(resumed, {"model": "v1", "promoted": False, "reason": "Not better."})
+    assert page.poll(admin, "demo", *settings_of())[8].value == "v1"  # what came of it is looked at
 
 
 def test_automatic_learning_is_stored_as_a_whole_or_not_at_all(page: RetrainPage) -> None:
