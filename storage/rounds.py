@@ -24,7 +24,7 @@ from storage.team_records import (
     RoundPost,
     Suggestions,
 )
-from storage.visibility import AWAITED_BLIND, IS_MEASURED, OPEN_BLIND, READS_BLIND, SEALED, VISIBLE_HEAD
+from storage.visibility import AWAITED_BLIND, IS_MEASURED, OPEN_BLIND, READ_FOR_GOLD, READS_BLIND, SEALED, VISIBLE_HEAD
 
 __all__ = ["Assigned", "Candidate", "RoundPost", "RoundStore", "round_from_row"]
 
@@ -285,7 +285,8 @@ class RoundStore(Connections):
                 " AND NOT EXISTS (SELECT 1 FROM annotation_head o WHERE o.post_id = h.post_id AND o.criterion_id <> '@post'"
                 " AND o.reviewer IN (SELECT value FROM json_each(:people)))"
                 " AND NOT EXISTS (SELECT 1 FROM assignment a WHERE a.post_id = h.post_id"
-                f" AND a.reviewer IN (SELECT value FROM json_each(:people))) AND NOT {IS_MEASURED.format(h='h')}",
+                f" AND a.reviewer IN (SELECT value FROM json_each(:people))) AND NOT {IS_MEASURED.format(h='h')}"
+                f" AND NOT {READ_FOR_GOLD.format(h='h')}",
                 {"people": json.dumps(list(unknown_to))},
             )
             return {row[0] for row in rows}
@@ -301,12 +302,12 @@ class RoundStore(Connections):
             return {row[0] for row in rows}
 
     def trains(self, post_id: str, reviewer: str) -> bool:
-        """Whether the person reads the post in a training round, where they are told what gold says."""
+        """Whether the person reads the post in a training round, where they are told what gold says, unless it tells blind answers."""
         with self.read() as db:
             return any(
                 db.query(
                     "SELECT 1 FROM assignment a JOIN round ON round.id = a.round_id AND round.kind = 'training'"
-                    " WHERE a.post_id = ? AND a.reviewer = ?",
+                    f" WHERE a.post_id = ? AND a.reviewer = ? AND NOT {READ_FOR_GOLD.format(h='a')}",
                     [post_id, reviewer],
                 )
             )

@@ -7,6 +7,8 @@ SEALED = (
     f"EXISTS (SELECT 1 FROM round_post sealed CROSS JOIN round ON round.id = sealed.round_id AND {OPEN_BLIND}"
     " WHERE sealed.post_id = {h}.post_id)"
 )
+READ_FOR_GOLD = SEALED.removesuffix(")") + " AND NOT sealed.gold)"
+"""SQL: whether an open blind round asks its readers what the gold of a post is: till it is closed, its gold tells their answers."""
 _BLIND_READER = (
     f"EXISTS (SELECT 1 FROM assignment own CROSS JOIN round ON round.id = own.round_id AND {OPEN_BLIND}"
     " WHERE own.post_id = {h}.post_id AND own.reviewer = {who})"

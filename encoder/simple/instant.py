@@ -171,7 +171,7 @@ class InstantLearner:
 
     def __init__(self, *, trusted: frozenset[str] = frozenset(), cache: FeatureCache | None = None) -> None:
         self._trusted = trusted
-        self._cache = cache or FeatureCache()
+        self._cache = FeatureCache() if cache is None else cache
         self._learners: dict[str, _CriterionLearner] = {}
 
     def take(

@@ -49,7 +49,7 @@ class SimpleLearner:
 
     def __init__(self, fits: Mapping[str, CriterionFit], cache: FeatureCache | None = None) -> None:
         self.fits = dict(fits)
-        self._cache = cache or FeatureCache()
+        self._cache = FeatureCache() if cache is None else cache
 
     @classmethod
     def fit(
@@ -66,7 +66,7 @@ class SimpleLearner:
         post id. on_progress: told before each criterion how many are done, 0 to 1: a fit takes up to minutes. Raises BadExamples if
         no criterion has both answers.
         """
-        cache = cache or FeatureCache()
+        cache = FeatureCache() if cache is None else cache
         fits = {}
         for number, criterion in enumerate(criteria):
             on_progress(number / len(criteria))

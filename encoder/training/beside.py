@@ -73,7 +73,8 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     for line in result.log:
         monitor.log(line)
     monitor.progress(0.97, "saving", f"saving {task.output.name}")
-    _save(task, result, predictor, with_earlier(task.base, learner) or learner)
+    earlier = with_earlier(task.base, learner, predictor.encoder.config, same_layers=True)
+    _save(task, result, predictor, earlier or learner)
     monitor.progress(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
     return result
 

@@ -41,7 +41,7 @@ def fit_learner(
 
     predictor: of an encoder whose lower layers were not trained on them, for its vectors of their posts, which is what takes time.
     """
-    cache = cache or FeatureCache()
+    cache = FeatureCache() if cache is None else cache
     views: dict[str, View] = {}
     read = 0.0
     if predictor is not None and criteria:
@@ -65,17 +65,18 @@ def joined(one: SimpleLearner | None, other: SimpleLearner | None) -> SimpleLear
 
 
 def with_earlier(
-    base: str | Path, learned: SimpleLearner | None, trained: EncoderConfig | None = None
+    base: str | Path, learned: SimpleLearner | None, config: EncoderConfig, *, same_layers: bool = False
 ) -> SimpleLearner | None:
-    """What was learned, and what the base's own learner knows of other criteria, which will be asked for again.
+    """What was learned, and what the base's own learner knows of criteria that neither it nor the encoder does: these will be asked
+    for again.
 
-    trained: of an encoder that is not the base's any more. What was settled beside that one does not hold then, nor do its vectors:
-    of criteria that the encoder does not know, what the n-grams say is kept.
+    config: of the encoder as it is now; what was settled beside an earlier one of criteria that it knows does not hold any more.
+    same_layers: whether its layers are the base's, so that their vectors still mean the same.
     """
     earlier = load_learner(resolve(base))
-    if earlier is not None and trained is not None:
-        earlier = earlier.of([key for key in earlier.fits if not trained.knows(key)])
-        earlier = earlier.without_vectors(earlier.fits.keys())
+    if earlier is not None:
+        earlier = earlier.of([key for key in earlier.fits if not config.knows(key)])
+        earlier = earlier if same_layers else earlier.without_vectors(earlier.fits.keys())
     return joined(earlier, learned)
 
 

@@ -1,8 +1,9 @@
 """Distils the bundled model anew from the model on real Gemma: `python -m recipes.bundled_model.from_gemma --work DIR`.
 
 1. The model on real Gemma reads variants of the training passages, and general text. 2. The backbone of the bundled model learns
-its vectors and answers, and the labels of the passages. 3. Table, heads, temperature and thresholds as in `build`. Resumable: run it
-again with the same directory. Test voices and test posts are not read here. What comes out derives from Gemma, and its terms go with it.
+its vectors and answers, and the labels of the passages. 3. Table, heads, temperature and thresholds as in `build`. What
+Gemma has read is kept in the directory and not read again. Test voices and test posts are not read here. What comes out derives from
+Gemma, and its terms go with it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     start = load_encoder(options.start, LoadOptions("cpu", "float32"))
     material, seen = read(Material.read(options.general_text).varied(neighbors(start), options.seed), options)
-    plan = warmup.WarmUp(options.warmup_steps, rate=_RATE, seed=options.seed, state=options.work / "distilled.pt")
+    plan = warmup.WarmUp(options.warmup_steps, rate=_RATE, seed=options.seed)
     texts = warmup.ReadTexts.of(material.texts, start.tokenizer, material.groups)
     answer = warmup.distill(start.backbone, texts, seen, build.soft_answers(material, seen), plan, say=say)
     encoder = build.new_encoder(start.backbone, start.tokenizer)
@@ -75,7 +76,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m recipes.bundled_model.from_gemma", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--work", type=Path, required=True, help="keeps the state of the run; give it again to go on")
+    parser.add_argument("--work", type=Path, required=True, help="keeps what Gemma has read; give it again to go on")
     parser.add_argument("--start", type=Path, default=BUNDLED_DIRECTORY, help="the small model to begin with")
     parser.add_argument("--output", type=Path, default=BUNDLED_DIRECTORY)
     parser.add_argument(

@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +29,7 @@ _SLACK = 24
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """How long and how fast. tokens: per step, in rows of 80 (every other step), 160 or 320. state: a file that is written
-    every 500 steps, from which a run that was stopped goes on.
-    """
+    """How long and how fast. tokens: per step, in rows of 80 (every other step), 160 or 320."""
 
     steps: int = 10_000
     tokens: int = 960
@@ -40,7 +37,6 @@ class WarmUp:
     weight_decay: float = 0.02
     token_masking: float = 0.06
     seed: int = 0
-    state: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -218,9 +214,8 @@ def _train(
     rng = np.random.default_rng(plan.seed)
     device = next(model.parameters()).device
     begun, total = time.monotonic(), 0.0
-    done = _restore(plan.state, model, optimizer, rng)
     model.train()
-    for step in range(done + 1, plan.steps + 1):
+    for step in range(1, plan.steps + 1):
         factor = min(1.0, step / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
         for group in optimizer.param_groups:
             group["lr"] = plan.rate * factor
@@ -237,35 +232,7 @@ def _train(
                 f"warm-up: step {step} of {plan.steps}, loss {total / (step % 500 or 500):.3f}, {time.monotonic() - begun:.0f} s"
             )
             total = 0.0
-            _keep(plan.state, step, model, optimizer, rng)
     model.eval()
-
-
-def _keep(
-    file: Path | None, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator
-) -> None:
-    """Write the state of the run in one step."""
-    if file is None:
-        return
-    state = {
-        "step": step,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "rng": rng.bit_generator.state,
-    }
-    torch.save(state, file.with_suffix(".new"))
-    file.with_suffix(".new").replace(file)
-
-
-def _restore(file: Path | None, model: nn.Module, optimizer: torch.optim.Optimizer, rng: np.random.Generator) -> int:
-    """Take up the state that `_keep` wrote, if there is one; how many steps it has done."""
-    if file is None or not file.exists():
-        return 0
-    state = torch.load(file, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    rng.bit_generator.state = state["rng"]
-    return int(state["step"])
 
 
 def _fill(read: ReadTexts, groups: Sequence[range], length: int, rng: np.random.Generator) -> list[int]:

@@ -321,14 +321,14 @@ def test_the_bar_counts_a_post_as_soon_as_its_last_criterion_is_decided(site: Si
     page = open_alone(site.add_post(PLAIN, MODEL_SAYS))
     wait_saved(page)
 
-    def reviewed() -> int:
+    def left() -> int:
         return int(page.inner_text("[data-part=position] .ev-muted").split()[0])
 
-    before = reviewed()
+    before = left()
     confirm_the_rest(page)
-    assert reviewed() == before + 1
+    assert left() == before - 1
     press(page, "z")
-    assert reviewed() == before
+    assert left() == before
 
 
 def test_a_notice_above_the_text_leaves_the_last_button_on_the_screen(site: Site, open_alone: Opener) -> None:

@@ -15,6 +15,7 @@ from annotator.teams.moves import Move
 from annotator.teams.plan_wire import read_plan
 from annotator.teams.rounds import RoundPlan, change_people, close, preview, set_up
 from annotator.teams.sampling import PostOrder
+from annotator.teams.training import gold_of_training
 from storage.queue import QueueFilter
 from storage.records import (
     AnnotatedSpan,
@@ -235,6 +236,19 @@ def test_a_training_round_answers_with_gold_at_once_and_its_answers_are_no_part_
     assert [lane["answer"] for lane in adjudicating.case(team, LEAD, "p00", SLEEP.id)["lanes"]] == [1]
     assert {row[2] for row in team.answers_in_common(round_id=round_id)} == {"ana", "ben", "eva"}
     assert team.answers_in_common() == []
+
+
+def test_a_training_round_tells_no_reader_s_note_and_no_blind_answer(team: Store) -> None:
+    noted = Annotation("p00", SLEEP.id, "eva", Verdict.NO_EVIDENCE, note="secret")
+    team.add_annotation(noted, expected_revision=0)
+    round_id = made(team, kind=RoundKind.TRAINING, people=("ana",), overlap=None)
+    assert given(team, round_id, "ana") == ["p00"]
+    say(team, "p00", "ana")
+    assert [(a.reviewer, a.note) for a in gold_of_training(team, "p00", ANA)] == [("eva", "")]
+    made(team, name="two", people=("ben",), overlap=None, unread=False)
+    assert gold_of_training(team, "p00", ANA) == []
+    with pytest.raises(InvalidRecord, match="needs posts with gold"):
+        made(team, name="three", kind=RoundKind.TRAINING, people=("cem",), overlap=None)
 
 
 def test_gold_posts_of_a_check_look_like_all_others_to_their_readers(team: Store) -> None:
