@@ -162,7 +162,7 @@ class RetrainPage:
             )
         asked = [self.sure, self.warning]
         self.delete.click(friendly(self.ask_to_delete), self.version, asked, **QUEUED)
-        for done in (self.delete_yes.click, self.delete_no.click, self.version.input):
+        for done in (self.delete_yes.click, self.delete_no.click, self.version.change):
             done(lambda: gr.Group(visible=False), None, self.sure, **QUIET)
         for added in (
             self.upload.upload(friendly(self.import_model), self.upload, None, api_visibility="private"),
@@ -186,13 +186,11 @@ class RetrainPage:
 
     def _made_last(self) -> str | None:
         """The version that a training made which ended just now: what came of it is looked at."""
-        newest = self.jobs.jobs(limit=1)
-        job = (
-            retrain_views.shown_job(self.jobs)
-            if newest and newest[0].kind in (JobKind.TRAIN, JobKind.PREDICT)
-            else None
-        )
-        return None if job is None else (job.result or {}).get("model")
+        newest = next(iter(self.jobs.jobs(limit=1)), None)
+        job = retrain_views.shown_job(self.jobs)
+        made = None if job is None else (job.result or {}).get("model")
+        follows = newest is not None and newest.kind is JobKind.PREDICT and newest.payload.get("model") == made
+        return made if newest is not None and (newest.kind is JobKind.TRAIN or follows) else None
 
     def _everything(self, version: str | None, settings: tuple[Any, ...]) -> list[Any]:
         rest = self._rest(version, settings)
