@@ -19,6 +19,7 @@ from annotator.models.loading import load_predictor
 from annotator.models.quality import figures, quality_of
 from annotator.models.registry import MADE_BY, check_directory, directory_of
 from annotator.settings import Settings
+from encoder.network.bases import NOTICE_FILE
 from encoder.network.hub_errors import page_of
 from storage.records import ModelVersion, Reviewer
 from storage.store import Store
@@ -41,7 +42,8 @@ def push_version(
         row.write_text(json.dumps(asdict(model), ensure_ascii=False, indent=1), "utf-8")
         files[VERSION_FILE] = row
         if CARD not in files:
-            card.write_text(card_of(model, store), "utf-8")
+            notice = files.get(NOTICE_FILE)
+            card.write_text(card_of(model, store, terms=notice.read_text("utf-8") if notice else ""), "utf-8")
             files[CARD] = card
         message = f"Model version {model.id}"
         return (hub or Hub()).push(repository, "model", files, message=message, private=private)
@@ -84,11 +86,12 @@ def leaving(store: Store, settings: Settings, model_id: str, repository: str, *,
     )
 
 
-def card_of(model: ModelVersion, store: Store) -> str:
-    """The model card: what it is, how good it was measured to be, and what it is not for."""
+def card_of(model: ModelVersion, store: Store, *, terms: str = "") -> str:
+    """The model card: what it is, how good it was measured to be, and what it is not for. terms: of what it derives from."""
     base = model.base if model.base and "/" in model.base and not Path(model.base).is_absolute() else None
     head = ["---", "library_name: evidence-annotator", "tags: [evidence-extraction, token-classification, gemma]"]
     head += [f"base_model: {base}"] if base else []
+    head += ["license: gemma"] if terms else []
     head += ["pipeline_tag: token-classification", "---", ""]
     lines = [*head, f"# Evidence model {model.id}", ""]
     lines += ["A bidirectional encoder that marks the passages of a post that are evidence for a criterion.", ""]
@@ -99,6 +102,7 @@ def card_of(model: ModelVersion, store: Store) -> str:
     if quality is not None:
         rows = [f"| {name} | {value:.3f} |" for name, value in figures(quality.own).items() if isinstance(value, float)]
         lines += ["## Measured on held-out posts", "", "| figure | value |", "|---|---|", *rows, ""]
+    lines += ["## Terms", "", terms.strip(), ""] if terms else []
     lines += [
         "## Limits",
         "",

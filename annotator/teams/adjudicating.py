@@ -107,7 +107,7 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
             for a in answers
         ],
         "sentences": ranges_to_list(sentences(post.text)),
-        "shared": ranges_to_list(_shared(answers)),
+        "shared": passages_to_list(_shared(answers)),
         "union": passages_to_list(_union(answers)),
         "attributes_differ": not _say_the_same(answers, post.text, store.gold_rule().iou),
         "revision": decisions[-1].revision if decisions else 0,
@@ -237,9 +237,10 @@ def _answers(store: Store, post_id: str, criterion_id: str) -> list[Annotation]:
 
 
 def _shared(answers: Sequence[Annotation]) -> list[Span]:
-    """Spans that everybody has, border for border."""
-    ranges = [{(s.start, s.end) for s in a.spans} for a in answers]
-    return [Span(start, end) for start, end in sorted(set.intersection(*ranges))] if ranges else []
+    """Spans that everybody has, border for border, with what all say of them."""
+    spans = [{(s.start, s.end): s for s in a.spans} for a in answers]
+    ranges = sorted(set.intersection(*map(set, spans)))
+    return [Span(*place, attributes=joined([own[place].attributes for own in spans])) for place in ranges]
 
 
 def _union(answers: Sequence[Annotation]) -> list[Span]:

@@ -276,7 +276,7 @@ def _gold(store: Store, report: Wire, codes: dict[str, str]) -> Iterable[Block]:
     yield (
         f"{len(decisions):,} decisions by {who} about {len(latest):,} pairs of post and criterion or label;"
         f" {again:,} of them opened one again."
-        f" Readers' names were {'told to' if names_told(store) else 'hidden from'} who adjudicated."
+        f" As the project is set now, the page of adjudication shows readers' {'names' if names_told(store) else 'codes'}."
     )
     outcomes = Counter("a level of a label" if d.level else str(d.outcome) for d in latest.values())
     kinds = Counter(d.error_kind or "none chosen" for d in latest.values())

@@ -10,7 +10,7 @@ decide nothing and are reported beside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
@@ -94,7 +94,7 @@ def decide(
     below = {} if simple is None else _losses(candidate, simple, rule)
     floor = simple is None or candidate.macro_f1 >= simple.macro_f1
     promote = candidate.macro_f1 > active.macro_f1 and floor and not losses and not below
-    lost = {names.get(cid, cid): change for cid, change in losses.items()}
+    lost = [(names.get(cid, cid), change) for cid, change in losses.items()]
     reason = _reason(candidate, active, lost, rule, judged_on)
     if simple is not None and (not floor or below):
         reason = _below_simple(candidate, simple, [names.get(cid, cid) for cid in below], judged_on)
@@ -135,13 +135,13 @@ def posts_to_judge_by(*, dev: int, replay_dev: int, rule: PromotionRule) -> tupl
 
 
 def _reason(
-    candidate: Figures, active: Figures, losses: Mapping[str, float], rule: PromotionRule, judged_on: str
+    candidate: Figures, active: Figures, losses: Sequence[tuple[str, float]], rule: PromotionRule, judged_on: str
 ) -> str:
     change = (
         f"Macro F1, of which 1 is perfect: {active.macro_f1:.3f} before, {candidate.macro_f1:.3f} now, on {judged_on}"
     )
     if losses:
-        lost = ", ".join(f"{cid} {change:+.2f}" for cid, change in sorted(losses.items()))
+        lost = ", ".join(f"{name} {change:+.2f}" for name, change in sorted(losses))
         return f"{change}. More was lost than the {rule.margin:.2f} that a criterion may lose: {lost}."
     if candidate.macro_f1 <= active.macro_f1:
         return f"{change}. That is not better."

@@ -12,7 +12,7 @@ import {
 } from "./adjudicate_text.js";
 import { answered, ask, connect, tell } from "./asking.js";
 
-const page = { cases: [], total: 0, at: 0, shown: null, drawn: false, opened: 0, busy: false, asked: 0, wanted: null };
+const page = { cases: [], total: 0, at: 0, shown: null, drawn: false, opened: 0, busy: false, asked: 0, answered: 0, wanted: null };
 
 // What can be chosen of the queue, in the words of the page: [name, label, the choices].
 const FILTERS = [
@@ -33,10 +33,13 @@ function drawFilter(choices) {
 
 // What was asked last is shown: an earlier question may be answered after it.
 async function load() {
+  leaveMode();
   const asked = (page.asked += 1);
   const { criterion, one, other, done } = chosen();
   const reply = await ask("adjudicate_queue", { criterion, people: [...new Set([one, other].filter(Boolean))], done });
-  if (!reply || asked !== page.asked) return;
+  if (asked !== page.asked) return;
+  page.answered = asked;
+  if (!reply) return;
   Object.assign(page, { cases: reply.cases, total: reply.total, at: 0 });
   const wanted = page.wanted; // the case that a link names goes first, whether it is in the list or not
   page.wanted = null;
@@ -196,7 +199,8 @@ function decideMarked() {
 
 // What was typed stays when the save is refused; the keys are heard again once it is through.
 async function decide(outcome, spans, level) {
-  const { shown } = page;
+  const { shown, asked } = page;
+  const decided = page.cases[page.at];
   const box = part("case");
   const reply = await ask("adjudicate_decide", {
     post_id: shown.post.id, criterion_id: shown.criterion.id, outcome, spans, level, expected_revision: shown.revision,
@@ -204,11 +208,12 @@ async function decide(outcome, spans, level) {
     seconds: (Date.now() - page.opened) / 1000, op_id: makeId(),
   });
   if (!reply) return;
-  dropDraft();
+  dropDraft(shown);
   const wanted = box.querySelector("[name=example]");
   if (wanted && wanted.checked && (outcome === "evidence" || outcome === "no_evidence")) await keepExample(shown);
   else tell("Saved.");
-  page.cases.splice(page.at, 1);
+  if (asked !== page.asked) return load(); // another list was asked for meanwhile, perhaps before this was stored
+  page.cases.splice(page.cases.indexOf(decided), 1);
   page.total -= 1;
   page.at = Math.min(page.at, Math.max(0, page.cases.length - 1));
   if (page.cases.length) await open();
@@ -247,15 +252,18 @@ function action(event) {
   const { key } = event;
   if (key === "j" || key === "k") return KEYS[key];
   if (!page.shown || (OF_PASSAGES.has(key) && page.shown.given)) return null;
-  const digit = /^Digit[1-9]$/.test(event.code) && Number(event.code.slice(5)) - 1; // with Shift, the key's letter is another on each keyboard
-  if (event.shiftKey && digit !== false) return () => !page.shown.given && page.shown.lanes[digit] && page.shown.lanes[digit].spans.length && startFrom(page.shown.lanes[digit].spans);
-  return /^[1-9]$/.test(key) ? () => take(Number(key) - 1) : Object.hasOwn(KEYS, key) ? KEYS[key] : null;
+  if (/^[1-9]$/.test(key)) return () => take(Number(key) - 1);
+  if (Object.hasOwn(KEYS, key)) return KEYS[key];
+  // the key of a digit with Shift, or without it where digits need Shift
+  const digit = /^Digit[1-9]$/.test(event.code) && !event.getModifierState("AltGraph") && page.shown.lanes[Number(event.code.slice(5)) - 1];
+  return digit && !page.shown.given && digit.spans.length ? () => startFrom(digit.spans) : null;
 }
 
 // One at a time: a second click or a key that is held down must not decide about the next case, which nobody has read.
 async function alone(run) {
   if (page.busy) return;
   page.busy = true;
+  leaveMode(); // what was moved is part of what is decided, by key or by button
   try {
     await run();
   } finally {
@@ -270,12 +278,11 @@ function press(event) {
   }
   if (event.target.closest("button") && (event.key === "Enter" || event.key === " ")) return;
   if (!page.busy && textKey(event)) return event.preventDefault();
-  const run = !event.ctrlKey && !event.metaKey && !event.altKey && action(event);
+  const plain = event.getModifierState("AltGraph") || !(event.ctrlKey || event.metaKey || event.altKey); // some keyboards have [ and ] there
+  const run = plain && action(event);
   if (!run) return;
   event.preventDefault();
-  if (event.repeat) return;
-  leaveMode();
-  alone(run);
+  if (!event.repeat) alone(run);
 }
 
 export function start(host) {
@@ -292,6 +299,6 @@ export function start(host) {
     if (span) surface.addSpan(span[0], span[1], settings.snap);
     clearSelection();
   });
-  part("root").addEventListener("focus", () => page.cases.length || load()); // the page was opened again: others have gone on
+  part("root").addEventListener("focus", () => page.cases.length || page.answered !== page.asked || load()); // the page was opened again: others have gone on
   load().then(() => part("root").focus({ preventScroll: true }));
 }

@@ -54,11 +54,11 @@ function modeChanged() {
 
 // Shows the case, its decision so far or what all agree on filled in; what was changed of it before is there again.
 export function showText(shown, changed) {
-  setMode("review");
+  leaveMode();
   const doc = makeDoc(shown.post.text, shown.sentences);
   const toMarks = (spans) => spans.map(([start, end, said]) => makeMark("added", doc.toUnit[start], doc.toUnit[end], null, said));
   const readers = shown.given ? [] : shown.lanes.map((one, index) => ({ index, lane: Math.min(index + 1, MOST_LANES - 1), name: one.name, verdict: one.verdict, marks: toMarks(one.spans) }));
-  const key = JSON.stringify([shown.post.id, shown.criterion.id, shown.revision]);
+  const key = keyOf(shown);
   const decided = shown.decision && shown.decision.outcome === "evidence" ? shown.decision.spans : shown.shared;
   const marks = kept.get(key) || toMarks(shown.given ? [] : decided);
   open = { key, shown, before: [], changed };
@@ -72,7 +72,7 @@ export function showText(shown, changed) {
 }
 
 export function hideText() {
-  setMode("review");
+  leaveMode();
   ed.item = null;
 }
 
@@ -82,8 +82,12 @@ export function draftSpans() {
   return draft().marks.map((mark) => [toPoint[mark.start], toPoint[mark.end], ...saidOf(mark)]);
 }
 
-export function dropDraft() {
-  if (open) kept.delete(open.key);
+export function dropDraft(shown) {
+  kept.delete(keyOf(shown));
+}
+
+function keyOf({ post, criterion, revision }) {
+  return JSON.stringify([post.id, criterion.id, revision]);
 }
 
 function addSpan(start, end, mode) {

@@ -68,13 +68,14 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     with predictor.remembering():
         monitor.progress(0.8, "measuring", "measuring on the dev posts")
         _recalibrate(task, predictor)
-        predictor.learner = learner = held_to_the_floor(task, predictor, learner)
+        learner = held_to_the_floor(task, predictor, learner)
+        complete = with_earlier(task.base, learner, predictor.encoder.config, same_layers=True) or learner
+        predictor.learner = complete
         result = _result(task, predictor, learner, time.monotonic() - started)
     for line in result.log:
         monitor.log(line)
     monitor.progress(0.97, "saving", f"saving {task.output.name}")
-    earlier = with_earlier(task.base, learner, predictor.encoder.config, same_layers=True)
-    _save(task, result, predictor, earlier or learner)
+    _save(task, result, predictor, complete)
     monitor.progress(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
     return result
 

@@ -18,6 +18,7 @@ from annotator.models.registry import MADE_BY, NotPossible
 from annotator.project import Project, open_project
 from annotator.settings import Settings
 from encoder.errors import ModelUnusable
+from encoder.network.bases import NOTICE_FILE, notice
 from storage.records import ModelVersion
 from tests.annotator.model_directories import a_version
 from tests.hub.standin import StandIn
@@ -55,6 +56,7 @@ def test_a_version_goes_up_private_with_its_card_and_without_leftovers(
     directory = project.settings.models_dir / version.path
     (directory / MADE_BY).write_text("{}", "utf-8")
     (directory / "optimizer.pt").write_bytes(b"pickled")
+    (directory / NOTICE_FILE).write_text(notice("trained further."), "utf-8")
     done = pushed(project, version)
     repo = on_the_hub.repo("model", "ana/evidence")
     assert repo.private
@@ -66,6 +68,8 @@ def test_a_version_goes_up_private_with_its_card_and_without_leftovers(
     card = repo.files["README.md"].decode()
     assert card.startswith("---\nlibrary_name: evidence-annotator\n")
     assert "Not a medical device" in card
+    assert "license: gemma" in card
+    assert "Gemma Terms of Use" in card
 
 
 def test_pushing_the_same_version_again_changes_nothing(

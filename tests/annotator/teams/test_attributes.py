@@ -115,7 +115,7 @@ def test_who_is_taken_is_taken_with_what_they_say(team: Store) -> None:
     )
     one, two = (lane["spans"] for lane in case["lanes"])
     assert (one, two) == ([[2, 14, {"severity": "mild"}]], [[2, 14, {"severity": "severe", "flags": ["past"]}]])
-    assert case["union"] == [[2, 14]]  # on nothing of it both agree
+    assert case["union"] == case["shared"] == [[2, 14]]  # on nothing of it both agree
     wire = {"post_id": "p1", "criterion_id": SLEEP.id, "outcome": "evidence", "expected_revision": 0}
     with pytest.raises(InvalidRecord, match="'odd' is no flag"):
         adjudicating.decide(team, JUDGE, {**wire, "spans": [[2, 14, {"flags": ["odd"]}]]})
@@ -123,6 +123,10 @@ def test_who_is_taken_is_taken_with_what_they_say(team: Store) -> None:
     assert decided["decision"]["spans"] == two
     gold = next(g for g in team.gold() if g.post_id == "p1")
     assert gold.annotation.spans[0].attributes == SpanAttributes("", "severe", ("past",))
+    again = an_annotation(team.post("p1"), "cannot sleep", reviewer="ana")
+    spans = (AnnotatedSpan(2, 14, attributes=SpanAttributes("", "severe", ("past",))),)
+    team.add_annotation(dataclasses.replace(again, spans=spans), expected_revision=1)
+    assert adjudicating.case(team, JUDGE, "p1", SLEEP.id)["shared"] == two  # what all say stays with what all mark
 
 
 def decide_risk(store: Store, outcome: str, revision: int, **more: object) -> None:

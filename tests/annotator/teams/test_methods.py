@@ -16,7 +16,7 @@ from annotator.teams.document import Document, Table
 from annotator.teams.methods import file_of, methods_report
 from annotator.teams.naming import codes_of
 from annotator.teams.reports import work_out
-from storage.records import Post, Split
+from storage.records import Post, Split, Verdict
 from storage.store import Store, open_store
 from tests.annotator.teams.studies import JUDGE, LEAD, READERS, SENTENCES, the_study
 
@@ -57,7 +57,11 @@ def test_a_paper_finds_its_figures_in_the_report(study: Store) -> None:
     assert len(versions) == 1
     under = Counter((d.criterion_id, d.criterion_version) for d in study.latest_decisions())
     assert sorted(int(row[3]) for row in rows_of(text, "Wordings")) == sorted(under.values())
-    assert all(row[4] for row in rows_of(text, "Wordings"))  # each wording has a prevalence of its own
+    said = Counter((d.criterion_id, d.criterion_version, d.verdict) for d in study.latest_decisions())
+    shares = [
+        (said[*w, Verdict.EVIDENCE], said[*w, Verdict.EVIDENCE] + said[*w, Verdict.NO_EVIDENCE]) for w in sorted(under)
+    ]
+    assert [row[4] for row in rows_of(text, "Wordings")] == [f"{100 * some / of:.0f}%" for some, of in shares]
     assert "Made on 2026-11-30 by evidence-annotator" in text
     for said in (text, document.html()):
         assert not [name for name in (*READERS, LEAD.name, JUDGE.name) if re.search(rf"\b{name}\b", said)]
