@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.options import ImportOptions, LabelsAs
-from annotator.exchange.placing import LabelPlace, OnePlacing, Taken, counts_utf16, reviewer_of
+from annotator.exchange.placing import LabelPlace, OnePlacing, Taken, counts_utf16, has_wide_characters, reviewer_of
 from annotator.exchange.repeated import stronger
 from storage.formats.ledger import Outcome
 from storage.formats.rows import Label, LabelKind
@@ -56,13 +56,14 @@ class LabelTaker:
                     )
                 taken.count(label.criterion, Outcome.LEFT, unknown if why else "the project has no such criterion")
             else:
-                known.append((row, label.criterion, replace(label, criterion=criterion.id)))
-        utf16 = self._units(text, [label for _, _, label in known])
+                own = label if label.criterion == criterion.id else replace(label, criterion=criterion.id)
+                known.append((row, label.criterion, own))
+        utf16 = self._units(text, [label for _, _, label in known]) if has_wide_characters(text) else {}
         for one in self._united(known):
             if one.label.criterion == OF_POST:
                 self._take_of_post(post_id, one, taken)
                 continue
-            self._place(post_id, text, one, taken, utf16=utf16[self._answer(one.label)])
+            self._place(post_id, text, one, taken, utf16=utf16.get(self._answer(one.label), False))
         return taken
 
     def _take_of_post(self, post_id: str, one: _United, taken: Taken) -> None:

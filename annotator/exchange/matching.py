@@ -48,17 +48,23 @@ class CriteriaMatcher:
             )
         self._may_add = options.new_criteria
         self._next_position = len(criteria)
+        self._found: dict[str, Criterion] = {}  # a file says the same few labels in every row
         self.added: dict[str, Criterion] = {}
         self.unknown: dict[str, int] = {}
 
     def find(self, label: str) -> Criterion | None:
         """The criterion; None (and counted) if the project has none of that name and may not get one."""
+        found = self._found.get(label)
+        if found is not None:
+            return found
         wanted = self._chosen.get(folded(label), label)
         found = self._known(wanted)
         if found is None and self._may_add:
             found = self._add(wanted)
         if found is None:
             self.unknown[label] = self.unknown.get(label, 0) + 1
+        else:
+            self._found[label] = found
         return found
 
     def criterion(self, criterion_id: str) -> Criterion:

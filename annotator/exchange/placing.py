@@ -270,12 +270,17 @@ def _with_score(passage: Passage, place: Span, score: float | None) -> Span:
 # --- UTF-16
 
 
+def has_wide_characters(text: str) -> bool:
+    """Whether the text has characters beyond the 16-bit plane (emoji): in others all offsets mean the same."""
+    return not text.isascii() and any(ord(ch) >= 0x10000 for ch in text)
+
+
 def counts_utf16(text: str, labels: Sequence[Label]) -> bool:
     """Whether the offsets of one answer count UTF-16 units: its words prove it, or it is the better reading where the file leaves it open.
 
-    Only texts with characters beyond the 16-bit plane (emoji) can differ; where both readings are as good, code points win.
+    Only texts with wide characters can differ; where both readings are as good, code points win.
     """
-    if text.isascii() or all(ord(ch) < 0x10000 for ch in text):
+    if not has_wide_characters(text):
         return False
     if any(label.units is Units.UTF16 for label in labels):
         return True

@@ -67,9 +67,8 @@ class Fields:
 
     def take(self, name: str | None, to: str = "") -> Any:
         """The value of the key, which goes to `to` (the name itself by default). None for an empty one."""
-        if name is None or name not in self:
+        if name is None or (key := self._key(name)) not in self._open:
             return None
-        key = self._key(name)
         self._book(key, Outcome.TAKEN, to or name)
         return self._item[key]
 

@@ -15,18 +15,19 @@ from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.fields import PARTS, Fields
 from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import (
-    NOTHING_DEFINED,
     Names,
+    Part,
     names_of,
     names_places,
     own_passage,
+    parts_of,
     passages_of,
     taken,
     transposed,
 )
 from storage.formats.raters import is_person
 from storage.formats.rows import Label, LabelKind, Passage, Units
-from storage.formats.said import POST_LABELS, labels_from, said_of
+from storage.formats.said import NOTHING_DEFINED, POST_LABELS, SAYS_NOTHING, labels_from, said_of
 from storage.formats.standing import qualifier
 from storage.formats.values import (
     decoded,
@@ -76,6 +77,21 @@ NOTHING_SAID = "neither a verdict nor a passage"
 WHOLE_POST = "a label of the whole post, without a passage"
 
 
+_OF_ANSWERS = (
+    Part("created_at", TIMES, "time", string),
+    Part("model_version", MODELS, "model", string),
+    Part("role", ("role",), "role", string),
+    Part("note", NOTES, "note", lambda value: str(value or "")),
+    Part("seconds", ("seconds",), "seconds", number),
+    Part("bulk", ("bulk",), "history", lambda value: value is True),
+    Part("restored_from", ("restoredfrom",), "history", whole),
+    Part("criterion_version", ("criterionversion",), "criterion version", whole),
+    Part("no_evidence_score", ("noevidencescore",), "score", number),
+    Part("known", ("known",), "known", lambda value: value is not False),
+)
+_HOLD_PASSAGES = (*WORDS, *LISTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """What holds for all labels of a list unless one says otherwise. label: where a span names none. attributes: of the project."""
@@ -90,19 +106,22 @@ class Given:
     revision: bool = False
     attributes: Attributes = NOTHING_DEFINED
 
-    def a_label(self, criterion: str | None, verdict: Verdict | None, *passages: Passage, left_out: str = "") -> Label:
+    def a_label(self, criterion: str | None, verdict: Verdict | None, *passages: Passage, **said: Any) -> Label:
+        """said: further fields of the label; they go before what holds for the list."""
+        of_list = {
+            "annotator": self.annotator,
+            "created_at": self.created_at,
+            "model_version": self.model_version,
+            "revision": self.revision,
+        }
         return Label(
             criterion=(criterion or self.label or NO_LABEL).strip() or NO_LABEL,
             verdict=verdict,
             passages=passages,
             kind=self.kind,
-            annotator=self.annotator,
-            created_at=self.created_at,
-            model_version=self.model_version,
             units=self.units,
             whole=self.whole,
-            revision=self.revision,
-            left_out=left_out,
+            **{**of_list, **said},
         )
 
 
@@ -270,8 +289,8 @@ def _labels_inside(fields: Fields, names: Names, key: str, given: Given) -> Iter
 def _said(fields: Fields, names: Names, attributes: Attributes) -> SpanAttributes:
     """What an object with passages says of all of them. A rationale beside a list of passages is a note on the answer."""
     own = names.key(STARTS) is not None
-    if not own and names.key((*WORDS, *LISTS)) is None:
-        return SpanAttributes()
+    if not own and names.key(_HOLD_PASSAGES) is None:
+        return SAYS_NOTHING
     return said_of(fields, attributes, rationale=own)
 
 
@@ -312,27 +331,15 @@ def _made(fields: Fields, names: Names, given: Given, criterion: str) -> list[La
             return unread or [given.a_label(None, None, left_out=NOTHING_SAID)]
     if verdict is Verdict.NO_EVIDENCE and passages:
         passages, rejected = (), (*rejected, *passages)
-    bare = given.a_label(criterion, verdict, *passages)
     by = people_named(taken(fields, names, ANNOTATORS, "annotator"))
-    label = replace(
-        bare,
-        annotator=by[0] if by else bare.annotator,
-        created_at=string(taken(fields, names, TIMES, "time")) or bare.created_at,
-        model_version=string(taken(fields, names, MODELS, "model")) or bare.model_version,
-        rejected=rejected,
-        undecided=undecided,
-        role=string(taken(fields, names, ("role",), "role")),
-        note=str(taken(fields, names, NOTES, "note") or ""),
-        seconds=number(taken(fields, names, ("seconds",), "seconds")),
-        bulk=taken(fields, names, ("bulk",), "history") is True,
-        restored_from=whole(taken(fields, names, ("restoredfrom",), "history")),
-        criterion_version=whole(taken(fields, names, ("criterionversion",), "criterion version")),
-        no_evidence_score=number(taken(fields, names, ("noevidencescore",), "score")),
-        known=taken(fields, names, ("known",), "known") is not False,
-        labels=of_post,
-    )
+    said_more = parts_of(fields, names, _OF_ANSWERS)
+    if by:
+        said_more["annotator"] = by[0]
     if fields.peek("revision") is not None:
-        label = replace(label, revision=whole(fields.take("revision", "history")) is not None)
+        said_more["revision"] = whole(fields.take("revision", "history")) is not None
+    label = given.a_label(
+        criterion, verdict, *passages, rejected=rejected, undecided=undecided, labels=of_post, **said_more
+    )
     return [label, *(replace(label, annotator=name) for name in by[1:]), *unread]
 
 
@@ -345,7 +352,7 @@ def _verdict(fields: Fields, names: Names) -> tuple[Verdict | None, bool]:
         if plain(key) == "verdict":
             fields.leave(key, "is no verdict")
             verdict_of(value)
-    return None, "verdict" in set(fields.item_keys())
+    return None, "verdict" in fields.item_keys()
 
 
 def _passages(fields: Fields, names: Names, attributes: Attributes) -> tuple[tuple[Passage, ...], list[str]]:
@@ -358,7 +365,7 @@ def _passages(fields: Fields, names: Names, attributes: Attributes) -> tuple[tup
         listed += found
         bad += wrong
     own, wrong_own = own_passage(fields, names, attributes, has_others=bool(listed))
-    return tuple(dict.fromkeys((*listed, *own))), [*bad, *wrong_own]
+    return tuple(dict.fromkeys((*listed, *own))) if listed or own else (), [*bad, *wrong_own]
 
 
 def _is_list_of_passages(value: Any) -> bool:

@@ -5,23 +5,32 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from storage.attributes import Attributes
 from storage.formats.fields import Fields
 from storage.formats.rows import Passage
-from storage.formats.said import said_of
+from storage.formats.said import NOTHING_DEFINED, said_of
 from storage.formats.values import decoded, is_empty, is_number, kind_of, number, plain, shortened, whole
 from storage.formats.vocabulary import ENDS, LENGTHS, SCORES, STARTS, VERDICTS, WORDS
 from storage.records import InvalidRecord, Span, SpanOrigin
 
-NOTHING_DEFINED = Attributes()
 _COUNTS_ELSE = re.compile(
     r"sentence|token|word|paragraph|(?<![^\W_])(?:sent|line|para)s?(?=[\W_]|span|position|ind|point|offset|character)"
 )
 """Columns of places that count something else than characters: `sent_idx`, `token_span`; not those of PARANOIA."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What an object may say of itself. names: of the key, plain, best first; to: in the ledger; read: its value, or None for none."""
+
+    field: str
+    names: tuple[str, ...]
+    to: str
+    read: Callable[[Any], Any]
 
 
 class Names:
@@ -30,14 +39,24 @@ class Names:
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = {plain(key): key for key in reversed(list(keys))}
         self._found: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._parts: dict[tuple[Part, ...], tuple[tuple[str, Part], ...]] = {}
 
     def key(self, names: tuple[str, ...]) -> str | None:
-        return next(iter(self.keys(names)), None)
+        found = self.keys(names)
+        return found[0] if found else None
 
     def keys(self, names: tuple[str, ...]) -> tuple[str, ...]:
         found = self._found.get(names)
         if found is None:
             found = self._found[names] = tuple(self._keys[n] for n in names if n in self._keys)
+        return found
+
+    def parts(self, wanted: tuple[Part, ...]) -> tuple[tuple[str, Part], ...]:
+        """Those of the parts that the object has, each with its key. Most objects have few, and pay for no others."""
+        found = self._parts.get(wanted)
+        if found is None:
+            keyed = ((self.key(part.names), part) for part in wanted)
+            found = self._parts[wanted] = tuple((key, part) for key, part in keyed if key is not None)
         return found
 
 
@@ -52,6 +71,13 @@ _remembered_names = functools.lru_cache(maxsize=256)(Names)
 def taken(fields: Fields, names: Names, wanted: tuple[str, ...], to: str) -> Any:
     key = names.key(wanted)
     return None if key is None else fields.take(key, to)
+
+
+def parts_of(fields: Fields, names: Names, wanted: tuple[Part, ...]) -> dict[str, Any]:
+    """What the object says of the parts, by field; what it does not say has no entry. Raises what the readings raise."""
+    read = ((part, fields.take(key, part.to)) for key, part in names.parts(wanted))
+    said = ((part.field, part.read(value)) for part, value in read if value is not None)
+    return {field: value for field, value in said if value is not None}
 
 
 def own_passage(
@@ -122,8 +148,7 @@ def passages_of(
     attributes: what the project can say of spans.
     places: numbers that follow each other are those of characters; else they may count anything, sentences for example.
     """
-    value = decoded(value)
-    if is_empty(value):
+    if value is None or is_empty(value := decoded(value)):
         return (), []
     if isinstance(value, Mapping):
         value = transposed(value) or [dict(value)]
@@ -147,6 +172,7 @@ def passages_of(
     return tuple(found), bad
 
 
+@functools.lru_cache(maxsize=1024)
 def names_places(key: str) -> bool:
     """Whether a key or column is one of offsets: its numbers are places in the text."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).casefold()

@@ -21,12 +21,13 @@ PARTED = "|"
 NO_SPANS = "severity, flags and rationale of a span"
 NO_FLAGS = "severity and flags of a span"
 NO_LABELS = "labels of the whole post"
+NOTHING_DEFINED, SAYS_NOTHING = Attributes(), SpanAttributes()
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
 def columns_of(attributes: Attributes) -> tuple[str, ...]:
     """The columns that a table has more, for a project that defines or once defined any of this."""
-    return COLUMNS if attributes != Attributes() else ()
+    return COLUMNS if attributes != NOTHING_DEFINED else ()
 
 
 def span_cells(said: SpanAttributes) -> list[str]:
@@ -43,8 +44,8 @@ def labels_cell(labels: Sequence[tuple[str, str]]) -> str:
 
 def said_of(fields: Fields, attributes: Attributes, *, rationale: bool = True) -> SpanAttributes:
     """What an object, or the row of a table, says of its span; what it takes is booked as taken."""
-    if attributes == Attributes():
-        return SpanAttributes()
+    if attributes == NOTHING_DEFINED:
+        return SAYS_NOTHING
     return SpanAttributes(
         _rationale_in(fields, attributes) if rationale else "",
         _severity_in(fields, attributes),
@@ -101,6 +102,8 @@ def rationale_text(value: Any, attributes: Attributes) -> str:
 
 def labels_from(value: Any, attributes: Attributes) -> tuple[tuple[str, str], ...]:
     """Labels of a post as an object, or as `labels_cell` writes them; () unless the project has every one of them."""
+    if value is None:
+        return ()
     value = decoded(value)
     if isinstance(value, str):
         parts = [part.partition("=") for part in value.split(PARTED)]

@@ -25,7 +25,9 @@ _TRUE = frozenset(("true", "yes", "1", "ja", "oui", "y", "t"))
 _FALSE = frozenset(("false", "no", "0", "nein", "non", "n", "f"))
 _NOT_FALSE = NEGATING - {"false", "no", "absent", "notpresent"}  # `negation: negated` negates, `negated: no` does not
 
-_ANY_STANDING = frozenset((*QUALIFIERS, *AFFIRMERS, *STANDING))
+_OF_TRUTH = frozenset((*QUALIFIERS, *AFFIRMERS))
+_ANY_STANDING = frozenset((*_OF_TRUTH, *STANDING))
+_CONCERNS = _ANY_STANDING | frozenset(ABOUT)
 
 
 def takes_back(name: str, value: Any) -> bool:
@@ -45,8 +47,10 @@ def qualifier(fields: Fields) -> str:
     """The key and value of a label's object that take it back, in words; '' if none does."""
     found = ""
     for key in fields:
-        value = fields.peek(key)
         name = plain(key)
+        if name not in _CONCERNS:
+            continue
+        value = fields.peek(key)
         if name in VERDICTS and is_verdict(value):
             continue
         if takes_back(key, value):
@@ -55,9 +59,7 @@ def qualifier(fields: Fields) -> str:
         elif name in ABOUT and (said := next((f"{k}: {v}" for k, v in _said(value) if takes_back(k, v)), "")):
             found = found or said
             fields.leave(key, TAKES_BACK)
-        elif (name in STANDING and plain(str(value)) in AFFIRMING) or (
-            name in {*QUALIFIERS, *AFFIRMERS} and isinstance(value, bool)
-        ):
+        elif (name in STANDING and plain(str(value)) in AFFIRMING) or (name in _OF_TRUTH and isinstance(value, bool)):
             fields.take(key, "the label")
     return found
 

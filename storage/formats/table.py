@@ -327,9 +327,8 @@ class _RowReader:
     def _wide_labels(self) -> Iterator[Label]:
         """Labels of columns that bear a criterion's name."""
         for criterion, (verdict_column, evidence_column) in self._mapping.wide.items():
-            given = Given(label=criterion)
-            if any(c in self._fields for c in (verdict_column, evidence_column) if c is not None):
-                given = replace(given, annotator=self._annotator())
+            says = any(c in self._fields for c in (verdict_column, evidence_column) if c is not None)
+            given = Given(label=criterion, annotator=self._annotator() if says else None)
             said = self._fields.peek(verdict_column or "")
             evidence = self._fields.peek(evidence_column or "")
             said = "1" if is_mark(said) else said
@@ -446,5 +445,5 @@ class _RowReader:
 def _answer(given: Given, verdict: Verdict | None, passages: tuple[Passage, ...]) -> Label:
     """The label of a row; the passages of a refusal are those that were looked at."""
     refused = verdict is Verdict.NO_EVIDENCE
-    label = given.a_label(None, verdict or Verdict.EVIDENCE, *(() if refused else passages))
-    return replace(label, rejected=passages if refused else ())
+    taken, rejected = ((), passages) if refused else (passages, ())
+    return given.a_label(None, verdict or Verdict.EVIDENCE, *taken, rejected=rejected)

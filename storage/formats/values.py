@@ -15,6 +15,7 @@ from storage.records import InvalidRecord
 
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|s3:|data:\w+/|/?data/|/upload)\S*|/\S+\.\w{2,5}|\S+\.(?:wav|mp3|ogg|flac|png|jpe?g|gif|pdf|mp4)",
     re.IGNORECASE)  # fmt: skip
+_SIZED = (str, list, tuple, dict)  # a union would be made anew for each value
 LONGEST_REMEMBERED = 64  # characters: names of columns, no texts of posts
 _OF_PEOPLE = (
     "annotator",
@@ -35,7 +36,7 @@ def is_empty(value: Any) -> bool:
         return True
     if isinstance(value, float):
         return math.isnan(value)
-    return isinstance(value, str | list | tuple | dict) and not value
+    return isinstance(value, _SIZED) and not value
 
 
 def is_address(value: str) -> bool:
