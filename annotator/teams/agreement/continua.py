@@ -125,17 +125,14 @@ def unitizing_alphas(people: Sequence[Unitization], length: int) -> UnitizingAlp
         for start, end, value in mine:
             size = end - start
             own[place[value]] += size if value == GAP else size**2
+            pairable = 0.0  # what of this unit meets others' units
             for j, theirs in enumerate(sections):
-                if j == i:
-                    continue
-                shared = 0
-                for other_start, other_end, other in theirs:
-                    common = max(0, min(end, other_end) - max(start, other_start))
-                    observed[place[value], place[other]] += common / (len(people) - 1)
-                    shared += common if other != GAP else 0
-                if value != GAP:
-                    met[place[value]] += shared / (len(people) - 1)
-                    met_own[place[value]] += shared**2 / (len(people) - 1)
+                for other_start, other_end, other in theirs if j != i else ():
+                    common = max(0, min(end, other_end) - max(start, other_start)) / (len(people) - 1)
+                    observed[place[value], place[other]] += common
+                    pairable += common if GAP not in (value, other) else 0
+            met[place[value]] += pairable
+            met_own[place[value]] += pairable**2
     expected = _expected(observed.sum(axis=1), own)
     coded = observed[1:, 1:]
     coding = _expected(met[1:], met_own[1:])
