@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotator.teams.rounds import check_deadline, give_out, missing_readers, open_round, reserved_since
+from annotator.teams.rounds import check_deadline, give_out, left_behind, missing_readers, open_round, reserved_since
 from storage.records import InvalidRecord, Reviewer
 from storage.store import Store
 from storage.team_records import Assigned, Round, RoundChange, RoundPost
@@ -53,11 +53,15 @@ def move(store: Store, round_id: int, wanted: Move, *, expected_revision: int, b
 
 
 def fill(store: Store, round_id: int, *, expected_revision: int, by: Reviewer) -> dict[str, Any]:
-    """Give the round's posts the readers that they lack. Returns {"given": how many}. Raises NotAllowed, InvalidRecord, Conflict."""
+    """Give the round's posts the readers that they lack, those too that somebody who left had open and whose time is over.
+
+    Returns {"given": how many}. Raises NotAllowed, InvalidRecord, Conflict.
+    """
     with store.write():
         known = open_round(store, round_id, by)
-        given = missing_readers(store, known, known.people)
-        change = RoundChange(what="given", detail={"posts": len(given)}, given=given)
+        taken = left_behind(store, known)
+        given = missing_readers(store, known, known.people, without=taken)
+        change = RoundChange(what="given", detail={"posts": len(given)}, taken=sorted(taken), given=given)
         store.change_round(round_id, change, expected_revision=expected_revision, by=by.name)
     return {"given": len(given)}
 

@@ -234,12 +234,7 @@ def change_people(store: Store, round_id: int, people: Sequence[str], *, expecte
         known = open_round(store, round_id, by)
         _check_people(store, people, already=known.people)
         came, left = sorted(set(people) - set(known.people)), sorted(set(known.people) - set(people))
-        kept_open = store.open_on_screens(round_id, since=reserved_since(store))
-        taken = {
-            (a.post_id, a.reviewer)
-            for a in store.assigned(round_id=round_id)
-            if not a.decided and (a.reviewer not in people or came) and (a.post_id, a.reviewer) not in kept_open
-        }
+        taken = {(post_id, name) for post_id, name in untouched(store, round_id) if name not in people or came}
         given = missing_readers(store, known, people, without=taken)
         change = RoundChange(
             what="people",
@@ -249,6 +244,22 @@ def change_people(store: Store, round_id: int, people: Sequence[str], *, expecte
             given=given,
         )
         return store.change_round(round_id, change, expected_revision=expected_revision, by=by.name)
+
+
+def untouched(store: Store, round_id: int, *, reviewer: str | None = None) -> set[tuple[str, str]]:
+    """(post id, person) of what was given in a round and is neither begun nor open on a screen: others can be given it.
+
+    reviewer: only of this person.
+    """
+    kept_open = store.open_on_screens(round_id, since=reserved_since(store))
+    rows = store.assigned(round_id=round_id, reviewer=reviewer)
+    return {(a.post_id, a.reviewer) for a in rows if not a.decided} - kept_open
+
+
+def left_behind(store: Store, known: Round) -> set[tuple[str, str]]:
+    """As `untouched`, of the people who read in the round no more: what they had open when they left has come back."""
+    outside = [p.reviewer for p in store.round_progress(known.id) if p.left and p.reviewer not in known.people]
+    return {kept for name in outside for kept in untouched(store, known.id, reviewer=name)}
 
 
 def missing_readers(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from annotator.people.accounts import allow
-from annotator.teams.rounds import progress
+from annotator.teams.rounds import left_behind, progress
 from annotator.teams.training import is_late, round_wire
 from annotator.words import counted
 from storage.records import Reviewer, Role
 from storage.store import Store
-from storage.team_records import Round
+from storage.team_records import Progress, Round
 
 
 def all_rounds(store: Store, me: Reviewer) -> list[dict[str, Any]]:
@@ -25,15 +26,14 @@ def one_round(store: Store, me: Reviewer, round_id: int) -> dict[str, Any]:
     allow(me, Role.ADJUDICATOR)
     found = store.round(round_id)
     events = store.round_events(round_id)
-    missing = store.readers_missing(round_id) if found.closed_at is None else 0
-    line = _line(store, found)
-    left = {p["person"]: p["left"] for p in line["progress"] if p["left"]}
+    behind = Counter(name for _, name in left_behind(store, found))
+    missing = store.readers_missing(round_id) + behind.total() if found.closed_at is None else 0
     return {
-        **line,
+        **_line(store, found),
         "missing": missing,
         "notes": [
             *_notes(store, found, missing, reopened=any(e.what == "reopened" for e in events)),
-            *_gone_people(store, found, left),
+            *([] if found.closed_at else _gone_people(store, found, store.round_progress(round_id), behind)),
         ],
         "events": [{"what": e.what, "detail": dict(e.detail), "at": e.at, "by": e.by} for e in reversed(events)],
     }
@@ -88,16 +88,22 @@ def _changed_criteria(store: Store, found: Round) -> list[str]:
     return notes
 
 
-def _gone_people(store: Store, found: Round, left: Mapping[str, int]) -> list[str]:
-    """Who cannot read on, or has gone, and what they leave. left: posts by person, of those who have any."""
+def _gone_people(store: Store, found: Round, rows: Sequence[Progress], behind: Counter[str]) -> list[str]:
+    """Who cannot read on, or has gone, and what they leave. behind: posts by person that can be given out already."""
     disabled = {r.name for r in store.reviewers() if r.disabled_at is not None}
     notes = [
-        f"{name} cannot sign in any more and has {counted(left[name], 'post')} left: take {name} out of the round."
-        for name in found.people
-        if name in disabled and name in left
+        f"{p.reviewer} cannot sign in any more and has {counted(p.left, 'post')} left: take {p.reviewer} out of the round."
+        for p in rows
+        if p.reviewer in found.people and p.reviewer in disabled and p.left
     ]
-    outside = [name for name in left if name not in found.people]
-    return notes + [
-        f"{name} has left with {counted(left[name], 'post')} begun: move what is left to somebody else."
-        for name in outside
-    ]
+    for p in (p for p in rows if p.reviewer not in found.people):
+        if p.begun:
+            notes.append(
+                f"{p.reviewer} has left with {counted(p.begun, 'post')} begun: move what is left to somebody else."
+            )
+        if opened := p.left - p.begun - behind[p.reviewer]:
+            notes.append(
+                f"{p.reviewer} has left with {counted(opened, 'post')} open on the screen: others can be given what is left"
+                " when the time is over for which an opened post is kept."
+            )
+    return notes

@@ -39,9 +39,19 @@ function show(reply) {
   me = reply.me;
   drawInvite(reply.days);
   if (reply.link) drawLink(reply);
+  else if (!isOpen(reply, part("link").dataset.for)) closeLink(); // used or withdrawn: nobody is to be sent it any more
   fill(part("count"), plural(reply.people.length, "person").replace("persons", "people") + (reply.waiting.length ? `, ${reply.waiting.length} invited` : ""));
   const heads = ["Name", "Role", "Account", "Sessions", "", ""];
   fill(part("people"), make("table", {}, make("thead", {}, make("tr", {}, heads.map((h) => make("th", { scope: "col" }, h)))), make("tbody", {}, reply.people.map(row), reply.waiting.map(waitingRow))));
+}
+
+function isOpen({ people, waiting }, name) {
+  return [...people.filter((p) => p.link), ...waiting].some((p) => p.name === name);
+}
+
+function closeLink() {
+  part("link").hidden = true;
+  fill(part("link"));
 }
 
 function drawLink({ link, for: name, until }) {
@@ -55,7 +65,8 @@ function drawLink({ link, for: name, until }) {
       field.focus(); // no clipboard without HTTPS: then by hand
     }
   });
-  fill(part("link"), make("p", {}, `Send this link to ${name}, by a way that only ${name} reads. It is shown this once, works once, and until ${until.slice(0, 10)}.`), make("div", { class: "ev-row" }, field, copy, button("Done", () => ((part("link").hidden = true), fill(part("link"))))));
+  fill(part("link"), make("p", {}, `Send this link to ${name}, by a way that only ${name} reads. It is shown this once, works once, and until ${until.slice(0, 10)}.`), make("div", { class: "ev-row" }, field, copy, button("Done", closeLink)));
+  part("link").dataset.for = name;
   part("link").hidden = false;
   field.focus();
 }

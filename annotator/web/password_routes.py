@@ -64,7 +64,7 @@ class _Links:
         try:
             return self._page(await asyncio.to_thread(self._found, request))
         except (LinkIsGone, TooManyAttempts) as error:
-            return _refusal(NEW_TITLE, error)
+            return _refusal(NEW_TITLE, error, self.settings)
 
     async def accept(self, request: Request) -> Response:
         try:
@@ -75,7 +75,7 @@ class _Links:
             name = await self.threads.run(accept)
             session = await asyncio.to_thread(self.accounts.open_session, name)
         except (LinkIsGone, TooManyAttempts, Busy) as error:
-            return _refusal(NEW_TITLE, error)
+            return _refusal(NEW_TITLE, error, self.settings)
         except StorageTrouble:
             raise  # the gate answers
         except EvidenceError as error:
@@ -111,7 +111,7 @@ class _Own:
         try:
             return self._page(self._person(request))
         except NotAllowed as error:
-            return _refusal(OWN_TITLE, error)
+            return _refusal(OWN_TITLE, error, self.settings)
 
     async def change(self, request: Request) -> Response:
         try:
@@ -121,7 +121,7 @@ class _Own:
                 raise NotAllowed(REFUSAL)
             session = await self.threads.run(functools.partial(self._changed, request, person, form))
         except (NotAllowed, TooManyAttempts, Busy) as error:
-            return _refusal(OWN_TITLE, error)
+            return _refusal(OWN_TITLE, error, self.settings)
         except StorageTrouble:
             raise
         except EvidenceError as error:
@@ -190,12 +190,14 @@ def _new_password(form: dict[str, str] | None) -> str:
     return form.get("password", "")
 
 
-def _refusal(title: str, error: EvidenceError) -> Response:
+def _refusal(title: str, error: EvidenceError, settings: Settings) -> Response:
+    """What is wrong, with a way on: who has used their link already signs in there."""
+    body = f'{_note(str(error))}<p><a href="{settings.root_path}/">To the app</a></p>'
     if isinstance(error, TooManyAttempts | Busy):
         headers = {**NO_STORE, "retry-after": str(int(error.retry_after) + 1)}
-        return plain_page(title, _note(str(error)), status=503 if isinstance(error, Busy) else 429, headers=headers)
+        return plain_page(title, body, status=503 if isinstance(error, Busy) else 429, headers=headers)
     status = 404 if isinstance(error, LinkIsGone) else 403 if isinstance(error, AccountError) else 400
-    return plain_page(title, _note(str(error)), status=status, headers=NO_STORE)
+    return plain_page(title, body, status=status, headers=NO_STORE)
 
 
 def _note(text: str) -> str:

@@ -165,6 +165,23 @@ def test_half_a_round_of_somebody_who_left_is_given_to_another_and_the_answers_s
     assert team.unassign([begun], "ben") == 1
 
 
+def test_what_somebody_who_left_had_open_comes_back_when_its_time_is_over(team: Store) -> None:
+    round_id = made(team, overlap=None)
+    opened = given(team, round_id, "cem")[0]
+    team.open_post(opened, "cem")
+    change_people(team, round_id, ("ana", "ben"), expected_revision=1, by=LEAD)
+    found = watching.one_round(team, LEAD, round_id)
+    assert found["missing"] == 0
+    assert [note[:48] for note in found["notes"]] == ["cem has left with 1 post open on the screen: oth"]
+    assert moves.fill(team, round_id, expected_revision=2, by=LEAD) == {"given": 0}
+    team.set_setting("reserved_minutes", 1e-9)
+    found = watching.one_round(team, LEAD, round_id)
+    assert (found["missing"], [note[:20] for note in found["notes"]]) == (1, ["1 reader is missing."])
+    assert moves.fill(team, round_id, expected_revision=3, by=LEAD) == {"given": 1}
+    assert opened in given(team, round_id, "ana") + given(team, round_id, "ben")
+    assert given(team, round_id, "cem") == []
+
+
 def test_a_newcomer_takes_nothing_that_is_open_on_a_screen_and_a_closed_round_is_left_as_it_is(team: Store) -> None:
     round_id = made(team, overlap=None)
     opened = given(team, round_id, "ana")[0]
