@@ -138,7 +138,9 @@ def test_the_day_of_each_role_and_nobodys_blind_answer_in_what_another_is_sent(
             come_in(person, invite(adam, person.name, role))
         invite(adam, "gus", "reviewer")
         adam.page.click("#people [data-person=gus] button:has-text('Withdraw the link')")
-        adam.page.wait_for_selector("#people [data-part=link]", state="hidden")  # nobody is sent a link that works no longer
+        adam.page.wait_for_selector(
+            "#people [data-part=link]", state="hidden"
+        )  # nobody is sent a link that works no longer
 
         lead = jon.go("/?tab=team", "#team [data-part=count]:not(:empty)")
         lead.click("#team button:has-text('New round')")
