@@ -143,7 +143,8 @@ class GoldStore(LabelStandingStore):
         """(post id, criterion id, person, verdict, spans as JSON, time) of every latest answer to what several people answered.
 
         round_id: only posts of that round, with the answers that were given to be measured by gold; they count nowhere else.
-        models: with the predictions of these versions for the same, as "model VERSION".
+        models: with the predictions of these versions for the same, as "model VERSION". Their time is that of the newest answer which
+        they stand beside: when a version came to read a post says nothing about the work.
         """
         counted = _COUNTED if round_id is None else ""
         chosen = f"({_ALL_OF_SEVERAL.format(counted=counted)}) n"
@@ -156,18 +157,19 @@ class GoldStore(LabelStandingStore):
                 f" CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL{counted} AND {where}",
                 values,
             ).fetchall()
-            predicted = (
-                db.execute(
-                    "SELECT p.post_id, p.criterion_id, 'model ' || p.model_version,"
-                    " CASE WHEN p.max_score > 0 THEN 'evidence' ELSE 'no_evidence' END, p.spans, p.created_at"
-                    f" FROM {chosen} CROSS JOIN prediction p ON p.post_id = n.post_id AND p.criterion_id = n.criterion_id"
-                    f" WHERE p.known AND p.model_version IN (SELECT value FROM json_each(:models)) AND {where}",
-                    values,
-                ).fetchall()
-                if models
-                else []
-            )
-        return [*people, *predicted]
+            if not models:
+                return people
+            predicted = db.execute(
+                "SELECT p.post_id, p.criterion_id, 'model ' || p.model_version,"
+                " CASE WHEN p.max_score > 0 THEN 'evidence' ELSE 'no_evidence' END, p.spans"
+                f" FROM {chosen} CROSS JOIN prediction p ON p.post_id = n.post_id AND p.criterion_id = n.criterion_id"
+                f" WHERE p.known AND p.model_version IN (SELECT value FROM json_each(:models)) AND {where}",
+                values,
+            ).fetchall()
+        newest: dict[tuple[str, str], str] = {}
+        for post_id, criterion_id, *_, at in people:
+            newest[post_id, criterion_id] = max(at, newest.get((post_id, criterion_id), ""))
+        return [*people, *((*row, newest[row[0], row[1]]) for row in predicted)]
 
     def labels_in_common(self, *, round_id: int | None = None) -> list[tuple[str, str, str]]:
         """(post id, person, labels as JSON) of the latest labels of whole posts, of a round's posts or of all; as `answers_in_common`."""

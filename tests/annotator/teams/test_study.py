@@ -164,12 +164,15 @@ def test_a_model_version_takes_part_as_one_more_person(team: Store) -> None:
     for post in team.iter_posts():
         marked = {SLEEP.id: (Span(0, 20, 0.9),), MOOD.id: ()}
         team.add_predictions(
-            Prediction(post.id, c, "m1", spans, no_evidence_score=0.1 if spans else 0.9) for c, spans in marked.items()
+            Prediction(post.id, c, "m1", spans, 0.1 if spans else 0.9, created_at="2031-01-01T00:00:00Z")
+            for c, spans in marked.items()
         )
     reports = Reports(team)
     with pytest.raises(NotFound):
         reports.report(models=["m2"])
-    pairs = reports.report(models=["m1"])["agreement"]["pairs"]
+    found = reports.report(models=["m1"])["agreement"]
+    assert not [p for p in found["periods"] if p["period"] > "2031"]  # time goes by people's answers
+    pairs = found["pairs"]
     for row in (p for p in pairs if p["other"] == "model m1"):
         theirs = [a for a in team.iter_annotations() if a.reviewer == row["one"]]
         same = sum((a.verdict is Verdict.EVIDENCE) == (a.criterion_id == SLEEP.id) for a in theirs)
