@@ -43,6 +43,11 @@ class AccountStore(TokenStore):
         with self.read() as db:
             return [reviewer_from_row(row) for row in db.query("SELECT * FROM reviewer ORDER BY name")]
 
+    def reader_codes(self) -> dict[str, str]:
+        """What everybody is called where names are not told, by name, also of people who are gone."""
+        with self.read() as db:
+            return {row["name"]: row["code"] for row in db.query("SELECT name, code FROM reader_code ORDER BY name")}
+
     def update_reviewer(
         self, name: str, *, role: Role | None = None, password_hash: str | None = None, disabled: bool | None = None
     ) -> None:

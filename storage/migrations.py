@@ -9,7 +9,7 @@ import sqlite3
 
 from storage.discussion_schema import DISCUSSIONS
 from storage.doubt_schema import DOUBTS
-from storage.people_schema import IDENTITIES, INVITATIONS, SIGN_IN_ATTEMPTS
+from storage.people_schema import IDENTITIES, INVITATIONS, READER_CODES, SIGN_IN_ATTEMPTS
 from storage.post_schema import AUTHORS_IN_ORDER, LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
 from storage.sqlite import Database, Migrations
@@ -412,6 +412,11 @@ def m017_discussions(db: Database) -> None:
 @migrations()
 def m018_authors_in_order(db: Database) -> None:
     _run_statements(db, AUTHORS_IN_ORDER)
+
+
+@migrations()
+def m019_reader_codes(db: Database) -> None:
+    _run_statements(db, READER_CODES)
 
 
 def _run_statements(db: Database, script: str) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of who people are: identities elsewhere, failed sign-ins, invitations. Each is run once, by its migration."""
+"""The SQL of who people are: identities elsewhere, failed sign-ins, invitations, codes. Each is run once, by its migration."""
 
 from __future__ import annotations
 
@@ -38,4 +38,21 @@ CREATE TABLE invitation (            -- a link with which somebody sets their pa
     withdrawn_at TEXT                -- NULL unless an admin, or a later link for the same person, ended it
 ) STRICT;
 CREATE INDEX invitation_reviewer ON invitation(reviewer, id);
+"""
+
+_DRAWN = [f"printf('R%0{digits}d', (random() & 0x7fffffffffff) % {10**digits})" for digits in (3, 3, 3, 5, 5, 12)]
+"""A code by lot. The short ones are tried first; in a project of hundreds of people some of them are taken."""
+_GIVE = (
+    "INSERT INTO reader_code (name, code) SELECT r.name, {code} FROM reviewer r WHERE {whose}"
+    " NOT EXISTS (SELECT 1 FROM reader_code c WHERE c.name = r.name) ON CONFLICT DO NOTHING;\n"
+)
+_TO_THE_NEW = "".join(_GIVE.format(code=code, whose="r.name = NEW.name AND") for code in _DRAWN)
+READER_CODES = f"""
+CREATE TABLE reader_code (           -- what a person is called where names are not told: given once, kept when they are gone
+    name TEXT PRIMARY KEY,
+    code TEXT NOT NULL UNIQUE        -- by lot, so that neither names nor the order in which people came can be read off it
+) STRICT, WITHOUT ROWID;
+{"".join(_GIVE.format(code=code, whose="") for code in _DRAWN)}
+CREATE TRIGGER reviewer_has_a_code AFTER INSERT ON reviewer BEGIN
+{_TO_THE_NEW}END;
 """

@@ -72,8 +72,8 @@ def data_sha256(store: Store) -> str:
 
 def _corpus(corpus: Corpus, today: str, sha256: str) -> Iterable[Block]:
     yield (
-        f"Made on {today} by {software()}. SHA-256 of the gold answers with the texts' hashes: {sha256}. People stand under codes: R for"
-        " readers, J for those who may adjudicate."
+        f"Made on {today} by {software()}. SHA-256 of the gold answers with the texts' hashes: {sha256}. People stand under codes that"
+        " were drawn by lot and stay theirs."
     )
     yield "# Corpus"
     yield (
@@ -98,7 +98,7 @@ def _people(store: Store, report: Wire, codes: dict[str, str]) -> Iterable[Block
     rows = [
         (
             codes[p["person"]],
-            roles[p["person"]],
+            roles.get(p["person"], "gone"),
             p["assigned"],
             p["done"],
             p["decisions"],

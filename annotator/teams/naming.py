@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Mapping
 
 from storage.records import Reviewer, Role
@@ -14,15 +12,8 @@ ADJUDICATION = "adjudication"
 
 
 def codes_of(store: Store) -> dict[str, str]:
-    """A code for every person, by name. Their order says nothing of the names."""
-    people = sorted(store.reviewers(), key=lambda r: hashlib.sha256(r.name.encode()).hexdigest())
-    counts = Counter[str]()
-    codes = {}
-    for person in people:
-        letter = "R" if person.role is Role.REVIEWER else "J"
-        counts[letter] += 1
-        codes[person.name] = f"{letter}{counts[letter]}"
-    return codes
+    """A code for every person, by name: drawn by lot when they came, theirs in every role, and nobody else's when they are gone."""
+    return store.reader_codes()
 
 
 def names_told(store: Store) -> bool:

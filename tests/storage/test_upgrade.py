@@ -71,6 +71,9 @@ def test_an_older_project_is_counted_as_if_it_had_always_been(older: Path) -> No
     assert store.queue_ids(QueueFilter(), me="ben", model_version="m1", limit=9) == ["p1", "p2"]
     done = QueueFilter(state=ReviewState.REVIEWED)
     assert store.count_queue(done, me="ana", model_version="m1") == QueueCount(1)
+    codes = store.reader_codes()
+    assert list(codes) == ["ana", "ben"]
+    assert len(set(codes.values())) == 2
 
 
 def test_the_project_is_kept_as_it_was_before_it_is_brought_up(older: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -87,7 +87,9 @@ def adjudicate(store: Store, *, leave: int, seed: int) -> None:
     while (found := adjudicating.queue(store, JUDGE))["total"] > leave:
         case = found["cases"][0]
         shown = adjudicating.case(store, JUDGE, case["post_id"], case["criterion_id"])
-        lane = draw.choice([one for one in shown["lanes"] if one["verdict"] != "unsure"])
+        lane = draw.choice(
+            sorted((one for one in shown["lanes"] if one["verdict"] != "unsure"), key=lambda one: one["answer"])
+        )
         outcome = "undecidable" if draw.random() < 0.1 else lane["verdict"]
         wire = {
             "post_id": case["post_id"],

@@ -113,7 +113,7 @@ def test_who_is_taken_is_taken_with_what_they_say(team: Store) -> None:
         True,
         False,
     )
-    one, two = (lane["spans"] for lane in case["lanes"])
+    one, two = (lane["spans"] for lane in sorted(case["lanes"], key=lambda lane: lane["answer"]))
     assert (one, two) == ([[2, 14, {"severity": "mild"}]], [[2, 14, {"severity": "severe", "flags": ["past"]}]])
     assert case["union"] == case["shared"] == [[2, 14]]  # on nothing of it both agree
     wire = {"post_id": "p1", "criterion_id": SLEEP.id, "outcome": "evidence", "expected_revision": 0}
@@ -148,7 +148,8 @@ def test_a_label_in_which_readers_differ_is_an_open_question_until_it_is_decided
     with pytest.raises(InvalidRecord, match="nobody called 'ana'"):  # whose name is told nobody here
         adjudicating.queue(team, JUDGE, people=("ana",))
     case = adjudicating.case(team, JUDGE, "p1", "@post:Risk")
-    assert (case["given"], case["levels"], case["union"]) == (["high", "none"], ["none", "high"], [])
+    said = dict(zip([lane["name"] for lane in case["lanes"]], case["given"], strict=True))
+    assert (said, case["levels"], case["union"]) == ({ana: "high", ben: "none"}, ["none", "high"], [])
     assert gold_of_p1(team) == {}
 
     for outcome, more, why in (

@@ -136,7 +136,9 @@ def judge(context: Context, *, leave: int) -> None:
     draw = random.Random(7)
     while (found := ask(context, "adjudicate_queue", {}, JUDGE))["total"] > leave:
         case = ask(context, "adjudicate_case", found["cases"][0], JUDGE)
-        lane = draw.choice([one for one in case["lanes"] if one["verdict"] != "unsure"])
+        lane = draw.choice(
+            sorted((one for one in case["lanes"] if one["verdict"] != "unsure"), key=lambda one: one["answer"])
+        )
         outcome = "undecidable" if draw.random() < 0.1 else lane["verdict"]
         wire = {"post_id": case["post"]["id"], "criterion_id": case["criterion"]["id"], "outcome": outcome}
         wire |= {"spans": lane["spans"] if outcome == "evidence" else [], "expected_revision": 0}
