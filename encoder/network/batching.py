@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -146,7 +147,7 @@ class Batcher:
             row_post=torch.tensor([row.post_number for row in rows]),
             criterion_index=torch.tensor([self._columns(row) for row in rows]),
         )
-        batch = replace(batch, **self._criteria_tensors(), **self._wide_tensors(rows))
+        batch = replace(batch, **self._criteria_tensors, **self._wide_tensors(rows))
         return replace(batch, **self._labels(rows, batch)) if rows[0].label is not None else batch
 
     def criteria_batch(self) -> tuple[Tensor, Tensor]:
@@ -172,6 +173,7 @@ class Batcher:
     def _columns(self, row: Row) -> list[int]:
         return self.criterion_index if row.criterion is None else [self.criterion_index[row.criterion]]
 
+    @cached_property
     def _criteria_tensors(self) -> dict[str, Tensor]:
         if not self.config.one_pass:
             return {}

@@ -81,17 +81,26 @@ class PairHeads(nn.Module):
         has its own. Scores says its shapes."""
         prior = self.prior(criteria)
         prior = prior if prior.ndim == 3 else prior.unsqueeze(0)
-        tokens = [self._pair(kind, hidden, criteria) for kind in TOKEN_KINDS]
+        weights, biases = zip(*(self._asked(kind, criteria) for kind in self.KINDS), strict=True)
+        inside = torch.stack(weights[:-2], -2).flatten(-3, -2)  # (..., C x 3, H): one product for all kinds
+        tokens = _answered(hidden, inside, torch.stack(biases[:-2], -1).flatten(-2))
         return Scores(
-            torch.stack(tokens, -1) + prior[:, None, :, : len(TOKEN_KINDS)],
-            self._pair("sentence", sentences, criteria) + prior[:, None, :, -2],
-            self._pair("post", post.unsqueeze(1), criteria).squeeze(1) + prior[:, :, -1],
+            tokens.unflatten(-1, (-1, len(TOKEN_KINDS))) + prior[:, None, :, : len(TOKEN_KINDS)],
+            _answered(sentences, weights[-2], biases[-2]) + prior[:, None, :, -2],
+            _answered(post.unsqueeze(1), weights[-1], biases[-1]).squeeze(1) + prior[:, :, -1],
         )
 
-    def _pair(self, kind: str, text: Tensor, criteria: Tensor) -> Tensor:
-        """(R, X, H) x criteria -> (R, X, C)."""
+    def _asked(self, kind: str, criteria: Tensor) -> tuple[Tensor, Tensor]:
+        """Both projections of a kind as one linear layer with an output for each criterion, (..., C, H) and (..., C): a text has
+        many more tokens than there are criteria."""
         wanted = self.criterion[kind](criteria) * self.scale
-        return self.text[kind](text) @ wanted.transpose(-1, -2)
+        text = self.text[kind]
+        return wanted @ text.weight, wanted @ text.bias
+
+
+def _answered(text: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+    """(R, X, H), (C, H) or (R, C, H), (C,) or (R, C) -> (R, X, C)."""
+    return text @ weights.transpose(-1, -2) + bias.unsqueeze(-2)
 
 
 def sentence_means(hidden: Tensor, sentence_index: Tensor, count: int) -> Tensor:

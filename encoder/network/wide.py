@@ -13,13 +13,14 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[?!]")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
-_WORD_ORDERS = (1, 2, 3)
+_LONGEST_RUN = 3  # words
 _CHARACTER_ORDERS = (3, 4, 5)
 
 
@@ -49,8 +50,8 @@ class HashedNgrams(nn.Module):
         for text in sentence_texts:
             offsets.append(len(ids))
             words = _words(text)
-            ids.extend({_hash(gram) % half for gram in word_ngrams(words)})
-            ids.extend({half + _hash(gram) % (buckets - half) for gram in character_ngrams(words)})
+            ids.extend({gram % half for gram in word_ngrams(words)})
+            ids.extend(set().union(*(_character_buckets(word, half, buckets - half) for word in words)))
         return torch.tensor(ids, dtype=torch.int64), torch.tensor(offsets, dtype=torch.int64)
 
     def weights(self, ids: Tensor, offsets: Tensor) -> Tensor:
@@ -68,20 +69,28 @@ class HashedNgrams(nn.Module):
         return (self.table(ids, offsets, per_sample_weights=weights) + self.bias).float()
 
 
-def word_ngrams(words: Sequence[str]) -> Iterator[str]:
-    """Runs of one to three words."""
-    for order in _WORD_ORDERS:
-        for at in range(len(words) - order + 1):
-            yield " ".join(words[at : at + order])
+def word_ngrams(words: Sequence[str]) -> Iterator[int]:
+    """Hashes of the runs of one to three words with a space between them: a run's goes on from that of the one before it."""
+    following = [_bytes(f" {word}") for word in words]
+    for at, word in enumerate(following, start=1):
+        run = zlib.crc32(word[1:])
+        yield run
+        for piece in following[at : at + _LONGEST_RUN - 1]:
+            run = zlib.crc32(piece, run)
+            yield run
 
 
-def character_ngrams(words: Sequence[str]) -> Iterator[str]:
-    """Runs of three to five characters within a word with its edges marked; a shorter word is one run."""
-    for word in words:
-        marked = f" {word} "
-        for order in _CHARACTER_ORDERS:
-            for start in range(max(1, len(marked) - order + 1)):
-                yield marked[start : start + order]
+def character_ngrams(word: str) -> Iterator[int]:
+    """Hashes of the runs of three to five characters of a word with its edges marked; a shorter word is one run."""
+    marked = f" {word} "
+    for order in _CHARACTER_ORDERS:
+        for start in range(max(1, len(marked) - order + 1)):
+            yield zlib.crc32(_bytes(marked[start : start + order]))
+
+
+@lru_cache(maxsize=1 << 14)  # most words of a text are among few, and each has some twenty runs
+def _character_buckets(word: str, first: int, count: int) -> frozenset[int]:
+    return frozenset(first + gram % count for gram in character_ngrams(word))
 
 
 def _words(text: str) -> list[str]:
@@ -89,5 +98,5 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", text).translate(_QUOTES).lower())
 
 
-def _hash(gram: str) -> int:
-    return zlib.crc32(gram.encode("utf-8", "surrogatepass"))
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
