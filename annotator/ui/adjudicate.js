@@ -7,8 +7,9 @@ import { clearSelection, selectedSpan } from "../span_editor/js/places.js";
 import { settings } from "../span_editor/js/settings.js";
 import { surface } from "../span_editor/js/surface.js";
 import { saidText } from "../span_editor/js/said.js";
+import { leaveMode } from "../span_editor/js/caret.js";
 import {
-  draftSpans, dropDraft, hideText, leaveMode, moveBorders, removeChosen, selectByKeys, showText, startFrom, startText, stepDraft, textKey, undoDraft,
+  draftSpans, dropDraft, hideText, moveBorders, removeChosen, selectByKeys, showText, startFrom, startText, stepDraft, textKey, undoDraft,
 } from "./adjudicate_text.js";
 import { answered, ask, connect, tell } from "./asking.js";
 

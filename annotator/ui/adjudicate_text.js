@@ -10,8 +10,8 @@ import { drawText, mountText } from "../span_editor/js/text.js";
 import { startHandles } from "../span_editor/js/handles.js";
 import { reveal } from "../span_editor/js/places.js";
 import { serve } from "../span_editor/js/surface.js";
-import { setMode, TEXT_HINTS } from "../span_editor/js/modes.js";
-import { keepEdges, onCaretKey, onEdgeKey, startCaret, startEdges } from "../span_editor/js/caret.js";
+import { TEXT_HINTS } from "../span_editor/js/modes.js";
+import { leaveMode, onCaretKey, onEdgeKey, startCaret, startEdges } from "../span_editor/js/caret.js";
 import { startMouse } from "../span_editor/js/pointer.js";
 
 const MOST_LANES = 9;
@@ -164,9 +164,4 @@ export function textKey(event) {
   if (ed.mode === "caret" && onCaretKey(event)) return true;
   if (ed.mode === "edges" && onEdgeKey(event)) return true;
   return false;
-}
-
-export function leaveMode() {
-  if (ed.mode === "edges") keepEdges();
-  if (ed.mode === "caret") setMode("review");
 }

@@ -1,7 +1,7 @@
 // What can be done, with its key and its words: buttons, help and keyboard read the same list. The key of an action can be
 // changed; the arrow keys of the two text modes, the digits and Ctrl+Z stay as they are.
 
-import { button, make } from "./dom.js";
+import { button, make, oncePerClick } from "./dom.js";
 import { ed } from "./state.js";
 import { settings } from "./settings.js";
 
@@ -47,6 +47,7 @@ export const ACTIONS = [
   ["help", "?", "Keys and help"],
 ];
 
+const REPEATED = new Set(["bigger", "smaller", "undo", "redo"]); // each click of a quick row of them is meant
 export const WITHOUT_POST = new Set(["search", "help", "next_post", "previous_post", "undo", "redo"]); // what can be done when no post is open
 
 export function ofSpans() {
@@ -90,17 +91,21 @@ export function keyHint(action) {
 }
 
 const performers = {}; // what each action does: told by the module that starts the page, which knows them all
+let prepare = null;
 
-export function register(actions) {
+// before(action): what is under way in the text is brought to its end first.
+export function register(actions, before) {
   Object.assign(performers, actions);
+  prepare = before;
 }
 
 export function perform(action) {
+  prepare(action);
   return performers[action]();
 }
 
 export function actionButton(action, label, props) {
   const title = ACTIONS.find((a) => a[0] === action)[2];
   const run = () => ed.me && (ed.item || WITHOUT_POST.has(action)) && perform(action);
-  return button([make("span", {}, label), keyHint(action)], run, { "data-action": action, title, ...props });
+  return button([make("span", {}, label), keyHint(action)], REPEATED.has(action) ? run : oncePerClick(run), { "data-action": action, title, ...props });
 }

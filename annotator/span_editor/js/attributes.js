@@ -107,22 +107,6 @@ function setLabel(name, level) {
 export function hearSaid() {
   for (const name of ["said", "whole"]) part(name).addEventListener("click", pressed);
   part("said").addEventListener("change", (event) => event.target.dataset.say === "rationale" && saySpan({ rationale: event.target.value.trim().slice(0, MOST_RATIONALE) }));
-  part("said").addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" && !(event.key === "Enter" && (event.ctrlKey || event.metaKey))) return;
-    event.preventDefault();
-    event.stopPropagation();
-    part("root").focus({ preventScroll: true }); // leaving the field saves it
-  });
-  // before another span, criterion or post is chosen, what was written is saved where it belongs; a button is drawn anew by that and
-  // acts on the click
-  document.addEventListener("pointerdown", (event) => event.target.closest("button") || leaveField(event.target), true);
-  document.addEventListener("click", (event) => leaveField(event.target), true);
-  window.addEventListener("pagehide", () => leaveField(null));
-}
-
-function leaveField(target) {
-  const field = document.activeElement;
-  if (field && field !== target && field.dataset && field.dataset.say === "rationale") field.blur();
 }
 
 function pressed(event) {

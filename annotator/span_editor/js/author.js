@@ -4,7 +4,7 @@ import { button, make } from "./dom.js";
 import { ed } from "./state.js";
 import { say } from "./messages.js";
 import { call } from "./outbox.js";
-import { closeDialog, openDialog } from "./dialog.js";
+import { closeDialog, openPostDialog } from "./dialog.js";
 import { openPost } from "./queue.js";
 
 export async function openAuthor() {
@@ -15,7 +15,7 @@ export async function openAuthor() {
   if (!reply || !reply.ok) return say((reply && reply.error) || "The server cannot be reached now.");
   const { place, earlier, later } = reply;
   const here = make("li", { class: "ev-here", "aria-current": "true", tabindex: -1 }, make("b", {}, "This post"), make("small", { class: "ev-muted" }, item.post.posted_at || ""));
-  openDialog("Posts of this author, in order of time" + (place ? " (" + place.at + " of " + place.of + ")" : ""),
+  openPostDialog("Posts of this author, in order of time" + (place ? " (" + place.at + " of " + place.of + ")" : ""),
     make("ol", { class: "ev-neighbours", tabindex: 0, "aria-label": "Posts before and after" }, earlier.map(other), here, later.map(other)));
   here.scrollIntoView({ block: "center" });
   return undefined;

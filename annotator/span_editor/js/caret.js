@@ -169,8 +169,14 @@ function moveEdge(side, unit, direction) {
   announce(quote(draft.start, draft.end).slice(0, 200));
 }
 
-// Leaving the mode by any other decision keeps what was moved: nothing that was done is lost.
-export function keepEdges() {
+// Leaving a mode by any other act, of the keys or the mouse, keeps what was moved: nothing that was done is lost, and nothing of it is
+// taken for another span.
+export function leaveMode() {
+  if (ed.mode === "edges") keepEdges();
+  else setMode("review");
+}
+
+function keepEdges() {
   const draft = ed.draft;
   setMode("review");
   if (draft) surface.adjustMark(draft.start, draft.end);

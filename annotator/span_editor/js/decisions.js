@@ -124,11 +124,21 @@ function confirmInOrder() {
 export function confirmRest() {
   if (!openCount(ed.item)) return goNext();
   const rest = restOf(ed.item, ed.about.one_by_one, readsWhole());
-  if (rest.now.length) return openSummary(rest, () => confirmTogether(rest.now));
+  if (rest.now.length) return summarize(rest);
   if (rest.unread.length) return say("The model has not answered the open criteria. Decide them one by one, or wait until it has.");
   activate(rest.alone[0].index);
   say(rest.alone[0].name + " is always decided by itself: Enter confirms it.");
   return refresh();
+}
+
+// Confirmed is what was shown: a model that answers meanwhile is shown first.
+function summarize(rest) {
+  const shown = rest.now.map((c) => c.marks);
+  openSummary(rest, () => {
+    if (rest.now.every((c, n) => c.marks === shown[n])) return confirmTogether(rest.now);
+    say("The model has answered meanwhile: look once more.");
+    return confirmRest();
+  });
 }
 
 function confirmTogether(criteria) {

@@ -1,13 +1,31 @@
 // The one dialog of the page.
 
-import { fill, part } from "./dom.js";
+import { DOUBLE_CLICK_MS, fill, part } from "./dom.js";
 
 export function openDialog(title, ...content) {
   const dialog = part("dialog");
+  dialog.ofPost = false;
   fill(part("dialog-title"), title);
   fill(part("dialog-body"), content);
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    dialog.showModal();
+    dialog.since = performance.now();
+  }
   return dialog;
+}
+
+// What is said or asked about the post that is open: it goes with the post.
+export function openPostDialog(title, ...content) {
+  openDialog(title, ...content).ofPost = true;
+}
+
+export function leavePostDialog() {
+  if (part("dialog").ofPost) closeDialog();
+}
+
+// The second click of a double click on what opened the dialog means nothing in it.
+export function isStray(event) {
+  return event.detail > 0 && event.timeStamp - part("dialog").since < DOUBLE_CLICK_MS;
 }
 
 export function closeDialog() {

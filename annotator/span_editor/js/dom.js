@@ -66,6 +66,18 @@ export function button(label, onclick, props) {
   return make("button", { type: "button", onmousedown: (e) => e.preventDefault(), onclick, ...props }, label);
 }
 
+export const DOUBLE_CLICK_MS = 350;
+
+// For what is done once by a double click or a key that is held down: the next of it, unseen, must not be decided too.
+export function oncePerClick(run) {
+  let last = -Infinity;
+  return (event) => {
+    const again = event.detail !== 1 && event.timeStamp - last < DOUBLE_CLICK_MS; // 1: elsewhere, or after a pause; 0: by key
+    last = event.timeStamp;
+    return again ? undefined : run(event);
+  };
+}
+
 export function debounce(milliseconds, run) {
   let timer = 0;
   return (...args) => {

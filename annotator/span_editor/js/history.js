@@ -1,6 +1,6 @@
 // Who decided what on this post, and bringing an earlier answer back.
 
-import { button, make, makeId, plural } from "./dom.js";
+import { button, fill, make, makeId, plural } from "./dom.js";
 import { ed } from "./state.js";
 import { say, toast } from "./messages.js";
 import { localTime, VERDICT_WORD } from "./words.js";
@@ -10,15 +10,17 @@ import { hasSaid, labelsText, saidText } from "./said.js";
 import { activate } from "./walk.js";
 import { openPost } from "./queue.js";
 import { local } from "./decide.js";
-import { closeDialog, openDialog } from "./dialog.js";
+import { closeDialog, openPostDialog } from "./dialog.js";
 
 export async function openHistory() {
-  openDialog("History of this post", make("p", {}, "Loading…"));
+  const box = make("div", {}, "Loading…"); // filled when the answer comes, whether it is still looked at or not
+  openPostDialog("History of this post", box);
+  const { post } = ed.item;
   await drained();
-  const reply = await call("review_history", { post_id: ed.item.post.id });
-  if (!reply || !reply.ok) return openDialog("History of this post", make("p", {}, (reply && reply.error) || "The server cannot be reached now."));
+  const reply = await call("review_history", { post_id: post.id });
+  if (!reply || !reply.ok) return fill(box, make("p", {}, (reply && reply.error) || "The server cannot be reached now."));
   const rows = [...reply.decisions.map(decisionRow), ...reply.history.map(historyRow)];
-  return openDialog("History of this post", rows.length ? make("ol", { class: "ev-history" }, rows) : make("p", {}, "Nothing has been decided on this post yet."));
+  return fill(box, rows.length ? make("ol", { class: "ev-history" }, rows) : make("p", {}, "Nothing has been decided on this post yet."));
 }
 
 function historyRow(entry) {
@@ -45,13 +47,15 @@ function decisionRow(entry) {
 }
 
 async function restoreRevision(entry) {
-  const key = outboxKey(ed.item.post.id, entry.criterion_id);
-  const reply = await call("review_restore", { annotation_id: entry.id, expected_revision: outbox.revisions.get(key) || 0, op_id: makeId() + ".0" });
+  const { post } = ed.item;
   closeDialog();
+  const key = outboxKey(post.id, entry.criterion_id);
+  const reply = await call("review_restore", { annotation_id: entry.id, expected_revision: outbox.revisions.get(key) || 0, op_id: makeId() + ".0" });
   if (!reply || !reply.ok) return say("It could not be restored: " + ((reply && (reply.error || (reply.conflict && reply.conflict.message))) || "no connection."));
   local.undo.push({ server: true });
   local.redo = [];
-  await openPost(ed.item.post.id, { fresh: true });
+  if (ed.item.post.id !== post.id) return toast("Restored: " + entry.criterion + " of post " + post.id);
+  await openPost(post.id, { fresh: true });
   activate(Math.max(0, ed.item.criteria.findIndex((c) => c.id === entry.criterion_id)));
   refresh();
   return toast("Restored: " + entry.criterion);

@@ -11,11 +11,10 @@ import { clearSelection } from "./places.js";
 import { drawText } from "./text.js";
 import { refresh } from "./panels.js";
 import { activate } from "./walk.js";
-import { setMode } from "./modes.js";
 import { undo } from "./undo.js";
 import { addPending, decideMark, dropPending, moveMark } from "./decisions.js";
 import { onSaidKey } from "./attributes.js";
-import { keepEdges, onCaretKey, onEdgeKey } from "./caret.js";
+import { leaveMode, onCaretKey, onEdgeKey } from "./caret.js";
 import { notice } from "./care.js";
 
 function wantsKeys(target) {
@@ -46,17 +45,20 @@ function handleKey(event) {
   if (isSaying() && onSaidKey(event)) return true;
   if (event.ctrlKey || event.metaKey) return undoKey(event);
   if (event.altKey) return false;
-  if (event.key >= "1" && event.key <= "9" && !event.shiftKey) return pressNumber(Number(event.key) - 1);
+  if (event.key >= "1" && event.key <= "9" && !event.shiftKey) return leaveMode(), pressNumber(Number(event.key) - 1);
   if (event.key === "Escape") {
     if (ed.pending) return dropPending(), true;
     return clearSelection(), false;
   }
   const action = actionFor(event);
   if (!action || event.repeat && !["next_span", "previous_span"].includes(action[0])) return Boolean(action);
-  if (ed.mode === "edges") keepEdges();
-  if (ed.mode === "caret" || (isSaying() && !STAYS.includes(action[0]))) setMode("review");
   perform(action[0]);
   return true;
+}
+
+// Before an action, by key or by button.
+export function prepareFor(action) {
+  if (!(isSaying() && STAYS.includes(action))) leaveMode();
 }
 
 const STAYS = ["next_span", "previous_span", "said", "labels"]; // from span to span without leaving the mode
@@ -77,6 +79,7 @@ function handleWithoutItem(event) {
 function undoKey(event) {
   const key = event.key.toLowerCase();
   if (key !== "z" && key !== "y") return false;
+  leaveMode();
   undo(key === "y" || event.shiftKey);
   return true;
 }
@@ -104,8 +107,7 @@ export function onShift(event) {
 
 export function chooseCriterion(index) {
   if (index >= ed.item.criteria.length) return false;
-  if (ed.mode === "edges") keepEdges();
-  if (ed.mode !== "review") setMode("review");
+  leaveMode();
   ed.pending = null;
   activate(index);
   const criterion = activeCriterion();

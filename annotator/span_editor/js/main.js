@@ -1,7 +1,7 @@
 // Starting up: who is here, where they were, and the wiring of the page.
 
 import { app } from "./app.js";
-import { debounce, mount, part, sleep, write } from "./dom.js";
+import { debounce, mount, oncePerClick, part, sleep, write } from "./dom.js";
 import { memory } from "./memory.js";
 import { activeCriterion, answerable, ed } from "./state.js";
 import { saveSettings, setUsualReading, settings } from "./settings.js";
@@ -19,11 +19,12 @@ import {
   addPending, addSpan, adjustMark, confirmCriterion, confirmRest, decideMark, decideNone, decideUnsure, dropPending, saveNote, tighten,
 } from "./decisions.js";
 import { hearSaid, startLabels, startSaying } from "./attributes.js";
-import { keepEdges, startCaret, startEdges } from "./caret.js";
+import { leaveMode, startCaret, startEdges } from "./caret.js";
+import { startFields } from "./fields.js";
 import { startHandles } from "./handles.js";
 import { startMouse } from "./pointer.js";
 import { serve } from "./surface.js";
-import { closeDialog, focusRoot } from "./dialog.js";
+import { closeDialog, focusRoot, isStray } from "./dialog.js";
 import {
   applyLook, changeSize, cycleSnap, focusNote, toggleCompact, toggleFrame, toggleGuideline, toggleReading, toggleShown,
 } from "./toggles.js";
@@ -36,29 +37,24 @@ import { openAuthor } from "./author.js";
 import { filterChoices, openQueue } from "./find.js";
 import { drawConflicts } from "./conflicts.js";
 import { offerSameWords } from "./same.js";
-import { chooseCriterion, onKeyDown, onShift, stepCriterion } from "./keys.js";
+import { chooseCriterion, onKeyDown, onShift, prepareFor, stepCriterion } from "./keys.js";
 
 function wire() {
-  register(PERFORM);
+  register(PERFORM, prepareFor);
   serve({ refresh, addSpan, adjustMark, pick: pickMark, modeChanged: drawBar, drawn: scheduleMap });
   drawActions();
   hearLists();
   hearSaid();
+  startFields();
   part("snap").addEventListener("click", () => cycleSnap());
   part("guideline").addEventListener("toggle", () => ((settings.guideline = part("guideline").open), saveSettings()));
   part("note").addEventListener("change", (event) => saveNote(event.target.value));
-  part("note").addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" && !(event.key === "Enter" && (event.ctrlKey || event.metaKey))) return;
-    event.preventDefault();
-    event.stopPropagation();
-    focusRoot();
-  });
   part("dialog-close").addEventListener("click", closeDialog);
   part("dialog").addEventListener("close", () => {
     stopListening();
     focusRoot();
   });
-  part("dialog").addEventListener("pointerdown", (event) => event.target === part("dialog") && closeDialog()); // beside it
+  part("dialog").addEventListener("pointerdown", (event) => event.target === part("dialog") && !isStray(event) && closeDialog()); // beside it
   part("add-selection").addEventListener("click", () => {
     const span = selectedSpan();
     if (span) addSpan(span[0], span[1], settings.snap);
@@ -71,7 +67,7 @@ function wire() {
   window.addEventListener("evidence:open-post", (event) => openPost(event.detail.post_id, { fresh: true }));
   startStrip();
   new ResizeObserver(debounce(50, fitHeight)).observe(document.body); // what stands above may come late, or be folded
-  window.addEventListener("pagehide", () => ed.mode === "edges" && ed.draft && keepEdges());
+  window.addEventListener("pagehide", () => ed.mode === "edges" && leaveMode());
   startHandles();
   startMouse();
   startMap();
@@ -148,16 +144,18 @@ function hearLists() {
   part("chooser").addEventListener("click", (event) => {
     const pressed = event.target.closest("[data-choose]");
     if (!pressed || !ed.pending) return undefined;
+    leaveMode();
     return pressed.dataset.choose === "" ? dropPending() : addPending(ed.item.criteria[Number(pressed.dataset.choose)]);
   });
-  part("marks").addEventListener("click", (event) => {
+  part("marks").addEventListener("click", oncePerClick((event) => {
     const pressed = event.target.closest("[data-verb]");
-    if (!pressed) return;
+    if (!pressed) return undefined;
+    leaveMode();
     ed.mark = Number(pressed.closest("[data-mark]").dataset.mark);
     if (pressed.dataset.verb !== "choose") return decideMark(pressed.dataset.verb);
     ed.moved = true;
     return refresh();
-  });
+  }));
 }
 
 export async function start(host) {

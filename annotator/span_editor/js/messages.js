@@ -27,6 +27,12 @@ export function toast(text, label, action, key = "undo") {
   announce(text);
 }
 
+// The line is gone if it is still this one.
+export function unsay(text) {
+  const box = part("toast");
+  if (box.textContent === text) box.hidden = true;
+}
+
 // A decision takes away the offer to undo the one before.
 export function endOffer() {
   const box = part("toast");

@@ -211,13 +211,16 @@ function markRow(mark, alike) {
   const score = mark.predicted && mark.predicted[2] !== null ? mark.predicted[2].toFixed(2) : "";
   const word = { undecided: isSameWords(mark) ? "same words" : alike ? "similar" : "predicted", accepted: "accepted", adjusted: "adjusted", added: "added by you", rejected: "rejected" }[mark.state];
   const text = shortQuote(mark);
+  const verb = (sign, name, kind, label) => button(sign, null, { "data-verb": name, class: kind, "aria-label": label + " " + text, title: label });
+  const yes = verb("✓", "accept", "ev-yes", "Accept");
+  const no = verb("✕", "reject", "ev-no", mark.predicted ? "Reject" : "Remove");
+  const back = verb("↺", "reopen", "ev-back", "Take back"); // where the button was that was pressed
   return make(
     "li",
     { class: "ev-mark ev-" + mark.state + (mark.id === ed.mark ? " ev-current" : ""), "data-mark": mark.id },
     button([make("span", { class: "ev-quote", dir: "auto" }, text), make("small", {}, [word, score].filter(Boolean).join(" · ")), hasSaid(mark.said) && make("small", { class: "ev-what", dir: "auto" }, saidText(mark.said))], null, { "data-verb": "choose", class: "ev-mark-text", "aria-pressed": mark.id === ed.mark ? "true" : "false" }),
-    mark.state === "undecided" || mark.state === "rejected" ? button("✓", null, { "data-verb": "accept", class: "ev-yes", "aria-label": "Accept " + text, title: "Accept" }) : null,
-    mark.state !== "rejected" ? button("✕", null, { "data-verb": "reject", class: "ev-no", "aria-label": (mark.predicted ? "Reject " : "Remove ") + text, title: mark.predicted ? "Reject" : "Remove" }) : null,
-    mark.predicted && mark.state !== "undecided" ? button("↺", null, { "data-verb": "reopen", class: "ev-back", "aria-label": "Take back " + text, title: "Take back" }) : null,
+    mark.state === "undecided" || mark.state === "rejected" ? yes : mark.predicted && back,
+    mark.state !== "rejected" ? no : back,
   );
 }
 

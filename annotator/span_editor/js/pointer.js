@@ -7,6 +7,7 @@ import { settings } from "./settings.js";
 import { drawText } from "./text.js";
 import { clearSelection, offsetAtPoint, selectedSpan, showAddButton } from "./places.js";
 import { surface } from "./surface.js";
+import { leaveMode } from "./caret.js";
 
 const DOUBLE_CLICK_WAIT_MS = 280; // a third click may follow and mean the sentence
 const mouse = { down: false, drag: null, timer: 0, touch: false };
@@ -43,6 +44,7 @@ function onClicks(event) {
   const span = selectedSpan();
   if (moved || event.detail <= 1) {
     if (span && (moved || event.shiftKey)) {
+      leaveMode();
       surface.addSpan(span[0], span[1], settings.snap);
       clearSelection();
     } else if (event.target.closest && event.target.closest(".ev-seg")) {
@@ -62,10 +64,12 @@ function onClicks(event) {
 }
 
 function pick(piece) {
+  leaveMode();
   surface.pick(piece.dataset.marks.split(" ").map(Number));
 }
 
 function addExactly(span) {
+  leaveMode();
   if (span) surface.addSpan(span[0], span[1], "off");
   clearSelection();
 }
@@ -75,10 +79,11 @@ function addExactly(span) {
 function startDragging() {
   for (const handle of part("page").querySelectorAll(".ev-handle")) {
     handle.addEventListener("pointerdown", (event) => {
-      const mark = activeMark();
-      if (!mark || event.button !== 0) return;
+      if (!activeMark() || event.button !== 0) return;
       event.preventDefault();
       event.stopPropagation();
+      leaveMode();
+      const mark = activeMark();
       mouse.drag = { pointer: event.pointerId, edge: handle.dataset.edge, start: mark.start, end: mark.end };
       handle.setPointerCapture(event.pointerId);
       part("page").classList.add("ev-dragging"); // the text beneath is what is looked for

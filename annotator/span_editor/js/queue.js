@@ -4,7 +4,7 @@ import { afterPaint, button, fill, make, part, plural, sleep, write } from "./do
 import { memory } from "./memory.js";
 import { ed, openCount, readAnswer, readItem } from "./state.js";
 import { perform } from "./actions.js";
-import { announce, say, toast } from "./messages.js";
+import { announce, say, toast, unsay } from "./messages.js";
 import { lapClock, timing } from "./clock.js";
 import { call, outbox, outboxKey, pendingFor } from "./outbox.js";
 import { mountText } from "./text.js";
@@ -12,9 +12,13 @@ import { bringEditor } from "./places.js";
 import { drawAuthor, drawBar, drawPosition } from "./bar.js";
 import { refresh } from "./panels.js";
 import { activate, beginAt } from "./walk.js";
-import { setMode } from "./modes.js";
+import { leaveMode } from "./caret.js";
+import { leaveField } from "./fields.js";
+import { leavePostDialog } from "./dialog.js";
 
 const KEPT_ITEMS = 30;
+const SLOW_MS = 600;
+const WAITING = "The post is on its way…";
 export const DEFAULT_FILTER = { order: "random", state: "todo" };
 
 function keepItem(item) {
@@ -62,9 +66,23 @@ function prefetch(opened) {
   ed.next = { wanted: JSON.stringify(ed.filter), reply: fetchNext(opened) };
 }
 
+let turn = 0; // which post was asked for last: an answer that comes after another question opens nothing
+let going = false; // the next post is on its way
+
+// Says that a post is on its way where it takes a moment.
+async function awaited(reply) {
+  const timer = setTimeout(() => say(WAITING), SLOW_MS);
+  const answer = await reply;
+  clearTimeout(timer);
+  unsay(WAITING);
+  return answer;
+}
+
 export async function openPost(postId, options) {
+  const mine = (turn += 1);
   const kept = options && options.fresh ? null : ed.items.get(postId);
-  const { item, error } = kept ? { item: kept } : await fetchItem({ post_id: postId, filter: ed.filter });
+  const { item, error } = kept ? { item: kept } : await awaited(fetchItem({ post_id: postId, filter: ed.filter }));
+  if (mine !== turn) return false;
   if (error) {
     say(error);
     return false;
@@ -77,15 +95,27 @@ export async function openPost(postId, options) {
 }
 
 export async function goNext() {
+  if (going) return undefined; // pressed again while it is on its way: still the next one
+  going = true;
+  try {
+    return await takeNext();
+  } finally {
+    going = false;
+  }
+}
+
+async function takeNext() {
   const began = performance.now();
   if (ed.at + 1 < ed.trail.length) {
     await openPost(ed.trail[ed.at + 1]);
     return timing("next", performance.now() - began);
   }
+  const mine = (turn += 1);
   const prepared = ed.next && ed.next.wanted === JSON.stringify(ed.filter) ? ed.next.reply : null;
   ed.next = null;
-  let { item, error } = await (prepared || fetchNext());
-  if ((error || !item) && prepared) ({ item, error } = await fetchNext());
+  let { item, error } = await awaited(prepared || fetchNext());
+  if ((error || !item) && prepared) ({ item, error } = await awaited(fetchNext()));
+  if (mine !== turn) return undefined;
   if (error) return say(error);
   if (!item) return nothingLeft();
   if (ed.trail[ed.trail.length - 1] !== item.post.id) ed.trail.push(item.post.id);
@@ -102,10 +132,11 @@ export async function goPrevious() {
 }
 
 export async function skipPost() {
-  const reply = await call("review_skip", { post_id: ed.item.post.id });
+  const { item } = ed;
+  const reply = await call("review_skip", { post_id: item.post.id });
   if (!reply || !reply.ok) return say("The post could not be put off now: " + ((reply && reply.error) || "no connection."));
   toast("Skipped. It stays in the queue under “skipped”.");
-  return goNext();
+  return ed.item === item ? goNext() : undefined;
 }
 
 export async function assignToMe() {
@@ -115,9 +146,13 @@ export async function assignToMe() {
 
 export function show(item) {
   if (!item.criteria.length) return nothingToShow("There are no criteria yet. Add them on the Guidelines or the Data page.");
+  if (ed.item !== item) leavePostDialog();
+  if (ed.item) {
+    leaveField(null); // what was being written or moved belongs to the post before
+    leaveMode();
+  }
   ed.item = item;
   ed.draft = null;
-  if (ed.mode !== "review") setMode("review");
   ed.pending = null;
   beginAt(item);
   lapClock();
@@ -205,7 +240,9 @@ export async function changeFilter(filter) {
   ed.filter = filter;
   memory.write("filter", { ...filter, query: "" });
   ed.next = null;
-  const { item, error } = await fetchItem({ next: true, filter, exclude: [] });
+  const mine = (turn += 1);
+  const { item, error } = await awaited(fetchItem({ next: true, filter, exclude: [] }));
+  if (mine !== turn) return undefined;
   if (error) return say(error);
   if (!item) {
     ed.item = null;

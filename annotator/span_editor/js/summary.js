@@ -3,7 +3,7 @@
 import { button, make, plural } from "./dom.js";
 import { quote, undecidedOf } from "./state.js";
 import { colorOf } from "./patterns.js";
-import { closeDialog, openDialog } from "./dialog.js";
+import { closeDialog, isStray, openPostDialog } from "./dialog.js";
 
 const LONG_QUOTE = 300;
 
@@ -31,8 +31,8 @@ export function openSummary(rest, confirm) {
   const evidence = rest.now.filter((c) => c.marks.some((m) => m.state !== "rejected"));
   const none = rest.now.filter((c) => !evidence.includes(c));
   const spans = evidence.reduce((sum, c) => sum + undecidedOf(c).length, 0);
-  const yes = button("Confirm " + countOf(rest.now), () => (closeDialog(), confirm()), { class: "ev-primary" });
-  openDialog("Confirm the rest of this post?",
+  const yes = button("Confirm " + countOf(rest.now), (event) => isStray(event) || (closeDialog(), confirm()), { class: "ev-primary" });
+  openPostDialog("Confirm the rest of this post?",
     spans > 0 && make("p", {}, plural(spans, "passage") + " that the model marked " + (spans === 1 ? "becomes" : "become") + " evidence:"),
     evidence.length > 0 && make("ul", { class: "ev-summary", tabindex: 0, "aria-label": "Passages to be confirmed" }, evidence.map(passages)),
     names("No evidence:", none),
