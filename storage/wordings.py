@@ -30,12 +30,14 @@ class WordingStore(Connections):
                 "SELECT a.criterion_id, a.spans, a.rejected, post.text FROM main.annotation a CROSS JOIN main.annotation_head h"
                 " ON h.post_id = a.post_id AND h.criterion_id = a.criterion_id AND h.reviewer = a.reviewer AND h.annotation_id = a.id"
                 " CROSS JOIN post ON post.id = a.post_id WHERE a.reviewer = ? AND a.verdict IN ('evidence', 'no_evidence')"
-                " AND (a.spans <> '[]' OR a.rejected <> '[]') AND a.id IN"
-                " (SELECT id FROM main.annotation WHERE reviewer = ? ORDER BY id DESC LIMIT ?) ORDER BY a.id DESC LIMIT ?",
+                " AND (a.spans <> '[]' OR a.rejected <> '[]') AND a.id > ifnull("
+                "(SELECT id FROM main.annotation WHERE reviewer = ? ORDER BY id DESC LIMIT 1 OFFSET ?), -1)"
+                " ORDER BY a.id DESC LIMIT ?",
                 [reviewer, reviewer, LOOKED_AT, LATELY],
             )
             for criterion_id, spans, rejected, text in rows.fetchall():
                 for kept, cell in ((found.marked, spans), (found.rejected, rejected)):
-                    passages = [text[item[0] : item[1]] for item in json_cell(cell)]
-                    kept.setdefault(criterion_id, []).extend(passages)
+                    if cell != "[]":
+                        passages = [text[item[0] : item[1]] for item in json_cell(cell)]
+                        kept.setdefault(criterion_id, []).extend(passages)
         return found

@@ -174,11 +174,21 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     post = store.post(post_id)
     hidden = store.hides_suggestions(post_id, reviewer.name)
     predictions, trouble = ({}, "") if hidden else _predictions(model, post)
-    criteria = store.criteria()
-    mine = store.annotations_of(post_id, reviewer.name)
+    said = {"version": model.version, "status": trouble or model.status(), "hidden": hidden}
+    with store.read():  # of one moment, and one transaction instead of two dozen
+        item = _shown(store, model, post, reviewer, predictions, hidden=hidden)
+    missing = not hidden and any(not c["predicted"] for c in item["criteria"])
+    return {**item, "model": {**said, "missing": missing}}
+
+
+def _shown(
+    store: Store, model: Model, post: Post, reviewer: Reviewer, predictions: Mapping[str, Prediction], *, hidden: bool
+) -> Wire:
+    """The post with its criteria: what the model marked, what was answered, and what may be seen of others' answers."""
+    mine = store.annotations_of(post.id, reviewer.name)
     predictions = with_same_words(store, reviewer.name, post, predictions, mine)
-    others = _others(store, post_id, reviewer)
-    doubts = [] if hidden else store.doubts_of(post_id, reviewer.name)
+    others = _others(store, post.id, reviewer)
+    doubts = [] if hidden else store.doubts_of(post.id, reviewer.name)
     return {
         "post": {
             "id": post.id,
@@ -199,14 +209,8 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
                 "hint": model.hint(c) if c.id in predictions and not predictions[c.id].known else "",
                 "doubts": [_doubt_wire(d) for d in doubts if d.criterion_id == c.id],
             }
-            for c in criteria
+            for c in store.criteria()
         ],
-        "model": {
-            "version": model.version,
-            "status": trouble or model.status(),
-            "missing": not hidden and any(c.id not in predictions for c in criteria),
-            "hidden": hidden,
-        },
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from storage.records import SAME_WORDS_MARK, Annotation, Post, Prediction, Span
 from storage.settings import LEARN_AT_ONCE
@@ -54,7 +55,7 @@ def same_words_here(post: Post, answer: Annotation) -> list[Span]:
 
 def places_of(passages: Iterable[str], text: str, *, beside: Sequence[Span]) -> list[Span]:
     """Where the words of the passages stand in the text, in order, apart from the spans in `beside` and from each other."""
-    given = dict.fromkeys(normalized(p) for p in passages)
+    given = dict.fromkeys(map(normalized, passages))
     wanted = [words for words in given if len(words) >= LEAST_WORDS and sum(map(len, words)) >= LEAST_CHARACTERS]
     if not wanted:
         return []
@@ -71,6 +72,7 @@ def places_of(passages: Iterable[str], text: str, *, beside: Sequence[Span]) -> 
     return sorted(found, key=lambda s: s.start)
 
 
+@lru_cache(maxsize=1 << 14)  # what a person marked lately is compared with every post that they open
 def normalized(passage: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORD.findall(passage))
 
