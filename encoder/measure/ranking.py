@@ -2,7 +2,7 @@
 
 Ranking, per criterion, of all sentences of the posts that were reviewed for it, by the score of the best span on each: average precision,
 R-precision, precision at 10 and NDCG at 1000, as eRisk 2023 and 2024 report them. Sentences of equal score share the mean of
-their places' gains in NDCG; elsewhere they stand in the order of the text.
+their places' gains in NDCG and count as one step in average precision; for the other two they stand in the order of the text.
 
 Recall of evidence (CLPsych 2024): of each gold passage of a user, how much of it the best highlight of that user's posts says; the
 mean over passages, then over users. The task compares with BERTScore; here two passages are as alike as the share of the gold

@@ -38,7 +38,7 @@ CANNOT_CARRY: tuple[str, ...] = ()
 CANNOT_CARRY_GOLD = (
     "who decided, when, and earlier revisions",
     "rejected predictions and where a span came from",
-    "author, source, date and further columns of a post",
+    "source, date and further columns of a post",
     "predictions",
 )
 
@@ -57,6 +57,7 @@ def _gold(item: ExportPost) -> dict[str, Any]:
         "post_id": post.id,
         "text": post.text,
         "split": post.split and str(post.split),
+        **({} if post.author is None else {"author": post.author}),  # evidence is measured by user
         "annotations": _answers(item),
         **_labels(item),
     }

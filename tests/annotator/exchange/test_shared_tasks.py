@@ -7,6 +7,7 @@ from pathlib import Path
 
 from annotator.exchange.exporting import export_file
 from annotator.teams import adjudicating
+from encoder.examples import read_examples
 from storage.exports import Answers, ExportFilter
 from storage.records import AnnotatedSpan, Annotation, Post, Reviewer, Role, Verdict
 from storage.store import Store
@@ -95,3 +96,5 @@ def test_json_lines_say_how_an_answer_became_gold_and_hold_the_adjudications(sto
     assert not {"adjudications, but for their outcome"} & set(manifest["cannot_carry"])
     gold = export_file(store, "gold", tmp_path / "gold.jsonl")
     assert "adjudications, but for their outcome" in gold["cannot_carry"]
+    examples = read_examples(tmp_path / "gold.jsonl")
+    assert [e.post.author for e in examples] == ["eva", "eva", None]  # evidence is measured by user
