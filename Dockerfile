@@ -16,6 +16,8 @@ COPY --chown=evidence pyproject.toml README.md CHANGELOG.md LICENSE app.py requi
 COPY --chown=evidence storage storage
 COPY --chown=evidence encoder encoder
 COPY --chown=evidence annotator annotator
+# the range of torch is that of pyproject.toml
+# hadolint ignore=DL3013
 RUN if [ -n "$TORCH_INDEX" ]; then pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.8,<3"; fi \
     && if [ "$TORCH" = cuda ]; then pip install --no-cache-dir ".[gpu]"; else pip install --no-cache-dir .; fi
 
@@ -26,7 +28,7 @@ ENV EVIDENCE_DATA_DIR=/data EVIDENCE_HOST=0.0.0.0 EVIDENCE_PORT=7860 PYTHONUNBUF
 EXPOSE 7860
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD python -c "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"EVIDENCE_PORT\"]}/healthz', timeout=4)"
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"EVIDENCE_PORT\"]}/healthz', timeout=4)"]
 # Listening on 0.0.0.0 needs accounts first: `docker run -it -v evidence-data:/data evidence users add NAME --role admin`
 ENTRYPOINT ["evidence"]
 CMD ["serve"]
