@@ -6,7 +6,7 @@ of the baselines and of the version before it on the same posts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,31 @@ def figures(evaluation: Mapping[str, Any]) -> dict[str, float | None]:
         "no_evidence_accuracy": evaluation.get("no_evidence_accuracy"),
         "ece": (evaluation.get("sentence_calibration") or {}).get("ece"),
     }
+
+
+def within(evaluation: Mapping[str, Any], criteria: Collection[str]) -> Mapping[str, Any]:
+    """The evaluation as far as it speaks of these criteria: itself where it was on no others.
+
+    Else macro and micro are counted again over these alone, and what was only counted over all together is left out.
+    """
+    measured = evaluation.get("criteria") or {}
+    own = {name: scores for name, scores in measured.items() if name in criteria}
+    if len(own) == len(measured):
+        return evaluation
+    scored = [s["f1"] for s in own.values() if s.get("f1") is not None]
+    return {
+        **{name: evaluation[name] for name in ("posts", "pairs") if name in evaluation},
+        "criteria": own,
+        "macro": {"f1": sum(scored) / len(scored) if scored else None},
+        "micro": _together(own.values()),
+    }
+
+
+def _together(criteria: Collection[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Precision and recall of all marks of these criteria."""
+    support, predicted = (sum(s.get(name) or 0 for s in criteria) for name in ("support", "predicted"))
+    right = sum((s.get("support") or 0) * (s.get("recall") or 0.0) for s in criteria)
+    return {"precision": right / predicted if predicted else None, "recall": right / support if support else None}
 
 
 def interval_of(scores: Mapping[str, Any] | None) -> list[float] | None:

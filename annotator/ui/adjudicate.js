@@ -20,7 +20,7 @@ const FILTERS = [
   ["criterion", "Criterion", ({ criteria }) => [["", "Every criterion"], ...criteria.map((c) => [c.id, c.name])]],
   ["one", "Answered by", ({ people }) => [["", "Anybody"], ...people.map((name) => [name, name])]],
   ["other", "and by", ({ people }) => [["", "Anybody"], ...people.map((name) => [name, name])]],
-  ["done", "Show", () => [["", "Open, worst first"], ["1", "Decided"]]],
+  ["done", "Show", () => [["", "To decide"], ["1", "Decided"]]],
 ];
 
 function chosen() {

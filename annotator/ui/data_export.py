@@ -48,8 +48,8 @@ DEFAULTS = {
     "discussions": False,
 }
 EXPLANATION = """
-*JSON Lines, complete* carries everything: each revision, verdict, rejected prediction and where a span came from. The other
-formats carry the answers; what each leaves out is said in the manifest that comes with every export.
+*JSON Lines, complete* has everything: each answer as it was changed, rejected passages, and where each passage came from. The other
+formats have the answers; what was left out is said under *Result* and in the summary that comes with the file.
 """
 
 
@@ -182,7 +182,8 @@ def _links(export_id: str, manifest: dict[str, Any]) -> str:
     if not manifest["posts"]:
         return ""
     single = bool(format_named(manifest["format"]).suffix)
-    more = f' · <a href="export/{export_id}/manifest" download>manifest</a>' if single else ""
+    summary = f'<a href="export/{export_id}/manifest" download>Summary of what is in it and what is not</a>'
+    more = f" · {summary}" if single else ""
     return f'<a href="export/{export_id}" download id="export-download">Download</a>{more} (kept for an hour)'
 
 

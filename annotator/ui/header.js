@@ -63,8 +63,19 @@ async function ask() {
   if (!document.hidden && find(".app-header").isConnected) timer = setTimeout(ask, wait);
 }
 
+// Gradio's notes are a button with another in it, which assistive technology cannot tell apart: the title is the one, the cross the other.
+function mendNotes(notes) {
+  for (const header of notes.querySelectorAll(".toast-header[role]")) {
+    header.removeAttribute("role");
+    header.removeAttribute("tabindex");
+    Object.assign(header.querySelector(".toast-title-row"), { role: "button", tabIndex: 0 });
+  }
+}
+
 export function start({ element }) {
   mount(element);
+  const notes = document.querySelector(".toast-wrap");
+  if (notes) new MutationObserver(() => mendNotes(notes)).observe(notes, { childList: true, subtree: true });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
   ask();
 }

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from annotator.models.bundled import gemma_offer
-from annotator.models.quality import NAMES, figures, interval_of, quality_of
+from annotator.models.quality import NAMES, figures, interval_of, quality_of, within
 from annotator.review.arms import arms_of
 from annotator.snapshots.keeper import snapshot_shown_to
 from annotator.ui import discussions, mine
@@ -105,12 +105,14 @@ def model_figures(context: Context) -> dict[str, Any] | None:
     if len(shown["without"]) == len(in_use):
         return shown  # figures of other criteria would say nothing of these
     shown |= {"set": quality.set_name, "posts": quality.own.get("posts"), "pairs": quality.own.get("pairs")}
-    named = [(f"This model ({model.id})", quality.own)]
-    named += [(NAMES.get(name, name), quality.beside[name]) for name in quality.beside]
+    ids = {c.id for c in in_use}
+    own = within(quality.own, ids)
+    named = [(f"This model ({model.id})", own)]
+    named += [(NAMES.get(name, name), within(found, ids)) for name, found in quality.beside.items()]
     shown["rows"] = [
         {"name": name, **figures(found), "interval": interval_of(found.get("macro"))} for name, found in named
     ]
-    shown["bins"] = (quality.own.get("sentence_calibration") or {}).get("bins") or []
+    shown["bins"] = (own.get("sentence_calibration") or {}).get("bins") or []
     return shown
 
 

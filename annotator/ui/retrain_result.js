@@ -20,6 +20,7 @@ function setTables(set, index) {
       [number(r.macro_f1), "num"], [interval(r.interval), "num"], [number(r.precision), "num"], [number(r.recall), "num"],
       [number(r.span_f1), "num"], [number(r.no_evidence_accuracy), "num"], [number(r.ece, 3), "num"]], r.own ? "own" : "")),
     set.title));
+  if (set.others) box.append(make("p", { class: "rt-soft" }, `Counted over the criteria in use. ${set.others} more ${set.others === 1 ? "was" : "were"} measured with them; “–” is known over all together only.`));
   const rows = set.criteria.map((c) => row(c.name, [
     [String(c.support), "num"], [number(c.precision), "num"], [number(c.recall), "num"], [number(c.f1), "num"],
     [interval(c.interval), "num"], [number(c.before), "num"], [delta(c.f1, c.before), "num"]]));

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from annotator.models.bundled import BUNDLED_ID, gemma_offer, is_bundled
-from annotator.models.quality import NAMES, figures, interval_of
+from annotator.models.quality import NAMES, figures, interval_of, within
 from annotator.models.registry import NotPossible, directory_of, protection_of, rollback_target
 from annotator.models.version_row import wrong_in
 from annotator.problems import unexpected
@@ -160,7 +160,7 @@ def result_value(store: Store, settings: Settings, version_id: str | None) -> di
     model = next((m for m in store.models() if m.id == version_id), None)
     if model is None:
         return {"model": None}
-    names = store.criterion_names()
+    names = {c.id: c.name for c in store.criteria()}
     metrics = model.metrics
     return {
         "model": model.id,
@@ -169,10 +169,10 @@ def result_value(store: Store, settings: Settings, version_id: str | None) -> di
         "decision": (metrics.get("decision") or {}).get("reason", ""),
         "compared_with": metrics.get("compared_with"),
         "sets": [_set_value(model, name, names) for name in SET_TITLES if _measured(metrics, name, names)],
-        "latest": _latest(metrics),
+        "latest": _latest(metrics, names),
         "data": _data_value(model),
         "settings": {k: v for k, v in model.config.items() if k not in ("data", "rule")},
-        "differing": differing_value(store, settings, model, names),
+        "differing": differing_value(store, settings, model, store.criterion_names()),
     }
 
 
@@ -206,22 +206,25 @@ def _set_value(model: ModelVersion, name: str, names: Mapping[str, str]) -> dict
     if name == "dev" and _dev_alone(metrics) and sets_beside.get("refitted"):
         beside["refitted"] = sets_beside["refitted"]["judged"]  # what the decision speaks of
     before = beside.get("refitted") or beside.get("active")
-    rows = [{"name": "This version", "own": True, **_summary(own)}]
+    rows = [{"name": "This version", "own": True, **_summary(own, names)}]
     rows += [
-        {"name": {**NAMES, **REFITTED}.get(other, other), "own": False, **_summary(found)}
+        {"name": {**NAMES, **REFITTED}.get(other, other), "own": False, **_summary(found, names)}
         for other, found in beside.items()
     ]
     listed = [(cid, own["criteria"][cid]) for cid in names if cid in own["criteria"]]
     return {
         "title": BUNDLED_TEST_TITLE if name == "test" and is_bundled(model) else SET_TITLES[name],
         "posts": own["posts"],
+        "others": len(own["criteria"].keys() - names.keys()),
         "rows": rows,
         "criteria": [_criterion_row(cid, names, scores, before) for cid, scores in listed],
     }
 
 
-def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    return {**figures(evaluation), "interval": interval_of(evaluation.get("macro"))}
+def _summary(evaluation: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The figures over the project's criteria alone."""
+    found = within(evaluation, names)
+    return {**figures(found), "interval": interval_of(found.get("macro"))}
 
 
 def _criterion_row(
@@ -239,13 +242,13 @@ def _criterion_row(
     }
 
 
-def _latest(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+def _latest(metrics: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any] | None:
     latest = metrics.get("latest")
     if not latest:
         return None
     return {
         "at": latest["at"],
-        "sets": {s: _summary(latest[s]) | {"posts": latest[s]["posts"]} for s in latest if s != "at"},
+        "sets": {s: _summary(latest[s], names) | {"posts": latest[s]["posts"]} for s in latest if s != "at"},
     }
 
 

@@ -4,7 +4,7 @@ import { find, make, mount } from "../span_editor/js/dom.js";
 import { colorOf, patternOf } from "../span_editor/js/patterns.js";
 
 const shown = { value: null };
-const state = { threshold: null, focus: null }; // threshold null: each criterion's own
+const state = { threshold: null, focus: null, model: "" }; // threshold null: each criterion's own; model: its state, as the header says
 const LANE = 4;
 
 function isShown(criterion, span) {
@@ -70,11 +70,23 @@ function drawCriterion(criterion, index) {
   return item;
 }
 
+const NO_MODEL = {
+  none: "No model is in service, so nothing can be highlighted yet. An admin chooses one under Retrain.",
+  failed: "The model cannot be loaded, so nothing can be highlighted. An admin puts another one in service under Retrain.",
+};
+
+// What stands where the highlighted text would be.
+function placeholder(value) {
+  if (value && value.problem) return value.problem;
+  if (value && value.reading !== undefined) return "The model is reading: " + percent(value.reading);
+  return NO_MODEL[state.model] || "The highlighted text appears here.";
+}
+
 function draw() {
   const { value } = shown;
   const ready = Boolean(value && value.pieces);
   find(".try-empty").hidden = ready;
-  find(".try-empty").textContent = value && value.reading !== undefined ? "The model is reading: " + percent(value.reading) : "The highlighted text appears here.";
+  find(".try-empty").textContent = placeholder(value);
   for (const name of [".try-bar", ".try-post", ".try-criteria", ".try-language", ".try-measured"]) find(name).hidden = !ready;
   if (!ready) return;
   find(".try-slider output").textContent = state.threshold === null ? "the model's own" : state.threshold.toFixed(2);
@@ -96,6 +108,12 @@ export function start({ element, props, watch }) {
   const show = () => ((shown.value = props.value), draw());
   slider.addEventListener("input", () => { state.threshold = Number(slider.value); draw(); });
   find(".try-own").addEventListener("click", () => { state.threshold = null; draw(); });
+  state.model = document.querySelector(".app-model")?.dataset.state;
+  window.addEventListener("evidence:model", ({ detail }) => {
+    state.model = detail.state;
+    if (shown.value?.problem && detail.state === "ready") shown.value = null;
+    draw();
+  });
   let asked = false; // on a phone the text stands below what was pressed
   find(".try").closest("#page-try").addEventListener("click", () => (asked = true));
   watch("value", () => {

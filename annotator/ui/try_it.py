@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from annotator.models.bundled import bundled_directory, is_bundled
-from annotator.models.quality import figures, quality_of
+from annotator.models.quality import figures, quality_of, within
 from annotator.models.serving import ServingState
 from annotator.project import default_criteria, demo_posts
 from annotator.review.about import about_of
@@ -22,7 +22,7 @@ from annotator.review.language import other_language
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.web.api.endpoints import MAX_CHARACTERS
-from storage.records import InvalidRecord, ModelVersion, NotFound, Post
+from storage.records import EvidenceError, InvalidRecord, ModelVersion, NotFound, Post
 
 MODEL_PATIENCE_SECONDS = 30.0
 LOWEST_SCORE = 0.05
@@ -66,7 +66,7 @@ def build(context: Context) -> None:
                 elem_id="try-text",
             )
             with gr.Row():
-                run = gr.Button("Highlight", variant="primary", scale=2, min_width=120)
+                run = gr.Button("Highlight", variant="primary", scale=2, min_width=120, elem_id="try-run")
                 clear = gr.Button("Clear", scale=1, min_width=80)
             group, examples = _example_buttons(context)
         with gr.Column(scale=3, min_width=320):
@@ -131,7 +131,10 @@ def _giving(text: str) -> Callable[[], str]:
 def _highlighter(context: Context) -> Any:
     def highlight(text: str, request: gr.Request) -> Iterator[dict[str, Any]]:
         context.user(request)
-        yield from reading(context, text)
+        try:
+            yield from reading(context, text)
+        except EvidenceError as error:  # said where the highlighted text would be, and stays there
+            yield {"problem": str(error)}
 
     return highlight
 
@@ -204,10 +207,11 @@ def predict_text(
 def _measured(context: Context) -> dict[str, float | None] | None:
     """The model's figures on held-out text; None unless all that the page tells was measured, for every criterion in use."""
     quality = quality_of(_model(context))
-    shown = figures(quality.own) if quality else {}
-    measured = set((quality.own.get("criteria") or {}) if quality else ())
-    if not measured >= {c.id for c in context.store.criteria()}:
+    ids = {c.id for c in context.store.criteria()}
+    own = within(quality.own, ids) if quality else {}
+    if not ids <= set(own.get("criteria") or ()):
         return None
+    shown = figures(own)
     return shown if all(shown.get(name) is not None for name in ("macro_f1", "precision", "recall")) else None
 
 

@@ -109,6 +109,8 @@ def test_corrected_data_is_downloaded(project: tuple[Store, Any], tmp_path: Path
     page.fill("#import-paste textarea", "id,text\ne1,I cannot sleep.\n")
     page.click("#import-run")
     seen(page, "There are a file and pasted rows.")
+    assert page.locator(".toast-header[role]").count() == 0  # it would be a button in a button
+    assert page.locator(".toast-title-row[role=button]").count() > 0
     page.click("text=Look at what I pasted")
     seen(page, "take the place of the file")
     seen(page, "I cannot sleep.")
@@ -164,3 +166,24 @@ def test_a_file_of_which_nothing_can_be_taken_cannot_be_imported(project: tuple[
     seen(page, "for the paper was saved.")
     page.click("#export-preset-delete")
     seen(page, "for the paper was deleted.")
+
+
+def test_a_large_import_can_be_cancelled_while_it_waits(project: tuple[Store, Any], tmp_path: Path) -> None:
+    """Large files go to the worker, of which this app has none: it waits until it is cancelled."""
+    store, page = project
+    before = store.count_posts()
+    table = tmp_path / "year.csv"
+    table.write_text(
+        "id,text\n" + "".join(f"y{n},{'I cannot sleep. ' * 12}\n" for n in range(90_000)), encoding="utf-8"
+    )
+    page.reload()
+    page.wait_for_selector("#import-run")
+    section(page, "Import")
+    page.set_input_files("#import-file input[type=file]", str(table))
+    page.click("#import-run:not([disabled])")
+    value_becomes(page, RESULT, "waiting for the background worker")
+    assert page.inner_text("#import-cancel") == "Cancel"
+    page.click("#import-cancel")
+    value_becomes(page, RESULT, "The import was cancelled. Nothing was imported.")
+    page.wait_for_selector("#import-cancel", state="hidden")
+    assert store.count_posts() == before

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import pytest
 
+from storage.records import Annotation, Verdict
 from tests.browser.conftest import Site
-from tests.browser.gestures import MODEL_SAYS, PLAIN, Opener
+from tests.browser.gestures import MODEL_SAYS, PLAIN, Opener, press
 
 pytestmark = pytest.mark.browser
 
 SEEN = """() => {
   const text = document.querySelector('[data-part=scroll]').getBoundingClientRect();
-  const verdicts = document.querySelector('[data-part=verdicts]');
-  const fixed = getComputedStyle(verdicts).position === 'fixed';
-  const bottom = Math.min(innerHeight, text.bottom, fixed ? verdicts.getBoundingClientRect().top : innerHeight);
+  const over = Array.from(document.querySelectorAll('[data-part=verdicts], [data-part=conflicts]:not(:empty)'))
+    .filter(box => getComputedStyle(box).position === 'fixed').map(box => box.getBoundingClientRect().top);
+  const bottom = Math.min(innerHeight, text.bottom, ...over);
   return (bottom - Math.max(0, text.top)) / innerHeight;
 }"""
 LONG = " ".join([PLAIN] * 12)
 
 
 @pytest.mark.parametrize(
-    ("width", "height"), [(640, 400), (1280, 400), (320, 480), (390, 844), (844, 390), (320, 256), (800, 600)]
+    ("width", "height"),
+    [(640, 400), (1280, 400), (320, 480), (390, 844), (844, 390), (320, 256), (390, 600), (800, 600)],
 )
-def test_the_text_has_half_of_the_height_also_after_the_notice(
+def test_the_text_has_half_of_the_height_also_after_the_notice_and_beside_a_question(
     width: int, height: int, site: Site, new_page: Opener
 ) -> None:
-    page = new_page(f"/?post={site.add_post(LONG, MODEL_SAYS)}", width=width, height=height, begun=False)
+    post_id = site.add_post(LONG, MODEL_SAYS)
+    page = new_page(f"/?post={post_id}", width=width, height=height, begun=False)
     page.wait_for_selector('.ev[data-state="ready"]')
     page.get_by_role("button", name="Begin", exact=True).click()
     page.wait_for_function(f"({SEEN})() >= 0.5")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    elsewhere = Annotation(post_id, "SLEEP_ISSUES", site.reviewer, Verdict.UNSURE)
+    site.store.add_annotation(elsewhere, expected_revision=0)
+    press(page, "4", "0")
+    page.wait_for_selector("[data-part=conflicts] [role=alert]")
+    page.wait_for_function(f"({SEEN})() >= 0.5")
+    box = page.get_by_role("button", name="Keep mine").bounding_box()
+    assert 0 <= box["y"] <= height - box["height"]
 
 
 def test_on_a_phone_the_text_begins_in_the_first_third(site: Site, open_alone: Opener) -> None:

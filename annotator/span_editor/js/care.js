@@ -84,5 +84,6 @@ function lookAtTheTime() {
     make("span", { class: "ev-row" },
       button("I had a break", () => (restartBreak(), focusRoot())),
       button("Remind me in " + SNOOZE_MINUTES + " minutes", snoozeBreak)));
+  bringEditor();
   announce("Time for a break: you have been reading for " + minutes + " minutes.");
 }

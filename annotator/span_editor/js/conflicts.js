@@ -4,11 +4,15 @@ import { button, fillOnce, make, part } from "./dom.js";
 import { ed } from "./state.js";
 import { answerText, criterionName, localTime } from "./words.js";
 import { dropParked, keepMine, outbox } from "./outbox.js";
+import { bringEditor } from "./places.js";
 import { openPost } from "./queue.js";
 
 export function drawConflicts() {
   const key = outbox.parked.map((e) => e.message.op_id).join();
-  fillOnce(part("conflicts"), key, () => outbox.parked.map((parked) => (parked.conflict ? conflictBox(parked) : refusedBox(parked))));
+  const box = part("conflicts");
+  const before = box.childElementCount;
+  fillOnce(box, key, () => outbox.parked.map((parked) => (parked.conflict ? conflictBox(parked) : refusedBox(parked))));
+  if (box.childElementCount > before) bringEditor();
 }
 
 function conflictBox(parked) {

@@ -48,9 +48,9 @@ export function rangeOf(start, end) {
 // In a small window the pages' own head leaves no room: then the editor is scrolled to its top, so that the text is seen.
 export function bringEditor() {
   const frame = part("scroll").getBoundingClientRect();
-  const verdicts = part("verdicts"); // at the bottom of the window where it is narrow
-  const below = getComputedStyle(verdicts).position === "fixed" ? verdicts.getBoundingClientRect().top : window.innerHeight;
-  const seen = Math.min(frame.bottom, below) - Math.max(frame.top, 0);
+  const over = ["verdicts", "break", "conflicts"].map(part) // what stands at the bottom of the window, the verdicts where it is narrow
+    .filter((box) => box.childNodes.length && getComputedStyle(box).position === "fixed").map((box) => box.getBoundingClientRect().top);
+  const seen = Math.min(frame.bottom, window.innerHeight, ...over) - Math.max(frame.top, 0);
   if (seen < window.innerHeight / 2) part("root").scrollIntoView({ block: "start", behavior: "instant" });
 }
 

@@ -206,6 +206,26 @@ def test_the_plan_is_drawn_with_its_warnings(store: Store, context: Context) -> 
     assert any("No post of the dev split is reviewed yet" in w for w in value["warnings"])
 
 
+def test_figures_count_the_criteria_in_use_alone_and_say_how_many_others_were_measured(
+    store: Store, context: Context
+) -> None:
+    def scores(f1: float, support: int, predicted: int, recall: float) -> dict[str, Any]:
+        return {"f1": f1, "support": support, "predicted": predicted, "precision": 0.5, "recall": recall}
+
+    known, left = store.criteria()
+    store.save_criteria([known, dataclasses.replace(left, active=False)])
+    assert store.criteria() == [known]
+    criteria = {known.id: scores(0.6, 10, 8, 0.4), left.id: scores(0.2, 90, 90, 0.1), "GONE": scores(0.1, 9, 9, 0.1)}
+    whole = scores(0.3, 109, 107, 0.13) | {"f1_interval": {"low": 0.2, "high": 0.4}}
+    measured = {"posts": 9, "macro": whole, "micro": whole, "span_overlap": whole, "criteria": criteria}
+    store.add_model(ModelVersion("m1", "kept-here", metrics={"test": measured}))
+    [shown] = retrain_views.result_value(store, context.settings, "m1")["sets"]
+    [row] = shown["rows"]
+    assert (row["macro_f1"], row["precision"], row["recall"]) == (0.6, 0.5, 0.4)
+    assert (row["interval"], row["span_f1"]) == (None, None)
+    assert (shown["others"], [c["support"] for c in shown["criteria"]]) == (2, [10])
+
+
 def test_pieces_show_the_marked_sentences_with_their_neighbors_and_say_where_text_is_left_out() -> None:
     text = "One here. Two here. I cannot sleep. Four here. Five here. Six here."
     start = text.index("I cannot")
