@@ -5,6 +5,7 @@ from __future__ import annotations
 from storage.records import InvalidRecord, NotFound, Reviewer, Role, utc_now
 from storage.rows import reviewer_from_row
 from storage.tokens import TokenStore
+from storage.visibility import HIDES_NAMES
 
 
 class AccountStore(TokenStore):
@@ -47,6 +48,11 @@ class AccountStore(TokenStore):
         """What everybody is called where names are not told, by name, also of people who are gone."""
         with self.read() as db:
             return {row["name"]: row["code"] for row in db.query("SELECT name, code FROM reader_code ORDER BY name")}
+
+    def hides_names(self, me: str) -> bool:
+        """Whether `me` is told others' codes in place of their names: see `storage.visibility.HIDES_NAMES`."""
+        with self.read() as db:
+            return bool(db.execute(f"SELECT {HIDES_NAMES}", {"me": me}).fetchone()[0])
 
     def update_reviewer(
         self, name: str, *, role: Role | None = None, password_hash: str | None = None, disabled: bool | None = None

@@ -419,6 +419,11 @@ def m019_reader_codes(db: Database) -> None:
     _run_statements(db, READER_CODES)
 
 
+@migrations()
+def m020_who_adjudicates(db: Database) -> None:
+    _run_statements(db, "CREATE INDEX adjudication_adjudicator ON adjudication(adjudicator);\n")
+
+
 def _run_statements(db: Database, script: str) -> None:
     """Statement by statement: executescript() would commit the migration's own transaction."""
     statement = ""

@@ -60,6 +60,18 @@ what those say who lead and do not read it blind themselves, unless it was said 
 settled. What other readers say is also kept from whom an open round has given the post and who has not finished it. Adjudicators and
 admins see all, but for posts that they read blind and have not finished.
 """
+HIDES_NAMES = (
+    "EXISTS (SELECT 1 FROM main.reviewer me WHERE me.name = :me AND (me.role = 'adjudicator' OR (me.role = 'admin'"
+    " AND EXISTS (SELECT 1 FROM adjudication d WHERE d.adjudicator = :me) AND (EXISTS (SELECT 1 FROM identity)"
+    " OR EXISTS (SELECT 1 FROM main.reviewer r WHERE r.password_hash IS NOT NULL))))"
+    " AND NOT ifnull((SELECT json_extract(value, '$.names') FROM main.setting WHERE key = 'adjudication'), 0))"
+)
+"""SQL: the one rule of who is told nobody's name but their own: who adjudicates, in a project that tells them no names. Bind `me`.
+
+An admin adjudicates from their first decision on; where nobody has an account, the one who is there leads all the same. A name beside
+a count or an assignment would give the answers away as well, so it holds for everything that a person is sent, but for the accounts that
+admins manage.
+"""
 IS_MEASURED = (
     "EXISTS (SELECT 1 FROM round_post q INDEXED BY round_post_gold CROSS JOIN assignment m ON m.post_id = q.post_id"
     " AND m.round_id = q.round_id AND m.reviewer = {h}.reviewer WHERE q.post_id = {h}.post_id AND q.gold)"

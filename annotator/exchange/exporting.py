@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from annotator.settings import software
+from annotator.teams.discussing import message_before
 from annotator.teams.measuring import facts
+from annotator.teams.naming import Called, called_before
 from encoder.text.sentences import sentence_ranges
 from storage.attributes import attributes_wire
 from storage.criteria_file import wording_wire
@@ -27,7 +29,7 @@ from storage.files import sync
 from storage.formats.archive import pack
 from storage.formats.registry import WRITERS, Format, Says, format_named
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Written
-from storage.records import Criterion, EvidenceError, InvalidRecord, Span, Verdict
+from storage.records import Annotation, Criterion, EvidenceError, InvalidRecord, Span, Verdict
 from storage.store import Store
 
 SCHEMA = "evidence-annotator/1"
@@ -104,13 +106,14 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     with store.read():
         criteria = _chosen_criteria(store.criteria(with_inactive=True), chosen)
-        _check_reviewer(store, chosen)
+        called = called_before(store, chosen.reader) if chosen.reader else Called({})
+        _check_reviewer(store, chosen, called)
         context = ExportContext(
             criteria=criteria,
             title=output.stem.removesuffix(".zip") or "evidence",
             license=export.license_name,
             software=software(),
-            roles={r.name: str(r.role) for r in store.reviewers()},
+            roles={called(r.name): str(r.role) for r in store.reviewers()},
             facts=_facts(store, chosen),
             attributes=store.attributes(),
             sentences=sentence_ranges,
@@ -121,6 +124,8 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
             kind.says is not Says.ALL and not chosen.unreviewed
         ):  # a post of which only labels of it are known has nothing here
             found = (item for item in found if item.answers)
+        if called.shown:
+            found = (_under_codes(item, called) for item in found)
         posts = _watched(found, place, counts, export.on_progress)
         with contextlib.closing(posts):
             target = folder if kind.is_folder else folder / output.name
@@ -130,9 +135,10 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
     if blind:
         what = f"answers to posts that {chosen.reader} has yet to read blind"
         written = replace(written, left_out={**written.left_out, what: blind})
-    manifest = _manifest(kind, folder, chosen, context, written, counts)
+    told = replace(chosen, reviewer=chosen.reviewer and called(chosen.reviewer))
+    manifest = _manifest(kind, folder, told, context, written, counts)
     if chosen.discussions:
-        manifest["discussion_of_criteria"] = [message_object(message) for message in talk]
+        manifest["discussion_of_criteria"] = [message_before(message_object(message), called) for message in talk]
     name = MANIFEST if kind.is_folder else f"{output.name}.{MANIFEST}"
     (folder / name).write_text(json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
     return manifest
@@ -153,6 +159,22 @@ def _watched(
             on_progress(number)
         answers = sorted(item.answers, key=lambda a: place.get(a.criterion_id, len(place)))
         yield dataclasses.replace(item, answers=tuple(answers))
+
+
+def _under_codes(item: ExportPost, called: Called) -> ExportPost:
+    """The post as it is exported to who is told codes, in the order of these."""
+
+    def coded(answers: Iterable[Annotation]) -> tuple[Annotation, ...]:
+        return tuple(replace(a, reviewer=called(a.reviewer)) for a in answers)
+
+    return replace(
+        item,
+        answers=tuple(sorted(coded(item.answers), key=lambda a: (a.criterion_id, a.reviewer))),
+        history=coded(item.history),
+        labels=tuple(sorted(coded(item.labels), key=lambda a: a.reviewer)),
+        adjudications=tuple(replace(d, adjudicator=called(d.adjudicator)) for d in item.adjudications),
+        discussion=tuple(message_before(message, called) for message in item.discussion),
+    )
 
 
 def check_offsets(item: ExportPost) -> None:
@@ -219,10 +241,12 @@ def _chosen_criteria(criteria: list[Criterion], chosen: ExportFilter) -> list[Cr
     return [c for c in criteria if not chosen.criteria or c.id in chosen.criteria]
 
 
-def _check_reviewer(store: Store, chosen: ExportFilter) -> None:
+def _check_reviewer(store: Store, chosen: ExportFilter, called: Called) -> None:
     names = [r.name for r in store.reviewers()]
     if chosen.reviewer is not None and chosen.reviewer not in names:
-        raise ExportRefused(f"There is no reviewer {chosen.reviewer!r}. Reviewers: {', '.join(names[:20])}.")
+        raise ExportRefused(
+            f"There is no reviewer {chosen.reviewer!r}. Reviewers: {', '.join(called.all(names)[:20])}."
+        )
 
 
 def _facts(store: Store, chosen: ExportFilter) -> list[str]:

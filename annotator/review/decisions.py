@@ -20,7 +20,7 @@ from annotator.review.language import other_language_at_once
 from annotator.review.neighbours import place_by_author
 from annotator.review.same_words import same_words_here, with_same_words
 from annotator.review.undo import UNDO_DEPTH
-from annotator.teams.naming import names_before
+from annotator.teams.naming import called_before, meant
 from annotator.teams.training import gold_of_training, round_wire
 from encoder.errors import StillReading
 from encoder.text.sentences import sentences
@@ -80,7 +80,7 @@ class Model(Protocol):
 # --- which post
 
 
-def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
+def read_filter(store: Store, wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
     """The queue filter that the page asked for. Raises InvalidRecord if a value is none of its choices."""
     given = {key: value for key, value in (wire or {}).items() if value not in (None, "")}
     unknown = set(given) - {field.name for field in dataclasses.fields(QueueFilter) if field.name != "outside_rounds"}
@@ -91,7 +91,7 @@ def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
             "What was given to others is for adjudicators and admins to see. Choose what was given to you."
         )
     try:
-        return QueueFilter(
+        wanted = QueueFilter(
             order=QueueOrder(given.get("order", QueueOrder.RANDOM)),
             state=ReviewState(given.get("state", ReviewState.TODO)),
             criterion=given.get("criterion"),
@@ -106,6 +106,7 @@ def read_filter(wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
         )
     except (ValueError, TypeError) as error:
         raise InvalidRecord(f"That is not a filter of the queue: {error}.") from error
+    return meant(store, reviewer, wanted)
 
 
 def first_post(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> str | None:
@@ -234,9 +235,12 @@ def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[An
         if a.reviewer != reviewer.name and a.decided and (a.criterion_id, a.reviewer) in visible
     ]
     found = {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
-    called = names_before(store, reviewer) if found else {}
-    for answers in found.values():
-        answers[:] = [dataclasses.replace(a, reviewer=called.get(a.reviewer, a.reviewer)) for a in answers]
+    if found:
+        called = called_before(store, reviewer)
+        for answers in found.values():
+            answers[:] = sorted(
+                (dataclasses.replace(a, reviewer=called(a.reviewer)) for a in answers), key=lambda a: a.reviewer
+            )
     for gold in gold_of_training(store, post_id, reviewer):
         found.setdefault(gold.criterion_id, []).insert(0, dataclasses.replace(gold, reviewer=GOLD))
     return found

@@ -5,7 +5,9 @@ A changed wording is a new version; the old ones stay, because each decision is 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -97,7 +99,18 @@ def _marked(store: Store, post_id: str, criterion_id: str) -> list[Span]:
 
 def examples_before(store: Store, me: Reviewer) -> list[Wire]:
     """The passages of adjudicated posts that `me` may see as examples."""
-    return [{**asdict(e), "words": e.words[:MOST_EXAMPLE_CHARACTERS]} for e in store.examples(me.name)]
+    names = ("criterion_id", "post_id", "start", "end", "evidence")
+    return [
+        {**{name: getattr(e, name) for name in names}, "words": e.words[:MOST_EXAMPLE_CHARACTERS]}
+        for e in store.examples(me.name)
+    ]
+
+
+def fresh_examples(store: Store, me: Reviewer, known: str | None) -> Wire:
+    """`examples_before` with a mark of what they are; nothing where they are those of the mark `known`."""
+    found = examples_before(store, me)
+    mark = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+    return {} if mark == known else {"examples": found, "examples_mark": mark}
 
 
 def save_criterion(store: Store, wire: Wire, *, by: Reviewer) -> Criterion:

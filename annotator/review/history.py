@@ -8,7 +8,7 @@ from typing import Any
 from annotator.review.decisions import Wire, conflict_wire, revision_before
 from annotator.review.undo import UNDO_DEPTH, last_gesture, stacks
 from annotator.teams.label_questions import title
-from annotator.teams.naming import names_before
+from annotator.teams.naming import called_before
 from storage.attributes import said_wire
 from storage.records import OF_POST, Annotation, Conflict, NotFound, Reviewer
 from storage.rows import annotated_to_list
@@ -21,14 +21,14 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
     """Who decided what and when for the post, newest first, as far as the reviewer may see it."""
     visible = store.visible_heads(post_id, reviewer.name)
     names = store.criterion_names() | {OF_POST: "Whole post"}
-    text, called = store.post(post_id).text, names_before(store, reviewer)
+    text, called = store.post(post_id).text, called_before(store, reviewer)
     shown = [
         a for a in store.history(post_id) if a.reviewer == reviewer.name or (a.criterion_id, a.reviewer) in visible
     ]
     return [
         {
             "id": a.id,
-            "reviewer": called.get(a.reviewer, a.reviewer),
+            "reviewer": called(a.reviewer),
             "criterion_id": a.criterion_id,
             "criterion": names.get(a.criterion_id, a.criterion_id),
             "criterion_version": a.criterion_version,
@@ -54,7 +54,7 @@ def history(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
 def decisions_about(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire]:
     """What was adjudicated about the post, the newest first, as far as the reviewer may see it."""
     visible = store.visible_decisions(post_id, reviewer.name)
-    text = store.post(post_id).text
+    text, called = store.post(post_id).text, called_before(store, reviewer)
     names = store.criterion_names()
     return [
         {
@@ -63,7 +63,7 @@ def decisions_about(store: Store, post_id: str, reviewer: Reviewer) -> list[Wire
             "quotes": [s.quote(text)[:QUOTED] for s in d.spans],
             "reason": d.reason,
             "error_kind": d.error_kind,
-            "by": d.adjudicator,
+            "by": called(d.adjudicator),
             "at": d.created_at,
         }
         for d in reversed(store.adjudications(post_id))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from annotator.people.accounts import allow
 from annotator.review.decisions import Model, Wire
+from annotator.teams.naming import Called, called_before
 from storage.jobs import Jobs
 from storage.queue import QueueFilter, QueueItem
 from storage.records import InvalidRecord, Job, JobKind, JobStatus, Reviewer, Role, Split
@@ -45,10 +46,11 @@ def find_posts(
     """
     items = store.queue(wanted, me=reviewer.name, model_version=model.version, **dataclasses.asdict(portion))
     total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
+    called = called_before(store, reviewer)
     return {
         "total": total.posts,
         "at_least": total.at_least,
-        "posts": [_wire(_at_hit(store, item, wanted.query), reviewer) for item in items],
+        "posts": [_wire(_at_hit(store, item, wanted.query), reviewer, called) for item in items],
     }
 
 
@@ -57,30 +59,33 @@ def all_ids(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter)
     return store.queue_ids(wanted, me=reviewer.name, model_version=model.version, limit=MOST_AT_ONCE)
 
 
-def choices(store: Store) -> Wire:
-    """What the filters can be set to."""
+def choices(store: Store, me: Reviewer) -> Wire:
+    """What the filters can be set to; people as they are called before `me`."""
     return {
         "criteria": [{"id": c.id, "name": c.name} for c in store.criteria()],
         "sources": store.sources(),
-        "reviewers": [r.name for r in store.reviewers() if r.disabled_at is None],
+        "reviewers": called_before(store, me).all(r.name for r in store.reviewers() if r.disabled_at is None),
     }
 
 
 def assign(store: Store, post_ids: Sequence[str], to: str, *, by: Reviewer) -> int:
-    """Give posts to a reviewer; everybody may take posts, adjudicators and admins may give them to others.
+    """Give posts to a reviewer, as they are called before `by`; everybody may take posts, adjudicators and admins may give them to others.
 
     Returns how many are new to them. Raises NotAllowed, NotFound.
     """
     if to != by.name:
         allow(by, Role.ADJUDICATOR, Role.ADMIN)
-    return store.assign(_checked(store, post_ids), store.reviewer(to).name, by=by.name)
+    return store.assign(_checked(store, post_ids), store.reviewer(called_before(store, by).person(to)).name, by=by.name)
 
 
 def unassign(store: Store, post_ids: Sequence[str], taken_from: str, *, by: Reviewer) -> int:
-    """Take posts from a reviewer; everybody may give back their own. Returns how many they had. Raises NotAllowed, NotFound."""
+    """Take posts from a reviewer, as they are called before `by`; everybody may give back their own. Returns how many they had.
+
+    Raises NotAllowed, NotFound, InvalidRecord.
+    """
     if taken_from != by.name:
         allow(by, Role.ADJUDICATOR, Role.ADMIN)
-    return store.unassign(_checked(store, post_ids), store.reviewer(taken_from).name)
+    return store.unassign(_checked(store, post_ids), store.reviewer(called_before(store, by).person(taken_from)).name)
 
 
 def change_split(store: Store, post_ids: Sequence[str], split: str, *, by: Reviewer) -> int:
@@ -164,9 +169,9 @@ def _at_hit(store: Store, item: QueueItem, query: str) -> QueueItem:
     return dataclasses.replace(item, excerpt=f"…{text[start : start + EXCERPT]}")
 
 
-def _wire(item: QueueItem, reviewer: Reviewer) -> dict[str, Any]:
+def _wire(item: QueueItem, reviewer: Reviewer, called: Called) -> dict[str, Any]:
     given = dataclasses.asdict(item)
-    people = [name for name in item.assigned if reviewer.role is not Role.REVIEWER or name == reviewer.name]
+    people = called.all(name for name in item.assigned if reviewer.role is not Role.REVIEWER or name == reviewer.name)
     return {**given, "split": str(item.split), "assigned": people, "state": _state(item)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from annotator.people.accounts import NotAllowed, allow
 from annotator.teams import label_questions
-from annotator.teams.naming import ADJUDICATION, names_for_adjudicating
+from annotator.teams.naming import ADJUDICATION, Called, called_in_adjudication
 from encoder.text.sentences import sentences
 from storage.attributes import Attributes, joined
 from storage.gold import gold_of, likeness, say_the_same
@@ -47,11 +47,8 @@ def queue(
     people: only what all of them have answered, called as they are here. Raises NotAllowed, InvalidRecord.
     """
     allow(me, Role.ADJUDICATOR)
-    called = names_for_adjudicating(store)
-    named = {shown: name for name, shown in called.items()}
-    if unknown := [person for person in people if person not in named]:
-        raise InvalidRecord(f"There is nobody called {unknown[0]!r} here. Choose again.")
-    readers = [named[person] for person in people]
+    called = called_in_adjudication(store, me)
+    readers = [called.person(person) for person in people]
     states = (Standing.ADJUDICATED, Standing.UNDECIDABLE) if done else (Standing.OPEN,)
     found = store.disagreements(criterion_id=criterion, people=readers, states=states, limit=MOST_LISTED)
     total = len(found)
@@ -60,7 +57,7 @@ def queue(
     asked = [] if readers else store.handed_over(criterion, decided=done)
     return {
         "total": total + len(asked),
-        "people": sorted(called[name] for name in store.people_with_answers() if name in called),
+        "people": called.all(store.people_with_answers()),
         "cases": [
             {"post_id": post_id, "criterion_id": criterion_id, "readers": 1, "score": 0.0, "state": "asked"}
             for post_id, criterion_id in asked[:MOST_LISTED]
@@ -86,8 +83,8 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
     """
     allow(me, Role.ADJUDICATOR)
     post, rule = store.post(post_id), rules(store)
-    called = names_for_adjudicating(store)
-    answers = sorted(_answers(store, post_id, criterion_id), key=lambda a: called[a.reviewer])
+    called = called_in_adjudication(store, me)
+    answers = sorted(_answers(store, post_id, criterion_id), key=lambda a: called(a.reviewer))
     if not answers:
         raise NotFound(f"Nobody has decided {criterion_id} in post {post_id}.")
     if {(a.criterion_id, a.reviewer) for a in answers} - store.visible_heads(post_id, me.name):
@@ -98,7 +95,7 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
         "criterion": _question_wire(store, criterion_id),
         "lanes": [
             {
-                "name": called[a.reviewer],
+                "name": called(a.reviewer),
                 "answer": a.id,
                 "verdict": str(a.verdict),
                 "spans": passages_to_list(a.spans),
@@ -111,7 +108,7 @@ def case(store: Store, me: Reviewer, post_id: str, criterion_id: str) -> Wire:
         "union": passages_to_list(_union(answers)),
         "attributes_differ": not _say_the_same(answers, post.text, store.gold_rule().iou),
         "revision": decisions[-1].revision if decisions else 0,
-        "decision": _decision_wire(decisions[-1]) if decisions else None,
+        "decision": _decision_wire(decisions[-1], called) if decisions else None,
         "error_kinds": rule["error_kinds"],
         **(label_questions.shown(store, scale, answers) if (scale := label_asked(criterion_id)) is not None else {}),
     }
@@ -163,7 +160,7 @@ def decide(store: Store, me: Reviewer, wire: Wire) -> Wire:
         ),
         expected_revision=int(wire["expected_revision"]),
     )
-    return {"revision": stored.revision, "decision": _decision_wire(stored)}
+    return {"revision": stored.revision, "decision": _decision_wire(stored, called_in_adjudication(store, me))}
 
 
 def mine_against_gold(store: Store, me: Reviewer) -> list[Wire]:
@@ -272,13 +269,13 @@ def _outcome(given: Any) -> Outcome:
         raise InvalidRecord(f"{given!r} is no decision; it is {', '.join(Outcome)}.") from error
 
 
-def _decision_wire(decision: Adjudication) -> Wire:
+def _decision_wire(decision: Adjudication, called: Called) -> Wire:
     return {
         "outcome": str(decision.outcome),
         "level": decision.level,
         "spans": passages_to_list(decision.spans),
         "reason": decision.reason,
         "error_kind": decision.error_kind,
-        "by": decision.adjudicator,
+        "by": called(decision.adjudicator),
         "at": decision.created_at,
     }

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from annotator.people.accounts import CURATORS, NotAllowed
+from annotator.teams.naming import Called, called_before
 from storage.discussions import Message, Said, Thread, Wanted, message_object
 from storage.records import InvalidRecord, NotFound, Reviewer, Role, StoreUnavailable, has_unpaired_surrogate
 from storage.store import Store
@@ -21,6 +22,25 @@ SHOWN = 300  # characters of the last message in a list
 _AT = re.compile(r"(?<![\w@.])@")
 
 
+def _mentions(text: str, names: Iterable[str]) -> Iterator[tuple[int, int, str]]:
+    """(start, end, name) of each @name, whatever the case; of names that begin alike the longest that stands there."""
+    known = sorted(names, key=len, reverse=True)
+    for at in _AT.finditer(text):
+        rest = text[at.end() :]
+        for name in known:
+            after = rest[len(name) : len(name) + 1]
+            if rest[: len(name)].casefold() == name.casefold() and not (after.isalnum() or after == "_"):
+                yield at.end(), at.end() + len(name), name
+                break
+
+
+def readdressed(text: str, names: Mapping[str, str]) -> str:
+    """The text with others' names, or codes, after each @."""
+    for start, end, name in reversed(list(_mentions(text, names))):
+        text = text[:start] + names[name] + text[end:]
+    return text
+
+
 def thread(store: Store, me: Reviewer, *, post_id: str | None = None, criterion_id: str | None = None) -> Wire:
     """The thread of a post, else of a criterion, as far as the person may see it; it counts as looked at.
 
@@ -28,10 +48,11 @@ def thread(store: Store, me: Reviewer, *, post_id: str | None = None, criterion_
     """
     _check_subject(store, post_id, criterion_id)
     messages = store.messages(me.name, post_id=post_id, criterion_id=None if post_id else criterion_id)
+    called = called_before(store, me)
     with contextlib.suppress(StoreUnavailable):  # what can be read is shown, also where nothing can be written
         store.see_messages(me.name, messages)
     return {
-        "messages": [_wire(m) for m in messages],
+        "messages": [_wire(m, called) for m in messages],
         "names": store.criterion_names(),
         "resolved": bool(messages) and messages[-1].what is Said.RESOLVED,
         "flagged": _is_flagged(messages),
@@ -50,7 +71,9 @@ def say(store: Store, me: Reviewer, wire: Wire) -> Wire:
     """
     post_id, criterion_id = wire.get("post_id") or None, wire.get("criterion_id") or None
     _check_subject(store, post_id, criterion_id)
+    called = called_before(store, me)
     what, text = _what(wire.get("what")), _text(wire.get("text"))
+    text = readdressed(text, {code: name for name, code in called.shown.items()})
     if what is Said.SAID and not text:
         raise InvalidRecord("Write something first.")
     if what is Said.FLAGGED and post_id is None:
@@ -78,26 +101,19 @@ def threads(store: Store, me: Reviewer, wanted: str | None) -> Wire:
     """The chosen threads, the last spoken in first, and how many there are of each kind. Without a choice: what is flagged, for those
     who lead, and what speaks to the person, for others.
     """
+    called = called_before(store, me)
     chosen = Wanted(wanted) if wanted in set(Wanted) else Wanted.FLAGGED if me.role in _LEADS else Wanted.MINE
     return {
         "chosen": str(chosen),
         "counts": store.count_threads(me.name),
-        "threads": [_line(t) for t in store.threads(me.name, chosen)],
+        "threads": [_line(t, called) for t in store.threads(me.name, chosen)],
         "names": store.criterion_names(),
     }
 
 
 def mentioned(text: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Who of these people is spoken to as @name, whatever the case; of names that begin alike the longest that stands there."""
-    known, found = sorted(names, key=len, reverse=True), []
-    for at in _AT.finditer(text):
-        rest = text[at.end() :]
-        for name in known:
-            after = rest[len(name) : len(name) + 1]
-            if rest[: len(name)].casefold() == name.casefold() and not (after.isalnum() or after == "_"):
-                found.append(name)
-                break
-    return tuple(dict.fromkeys(found))
+    """Who of these people is spoken to as @name."""
+    return tuple(dict.fromkeys(name for _, _, name in _mentions(text, names)))
 
 
 _LEADS = (Role.ADMIN, *CURATORS)
@@ -145,16 +161,25 @@ def _text(given: Any) -> str:
     return text
 
 
-def _wire(message: Message) -> Wire:
-    return {**message_object(message), "mentions": list(message.mentions), "id": message.id}
+def message_before(message: Mapping[str, Any], called: Called) -> Wire:
+    """A message as an export writes it, its people as they are called; what else its words say of people stays."""
+    return {**message, "author": called(message["author"]), "text": readdressed(message["text"], called.shown)}
 
 
-def _line(found: Thread) -> Wire:
+def _wire(message: Message, called: Called) -> Wire:
+    return {
+        **message_before(message_object(message), called),
+        "mentions": called.all(message.mentions),
+        "id": message.id,
+    }
+
+
+def _line(found: Thread, called: Called) -> Wire:
     return {
         "post_id": found.post_id,
         "criterion_id": found.criterion_id,
         "messages": found.messages,
-        "last": {**_wire(found.last), "text": found.last.text[:SHOWN]},
+        "last": {**(last := _wire(found.last, called)), "text": last["text"][:SHOWN]},
         "flagged": found.flagged,
         "resolved": found.resolved,
         "new": found.new,

@@ -14,7 +14,7 @@ from annotator.teams.agreement.continua import Marks
 from annotator.teams.agreement.figures import Ints
 from annotator.teams.agreement.tables import ALL, Agreement, PairRow
 from annotator.teams.agreement.trends import Change, Comparisons
-from annotator.teams.naming import names_for_adjudicating
+from annotator.teams.naming import called_in_adjudication
 from annotator.teams.said import agreement_on_attributes
 from storage.records import InvalidRecord, Reviewer, Verdict
 from storage.store import Store
@@ -99,13 +99,13 @@ def passages_mixed_up(
     hidden = {(post, criterion) for post, criterion, _ in blind}
     kept = [m for m in found if not {(m.post, m.one.criterion), (m.post, m.other.criterion)} & hidden][:most]
     texts = {p.id: p.text for p in store.posts(list({m.post for m in kept}))}
-    called = names_for_adjudicating(store)
+    called = called_in_adjudication(store, me)
     return [
         {
             "post": m.post,
             "marks": [
                 {
-                    "person": called.get(mark.person, mark.person),
+                    "person": called(mark.person),
                     "criterion": mark.criterion,
                     "start": mark.start,
                     "end": mark.end,

@@ -47,27 +47,30 @@ def methods_report(store: Store, *, today: dt.date | None = None, seed: int = 0)
     with store.read():
         codes = codes_of(store)
         names = store.criterion_names()
+        sha256, gold_rules = gold_as_it_is(store)
         blocks = [
-            *_corpus(store.corpus(), (today or dt.datetime.now(dt.UTC).date()).isoformat(), data_sha256(store)),
+            *_corpus(store.corpus(), (today or dt.datetime.now(dt.UTC).date()).isoformat(), sha256),
             *_people(store, report, codes),
             *_rounds(store, codes),
             *_guidelines(store, report),
             *_suggestions(store, report["arms"]),
             *_agreement(report["agreement"], codes, names),
-            *_gold(store, report, codes),
+            *_gold(store, gold_rules, codes),
         ]
     return Document("Methods of the annotation", tuple(blocks))
 
 
-def data_sha256(store: Store) -> str:
-    """Of the gold: posts' texts by their hash, verdicts, spans and the rule, in order. Equal gold, equal hash."""
-    digest = hashlib.sha256()
+def gold_as_it_is(store: Store) -> tuple[str, Counter[str]]:
+    """SHA-256 of the gold (posts' texts by their hash, verdicts, spans and the rule, in order; equal gold, equal hash), and how many of its
+    answers came about by which rule."""
+    digest, rules = hashlib.sha256(), Counter[str]()
     texts = store.hashes_of_texts()
     for gold in store.gold():
         spans = [(s.start, s.end) for s in gold.spans]
         line = (gold.post_id, texts[gold.post_id], gold.criterion_id, str(gold.verdict), spans, gold.rule)
         digest.update(repr(line).encode())
-    return digest.hexdigest()
+        rules[gold.rule] += 1
+    return digest.hexdigest(), rules
 
 
 def _corpus(corpus: Corpus, today: str, sha256: str) -> Iterable[Block]:
@@ -254,13 +257,15 @@ def _agreement_tables(
     yield Table("Agreement by pair", heads, sorted(pairs))
 
 
-def _gold(store: Store, report: Wire, codes: dict[str, str]) -> Iterable[Block]:
+def _gold(store: Store, gold_rules: Counter[str], codes: dict[str, str]) -> Iterable[Block]:
     yield "# Gold and adjudication"
     rule = store.gold_rule()
     yield (
         "Gold is the adjudication, if there is one; else, if one person decided, their answer; else, if all agree (equal verdicts, and"
         f" spans that match one to one), their answer with the spans by the rule: {rule.spans}; else nothing. Unsure is never gold."
     )
+    used = sorted(gold_rules.items(), key=lambda row: (-row[1], row[0]))
+    yield Table("Gold answers by the rule that made them", ("rule", "answers"), used)
     standing = store.count_gold_states()
     yield Table("How the answers stand", ("state", "pairs of post and criterion"), list(standing.items()))
     labels = store.standing_counts()

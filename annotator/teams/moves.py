@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from annotator.teams.naming import called_before
 from annotator.teams.rounds import check_deadline, give_out, left_behind, missing_readers, open_round, reserved_since
 from storage.records import InvalidRecord, Reviewer
 from storage.store import Store
@@ -35,7 +36,9 @@ def move(store: Store, round_id: int, wanted: Move, *, expected_revision: int, b
     with store.write():
         known = open_round(store, round_id, by)
         if to is not None and (to not in known.people or to == taken_from):
-            raise InvalidRecord(f"{to!r} is not another reader of this round. Add them to it first.")
+            raise InvalidRecord(
+                f"{called_before(store, by)(to)!r} is not another reader of this round. Add them to it first."
+            )
         theirs = store.assigned(round_id=round_id, reviewer=taken_from)
         free, kept = _free(store, known, theirs, taken_from)
         readers = store.readers_of([a.post_id for a in free])

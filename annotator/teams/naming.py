@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from storage.records import Reviewer, Role
+from storage.queue import QueueFilter
+from storage.records import InvalidRecord, Reviewer
 from storage.store import Store
 
 ADJUDICATION = "adjudication"
 """Setting: what the project has set about adjudication, see `annotator.teams.adjudicating.rules`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How people are called before somebody. shown: by name; empty where everybody is called by name."""
+
+    shown: Mapping[str, str]
+
+    def __call__(self, name: str) -> str:
+        return self.shown.get(name, name)
+
+    def all(self, names: Iterable[str]) -> list[str]:
+        """In the order of what they are called: that of their names would tell them apart."""
+        return sorted(map(self, names))
+
+    def person(self, given: str) -> str:
+        """The name of who is called so. Raises InvalidRecord if nobody is, also for a name that is not told."""
+        if not self.shown:
+            return given
+        for name, called in self.shown.items():
+            if called == given:
+                return name
+        raise InvalidRecord(f"There is nobody called {given!r} here. Choose again.")
 
 
 def codes_of(store: Store) -> dict[str, str]:
@@ -21,13 +47,26 @@ def names_told(store: Store) -> bool:
     return bool((store.setting(ADJUDICATION) or {}).get("names"))
 
 
-def names_for_adjudicating(store: Store) -> Mapping[str, str]:
-    """How each person is called where answers are adjudicated: by name, or by code where the project tells no names."""
-    return {r.name: r.name for r in store.reviewers()} if names_told(store) else codes_of(store)
+def called_in_adjudication(store: Store, me: Reviewer) -> Called:
+    """How others are called where `me` adjudicates: by name, or by code where the project tells no names."""
+    if names_told(store):
+        return Called({r.name: r.name for r in store.reviewers()})
+    return Called({**codes_of(store), me.name: me.name})
 
 
-def names_before(store: Store, me: Reviewer) -> Mapping[str, str]:
-    """How others are called beside their answers before `me`: before an adjudicator as where they adjudicate, else by name ({})."""
-    if me.role is not Role.ADJUDICATOR or names_told(store):
-        return {}
-    return {**codes_of(store), me.name: me.name}
+def called_before(store: Store, me: Reviewer | str) -> Called:
+    """How others are called before `me`, everywhere else: see `storage.visibility.HIDES_NAMES`."""
+    name = me if isinstance(me, str) else me.name
+    return Called({**codes_of(store), name: name} if store.hides_names(name) else {})
+
+
+def meant(store: Store, me: Reviewer, wanted: QueueFilter) -> QueueFilter:
+    """The filter with names for what people are called before `me`. Raises InvalidRecord."""
+    if wanted.reviewer is None and wanted.assigned_to is None:
+        return wanted
+    person = called_before(store, me).person
+    return dataclasses.replace(
+        wanted,
+        reviewer=wanted.reviewer and person(wanted.reviewer),
+        assigned_to=wanted.assigned_to and person(wanted.assigned_to),
+    )

@@ -15,7 +15,8 @@ from typing import Any
 
 from annotator.problems import unexpected
 from annotator.teams import measuring, people_figures
-from storage.records import StoreUnavailable, utc_now
+from annotator.teams.naming import Called, called_before
+from storage.records import Reviewer, StoreUnavailable, utc_now
 from storage.store import Store
 from storage.team_figures import Kept
 from storage.team_records import Standing, label_question
@@ -136,3 +137,50 @@ def work_out(store: Store, *, round_id: int | None = None, models: Sequence[str]
                 store.criteria(with_inactive=True), decisions, standing, by_criterion
             ),
         }
+
+
+def report_before(store: Store, me: Reviewer, report: Wire) -> Wire:
+    """The report, people in it as they are called before `me`. It is kept with their names."""
+    called = called_before(store, me)
+    if not called.shown or "people" not in report:
+        return report
+    agreement = report["agreement"]
+    return {
+        **report,
+        "people": _people_called(
+            [p | {"others": p["others"] and _person_called(p["others"], called)} for p in report["people"]], called
+        ),
+        "criteria": [c | {"older_by_person": _keys_called(c["older_by_person"], called)} for c in report["criteria"]],
+        "agreement": {
+            **agreement,
+            "people": _people_called(agreement["people"], called),
+            "pairs": sorted(
+                (_pair_called(p, called) for p in agreement["pairs"]), key=lambda p: (p["one"], p["other"])
+            ),
+        },
+    }
+
+
+def _people_called(rows: Sequence[Wire], called: Called) -> list[Wire]:
+    return sorted((_person_called(row, called) for row in rows), key=lambda row: row["person"])
+
+
+def _person_called(row: Wire, called: Called) -> Wire:
+    return {**row, "person": called(row["person"])}
+
+
+def _keys_called(counts: Mapping[str, int], called: Called) -> dict[str, int]:
+    return dict(sorted((called(name), count) for name, count in counts.items()))
+
+
+def _pair_called(pair: Wire, called: Called) -> Wire:
+    """The pair in the order of what they are called; what the one said against the other turns with it."""
+    one, other = called(pair["one"]), called(pair["other"])
+    if one <= other:
+        return {**pair, "one": one, "other": other}
+    return {
+        **pair,
+        "one": other,
+        "other": one,
+        "confusion": [list(row) for row in zip(*pair["confusion"], strict=True)],
+    }

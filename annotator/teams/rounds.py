@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator.people.accounts import allow
+from annotator.teams.naming import called_before
 from annotator.teams.sampling import STRATA, Expectation, PostOrder, expectation, in_order, mixed_in, sample
 from annotator.words import counted
 from storage.records import InvalidRecord, Reviewer, Role, Split
@@ -102,7 +103,7 @@ def preview(store: Store, plan: RoundPlan, *, model_version: str | None, by: Rev
 
 def _drawn(store: Store, plan: RoundPlan, *, model_version: str | None, by: Reviewer) -> Drawn:
     allow(by, Role.ADJUDICATOR)
-    overlap = _checked(store, plan)
+    overlap = _checked(store, plan, by)
     candidates = _candidates(store, plan, model_version)
     chosen = sample(candidates, plan.posts, seed=plan.seed, strata=plan.strata)
     if not chosen:
@@ -232,7 +233,7 @@ def change_people(store: Store, round_id: int, people: Sequence[str], *, expecte
     people = tuple(dict.fromkeys(people))
     with store.write():  # nobody begins a post while it is taken away
         known = open_round(store, round_id, by)
-        _check_people(store, people, already=known.people)
+        _check_people(store, people, by, already=known.people)
         came, left = sorted(set(people) - set(known.people)), sorted(set(known.people) - set(people))
         taken = {(post_id, name) for post_id, name in untouched(store, round_id) if name not in people or came}
         given = missing_readers(store, known, people, without=taken)
@@ -312,10 +313,10 @@ def reserved_since(store: Store) -> str:
     return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _checked(store: Store, plan: RoundPlan) -> dict[int, float]:
+def _checked(store: Store, plan: RoundPlan, by: Reviewer) -> dict[int, float]:
     if not 1 <= len(plan.name.strip()) <= LONGEST_NAME or not plan.name.isprintable():
         raise InvalidRecord(f"Give the round a name of at most {LONGEST_NAME} characters.")
-    _check_people(store, plan.people)
+    _check_people(store, plan.people, by)
     if plan.posts is not None and plan.posts < 1:
         raise InvalidRecord("A round has at least one post.")
     if unknown := [name for name in plan.strata if name not in STRATA]:
@@ -340,13 +341,13 @@ def _checked(store: Store, plan: RoundPlan) -> dict[int, float]:
     return overlap
 
 
-def _check_people(store: Store, people: Sequence[str], *, already: Sequence[str] = ()) -> None:
+def _check_people(store: Store, people: Sequence[str], by: Reviewer, *, already: Sequence[str] = ()) -> None:
     """Raises InvalidRecord if nobody reads, somebody twice, or somebody who is not there or cannot sign in (and is not in it already)."""
     if not people or len(set(people)) < len(people):
         raise InvalidRecord("Choose who reads in the round, each person once.")
     usable = {r.name for r in store.reviewers() if r.disabled_at is None}
     if unknown := [p for p in people if p not in usable and p not in already]:
-        raise InvalidRecord(f"There is no reviewer {unknown[0]!r} who could read.")
+        raise InvalidRecord(f"There is no reviewer {called_before(store, by)(unknown[0])!r} who could read.")
 
 
 def check_deadline(deadline: str | None) -> None:

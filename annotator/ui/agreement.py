@@ -10,6 +10,8 @@ from typing_extensions import TypedDict
 
 from annotator.messages import Id, Whole
 from annotator.teams import measuring, methods, spreadsheet
+from annotator.teams.naming import called_before
+from annotator.teams.reports import report_before
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
@@ -56,13 +58,17 @@ def build(context: Context) -> None:
 
 
 def _report(context: Context, message: Chosen, me: Reviewer) -> Wire:
-    found = context.api.reports.report(round_id=_round(message), models=_models(message))
     return {
-        "report": found,
+        "report": _figures(context, message, me),
         "rounds": [{"id": r.id, "name": r.name} for r in context.store.rounds()],
         "versions": [m.id for m in context.store.models() if m.status is not ModelStatus.DELETED],
         "names": context.store.criterion_names(),
     }
+
+
+def _figures(context: Context, message: Chosen, me: Reviewer) -> Wire:
+    found = context.api.reports.report(round_id=_round(message), models=_models(message))
+    return report_before(context.store, me, found)
 
 
 def _gamma(context: Context, message: OfCriterion, me: Reviewer) -> Wire:
@@ -72,14 +78,16 @@ def _gamma(context: Context, message: OfCriterion, me: Reviewer) -> Wire:
 
 
 def _older(context: Context, message: Older, me: Reviewer) -> Wire:
+    called, whose = called_before(context.store, me), message.get("person") or None
     found = context.store.older_wordings(
-        criterion_id=message.get("criterion") or None, reviewer=message.get("person") or None, limit=MOST_LISTED
+        criterion_id=message.get("criterion") or None, reviewer=whose and called.person(whose), limit=MOST_LISTED
     )
-    return {"posts": [{"post": p, "criterion": c, "person": who, "version": v} for p, c, who, v in found]}
+    rows = sorted((c, called(who), p, v) for p, c, who, v in found)
+    return {"posts": [{"post": p, "criterion": c, "person": who, "version": v} for c, who, p, v in rows]}
 
 
 def _csv(context: Context, message: Chosen, me: Reviewer) -> Wire:
-    found = context.api.reports.report(round_id=_round(message), models=_models(message))
+    found = _figures(context, message, me)
     if "people" not in found:
         raise InvalidRecord("The figures are being worked out for the first time. Try again in a minute.")
     return {"csv": spreadsheet.of_report(found), "name": "team.csv"}

@@ -15,6 +15,7 @@ from annotator.exchange.downloads import prepare_export
 from annotator.exchange.use_cases import export_filter, format_choices
 from annotator.people.accounts import CURATORS
 from annotator.project import replace_criteria
+from annotator.teams.naming import called_before
 from annotator.ui import data_hub
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.ui.data_export_presets import ExportPresets
@@ -79,15 +80,15 @@ def build(context: Context, tab: gr.Tab) -> None:
 
     def export(request: gr.Request, format_name: str, *values: Any) -> Iterator[Any]:
         person = context.require(request, *CURATORS)
-        yield from _exported(context, format_name, *_chosen(values, person))
+        yield from _exported(context, format_name, *_chosen(context, values, person))
 
     def show(request: gr.Request, name: str, *values: Any) -> list[Any]:
-        return push.ask(name, *_chosen(values, context.user(request)), request)
+        return push.ask(name, *_chosen(context, values, context.user(request)), request)
 
     def refresh(request: gr.Request) -> list[Any]:
         """Who has answered and which criteria there are by now: the page was built when the app started."""
-        context.require(request, *CURATORS)
-        return [gr.Dropdown(choices=choices) for choices in _choices(context)]
+        person = context.require(request, *CURATORS)
+        return [gr.Dropdown(choices=choices) for choices in (reviewers_before(context, person), _criteria(context))]
 
     presets.wire(kind, form)
     tab.select(friendly(refresh), None, form[1:3], **QUIET)
@@ -95,24 +96,28 @@ def build(context: Context, tab: gr.Tab) -> None:
     ask.click(friendly(show), [repository, *form], shown, **QUEUED)
 
 
-def _chosen(values: Sequence[Any], person: Reviewer) -> tuple[ExportFilter, str]:
+def _chosen(context: Context, values: Sequence[Any], person: Reviewer) -> tuple[ExportFilter, str]:
     """(filter, licence) from the values of the form, in its order, as this person may have them."""
     *_, license_name = values
     chosen = dict(zip(FILTERS, values, strict=False))
-    chosen["reviewer"] = None if chosen["reviewer"] == EVERYBODY else chosen["reviewer"]
+    one = chosen["reviewer"] not in (EVERYBODY, None)
+    chosen["reviewer"] = called_before(context.store, person).person(chosen["reviewer"]) if one else None
     texts = {name: (chosen[name] or "").strip() for name in ("since", "until", "model_version")}
     wanted = export_filter({**chosen, **texts})
     return replace(wanted, reader=person.name), (license_name or "").strip() or "unknown"
 
 
-def _choices(context: Context) -> tuple[list[str], list[tuple[str, str]]]:
-    """(reviewers, criteria) to choose from."""
-    reviewers = [EVERYBODY, *(r.name for r in context.store.reviewers())]
-    return reviewers, [(c.name, c.id) for c in context.store.criteria(with_inactive=True)]
+def reviewers_before(context: Context, person: Reviewer) -> list[str]:
+    """Whose answers can be chosen, as they are called before the person."""
+    names = (r.name for r in context.store.reviewers())
+    return [EVERYBODY, *called_before(context.store, person).all(names)]
+
+
+def _criteria(context: Context) -> list[tuple[str, str]]:
+    return [(c.name, c.id) for c in context.store.criteria(with_inactive=True)]
 
 
 def _filter_form(context: Context) -> list[Any]:
-    reviewers, criteria = _choices(context)
     answers = [
         ("Gold: the settled answer", Answers.GOLD.value),
         ("Each reviewer's latest answer", Answers.LATEST.value),
@@ -120,8 +125,10 @@ def _filter_form(context: Context) -> list[Any]:
     with gr.Accordion("Which answers", open=False):
         return [
             gr.Dropdown(answers, value=Answers.GOLD.value, label="Answers", interactive=True),
-            gr.Dropdown(reviewers, value=EVERYBODY, label="Reviewer", interactive=True),
-            gr.Dropdown(criteria, multiselect=True, label="Criteria (none chosen: all)", interactive=True),
+            gr.Dropdown(
+                [EVERYBODY], value=EVERYBODY, label="Reviewer", interactive=True
+            ),  # the page is the same for all
+            gr.Dropdown(_criteria(context), multiselect=True, label="Criteria (none chosen: all)", interactive=True),
             gr.Dropdown(
                 [v.value for v in Verdict], multiselect=True, label="Verdicts (none chosen: all)", interactive=True
             ),

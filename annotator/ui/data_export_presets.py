@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from annotator.exchange.use_cases import delete_export_preset, export_presets, save_export_preset
+from annotator.teams.naming import called_before
 from annotator.ui.context import QUIET, Context, friendly
 from annotator.ui.saved_presets import Kept, Labels, SavedPresets
 
@@ -35,7 +36,9 @@ class ExportPresets(SavedPresets):
 
     def use(self, name: str | None, request: gr.Request) -> list[Any]:
         """The values of the format and of the form."""
-        saved = self.saved(name, request) or {}
+        saved = {**(self.saved(name, request) or {})}
+        if "reviewer" in saved:
+            saved["reviewer"] = called_before(self._context.store, self._context.user(request))(saved["reviewer"])
         values = [saved.get(field, self._defaults.get(field, "")) for field in self._fields]
         listed = [
             [v.strip() for v in value.split(",")] if field in _LISTS and isinstance(value, str) and value else value
@@ -46,6 +49,9 @@ class ExportPresets(SavedPresets):
     def save(self, request: gr.Request, name: str | None, kind: str, *values: Any) -> list[Any]:
         kept = {f: v.strip() if isinstance(v, str) else v for f, v in zip(self._fields, values, strict=True)}
         kept = {f: v for f, v in kept.items() if v != self._defaults.get(f)}
+        if kept.get("reviewer"):
+            person = called_before(self._context.store, self._context.user(request)).person
+            kept["reviewer"] = person(kept["reviewer"])
 
         def keep(name: str) -> None:
             save_export_preset(self._context.store, name, {"format": kind, **kept})

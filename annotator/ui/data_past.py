@@ -9,6 +9,7 @@ import gradio as gr
 
 from annotator.exchange.use_cases import undo_import
 from annotator.people.accounts import CURATORS
+from annotator.teams.naming import Called, called_before
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from annotator.words import counted
 from storage.records import InvalidRecord
@@ -36,10 +37,10 @@ def build(context: Context, tab: gr.Tab) -> None:
     shown = [table, empty, chosen, report, undo, sure]
 
     def refresh(request: gr.Request) -> list[Any]:
-        context.require(request, *CURATORS)
+        called = called_before(context.store, context.require(request, *CURATORS))
         imports = context.store.imports()
         choices = [(f"{i['id']}: {i['file_name']}", i["id"]) for i in imports if i["undone_at"] is None]
-        rows = [_import_row(i) for i in imports]
+        rows = [_import_row(i, called) for i in imports]
         newest = choices[0][1] if choices else None
         hidden = gr.Group(visible=False)
         return [
@@ -81,13 +82,13 @@ def build(context: Context, tab: gr.Tab) -> None:
     yes.click(friendly(remove), chosen, shown, **QUEUED)
 
 
-def _import_row(record: Mapping[str, Any]) -> list[str]:
+def _import_row(record: Mapping[str, Any], called: Called) -> list[str]:
     report = record["report"]
     refused = report.get("rejected_count", len(report.get("rejected", [])))
     state = "undone" if record["undone_at"] else "in use"
     head = [record["id"], record["file_name"], record["format"], record["created_at"][:16].replace("T", " ")]
     counts = [report.get("imported", 0), report.get("annotations", 0), refused]
-    return [str(cell) for cell in (*head, record["created_by"] or "", *counts, state)]
+    return [str(cell) for cell in (*head, called(record["created_by"] or ""), *counts, state)]
 
 
 def _import_numbered(context: Context, number: int | None) -> dict[str, Any]:

@@ -63,17 +63,17 @@ def build(context: Context) -> None:
 
 
 def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
-    return {"me": {"name": me.name, "role": str(me.role)}, "choices": post_list.choices(context.store)}
+    return {"me": {"name": me.name, "role": str(me.role)}, "choices": post_list.choices(context.store, me)}
 
 
 def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
-    wanted = decisions.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(context.store, message.get("filter"), me)
     portion = post_list.Portion(limit=message["limit"], after=message.get("after") or "")
     return post_list.find_posts(context.store, context.models, me, wanted, portion)
 
 
 def _ids(context: Context, message: Filtered, me: Reviewer) -> Wire:
-    wanted = decisions.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(context.store, message.get("filter"), me)
     return {"ids": post_list.all_ids(context.store, context.models, me, wanted)}
 
 

@@ -15,6 +15,7 @@ import gradio as gr
 
 from annotator.models import registry as training_registry
 from annotator.models.archives import import_version
+from annotator.teams.naming import called_before
 from annotator.training.hub_job import hub_job_of
 from annotator.training.model_jobs import enqueue_evaluation
 from annotator.training.plan import PRESETS, Plan, estimate, plan_training, preset_config
@@ -24,7 +25,7 @@ from annotator.ui import retrain_automatic, retrain_form, retrain_hub, retrain_i
 from annotator.ui.assets import script
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
 from encoder.config import TrainConfig
-from storage.records import JobKind, JobStatus, ModelVersion, Role
+from storage.records import JobKind, JobStatus, ModelVersion, Reviewer, Role
 
 POLL_SECONDS = 1.0
 UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
@@ -174,15 +175,15 @@ class RetrainPage:
 
     def show(self, request: gr.Request, version: str | None, *settings: Any) -> list[Any]:
         """Everything that the page shows."""
-        self.context.require(request, CURATOR)
-        return self._everything(version, settings)
+        person = self.context.require(request, CURATOR)
+        return self._everything(version, settings, person)
 
     def poll(self, request: gr.Request, version: str | None, *settings: Any) -> list[Any]:
         """What changes while a job runs; everything once none does any more."""
-        self.context.require(request, CURATOR)
+        person = self.context.require(request, CURATOR)
         if self._busy():
             return [*self._live(), *([gr.skip()] * 8)]
-        return self._everything(self._made_last() or version, settings)
+        return self._everything(self._made_last() or version, settings, person)
 
     def _made_last(self) -> str | None:
         """The version that a training made which ended just now: what came of it is looked at."""
@@ -192,8 +193,8 @@ class RetrainPage:
         follows = newest is not None and newest.kind is JobKind.PREDICT and newest.payload.get("model") == made
         return made if newest is not None and (newest.kind is JobKind.TRAIN or follows) else None
 
-    def _everything(self, version: str | None, settings: tuple[Any, ...]) -> list[Any]:
-        rest = self._rest(version, settings)
+    def _everything(self, version: str | None, settings: tuple[Any, ...], person: Reviewer) -> list[Any]:
+        rest = self._rest(version, settings, person)
         return [*self._live(may_start=not rest[0].get("obstacle")), *rest]
 
     def _live(self, *, may_start: bool | None = None) -> list[Any]:
@@ -217,7 +218,7 @@ class RetrainPage:
     def _busy(self) -> bool:
         return bool(self.jobs.jobs(statuses=UNFINISHED, limit=1))
 
-    def _rest(self, version: str | None, settings: tuple[Any, ...]) -> list[Any]:
+    def _rest(self, version: str | None, settings: tuple[Any, ...], person: Reviewer) -> list[Any]:
         models, active = self.store.models(), self.store.active_model()
         ids, choices = [m.id for m in models], [(retrain_views.model_label(m, active), m.id) for m in models]
         chosen = version if version in ids else next(iter(ids), None)
@@ -231,7 +232,7 @@ class RetrainPage:
             gr.Dropdown(choices=choices, value=chosen),
             gr.Button(f"Roll back to {before.id}" if before else "Roll back", interactive=before is not None),
             retrain_views.shown(retrain_views.result_value, self.store, self.settings, chosen),
-            retrain_views.shown(retrain_views.models_value, self.store, self.jobs),
+            retrain_views.shown(retrain_views.models_value, self.store, self.jobs, called_before(self.store, person)),
             retrain_views.shown(self._estimate, base, settings),
         ]
 

@@ -16,6 +16,7 @@ from annotator.models.registry import NotPossible, directory_of, protection_of, 
 from annotator.models.version_row import wrong_in
 from annotator.problems import unexpected
 from annotator.settings import Settings
+from annotator.teams.naming import Called
 from annotator.training.measure import Differing, differing_from
 from annotator.training.plan import Estimate, Plan, trained_up_to
 from annotator.training.run import COMPARISON
@@ -114,7 +115,6 @@ def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
             "result": (job.result or {}).get("reason", ""),
             "model": (job.result or {}).get("model"),
             "aside": (job.result or {}).get("promoted") is False,
-            "by": job.created_by,
             "attempt": job.attempt,
             "stalled": _stalled(job),
             "cancelling": job.cancel_requested and job.status is JobStatus.RUNNING,
@@ -344,12 +344,12 @@ def shown(view: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
         return {"broken": f"This cannot be shown. {unexpected(error, f'the view {view.__name__}')}"}
 
 
-def models_value(store: Store, jobs: Jobs) -> dict[str, Any]:
-    """The registry as rows, and the learning curve over all versions that were measured on the project's posts."""
+def models_value(store: Store, jobs: Jobs, called: Called) -> dict[str, Any]:
+    """The registry as rows, who trained them as they are `called`, and the learning curve over all versions measured on the project."""
     active, before = store.active_model(), rollback_target(store)
     models = store.models()
     return {
-        "rows": [_row_or_name(store, jobs, m, active, before) for m in models],
+        "rows": [_row_or_name(store, jobs, m, active, before) | {"by": called(m.created_by or "")} for m in models],
         "curve": learning_curve(store, [m for m in models if _can_be_drawn(m)]),
     }
 
@@ -380,7 +380,6 @@ def _model_row(
         "measured": _measured_beside(model),
         "size": model.size_bytes,
         "data": (model.data_sha256 or "")[:8],
-        "by": model.created_by,
         "at": model.created_at,
         "note": model.note,
         "protected": protection_of(store, jobs, model),

@@ -43,6 +43,7 @@ class Wanted(Opening, total=False):
     next: bool
     exclude: Annotated[list[Id], Field(max_length=2_000)] | None
     opened: Id | None
+    examples_mark: Id | None
 
 
 class OnePost(TypedDict):
@@ -81,7 +82,7 @@ class Undone(_Gesture, total=False):
 def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
     """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left."""
     store, models, settings = context.store, context.suggestions, context.settings
-    wanted = decisions.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(context.store, message.get("filter"), me)
     _look_for_doubts(context, wanted)
     error = ""
     post_id: str | None = message.get("post_id")
@@ -91,11 +92,11 @@ def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
     return {
         "me": {"name": me.name, "role": str(me.role)},
         "project": context.project_id,
-        "choices": post_list.choices(store),
+        "choices": post_list.choices(store, me),
         "reading": store.setting(decisions.READING, decisions.BY_CRITERION),
         "about": about_wire(care_of(store, settings)),
         "attributes": attributes_wire(store.attributes()),
-        "examples": guidelines.examples_before(store, me),
+        **guidelines.fresh_examples(store, me, None),
         "trail": decisions.trail(store, me),
         "progress": decisions.progress(store, models, me, wanted),
         "item": decisions.load_item(store, models, post_id, me) if post_id else None,
@@ -104,12 +105,15 @@ def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
 
 
 def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
-    """A post by its id, or with `next` the next of the queue that is not among `exclude`. opened: the one that is open now."""
+    """A post by its id, or with `next` the next of the queue that is not among `exclude`. opened: the one that is open now.
+
+    examples_mark: of the examples that the page has; where it is sent, others that the person may see by now come along.
+    """
     store, models = context.store, context.suggestions
     opened = message.get("opened")
     if opened and store.known_post_ids([opened]):  # its import may have been undone meanwhile
         store.open_post(opened, me.name)
-    wanted = decisions.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(context.store, message.get("filter"), me)
     _look_for_doubts(context, wanted)
     post_id = message.get("post_id")
     if message.get("next"):
@@ -117,6 +121,7 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
     return {
         "item": _with_why(context, wanted, post_id, me, next=bool(message.get("next"))) if post_id else None,
         "progress": decisions.progress(store, models, me, wanted),
+        **(guidelines.fresh_examples(store, me, message["examples_mark"]) if "examples_mark" in message else {}),
     }
 
 
@@ -165,7 +170,7 @@ def _assign(context: Context, message: OnePost, me: Reviewer) -> Wire:
 
 
 def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
-    wanted = decisions.read_filter(message.get("filter"), me)
+    wanted = decisions.read_filter(context.store, message.get("filter"), me)
     _look_for_doubts(context, wanted)
     portion = post_list.Portion(limit=message.get("limit", 30))
     return post_list.find_posts(context.store, context.models, me, wanted, portion)

@@ -40,6 +40,7 @@ async function made(round) {
 function drawRounds() {
   const open = page.rounds.filter((round) => !round.closed_at).length;
   fill(part("count"), page.rounds.length ? `${plural(page.rounds.length, "round")}, ${open} open` : "There are no rounds yet: everybody reads the same queue. A round gives posts to people.");
+  if (page.coded) part("count").append(" People stand under codes: the project tells no names to who adjudicates.");
   fill(part("rounds"), page.rounds.map(card));
 }
 

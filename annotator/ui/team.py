@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, NotRequired
 
 import gradio as gr
@@ -10,6 +11,7 @@ from typing_extensions import TypedDict
 
 from annotator.messages import Id, Number, Whole, Words
 from annotator.teams import moves, rounds, rules, watching
+from annotator.teams.naming import Called, called_before
 from annotator.teams.plan_wire import read_plan
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
@@ -107,10 +109,12 @@ def build(context: Context) -> None:
 
 
 def _start(context: Context, message: Nothing, me: Reviewer) -> Wire:
-    store = context.store
+    store, called = context.store, called_before(context.store, me)
+    people = [{"name": called(r.name), "role": str(r.role)} for r in store.reviewers() if r.disabled_at is None]
     return {
         "rounds": watching.all_rounds(store, me),
-        "people": [{"name": r.name, "role": str(r.role)} for r in store.reviewers() if r.disabled_at is None],
+        "people": sorted(people, key=lambda person: person["name"]),
+        "coded": bool(called.shown),
         "sources": store.sources(),
         "rules": rules.all_rules(store),
         "may_set_rules": me.role is Role.ADMIN,
@@ -122,22 +126,30 @@ def _round(context: Context, message: OfRound, me: Reviewer) -> Wire:
 
 
 def _preview(context: Context, message: Planned, me: Reviewer) -> Wire:
-    plan = read_plan(message["plan"])
-    return {"preview": rounds.preview(context.store, plan, model_version=_version(context), by=me)}
+    called = called_before(context.store, me)
+    found = rounds.preview(context.store, _plan(message, called), model_version=_version(context), by=me)
+    people = [{**row, "person": called(row["person"])} for row in found["people"]]
+    pairs = [
+        {**p, **dict(zip(("one", "other"), called.all((p["one"], p["other"])), strict=True))} for p in found["pairs"]
+    ]
+    return {"preview": {**found, "people": people, "pairs": sorted(pairs, key=lambda p: (p["one"], p["other"]))}}
 
 
 def _make(context: Context, message: Planned, me: Reviewer) -> Wire:
-    made = rounds.set_up(context.store, read_plan(message["plan"]), model_version=_version(context), by=me)
+    plan = _plan(message, called_before(context.store, me))
+    made = rounds.set_up(context.store, plan, model_version=_version(context), by=me)
     return _shown(context, me, made.id)
 
 
 def _people(context: Context, message: Readers, me: Reviewer) -> Wire:
-    rounds.change_people(context.store, message["round"], message["people"], **_changing(message, me))
+    people = list(map(called_before(context.store, me).person, message["people"]))
+    rounds.change_people(context.store, message["round"], people, **_changing(message, me))
     return _shown(context, me, message["round"])
 
 
 def _move(context: Context, message: Moved, me: Reviewer) -> Wire:
-    wanted = moves.Move(message["from"], message["to"] or None, message.get("posts"))
+    person = called_before(context.store, me).person
+    wanted = moves.Move(person(message["from"]), person(message["to"]) if message["to"] else None, message.get("posts"))
     result = moves.move(context.store, message["round"], wanted, **_changing(message, me))
     return {"result": result, **_shown(context, me, message["round"])}
 
@@ -159,6 +171,11 @@ def _close(context: Context, message: Closing, me: Reviewer) -> Wire:
 
 def _rules(context: Context, message: RulesChange, me: Reviewer) -> Wire:
     return {"rules": rules.set_rules(context.store, me, message["rules"], shown=message["shown"])}
+
+
+def _plan(message: Planned, called: Called) -> rounds.RoundPlan:
+    plan = read_plan(message["plan"])
+    return replace(plan, people=tuple(map(called.person, plan.people)))
 
 
 def _version(context: Context) -> str | None:

@@ -18,7 +18,7 @@ export function drawRules(box, rules, maySet, changed) {
       make("label", {}, "Where people agree, the spans of gold are", make("select", { name: "spans", ...off }, SPANS.map(([value, text]) => make("option", { value, selected: value === gold.spans }, text)))),
       make("label", {}, "An opened post is kept from others for so many minutes", number("reserved", rules.reserved_minutes, { min: 1, max: 1440, step: "any", required: true }))),
     check("attributes", Boolean(gold.attributes), "Another level or other flags of the same evidence are a disagreement too (where the project has such)"),
-    check("names", adjudication.names, "Adjudicators are told who gave which answer (else a code; files that they export have names)"), check("own", adjudication.own, "Adjudicators may decide about their own answers"),
+    check("names", adjudication.names, "Who adjudicates is told names (else a code for everybody else, also in files; an admin from their first decision on)"), check("own", adjudication.own, "Adjudicators may decide about their own answers"),
     make("label", { class: "ev-kinds" }, "Kinds of error, one a line", make("textarea", { name: "kinds", rows: 6, ...off }, adjudication.error_kinds.join("\n"))),
     maySet ? make("button", { type: "submit", class: "ev-primary" }, "Save the rules") : make("small", {}, "Admins can change them."));
   form.addEventListener("submit", (event) => {

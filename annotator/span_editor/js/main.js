@@ -12,6 +12,7 @@ import { drawWindow, scheduleMap, startMap } from "./map.js";
 import { clearSelection, selectedSpan } from "./places.js";
 import { drawActions, drawBar, drawSaved } from "./bar.js";
 import { drawDetail, goldText, refresh, startStrip } from "./panels.js";
+import { takeExamples } from "./passages.js";
 import { pickMark, stepMark } from "./walk.js";
 import { askNewModel, assignToMe, goNext, goPrevious, nothingLeft, openPost, receiveItem, show, skipPost } from "./queue.js";
 import { undo } from "./undo.js";
@@ -175,7 +176,7 @@ export async function start(host) {
   setUsualReading(reply.reading);
   ed.about = reply.about;
   ed.attributes = reply.attributes;
-  ed.examples = reply.examples;
+  takeExamples(reply);
   drawActions();
   write(part("reminder"), ed.about.reminder);
   ed.progress = reply.progress;

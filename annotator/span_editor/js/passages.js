@@ -3,6 +3,11 @@
 import { make } from "./dom.js";
 import { ed } from "./state.js";
 
+// Of a reply: those that may be seen by now, where they are others than this page has.
+export function takeExamples(reply) {
+  if (reply.examples) Object.assign(ed, { examples: reply.examples, examplesMark: reply.examples_mark });
+}
+
 // Those of adjudicated posts come after them; none of the post that is open, which is to be judged.
 export function passages({ id, examples, counterexamples }) {
   const taken = ed.examples.filter((one) => one.criterion_id === id && one.post_id !== ed.item.post.id);

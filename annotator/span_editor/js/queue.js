@@ -11,6 +11,7 @@ import { mountText } from "./text.js";
 import { bringEditor } from "./places.js";
 import { drawAuthor, drawBar, drawPosition } from "./bar.js";
 import { refresh } from "./panels.js";
+import { takeExamples } from "./passages.js";
 import { activate, beginAt } from "./walk.js";
 import { leaveMode } from "./caret.js";
 import { leaveField } from "./fields.js";
@@ -45,9 +46,10 @@ export function receiveItem(wire) {
 }
 
 async function fetchItem(message) {
-  const reply = await call("review_item", message);
+  const reply = await call("review_item", { ...message, examples_mark: ed.examplesMark });
   if (!reply) return { error: "The server cannot be reached. What you decided is kept in this browser and will be saved." };
   if (!reply.ok) return { error: reply.error };
+  takeExamples(reply);
   if (reply.progress && !outbox.entries.length) ed.progress = reply.progress; // what is not saved yet is counted here already
   drawPosition();
   return { item: reply.item ? receiveItem(reply.item) : null };

@@ -20,6 +20,7 @@ export const ed = {
   peek: false, // Shift is held: everything that would be confirmed is shown
   about: { one_by_one: [] }, // what the criteria set says of its subject
   examples: [], // passages of adjudicated posts: { criterion_id, post_id, evidence, words }
+  examplesMark: "", // of these, so that they are sent again only when others may be seen
   attributes: {}, // what can be said of spans and posts beside a verdict; {} for nothing
   lanes: 3, // under the words, for lines of spans
   label: 0, // which label of the whole post is set, while mode is labels

@@ -6,7 +6,6 @@ goes out is JSON; offsets are Unicode code points, end exclusive. The adapters a
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,8 @@ from annotator.people.accounts import CURATORS, NotAllowed, allow
 from annotator.problems import AnswerConflict
 from annotator.project import Project
 from annotator.review import decisions, post_list
-from annotator.teams.reports import Reports
+from annotator.teams.naming import called_before
+from annotator.teams.reports import Reports, report_before
 from annotator.web.api import wire
 from annotator.web.api.arguments import check_page, describe, one_of, parameters_of, read_arguments
 from annotator.web.api.limits import RateLimit, Slots
@@ -42,7 +42,6 @@ MODEL_PATIENCE_SECONDS = 30.0
 BUSY_PATIENCE_SECONDS = 30.0
 PREDICTIONS_AT_ONCE = 4
 EXPORTS_AT_ONCE = 2
-LONGEST_KEY = 200
 VISITORS_SHARE = 2  # the public demo allows a visitor's address half of what a signed-in person may
 
 
@@ -197,6 +196,7 @@ class Api:
         """
         check_page(limit, offset)
         wanted = decisions.read_filter(
+            self._store,
             {
                 "state": state, "order": order, "query": query, "criterion": criterion, "verdict": verdict, "split": split,
                 "source": source, "reviewer": reviewer, "assigned_to": assigned_to, "min_score": min_score, "max_score": max_score,
@@ -232,7 +232,9 @@ class Api:
             exclude: Ids of posts to pass over.
         """
         wanted = decisions.read_filter(
-            {"order": order, "query": query, "criterion": criterion, "split": split, "source": source}, person
+            self._store,
+            {"order": order, "query": query, "criterion": criterion, "split": split, "source": source},
+            person,
         )
         chosen = post_id or decisions.next_post(self._store, self._models, person, wanted, exclude or ())
         progress = decisions.progress(self._store, self._models, person, wanted)
@@ -298,7 +300,7 @@ class Api:
                 "model_version": shown["model_version"],
                 "note": note,
                 "expected_revision": expected_revision,
-                "op_id": _op_id(person, post_id, criterion, op_id),
+                "op_id": wire.op_id_of(person, post_id, criterion, op_id),
             },
         )
         if "conflict" in result:
@@ -343,9 +345,10 @@ class Api:
             unreviewed: Also posts without such an answer.
             license: For the dataset card.
         """
+        whom = reviewer and called_before(self._store, person).person(reviewer)
         chosen = export_filter(
             {
-                "answers": answers, "reviewer": reviewer, "criteria": criteria, "verdicts": verdicts, "splits": splits,
+                "answers": answers, "reviewer": whom, "criteria": criteria, "verdicts": verdicts, "splits": splits,
                 "since": since, "until": until, "model_version": model_version, "unreviewed": unreviewed,
             }
         )  # fmt: skip
@@ -377,16 +380,17 @@ class Api:
             offset: How many to leave out before them.
         """
         check_page(limit, offset)
+        called = called_before(self._store, person)
         if job_id is not None:
             job = self.project.jobs.get(job_id)
-            return {"jobs": [{**wire.job(job), "result": job.result}], "limit": 1, "offset": 0}
+            return {"jobs": [{**wire.job(job, called), "result": job.result}], "limit": 1, "offset": 0}
         found = self.project.jobs.jobs(
             kind=None if kind is None else JobKind(one_of(kind, JobKind, "kind")),
             statuses=() if status is None else (JobStatus(one_of(status, JobStatus, "status")),),
             limit=limit,
             offset=offset,
         )
-        return {"jobs": [wire.job(job) for job in found], "limit": limit, "offset": offset}
+        return {"jobs": [wire.job(job, called) for job in found], "limit": limit, "offset": offset}
 
     def models(self, person: Reviewer, *, limit: int = 20, offset: int = 0) -> Wire:
         """The model in service, and the model versions with what was measured, newest first (reviewers: the one in service).
@@ -398,11 +402,12 @@ class Api:
         check_page(limit, offset)
         serving = self._models.info()
         version = self._models.version
+        called = called_before(self._store, person)
         may_see_all = person.role in CURATORS
         found = [m for m in self._store.models() if may_see_all or m.id == version]
         return {
             "in_service": {"version": serving.version, "state": str(serving.state), "reason": serving.reason},
-            "models": [wire.model(m) for m in found[offset : offset + limit]],
+            "models": [wire.model(m, called) for m in found[offset : offset + limit]],
             "total": len(found),
             "limit": limit,
             "offset": offset,
@@ -416,7 +421,7 @@ class Api:
             round_id: Only posts of this round.
             models: Model versions whose predictions are compared as one more person's.
         """
-        return self.reports.report(round_id=round_id, models=models or ())
+        return report_before(self._store, person, self.reports.report(round_id=round_id, models=models or ()))
 
     def _criteria(self, ids: Sequence[str] | None) -> list[Criterion]:
         """The criteria in use with these ids, all without any. Raises NotFound, InvalidRecord where there are none."""
@@ -436,11 +441,3 @@ def _pasted(text: str) -> Post:
     if len(text) > MAX_CHARACTERS:
         raise InvalidRecord(f"text has {len(text):,} characters; up to {MAX_CHARACTERS:,} can be sent at once.")
     return Post(id="pasted", text=text)
-
-
-def _op_id(person: Reviewer, post_id: str, criterion: str, given: str | None) -> str:
-    """A key that no other decision can have: what stands before the last dot is the gesture that undo takes back."""
-    if given is not None and not 1 <= len(given) <= LONGEST_KEY:
-        raise InvalidRecord(f"op_id has {len(given)} characters; it may have 1 to {LONGEST_KEY}.")
-    key = given or uuid.uuid4().hex
-    return f"api/{person.name}/{post_id}/{criterion}/{key}.0"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from annotator.models.quality import figures, quality_of
+from annotator.teams.naming import Called
 from storage.attributes import said_from, said_wire
-from storage.records import InvalidRecord, Job, ModelVersion, Prediction, Span, SpanOrigin, Verdict
+from storage.records import InvalidRecord, Job, ModelVersion, Prediction, Reviewer, Span, SpanOrigin, Verdict
 
 Wire = dict[str, Any]
+LONGEST_KEY = 200
 
 
 def prediction(found: Prediction, text: str) -> Wire:
@@ -65,16 +68,18 @@ def _said(rest: Sequence[Mapping[str, Any]]) -> Wire:
     return {"attributes": dict(rest[0])} if rest else {}
 
 
-def job(found: Job) -> Wire:
+def job(found: Job, called: Called) -> Wire:
     names = ("id", "progress", "stage", "message", "error", "created_by", "created_at", "claimed_at", "finished_at")
-    return {"kind": str(found.kind), "status": str(found.status), **{name: getattr(found, name) for name in names}}
+    row = {name: getattr(found, name) for name in names} | {"created_by": called(found.created_by or "") or None}
+    return {"kind": str(found.kind), "status": str(found.status), **row}
 
 
-def model(found: ModelVersion) -> Wire:
+def model(found: ModelVersion, called: Called) -> Wire:
     names = ("id", "parent", "base", "examples", "size_bytes", "job_id", "note", "created_by", "created_at")
     quality = quality_of(found)
     measured = None if quality is None else {"posts_of": quality.set_name, **figures(quality.own)}
-    return {"status": str(found.status), "measured": measured, **{name: getattr(found, name) for name in names}}
+    row = {name: getattr(found, name) for name in names} | {"created_by": called(found.created_by or "") or None}
+    return {"status": str(found.status), "measured": measured, **row}
 
 
 def read_spans(given: Sequence[Any], *, most: int) -> list[tuple[int, int]]:
@@ -153,3 +158,11 @@ def _read_span(number: int, each: Any) -> tuple[int, int]:
 def _span(text: str, start: int, end: int, score: float | None = None) -> Wire:
     shown: Wire = {"start": start, "end": end, "text": text[start:end]}
     return shown if score is None else {**shown, "score": round(score, 6)}
+
+
+def op_id_of(person: Reviewer, post_id: str, criterion: str, given: str | None) -> str:
+    """A key that no other decision can have: what stands before the last dot is the gesture that undo takes back."""
+    if given is not None and not 1 <= len(given) <= LONGEST_KEY:
+        raise InvalidRecord(f"op_id has {len(given)} characters; it may have 1 to {LONGEST_KEY}.")
+    key = given or uuid.uuid4().hex
+    return f"api/{person.name}/{post_id}/{criterion}/{key}.0"

@@ -295,12 +295,12 @@ def test_one_resumes_at_an_unfinished_post_and_goes_on_to_the_queue_after_a_fini
 
 def test_filters_are_read_from_the_page_and_nonsense_is_refused(store: Store) -> None:
     wanted = decisions.read_filter(
-        {"order": "newest", "state": "any", "min_score": "0.5", "assigned_to": "me", "query": ""}, ANA
+        store, {"order": "newest", "state": "any", "min_score": "0.5", "assigned_to": "me", "query": ""}, ANA
     )
     assert wanted == QueueFilter(order=QueueOrder.NEWEST, state=ReviewState.ANY, min_score=0.5, assigned_to="ana")
     for wrong in ({"order": "loudest"}, {"min_score": "much"}, {"drop": "table"}):
         with pytest.raises(InvalidRecord):
-            decisions.read_filter(wrong, ANA)
+            decisions.read_filter(store, wrong, ANA)
 
 
 def test_a_post_that_is_not_there_is_said_to_be_missing(store: Store) -> None:

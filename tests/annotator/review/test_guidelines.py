@@ -93,6 +93,9 @@ def test_passages_that_were_adjudicated_become_examples_until_they_are_removed(s
     assert sleep["version"] == 1  # nobody's answer is older for it
     shown = [(e["post_id"], e["words"], e["evidence"]) for e in sleep["from_posts"]]
     assert shown == [("p1", "cannot sleep", True), ("p2", "The dog is well.", False)]
+    has = guidelines.fresh_examples(store, Reviewer("ben"), None)
+    assert [e["post_id"] for e in has["examples"]] == ["p1", "p2"]
+    assert guidelines.fresh_examples(store, Reviewer("ben"), has["examples_mark"]) == {}  # they are sent once
     store.ensure_reviewer("dan")  # has answered neither post: both would tell what was decided
     assert guidelines.criteria_with_versions(store, Reviewer("dan"))[0]["from_posts"] == []
 
@@ -101,6 +104,8 @@ def test_passages_that_were_adjudicated_become_examples_until_they_are_removed(s
     store.add_round(blind, [RoundPost("p1", 2)], [Assigned("p1", who, None) for who in blind.people])
     seen = {name: [e.post_id for e in store.examples(name)] for name in ("ana", "ben", "cem")}
     assert seen == {"ana": ["p1", "p2"], "ben": ["p2"], "cem": ["p2"]}  # gold of a post that is read blind
+    by_now = guidelines.fresh_examples(store, Reviewer("ben"), has["examples_mark"])
+    assert [e["post_id"] for e in by_now["examples"]] == ["p2"]
     store.add_adjudication(Adjudication("p1", SLEEP.id, "ana", Outcome.NO_EVIDENCE), expected_revision=1)
     assert [e.post_id for e in store.examples("ana")] == ["p2"]  # what was decided otherwise since teaches nobody
     guidelines.remove_example(store, {"criterion_id": SLEEP.id, "post_id": "p2", "start": 16, "end": 32}, by=ADMIN)

@@ -11,6 +11,7 @@ from annotator.exchange.exporting import ExportRefused, export_file
 from annotator.exchange.use_cases import export_filter, import_file
 from annotator.people.accounts import NotAllowed
 from annotator.teams import discussing
+from annotator.teams.naming import codes_of
 from storage.exports import ExportFilter
 from storage.records import InvalidRecord, NotFound, Reviewer, Role
 from storage.store import Store, open_store
@@ -55,11 +56,8 @@ def test_of_a_post_that_is_read_blind_a_reader_sees_their_own_words_and_those_of
     say(team, EVA, "See the guideline.")
     assert read(team, ANA) == ["I marked the sleep. @ben van dam", "See the guideline."]
     assert read(team, BEN) == ["Is <b>this</b> fatigue?", "See the guideline."]
-    assert (
-        read(team, JO)
-        == read(team, EVA)
-        == ["I marked the sleep. @ben van dam", "Is <b>this</b> fatigue?", "See the guideline."]
-    )
+    assert read(team, EVA) == ["I marked the sleep. @ben van dam", "Is <b>this</b> fatigue?", "See the guideline."]
+    assert read(team, JO) == [words.replace("ben van dam", codes_of(team)[BEN.name]) for words in read(team, EVA)]
     (line,) = discussing.threads(team, ANA, "open")["threads"]
     assert (line["messages"], line["flagged"]) == (2, False)  # that Ben flagged it is his
     assert counts(team, BEN)["new"] == 0  # what Ana says to him comes when the round is closed

@@ -16,8 +16,10 @@ from annotator.teams.document import Document, Table
 from annotator.teams.methods import file_of, methods_report
 from annotator.teams.naming import codes_of
 from annotator.teams.reports import work_out
+from storage.gold_answers import GOLD_RULE_SETTING
 from storage.records import Post, Split, Verdict
 from storage.store import Store, open_store
+from storage.team_records import GoldRule, SpanRule
 from tests.annotator.teams.studies import JUDGE, LEAD, READERS, SENTENCES, the_study
 
 
@@ -53,6 +55,13 @@ def test_a_paper_finds_its_figures_in_the_report(study: Store) -> None:
     )
     states = {row[0]: int(row[1]) for row in rows_of(text, "How the answers stand")}
     assert states["open"] == sum(c["open"] for c in found["criteria"]) == 7
+    rules = {row[0]: int(row[1]) for row in rows_of(text, "Gold answers by the rule that made them")}
+    assert rules == Counter(gold.rule for gold in study.gold())
+    assert {"one reader", "agreement, latest", "adjudicated"} == set(rules)
+    study.set_setting(GOLD_RULE_SETTING, GoldRule(spans=SpanRule.UNION).to_dict())
+    assert [row[0] for row in rows_of(methods_report(study).markdown(), "Gold answers by the rule that made them")][
+        1
+    ] == "agreement, union"
     versions = [row[:2] for row in rows_of(text, "Wordings") if row[1] == "2"]
     assert len(versions) == 1
     under = Counter((d.criterion_id, d.criterion_version) for d in study.latest_decisions())
