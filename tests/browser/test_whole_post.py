@@ -65,6 +65,23 @@ def test_a_number_says_for_which_criterion_the_chosen_prediction_speaks(site: Si
     assert site.quotes(post, "FATIGUE") == []
 
 
+SEEN = """box => Array.from(document.querySelectorAll('[data-part=chooser] button')).every(button => {
+  const {x, y, width, height} = button.getBoundingClientRect();
+  return button.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+})"""
+
+
+@pytest.mark.parametrize("at", ["Home", "End"])
+def test_the_criteria_to_choose_from_are_seen_wherever_the_selection_is(
+    at: str, site: Site, open_whole: Opener
+) -> None:
+    page = open_whole(site.add_post("\n".join([PLAIN] * 30)))
+    press(page, "c", at, "ArrowUp", "Enter")
+    assert page.is_visible("[data-part=chooser]")
+    assert page.evaluate(SEEN)
+    press(page, "Escape")
+
+
 def test_a_sentence_is_added_with_four_keys_from_any_place_in_it(site: Site, open_whole: Opener) -> None:
     post = site.add_post(PLAIN)
     page = open_whole(post)

@@ -6,7 +6,7 @@ import { activeCriterion, activeMark, coreOf, ed, inReadingOrder, isOpen, openCo
 import { readsWhole, settings } from "./settings.js";
 import { shortQuote, stateSign, stateText, VERDICT_SIGN, VERDICT_WORD } from "./words.js";
 import { drawText } from "./text.js";
-import { edgeBox, reveal } from "./places.js";
+import { putBeside, reveal } from "./places.js";
 import { drawBar } from "./bar.js";
 import { drawDoubts } from "./doubts.js";
 import { passages } from "./passages.js";
@@ -29,7 +29,7 @@ export function refresh() {
   ed.moved = false;
 }
 
-// The selection that waits for its criterion: which one it is, by number or by a click. It stands below the selection, over the text.
+// The selection that waits for its criterion: which one it is, by number or by a click.
 function drawChooser() {
   const box = part("chooser");
   box.hidden = !ed.pending;
@@ -39,9 +39,7 @@ function drawChooser() {
     ...ed.item.criteria.map((c) => button([make("span", { class: "ev-number" }, c.index + 1), c.name], null, { "data-choose": c.index, style: { "--c": colorOf(c.index) } })),
     button("Cancel", null, { "data-choose": "", class: "ev-plain" }),
   ]);
-  const frame = part("page").getBoundingClientRect();
-  const { top, height } = edgeBox(ed.pending, "end");
-  box.style.top = top + height + 8 - frame.top + "px";
+  putBeside(box, ed.pending);
 }
 
 function drawCriteria() {

@@ -45,13 +45,18 @@ export function rangeOf(start, end) {
   return range;
 }
 
-// In a small window the pages' own head leaves no room: then the editor is scrolled to its top, so that the text is seen.
-export function bringEditor() {
+// What is seen of the pane in which the text scrolls: { top, bottom }.
+function seenFrame() {
   const frame = part("scroll").getBoundingClientRect();
   const over = ["verdicts", "break", "conflicts"].map(part) // what stands at the bottom of the window, the verdicts where it is narrow
     .filter((box) => box.childNodes.length && getComputedStyle(box).position === "fixed").map((box) => box.getBoundingClientRect().top);
-  const seen = Math.min(frame.bottom, window.innerHeight, ...over) - Math.max(frame.top, 0);
-  if (seen < window.innerHeight / 2) part("root").scrollIntoView({ block: "start", behavior: "instant" });
+  return { top: Math.max(frame.top, 0), bottom: Math.min(frame.bottom, window.innerHeight, ...over) };
+}
+
+// In a small window the pages' own head leaves no room: then the editor is scrolled to its top, so that the text is seen.
+export function bringEditor() {
+  const { top, bottom } = seenFrame();
+  if (bottom - top < window.innerHeight / 2) part("root").scrollIntoView({ block: "start", behavior: "instant" });
 }
 
 const FROM_RIGHT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\ud802\ud803\ud83a\ud83b]/;
@@ -84,17 +89,37 @@ export function reveal(start, end) {
 }
 
 function bringIntoView(start, end) {
-  const scroll = part("scroll");
-  const own = scroll.scrollHeight > scroll.clientHeight + 1 && getComputedStyle(scroll).overflowY !== "visible";
-  const frame = own ? scroll.getBoundingClientRect() : { top: 0, bottom: window.innerHeight };
+  const pane = scrolled();
+  const frame = pane === window ? { top: 0, bottom: window.innerHeight } : pane.getBoundingClientRect();
   const rect = rangeOf(start, Math.max(end, start)).getBoundingClientRect();
   if (!rect.height && !rect.top) return;
   const margin = Math.min(120, (frame.bottom - frame.top) / 4);
   let by = 0;
   if (rect.top < frame.top + margin) by = rect.top - frame.top - margin;
   else if (rect.bottom > frame.bottom - margin) by = Math.min(rect.bottom - frame.bottom + margin, rect.top - frame.top - margin);
-  if (by) (own ? scroll : window).scrollBy({ top: by, behavior: "instant" });
+  if (by) pane.scrollBy({ top: by, behavior: "instant" });
 }
+
+// What scrolls when the text does.
+function scrolled() {
+  const scroll = part("scroll");
+  return scroll.scrollHeight > scroll.clientHeight + 1 && getComputedStyle(scroll).overflowY !== "visible" ? scroll : window;
+}
+
+// Puts a box that belongs to a span over the text: below the span, above it where it would not be seen below, else below it, which
+// scrolls as far as the span's end is still seen.
+export function putBeside(box, span) {
+  const seen = seenFrame();
+  const end = edgeBox(span, "end");
+  const below = end.top + end.height + GAP;
+  const above = edgeBox(span, "start").top - GAP - box.offsetHeight;
+  const hidden = below + box.offsetHeight - seen.bottom;
+  const top = hidden > 0 && above >= seen.top ? above : below;
+  box.style.top = top - part("page").getBoundingClientRect().top + "px";
+  if (hidden > 0 && top === below) scrolled().scrollBy({ top: Math.min(hidden, Math.max(0, end.top - seen.top)), behavior: "instant" });
+}
+
+const GAP = 8;
 
 export function selectedSpan() {
   const selection = window.getSelection();

@@ -15,7 +15,15 @@ export function undoGesture(gesture) {
   return say("Something else was decided since. Undo takes that back first.");
 }
 
-export async function undo(again) {
+let last = Promise.resolve();
+
+// One after the other: each takes back what stands when the one before is through.
+export function undo(again) {
+  const run = () => undoOne(again);
+  return (last = last.then(run, run));
+}
+
+async function undoOne(again) {
   const stack = again ? local.redo : local.undo;
   const other = again ? local.undo : local.redo;
   const gesture = stack.pop();
