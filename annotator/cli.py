@@ -56,8 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def start() -> int:
-    """The command named as the distribution: `uvx evidence-annotator` serves the app; with arguments it is `evidence`."""
-    return main(sys.argv[1:] or ["serve"])
+    """The command named as the distribution: `uvx evidence-annotator [--port PORT]` serves the app; with a command it is `evidence`."""
+    given = sys.argv[1:]
+    serves = not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"))
+    return main(["serve", *given] if serves else given)
 
 
 def parser() -> argparse.ArgumentParser:

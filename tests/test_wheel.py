@@ -85,10 +85,10 @@ def test_the_command_named_as_the_distribution_starts_the_app_from_the_wheel_alo
         process.communicate()
 
 
-def test_without_arguments_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_command_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(cli, "main", lambda argv: asked.append(list(argv)) or 0)
-    for arguments in ([], ["check"]):
+    for arguments in ([], ["--port", "8000"], ["check"], ["--version"]):
         monkeypatch.setattr(sys, "argv", ["evidence-annotator", *arguments])
         assert cli.start() == 0
-    assert asked == [["serve"], ["check"]]
+    assert asked == [["serve"], ["serve", "--port", "8000"], ["check"], ["--version"]]
