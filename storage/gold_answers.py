@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.gold import Settled, settle
+from storage.heads import IN_USE
 from storage.label_rows import IS_ANSWERED, IS_LABEL
 from storage.label_standing import OF_NO_LABEL, LabelStandingStore
 from storage.records import OF_POST, Annotation, Gold, Split
@@ -25,6 +26,7 @@ _ALL_OF_SEVERAL = (
 )
 _COUNTED = f" AND NOT {IS_MEASURED.format(h='h')}"
 _SEVERAL = _ALL_OF_SEVERAL.format(counted=_COUNTED)
+_OUT_OF_USE = f"SELECT id FROM criterion GROUP BY id HAVING NOT total({IN_USE})"
 _ADJUDICATED = "SELECT post_id, criterion_id, max(id) AS decision FROM adjudication GROUP BY post_id, criterion_id"
 
 
@@ -92,7 +94,9 @@ class GoldStore(LabelStandingStore):
         limit: int = 50,
         offset: int = 0,
     ) -> list[Disagreement]:
-        """What is to be adjudicated, the worst first. people: only where all of them answered."""
+        """What is to be adjudicated, the worst first. people: only where all of them answered. What is open about a criterion that is out
+        of use is listed only where that one is asked for.
+        """
         self.refresh_standing()
         where, values = _chosen(criterion_id, people, states)
         with self.read() as db:
@@ -263,6 +267,8 @@ def _chosen(criterion_id: str | None, people: Sequence[str], states: Sequence[St
     if criterion_id:
         where.append("criterion_id = :criterion")
         values["criterion"] = criterion_id
+    else:
+        where.append(f"(state <> 'open' OR criterion_id NOT IN ({_OUT_OF_USE}))")
     for number, person in enumerate(people):
         where.append(IS_ANSWERED.format(row="standing.", who=f":person{number}"))
         values[f"person{number}"] = person

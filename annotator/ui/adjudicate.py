@@ -62,7 +62,10 @@ def _queue(context: Context, message: Asked, me: Reviewer) -> Wire:
         people=message.get("people") or (),
         done=bool(message.get("done")),
     )
-    criteria = [{"id": c.id, "name": c.name} for c in context.store.criteria(with_inactive=True)]
+    criteria = [
+        {"id": c.id, "name": c.name if c.active else f"{c.name} (out of use)"}
+        for c in context.store.criteria(with_inactive=True)
+    ]
     return {**found, "criteria": [*criteria, *label_questions.questions(context.store)]}
 
 

@@ -211,6 +211,15 @@ def test_a_criterion_that_is_retired_or_reworded_in_mid_round_and_posts_that_wen
         made(team, name="two", people=("ana",), unread=False)
 
 
+def test_what_is_open_about_a_retired_criterion_is_asked_of_nobody_who_does_not_ask_for_it(team: Store) -> None:
+    say(team, "p00", "ana")
+    say(team, "p00", "ben", evidence=True)
+    assert adjudicating.queue(team, LEAD)["total"] == 1
+    team.save_criteria([replace(SLEEP, active=False)])
+    assert (adjudicating.queue(team, LEAD)["total"], team.count_disagreements()) == (0, 0)
+    assert adjudicating.queue(team, LEAD, criterion=SLEEP.id)["total"] == 1
+
+
 def with_gold(store: Store, *post_ids: str) -> None:
     """Posts in which eva's word was adjudicated."""
     for post_id in post_ids:
