@@ -16,6 +16,20 @@ export async function ask(name, message) {
   return null;
 }
 
+const underway = new Set();
+
+// For what changes something: pressed again before it is answered, it is asked once.
+export async function askOnce(name, message) {
+  const key = JSON.stringify([name, message]);
+  if (underway.has(key)) return null;
+  underway.add(key);
+  try {
+    return await ask(name, message);
+  } finally {
+    underway.delete(key);
+  }
+}
+
 // Always a reply; the page says itself what went wrong.
 export async function answered(name, message) {
   try {

@@ -4,7 +4,7 @@ import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, plural, unwrapped } from "../span_editor/js/dom.js";
 import { drawThread } from "../span_editor/js/thread.js";
 import { passages } from "../span_editor/js/passages.js";
-import { ask, connect, tell } from "./asking.js";
+import { ask, askOnce, connect, tell } from "./asking.js";
 import { drawAttributes } from "./guidelines_attributes.js";
 
 let mayEdit = false;
@@ -55,7 +55,7 @@ function movers(criterion) {
 async function moveTo(criterion, to, word) {
   const ids = order.filter((id) => id !== criterion.id);
   ids.splice(to, 0, criterion.id);
-  const reply = await ask("guidelines_order", { ids });
+  const reply = await askOnce("guidelines_order", { ids });
   if (!reply) return load();
   await load();
   tell(criterion.name + " is now number " + (to + 1) + " of " + ids.length + ".");
@@ -127,7 +127,7 @@ function fromPosts(criterion) {
 }
 
 async function removeExample(criterion, one) {
-  const reply = await ask("guidelines_remove_example", { criterion_id: criterion.id, post_id: one.post_id, start: one.start, end: one.end });
+  const reply = await askOnce("guidelines_remove_example", { criterion_id: criterion.id, post_id: one.post_id, start: one.start, end: one.end });
   if (reply) tell("Removed. The post and what was decided about it stay as they are.");
   if (reply) await load();
 }
@@ -156,7 +156,7 @@ function form(criterion, done) {
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(node));
-    const reply = await ask("guidelines_save", { id: criterion.id, ...given, active: criterion.version === null || active.checked, version: criterion.version });
+    const reply = await askOnce("guidelines_save", { id: criterion.id, ...given, active: criterion.version === null || active.checked, version: criterion.version });
     if (!reply) return;
     tell(reply.version === criterion.version ? "Saved." : "Saved as wording " + reply.version + ".");
     node.remove();

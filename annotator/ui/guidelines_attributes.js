@@ -1,7 +1,7 @@
 // What can be said of evidence and of whole posts beside a verdict: reading it, and for an admin changing it.
 
 import { button, fill, make, part } from "../span_editor/js/dom.js";
-import { ask, tell } from "./asking.js";
+import { askOnce, tell } from "./asking.js";
 
 const FIELDS = [
   ["severity", "Levels of a span, the lowest first, for example: Severity: mild < moderate < severe", 0],
@@ -31,7 +31,7 @@ function edit(said) {
     make("div", { class: "ev-row ev-wide" }, make("button", { type: "submit", class: "ev-primary" }, "Save"), button("Cancel", () => close(said))));
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const reply = await ask("guidelines_attributes", { ...Object.fromEntries(new FormData(node)), before: said });
+    const reply = await askOnce("guidelines_attributes", { ...Object.fromEntries(new FormData(node)), before: said });
     if (!reply) return;
     tell("Saved. Review shows it when it is loaded again.");
     close(reply.attributes);

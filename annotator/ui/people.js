@@ -2,7 +2,7 @@
 
 import { app } from "../span_editor/js/app.js";
 import { button, fill, make, mount, part, plural } from "../span_editor/js/dom.js";
-import { ask, connect, tell } from "./asking.js";
+import { ask, askOnce, connect, tell } from "./asking.js";
 
 const ROLES = ["reviewer", "adjudicator", "admin"];
 const ROLE_WORDS = "Reviewers read and mark. Adjudicators also decide where people differ, and see Agreement, Team, Data and Retrain. Admins may do everything.";
@@ -27,7 +27,7 @@ function drawInvite(days) {
 }
 
 async function act(name, message, words) {
-  const reply = await ask(name, message);
+  const reply = await askOnce(name, message);
   if (!reply) return;
   const said = words(reply);
   if (!reply.link) tell(said); // a link speaks for itself, and nothing may lie over it

@@ -2,7 +2,8 @@
 
 import { app } from "../span_editor/js/app.js";
 import { button, debounce, fill, make, mount, part, plural, sleep } from "../span_editor/js/dom.js";
-import { ask, askQuietly, connect, tell } from "./asking.js";
+import { ask, askOnce, askQuietly, connect, tell } from "./asking.js";
+import { sureButton } from "./sure.js";
 
 const PAGE_SIZE = 50;
 const KEPT = "evidence.posts.filter";
@@ -152,20 +153,6 @@ function drawBulk() {
     count > 0 && button("Choose none", () => (list.chosen.clear(), drawTable(), drawBulk())));
 }
 
-// What cannot be undone asks once more: the first click turns the button into the question.
-function sureButton(label, question, run, props) {
-  let asked = false;
-  const click = () => {
-    if (asked) return run();
-    asked = true;
-    node.textContent = question();
-    return node.focus(); // until it is left
-  };
-  const node = button(label, click, { ...props, onblur: () => node.calm() });
-  node.calm = () => ((asked = false), (node.textContent = label));
-  return node;
-}
-
 async function chooseAll() {
   const reply = await ask("posts_ids", { filter: filter() });
   if (!reply) return;
@@ -175,7 +162,7 @@ async function chooseAll() {
 }
 
 async function act(name, message, word) {
-  const reply = await ask(name, { ...message, post_ids: Array.from(list.chosen) });
+  const reply = await askOnce(name, { ...message, post_ids: Array.from(list.chosen) });
   if (!reply) return;
   tell(plural(reply.count, "post") + " " + word + ".");
   find();
@@ -184,7 +171,7 @@ async function act(name, message, word) {
 // A few posts are read by the app itself; many are a background job, which is watched here.
 async function predictNext() {
   const asked = list.chosen.size;
-  const reply = await ask("posts_predict", { post_ids: Array.from(list.chosen) });
+  const reply = await askOnce("posts_predict", { post_ids: Array.from(list.chosen) });
   if (!reply) return;
   tell(plural(reply.count, "post") + " queued for prediction" + (reply.count < asked ? ", the first of " + asked + " chosen." : "."));
   if (reply.job) watchJob(reply.job);

@@ -1,7 +1,8 @@
 // One round: what it is, how far its people are, what needs a hand, and what can be changed in it.
 
-import { button, fill, make, plural } from "../span_editor/js/dom.js";
-import { ask, tell } from "./asking.js";
+import { button, make, plural } from "../span_editor/js/dom.js";
+import { askOnce, tell } from "./asking.js";
+import { sureButton } from "./sure.js";
 
 const SUGGESTIONS = { shown: "the model's marks shown", hidden: "the model's marks hidden", random: "the model's marks in a random half" };
 const EVENTS = {
@@ -57,7 +58,7 @@ function actions(round, page, changed) {
 }
 
 async function send(name, round, message, changed, words) {
-  const reply = await ask(name, { round: round.id, revision: round.revision, ...message });
+  const reply = await askOnce(name, { round: round.id, revision: round.revision, ...message });
   if (!reply) return;
   tell(words(reply));
   changed(reply.round);
@@ -106,12 +107,6 @@ function deadlineForm(round, changed) {
 // What shows people one another's answers asks once more.
 function closing(round, changed) {
   if (round.closed_at) return button("Open again", () => send("team_close", round, { closed: false }, changed, () => "The round is open again."));
-  let sure = false;
-  const node = button("Close the round", () => {
-    if (sure) return send("team_close", round, { closed: true }, changed, () => "The round is closed.");
-    sure = true;
-    fill(node, round.blind ? "Close it: its readers see one another's answers?" : "Close it?");
-    return node.focus();
-  }, { onblur: () => ((sure = false), fill(node, "Close the round")) });
-  return node;
+  const question = round.blind ? "Close it: its readers see one another's answers?" : "Close it?";
+  return sureButton("Close the round", () => question, () => send("team_close", round, { closed: true }, changed, () => "The round is closed."));
 }

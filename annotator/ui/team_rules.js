@@ -1,7 +1,7 @@
 // The rules of the project: how gold comes about, and how people adjudicate. Admins set them; others read them.
 
 import { fill, make } from "../span_editor/js/dom.js";
-import { ask, tell } from "./asking.js";
+import { askOnce, tell } from "./asking.js";
 
 const SPANS = [["latest", "those of the latest answer"], ["union", "all of them together"], ["intersection", "what all of them share"], ["longest", "the longest ones"]];
 
@@ -35,7 +35,7 @@ async function save(form, shown, changed) {
     adjudication: { names: elements.names.checked, own: elements.own.checked, error_kinds: elements.kinds.value.split("\n") },
     reserved_minutes: Number(elements.reserved.value),
   };
-  const reply = await ask("team_rules", { rules, shown });
+  const reply = await askOnce("team_rules", { rules, shown });
   if (!reply) return;
   form.closest("details").open = false;
   tell("The rules are set.");

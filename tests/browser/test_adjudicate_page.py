@@ -258,17 +258,21 @@ def test_a_decision_that_is_answered_late_takes_no_other_case_off_the_list(
     assert decision(store, "x", "APPETITE_CHANGE").outcome is Outcome.NO_EVIDENCE
 
 
-def test_a_key_that_is_held_down_decides_once(running: tuple[Store, str, Path], open_page: Any) -> None:
+def test_a_key_that_is_held_down_and_a_double_click_decide_once(
+    running: tuple[Store, str, Path], open_page: Any
+) -> None:
     store = running[0]
-    for post_id in ("f", "g"):
+    for post_id in ("f", "f2", "g"):
         disagree(store, post_id, "FATIGUE")
     page = open_page()
     page.select_option("#adjudicate [name=criterion]", "FATIGUE")
-    wait_for(page, "1 of 2 to decide")
+    wait_for(page, "1 of 3 to decide")
     page.focus("#adjudicate .ev")
     for _ in range(6):
         page.keyboard.down("n")  # from the second on the browser says that the key repeats
     page.keyboard.up("n")
+    wait_for(page, "1 of 2 to decide")
+    page.locator("#adjudicate button:has-text('Cannot be decided')").click(click_count=2, delay=100)
     wait_for(page, "1 of 1 to decide")
     assert store.adjudications("g", criterion_id="FATIGUE") == []
 

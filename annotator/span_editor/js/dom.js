@@ -28,6 +28,23 @@ let root = null; // the component's element
 
 export function mount(element) {
   root = element;
+  root.addEventListener("click", dropStray, true);
+}
+
+// A double click acts on the button that its first click reached. What was drawn in its place since, for the next case or with other
+// numbers in it, nobody has seen.
+const pressed = { button: null, at: -Infinity };
+
+function dropStray(event) {
+  const here = event.target.closest("button");
+  const again = event.detail > 1 && event.timeStamp - pressed.at < DOUBLE_CLICK_MS;
+  pressed.at = event.timeStamp;
+  if (here && again && here !== pressed.button) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  } else {
+    pressed.button = here;
+  }
 }
 
 export function find(selector) {
