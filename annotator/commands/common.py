@@ -24,6 +24,15 @@ class UsageError(EvidenceError):
     """Arguments that do not make sense together: exit code 2."""
 
 
+def file_here(text: str) -> Path:
+    """The type of an argument that names a file or folder of this machine: an address would become a folder called `s3:`."""
+    if "://" in text:
+        raise argparse.ArgumentTypeError(
+            f"{text} is an address, and only files of this machine are read and written: mount the bucket, or copy the files"
+        )
+    return Path(text)
+
+
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the project's directory (default: data)")
 

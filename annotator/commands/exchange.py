@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.commands.common import (
@@ -12,6 +11,7 @@ from annotator.commands.common import (
     UsageError,
     add_data_dir,
     agree,
+    file_here,
     new_or_known_project_of,
     pair,
     project_of,
@@ -35,7 +35,10 @@ def add(commands: Subparsers) -> None:
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="file, folder, zip file, or hub:OWNER/NAME for a dataset of the Hub"
+        "file",
+        type=file_here,
+        metavar="FILE",
+        help="file, folder, zip file, or hub:OWNER/NAME for a dataset of the Hub",
     )
     parser.add_argument("--format", metavar="NAME", help="format (default: auto, found from the content)")
     parser.add_argument("--encoding", metavar="NAME", help="text encoding (default: found from the content)")
@@ -86,7 +89,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="format, e.g. jsonl, gold, csv, squad, brat, parquet")
     parser.add_argument(
         "--output",
-        type=Path,
+        type=file_here,
         metavar="PATH",
         help="file (an existing one is replaced), or for a folder format a new folder or a zip file",
     )

@@ -7,13 +7,13 @@ of a folder are predicted by several processes or on a Ray cluster: see `encoder
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from annotator.commands.common import (
     Subparsers,
     UsageError,
     add_model,
     criteria_of,
+    file_here,
     model_of,
     progress_lines,
     report,
@@ -25,9 +25,9 @@ from annotator.commands.common import (
 def add(commands: Subparsers) -> None:
     parser = commands.add_parser("predict", help="mark evidence in every post of a file")
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="posts: JSON Lines, CSV, Parquet, ... or a folder of such files"
+        "file", type=file_here, metavar="FILE", help="posts: JSON Lines, CSV, Parquet, ... or a folder of such files"
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="OUT.jsonl", help="where the predictions go")
+    parser.add_argument("--output", required=True, type=file_here, metavar="OUT.jsonl", help="where the predictions go")
     parser.add_argument(
         "--mode",
         default="auto",

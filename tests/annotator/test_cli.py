@@ -67,6 +67,24 @@ def test_wrong_usage_ends_with_2(run: Run, argv: tuple[str, ...]) -> None:
     assert run(*argv)[0] == 2
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("import", "s3://b/x.jsonl"),
+        ("predict", "posts.jsonl", "--output", "s3://b/x"),
+        ("export", "--output", "hf://x"),
+    ],
+)
+def test_an_address_is_refused_before_a_folder_of_its_name_is_made(
+    run: Run, argv: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, words = run(*argv)
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert f"{argv[-1]} is an address" in words
+    assert "mount the bucket" in words
+
+
 def test_a_setting_that_makes_no_sense_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVIDENCE_PORT", "many")
     code, _, words = run("settings")
