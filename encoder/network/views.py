@@ -18,7 +18,8 @@ from encoder.measure.metrics import Floats
 from encoder.network.lower import layers_of
 from encoder.network.model import EvidenceEncoder
 from encoder.simple.deep import View
-from encoder.simple.features import PostFeatures, Values
+from encoder.simple.features import PostFeatures
+from encoder.simple.rows import Values
 from encoder.text.windows import ReadPost, windows
 from encoder.turns import Turns
 from storage.records import Post

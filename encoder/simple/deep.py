@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from encoder.measure.metrics import Bools, Floats, Ints
-from encoder.simple.features import Values
 from encoder.simple.logistic import (
     Linear,
     fit_around,
@@ -26,6 +25,7 @@ from encoder.simple.logistic import (
     tag_loss,
 )
 from encoder.simple.passages import TAGS
+from encoder.simple.rows import Values
 
 STRENGTHS = (0.3, 1.0)
 """Of vectors whose columns have the variance 1 / size."""

@@ -2,7 +2,8 @@
 
 A sentence is its words and word pairs, the character n-grams within its words, and the words of the sentences before and after
 it, because evidence often stands beside what it answers. A word is itself, its shape, its beginnings and ends, and its
-neighbors. Only numbers leave this module: hashes of n-grams, never their text.
+neighbors. Beside them stand vectors of the words, so that what is learned of one holds for those like it. Only numbers leave this
+module: hashes of n-grams and numbers of frequent words, never their text.
 """
 
 from __future__ import annotations
@@ -18,32 +19,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
+from encoder.simple.rows import BUCKETS, Rows
+from encoder.simple.vectors import sentence_places, word_places, word_vectors
 from encoder.text.sentences import sentences
 from storage.records import Post, Span
 
-BUCKETS = 1 << 20
-"""Hash buckets of the sentence features and of the word features, each."""
 CONTEXT_WEIGHT = 0.5
-_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _RUN = re.compile(r"(.)\1+")
 _KEPT_POSTS = 4096
-
-Ids = npt.NDArray[np.int32]
-Values = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Sparse rows: row i has `ids[starts[i]:starts[i + 1]]` with `values` at the same places."""
-
-    starts: npt.NDArray[np.int64]
-    ids: Ids
-    values: Values
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +73,7 @@ class FeatureCache:
 def features_of(text: str) -> PostFeatures:
     """The features of a text."""
     found = sentences(text)
-    edges = [(m.start(), m.end()) for m in _WORD.finditer(text)]
+    edges = [(m.start(), m.end()) for m in WORD.finditer(text)]
     words = [text[a:b] for a, b in edges]
     lower = [unicodedata.normalize("NFC", w).replace("’", "'").lower() for w in words]
     owner = _owners(edges, found)
@@ -96,42 +81,14 @@ def features_of(text: str) -> PostFeatures:
     for word, at in zip(lower, owner, strict=True):
         if at >= 0:
             members[at].append(word)
+    rows = word_vectors().rows(words)
     return PostFeatures(
         tuple(found),
-        _rows(_sentence_features(members)),
+        _rows(_sentence_features(members)).beside(sentence_places(rows, owner, len(found))),
         np.asarray(edges, np.int64).reshape(-1, 2),
-        _rows([(_word_features(words, lower, at), 1.0)] for at in range(len(words))),
+        _rows([(_word_features(words, lower, at), 1.0)] for at in range(len(words))).beside(word_places(rows)),
         np.asarray(owner, np.int64),
     )
-
-
-def stack_rows(parts: Sequence[Rows], columns: Ids | None = None) -> sparse.csr_matrix:
-    """The rows of several posts as one matrix (rows, columns); columns: the sorted buckets to keep, None for those that occur.
-
-    With None the matrix has all BUCKETS columns; use `used_columns` to choose some.
-    """
-    ids = np.concatenate([p.ids for p in parts]) if parts else np.empty(0, np.int32)
-    values = np.concatenate([p.values for p in parts]) if parts else np.empty(0, np.float32)
-    lengths = np.concatenate([np.diff(p.starts) for p in parts]) if parts else np.empty(0, np.int64)
-    if columns is None:
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        return sparse.csr_matrix((values.astype(np.float64), ids, starts), shape=(len(lengths), BUCKETS))
-    place = np.searchsorted(columns, ids)
-    place[place == len(columns)] = 0
-    known = columns[place] == ids if len(columns) else np.zeros(len(ids), np.bool_)
-    row = np.repeat(np.arange(len(lengths)), lengths)[known]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(lengths)))])
-    return sparse.csr_matrix(
-        (values[known].astype(np.float64), place[known], starts), shape=(len(lengths), len(columns))
-    )
-
-
-def used_columns(parts: Sequence[Rows], *, least: int = 1) -> Ids:
-    """The buckets that occur in at least `least` rows, sorted."""
-    if not parts:
-        return np.empty(0, np.int32)
-    ids, counts = np.unique(np.concatenate([p.ids for p in parts]), return_counts=True)
-    return ids[counts >= least].astype(np.int32)
 
 
 def _owners(edges: Sequence[tuple[int, int]], found: Sequence[Span]) -> list[int]:

@@ -6,6 +6,7 @@ Both lie flat in a model's directory, so that whatever moves a model moves its l
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,22 +17,25 @@ from safetensors.numpy import load_file, save_file
 
 from encoder.errors import ModelUnusable
 from encoder.simple.deep import Deep
-from encoder.simple.features import BUCKETS
 from encoder.simple.fitting import CriterionFit, Settled
 from encoder.simple.learner import SimpleLearner
 from encoder.simple.logistic import Linear
 from encoder.simple.marking import Passages
+from encoder.simple.rows import BUCKETS
 from encoder.simple.units import Unit, UnitChoice
+from encoder.simple.vectors import DIRECTORY, TERMS, word_vectors
 
 WEIGHTS = "simple.safetensors"
 FITS = "simple.json"
-FORMAT = 2
-FORMAT_WITHOUT_VECTORS = 1
+FORMATS = (1, 2, 3)
+"""The second may hold an encoder's vectors, the third weights of the words' vectors, and says of which."""
 _NUMBERS = ("threshold", "posts", "positives", "sentences", "held_out_loss", "given_loss")
 
 
 def save_learner(learner: SimpleLearner, directory: Path) -> None:
-    """Write the learner into a model's directory; what is there of an earlier one is replaced."""
+    """Write the learner into a model's directory, with the terms of the words' vectors where it has none of its own; what is there of an
+    earlier one is replaced.
+    """
     arrays: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for number, (key, fit) in enumerate(learner.fits.items()):
@@ -57,8 +61,10 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
             arrays |= {f"{number}.alone.stack": fit.alone.stack, f"{number}.alone.sure": fit.alone.passages.sure}
         rows.append(row)
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(directory / WEIGHTS))
-    format_ = FORMAT if any(fit.deep for fit in learner.fits.values()) else FORMAT_WITHOUT_VECTORS
-    text = json.dumps({"format": format_, "buckets": BUCKETS, "fits": rows}, ensure_ascii=False, indent=1)
+    head = {"format": FORMATS[-1], "buckets": BUCKETS, "word_vectors": word_vectors().digest}
+    text = json.dumps({**head, "fits": rows}, ensure_ascii=False, indent=1)
+    if not (directory / TERMS).exists():
+        shutil.copyfile(DIRECTORY / TERMS, directory / TERMS)
     (directory / FITS).write_text(text + "\n", encoding="utf-8")
 
 
@@ -68,7 +74,8 @@ def load_learner(directory: Path) -> SimpleLearner | None:
         return None
     try:
         content = json.loads((directory / FITS).read_text("utf-8"))
-        if content["format"] not in (FORMAT_WITHOUT_VECTORS, FORMAT) or content["buckets"] != BUCKETS:
+        same = content["format"] < FORMATS[-1] or content["word_vectors"] == word_vectors().digest
+        if content["format"] not in FORMATS or content["buckets"] != BUCKETS or not same:
             raise ModelUnusable(f"{directory / FITS} was written by another version of this product; train once more.")
         arrays = load_file(str(directory / WEIGHTS))
         return SimpleLearner(

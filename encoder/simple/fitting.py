@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 from scipy.special import expit
 
 from encoder.likeness import rank
@@ -23,12 +22,14 @@ from encoder.measure.metrics import (
     sentence_is_evidence,
 )
 from encoder.simple.deep import LEAST_POSTS, Answers, Deep, View, fit_deep
-from encoder.simple.features import Ids, PostFeatures, stack_rows, used_columns
+from encoder.simple.features import PostFeatures
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
 from encoder.simple.marking import STACK_STRENGTH, Passages, decoded, fit_passages
 from encoder.simple.passages import BEGIN, TAGS, characters, tags_of, word_ranges
+from encoder.simple.rows import Ids, used_columns
 from encoder.simple.tried import Reviewed, Tried
 from encoder.simple.units import Unit, UnitChoice
+from encoder.simple.vectors import SENTENCE_BLOCKS, WORD_BLOCKS, WithVectors, table_of
 
 FOLDS = 3
 LEAST_GAIN = 1.0
@@ -76,8 +77,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class CriterionFit:
-    """What was learned for one criterion: weights of the buckets in sentence_columns and in word_columns, both sorted; deep: what an
-    encoder's vectors add to them; alone: how the n-grams become an answer without these, None where there are none.
+    """What was learned for one criterion.
+
+    sentence, words: weights of the buckets in sentence_columns and word_columns, both sorted, and after them of the words' vectors.
+    deep: what an encoder's vectors add to them; alone: how these weights become an answer without an encoder's, None where there
+    is none.
     """
 
     sentence_columns: Ids
@@ -102,10 +106,10 @@ class CriterionFit:
 class _Table:
     """All reviewed posts of a criterion as matrices; *_post: the number of the post that each row belongs to."""
 
-    sentences: sparse.csr_matrix
+    sentences: WithVectors
     gold: Bools
     sentence_post: Ints
-    words: sparse.csr_matrix
+    words: WithVectors
     tags: Ints
     word_post: Ints
 
@@ -276,10 +280,10 @@ def _table(reviewed: Sequence[Reviewed], sentence_columns: Ids, word_columns: Id
     counts = [len(r.features.sentences) for r in reviewed]
     words = [len(r.features.words) for r in reviewed]
     return _Table(
-        stack_rows([r.features.sentence_rows for r in reviewed], sentence_columns),
+        table_of([r.features.sentence_rows for r in reviewed], sentence_columns, SENTENCE_BLOCKS),
         np.concatenate([r.gold for r in reviewed]),
         np.repeat(np.arange(len(reviewed)), counts),
-        stack_rows([r.features.word_rows for r in reviewed], word_columns),
+        table_of([r.features.word_rows for r in reviewed], word_columns, WORD_BLOCKS),
         np.concatenate([tags_of(r.features.words, r.label.spans) for r in reviewed]),
         np.repeat(np.arange(len(reviewed)), words),
     )

@@ -16,14 +16,16 @@ from scipy import sparse
 
 from encoder.examples import Label
 from encoder.measure.metrics import Bools, Floats, Ints
-from encoder.simple.features import FeatureCache, Ids, PostFeatures, Rows
+from encoder.simple.features import FeatureCache, PostFeatures
 from encoder.simple.fitting import WORD_STRENGTH, CriterionFit, settle
 from encoder.simple.learner import SimpleLearner, raw_answer
 from encoder.simple.logistic import Linear, fit_binary, fit_tags
 from encoder.simple.marking import Passages
 from encoder.simple.passages import TAGS, tags_of
+from encoder.simple.rows import BUCKETS, Ids, Rows
 from encoder.simple.tried import Reviewed, Tried
 from encoder.simple.units import UnitChoice, together, unit_of
+from encoder.simple.vectors import SENTENCE_BLOCKS, WORD_BLOCKS, WithVectors, vectors_of, word_vectors
 from storage.records import Post
 
 MOST_POSTS = 500
@@ -45,37 +47,56 @@ LEAST_BESIDE_MODEL = 5
 
 @dataclass
 class _Table:
-    """The rows of posts in columns that are added as their buckets occur."""
+    """The rows of posts in columns that are added as their ids occur: n-grams, and after them the words of `blocks` vectors."""
 
+    blocks: int
     place: dict[int, int] = field(default_factory=dict)
+    words: dict[int, int] = field(default_factory=dict)
     posts: dict[str, tuple[Ids, Rows]] = field(default_factory=dict)
 
     def add(self, post_id: str, rows: Rows) -> None:
-        place = self.place
-        columns = np.fromiter((place.setdefault(b, len(place)) for b in rows.ids.tolist()), np.int32, len(rows.ids))
-        self.posts[post_id] = (columns, rows)
+        place, words = self.place, self.words
+        columns = (
+            place.setdefault(i, len(place)) if i < BUCKETS else ~words.setdefault(i, len(words))
+            for i in rows.ids.tolist()
+        )
+        self.posts[post_id] = np.fromiter(columns, np.int32, len(rows.ids)), rows
 
-    def matrix(self) -> sparse.csr_matrix:
+    def matrix(self) -> WithVectors:
         parts = list(self.posts.values())
         lengths = np.concatenate([np.diff(rows.starts) for _, rows in parts])
         starts = np.concatenate([[0], np.cumsum(lengths)])
         ids = np.concatenate([columns for columns, _ in parts])
         values = np.concatenate([rows.values for _, rows in parts]).astype(np.float64)
-        return sparse.csr_matrix((values, ids, starts), shape=(len(lengths), len(self.place)))
+        # vectors_of wants the words sorted
+        known = np.sort(np.fromiter(self.words, np.int32, len(self.words)))
+        where = np.searchsorted(known, np.fromiter(self.words, np.int32, len(self.words)))
+        of_words = ids < 0
+        ids[of_words] = len(self.place) + where[~ids[of_words]]
+        shape = len(lengths), len(self.place) + len(known)
+        return WithVectors(
+            sparse.csr_matrix((values, ids, starts), shape=shape),
+            len(self.place),
+            vectors_of(known - BUCKETS, self.blocks),
+        )
 
     def grown(self, linear: Linear | None, outputs: int) -> Linear:
         """The weights with zeros for the columns that are new."""
+        size = self.blocks * word_vectors().size
+        weights = np.zeros((len(self.place) + size, outputs))
         if linear is None:
-            return Linear(np.zeros((len(self.place), outputs)), np.zeros(outputs))
-        weights = np.zeros((len(self.place), outputs))
-        weights[: len(linear.weights)] = linear.weights
+            return Linear(weights, np.zeros(outputs))
+        weights[: len(linear.weights) - size] = linear.weights[:-size]
+        weights[-size:] = linear.weights[-size:]
         return Linear(weights, linear.bias)
 
     def in_order(self, linear: Linear) -> tuple[Ids, Linear]:
         """The buckets sorted, and the weights in that order."""
         buckets = np.fromiter(self.place, np.int32, len(self.place))
         order = np.argsort(buckets)
-        return buckets[order], Linear(linear.weights[order], linear.bias)
+        return buckets[order], Linear(
+            np.concatenate([linear.weights[order], linear.weights[len(buckets) :]]), linear.bias
+        )
 
 
 class _CriterionLearner:
@@ -84,7 +105,7 @@ class _CriterionLearner:
         self.tried: dict[str, Tried] = {}
         self.fit: CriterionFit | None = None
         self._marked: dict[str, tuple[Ints, UnitChoice]] = {}
-        self._sentences, self._words = _Table(), _Table()
+        self._sentences, self._words = _Table(SENTENCE_BLOCKS), _Table(WORD_BLOCKS)
         self._sentence: Linear | None = None
         self._tags: Linear | None = None
         self._passages: Passages | None = None

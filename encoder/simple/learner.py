@@ -16,12 +16,14 @@ from encoder.errors import BadExamples
 from encoder.examples import Example
 from encoder.measure.metrics import Floats
 from encoder.simple.deep import View
-from encoder.simple.features import FeatureCache, PostFeatures, stack_rows
+from encoder.simple.features import FeatureCache, PostFeatures
 from encoder.simple.fitting import CriterionFit, fit_criterion, settle
-from encoder.simple.logistic import log_softmax
+from encoder.simple.logistic import Linear, log_softmax
 from encoder.simple.marking import find_passages
+from encoder.simple.rows import Ids, Rows, stack_rows
 from encoder.simple.tried import Reviewed, Tried, best_words
 from encoder.simple.units import Unit, choose_unit
+from encoder.simple.vectors import SENTENCE_BLOCKS, WORD_BLOCKS, table_of
 from storage.records import Criterion, Post, Prediction, Span
 
 VERSION = "simple"
@@ -196,11 +198,17 @@ def reviewed_for(
 
 def raw_answer(fitted: CriterionFit, features: PostFeatures, view: View | None = None) -> tuple[Floats, Floats]:
     """The logits of the sentences, (sentences,), and the log probabilities of the words' tags, (words, TAGS)."""
-    own = fitted.sentence.logits(stack_rows([features.sentence_rows], fitted.sentence_columns))[:, 0]
-    tags = log_softmax(fitted.words.logits(stack_rows([features.word_rows], fitted.word_columns)))
+    own = _logits(fitted.sentence, features.sentence_rows, fitted.sentence_columns, SENTENCE_BLOCKS)[:, 0]
+    tags = log_softmax(_logits(fitted.words, features.word_rows, fitted.word_columns, WORD_BLOCKS))
     if view is None or fitted.deep is None or not fitted.reads(view):
         return own, tags
     return fitted.deep.beside(view, own, tags)
+
+
+def _logits(linear: Linear, rows: Rows, columns: Ids, blocks: int) -> Floats:
+    if len(linear.weights) == len(columns):  # learned before there were vectors of words
+        return linear.logits(stack_rows([rows], columns))
+    return linear.logits(table_of([rows], columns, blocks))
 
 
 def answer_of(fitted: CriterionFit, features: PostFeatures, given: Floats | None, view: View | None = None) -> Answer:

@@ -18,13 +18,14 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from encoder.measure.metrics import Bools, Floats, Ints
+from encoder.simple.vectors import WithVectors
 
 TOLERANCE = 1e-4
 MOST_ITERATIONS = 60
 
 
-Table: TypeAlias = sparse.csr_matrix | npt.NDArray[Any]
-"""Rows of features, sparse or dense."""
+Table: TypeAlias = sparse.csr_matrix | npt.NDArray[Any] | WithVectors
+"""Rows of features, sparse, dense or both."""
 
 
 class _OutOfTime(Exception):
@@ -165,7 +166,9 @@ def log_softmax(logits: Floats) -> Floats:
     return found
 
 
-def _transposed(table: Table) -> Table:
+def _transposed(table: Table) -> Any:
+    if isinstance(table, WithVectors):
+        return table.transposed()
     return table.T if isinstance(table, np.ndarray) else table.T.tocsr()
 
 
