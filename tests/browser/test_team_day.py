@@ -14,6 +14,7 @@ import pytest
 from annotator.learning.instant import switch
 from annotator.people.accounts import Accounts
 from annotator.project import STARTED, default_criteria
+from annotator.teams.naming import codes_of
 from storage.records import ModelVersion, Post, Prediction, Role, Span, Split
 from storage.store import Store, open_store
 from tests.browser.conftest import PATIENCE_MS, Pages, running_app
@@ -145,8 +146,8 @@ def test_the_day_of_each_role_and_nobodys_blind_answer_in_what_another_is_sent(
         lead = jon.go("/?tab=team", "#team [data-part=count]:not(:empty)")
         lead.click("#team button:has-text('New round')")
         lead.fill("#team .ev-new [name=name]", "first")
-        lead.check("#team .ev-new [name=people][value=ana]")
-        lead.check("#team .ev-new [name=people][value=ben]")
+        for name in ("ana", "ben"):  # who adjudicates chooses among codes
+            lead.check(f"#team .ev-new [name=people][value={codes_of(store)[name]}]")
         lead.fill("#team .ev-new [name=base]", "2")
         lead.fill("#team .ev-new [name=deadline]", "2020-01-31")
         lead.click("#team button:has-text('Show who gets what')")
