@@ -232,4 +232,9 @@ def test_arrows_go_where_they_point_in_text_that_runs_from_the_right(site: Site,
     press(page, "4", "c", "Home", *["ArrowRight"] * mixed.index("ש"))
     first, second, third = steps("ArrowLeft", "ArrowLeft")
     assert first > second > third
+    for key, start in (("ArrowRight", "Home"), ("ArrowLeft", "End")):  # across both borders, never to and fro
+        press(page, start)
+        places = steps(*[key] * len(mixed))
+        assert places == sorted(places, reverse=key == "ArrowLeft")
+        assert len(set(places)) > 12
     press(page, "Escape")

@@ -24,6 +24,27 @@ function directionOf(event, offset) {
   return (event.key === "ArrowRight") !== isRightToLeft(offset) ? 1 : -1;
 }
 
+// One step from `from` where the arrow points. Where text of both directions meets, the next letter may lie the other way: then the step goes
+// to what lies onward on the other side of the border, so that the same key never goes to and fro.
+function step(event, from, side) {
+  const { doc } = ed.item;
+  const direction = directionOf(event, from);
+  const to = moveBy(doc, from, unitOf(event), direction, side || (direction > 0 ? "end" : "start"));
+  if (unitOf(event) === "sentence" || to === from) return to;
+  const here = caretBox(from);
+  const ahead = (at) => {
+    const box = caretBox(at);
+    if (Math.abs(box.top - here.top) > box.height / 2) return 1; // in another line
+    return Math.sign(Math.round(box.left - here.left)) * (event.key === "ArrowRight" ? 1 : -1);
+  };
+  if (ahead(to) >= 0) return to;
+  for (let at = from; ; ) {
+    const next = moveBy(doc, at, "char", -direction, "start");
+    if (next === at || ahead(next) > 0) return next;
+    at = next;
+  }
+}
+
 export function startCaret() {
   const mark = activeMark();
   const at = mark ? mark.start : firstVisibleOffset();
@@ -48,8 +69,7 @@ export function onCaretKey(event) {
   if (!arrow && event.key !== "Home" && event.key !== "End") return false;
   if (unitOf(event) === "sentence" && arrow && !event.shiftKey) return selectSentence(directionOf(event)), true;
   if (arrow) {
-    const direction = directionOf(event, ed.caret.focus);
-    ed.caret.focus = moveBy(doc, ed.caret.focus, unitOf(event), direction, direction > 0 ? "end" : "start");
+    ed.caret.focus = step(event, ed.caret.focus);
   } else {
     ed.caret.focus = event.key === "Home" ? 0 : doc.text.length;
   }
@@ -154,13 +174,11 @@ export function onEdgeKey(event) {
   if (event.key === "Enter") return keepEdges(), true;
   if (!event.key.startsWith("Arrow")) return false;
   const side = event.shiftKey ? "start" : "end";
-  moveEdge(side, unitOf(event), directionOf(event, ed.draft[side]));
+  moveEdge(side, step(event, ed.draft[side], side));
   return true;
 }
 
-function moveEdge(side, unit, direction) {
-  const { doc } = ed.item;
-  const moved = moveBy(doc, ed.draft[side], unit, direction, side);
+function moveEdge(side, moved) {
   const draft = { ...ed.draft, [side]: moved };
   if (draft.start >= draft.end) return;
   ed.draft = draft;
