@@ -181,6 +181,13 @@ def protection_of(store: Store, jobs: Jobs, model: ModelVersion) -> str | None:
     return None
 
 
+def check_deletable(store: Store, jobs: Jobs, model: ModelVersion) -> None:
+    """Raises NotPossible with the reason if the version must not be deleted."""
+    reason = protection_of(store, jobs, model)
+    if reason is not None:
+        raise NotPossible(reason)
+
+
 def delete_version(store: Store, jobs: Jobs, settings: Settings, model_id: str) -> None:
     """Delete the version's files and predictions; its row stays as deleted. Raises NotPossible with the reason if it may not.
 
@@ -188,9 +195,7 @@ def delete_version(store: Store, jobs: Jobs, settings: Settings, model_id: str) 
     """
     with store.write():
         model = store.model(model_id)
-        reason = protection_of(store, jobs, model)
-        if reason is not None:
-            raise NotPossible(reason)
+        check_deletable(store, jobs, model)
         store.update_model(model_id, status=ModelStatus.DELETED)
         store.forget_model_predictions(model_id)
     if is_own(settings, model):

@@ -56,7 +56,7 @@ function identity(report) {
 
 function drawAge() {
   const { report } = page.reply;
-  if (!report.made_at) return fill(part("age"), "The figures are being worked out for the first time. They appear here when they are there.");
+  if (!report.made_at) return fill(part("age"), "The figures are being worked out for the first time. They appear here by themselves.");
   const state = report.current ? "" : report.working ? " Newer ones are being worked out." : " There are newer answers; their figures follow in a few minutes.";
   return fill(part("age"), `Worked out ${when(report.made_at)} from ${plural(report.answers, "answer")}.` + state);
 }

@@ -130,7 +130,10 @@ def _filter_form(context: Context) -> list[Any]:
             ),  # the page is the same for all
             gr.Dropdown(_criteria(context), multiselect=True, label="Criteria (none chosen: all)", interactive=True),
             gr.Dropdown(
-                [v.value for v in Verdict], multiselect=True, label="Verdicts (none chosen: all)", interactive=True
+                [(v.value.replace("_", " "), v.value) for v in Verdict],
+                multiselect=True,
+                label="Verdicts (none chosen: all)",
+                interactive=True,
             ),
             gr.Dropdown(
                 [s.value for s in Split], multiselect=True, label="Splits (none chosen: all)", interactive=True

@@ -26,7 +26,7 @@ function total(counts) {
 
 function draw() {
   const { threads, counts, names } = reply;
-  if (!total(counts)) return fill(part("list"), make("h3", {}, "Discussions"), make("p", { class: "ev-muted" }, "Nobody has written anything yet. In Review, Discuss speaks of the post that is open and flags it for the lead; on Guidelines each criterion has a discussion of its own."));
+  if (!total(counts)) return fill(part("list"), make("h3", {}, "Discussions"), make("p", { class: "ev-muted" }, "Nobody has written anything yet. Begin in Review with Discuss, about the post that is open, also to flag it for the lead; or on Guidelines, about a criterion."));
   return fill(part("list"),
     make("h3", {}, "Discussions" + (counts.new ? `, ${counts.new} new for you` : "")),
     make("div", { class: "ev-row", role: "group", "aria-label": "Which discussions" }, CHOICES.map(([id, label]) => button(`${label} (${counts[id]})`, () => ((chosen = id), load()), { "aria-pressed": id === chosen ? "true" : "false" }))),

@@ -18,7 +18,7 @@ export function drawAttributes(said, mayEdit) {
   box.hidden = !used.length && !mayEdit;
   fill(box,
     make("div", { class: "ev-detail-head" }, make("h2", {}, "More than a verdict")),
-    used.length ? make("dl", { class: "ev-facts" }, used.map(([name]) => [make("dt", {}, TITLES[name]), said[name].split("\n").map((line) => make("dd", { dir: "auto" }, line))])) : make("p", { class: "ev-muted" }, "Nothing more is said of evidence than where it is. Levels, flags, reasons and labels of posts can be added."),
+    used.length ? make("dl", { class: "ev-facts" }, used.map(([name]) => [make("dt", {}, TITLES[name]), said[name].split("\n").map((line) => make("dd", { dir: "auto" }, line))])) : make("p", { class: "ev-muted" }, "So far readers say where evidence is and nothing more of it. Levels, flags, reasons and labels of posts can be added."),
     mayEdit && make("div", { class: "ev-row" }, button(used.length ? "Edit" : "Add levels, flags, reasons or labels", () => edit(said))));
 }
 

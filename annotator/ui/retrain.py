@@ -329,11 +329,10 @@ class RetrainPage:
         enqueue_evaluation(self.jobs, self.store, chosen_version(version), by=person.name)
 
     def ask_to_delete(self, version: str | None, request: gr.Request) -> list[Any]:
-        """What cannot be undone is asked first."""
+        """What cannot be undone is asked first; what may not be deleted at all is said at once."""
         self.context.require(request, ADMIN)
-        words = (
-            f"Delete {chosen_version(version)} for good, with its files and predictions? What people answered stays."
-        )
+        training_registry.check_deletable(self.store, self.jobs, self.store.model(chosen_version(version)))
+        words = f"Delete {version} for good, with its files and predictions? What people answered stays."
         return [gr.Group(visible=True), words]
 
     def delete_version(self, version: str | None, request: gr.Request) -> None:

@@ -111,7 +111,7 @@ function drawn(view, value) {
   try {
     return view(value);
   } catch (error) {
-    return [make("p", { class: "rt-note", role: "alert" }, "This cannot be shown: what is stored here is not as it should be.")];
+    return [make("p", { class: "rt-note", role: "alert" }, "This cannot be shown: what is stored here is damaged. An admin finds out more with the command “evidence check”.")];
   }
 }
 

@@ -55,9 +55,13 @@ def build(config: TrainConfig) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for title, names in (*GROUPS, ("Model and machine", rest)):
         gr.Markdown(f"**{title}**")
+        ticked = [name for name in names if hints[name] is bool]
         with gr.Row():
             for name in names:
-                made[name] = _field(name, hints[name], getattr(config, name))
+                if name not in ticked:
+                    made[name] = _field(name, hints[name], getattr(config, name))
+        for name in ticked:  # their words stand beside them: in a row they would be squeezed
+            made[name] = _field(name, bool, getattr(config, name))
     return {f.name: made[f.name] for f in dataclasses.fields(TrainConfig)}
 
 
@@ -74,13 +78,13 @@ def build_rule(rule: PromotionRule) -> list[Any]:
             ),
             gr.Number(
                 rule.min_support,
-                label="Evidence sentences from which a criterion counts",
+                label="Evidence sentences that a criterion needs to count",
                 precision=0,
                 minimum=1,
                 min_width=140,
             ),
             gr.Number(
-                rule.min_posts, label="Dev posts from which they decide alone", precision=0, minimum=1, min_width=140
+                rule.min_posts, label="Dev posts needed to decide by them alone", precision=0, minimum=1, min_width=140
             ),
         ]
 
@@ -111,7 +115,7 @@ def _field(name: str, hint: Any, value: Any) -> Any:
     if get_origin(hint) is Literal:
         return gr.Dropdown(list(get_args(hint)), value=value, **common)
     if hint is bool:
-        return gr.Checkbox(value, label=label, min_width=320)  # its words stand beside it, not above
+        return gr.Checkbox(value, label=label)
     if get_origin(hint) is tuple:
         return gr.Dropdown(list(REPORTS), value=list(value), multiselect=True, **common)
     # a textbox: a number field cannot be empty, and writes 2e-05 as 0

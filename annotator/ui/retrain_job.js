@@ -37,7 +37,7 @@ function words(job) {
   if (job.status === "cancelled") return [make("p", { class: "rt-note" }, "Stopped. Its last checkpoint is kept; Resume goes on from there.")];
   const stage = STAGES[job.stage] || job.stage;
   const text = [stage, job.message].filter(Boolean).join(": ");
-  const parts = [make("p", { class: "rt-soft" }, text || "Waits for the worker.")];
+  const parts = [make("p", { class: "rt-soft" }, text || "Waits for the background worker, which does one job after the other.")];
   if (job.stalled) parts.push(make("p", { class: "rt-note warn" }, "The worker has been silent for a while. It is replaced if it stays so."));
   if (job.attempt > 1) parts.push(make("p", { class: "rt-soft" }, "Attempt " + job.attempt + ": resumed after the worker stopped."));
   return parts;

@@ -107,6 +107,6 @@ function deadlineForm(round, changed) {
 // What shows people one another's answers asks once more.
 function closing(round, changed) {
   if (round.closed_at) return button("Open again", () => send("team_close", round, { closed: false }, changed, () => "The round is open again."));
-  const question = round.blind ? "Close it: its readers see one another's answers?" : "Close it?";
+  const question = round.blind ? "Close it? Its readers then see one another's answers." : "Close it?";
   return sureButton("Close the round", () => question, () => send("team_close", round, { closed: true }, changed, () => "The round is closed."));
 }

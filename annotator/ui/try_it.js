@@ -64,7 +64,7 @@ function drawCriterion(criterion, index) {
   if (state.focus === index) {
     const quotes = make("ol", { class: "quotes" });
     for (const span of shown) quotes.append(make("li", {}, span.score.toFixed(2) + "  " + span.quote.trim()));
-    if (!shown.length) quotes.append(make("li", {}, "No passage at this threshold."));
+    if (!shown.length) quotes.append(make("li", {}, "No passage has a score as high."));
     item.append(quotes);
   }
   return item;

@@ -44,7 +44,7 @@ _PAGE = """<!doctype html>
   :root { --ink: #f1f5f9; --soft: #94a3b8; --line: #475569; --page: #0b0f19; --card: #0f172a; --accent: #5eead4; }
 }
 * { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--page); color: var(--ink);
+body { margin: 0; padding-block: 1rem; min-height: 100vh; display: grid; place-items: center; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
 main { width: min(22rem, calc(100vw - 2rem)); padding: 2rem; background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; }
@@ -61,7 +61,7 @@ a.button { display: block; text-align: center; text-decoration: none; padding: .
 button { width: 100%; padding: .65rem; font: inherit; font-weight: 600; color: #fff; background: #0f766e; border: 0;
   border-radius: 8px; cursor: pointer; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-main.wide { width: min(52rem, calc(100vw - 2rem)); margin: 2rem 0; }
+main.wide { width: min(52rem, calc(100vw - 2rem)); }
 main.wide form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; }
 form + p { margin: 1.25rem 0 0; }
 main.wide form label { flex: 1 1 12rem; margin: 0; }

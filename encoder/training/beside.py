@@ -60,7 +60,7 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     ):
         return None
     started = time.monotonic()
-    monitor.progress(0.01, "loading", f"loading {task.base}")
+    monitor.progress(0.01, "loading", "loading the model to start from")
     predictor = _loaded(task)
     learner = _learned(task, predictor, monitor)
     if learner is None:

@@ -70,7 +70,7 @@ class Run:
         check_processes(task.config, state.num_processes)
         check_loading()
         listener = monitor if state.is_main_process else SilentMonitor()
-        listener.progress(0.01, "loading", f"loading {task.base}")
+        listener.progress(0.01, "loading", "loading the model to start from")
         encoder, ours = _load(task, state)
         trained = [c for c in task.criteria if encoder.config.knows(c.id)]
         new, old = usable(task.train, trained), usable(task.replay, trained)

@@ -149,6 +149,33 @@ def _long_import(page: Any) -> None:
     _import("id,text\n" + rows, "Importing")(page)
 
 
+def _cancelled_import(page: Any) -> None:
+    """A large file waits for a worker that the app does not have."""
+    _long_import(page)
+    page.click("#import-cancel")
+    page.wait_for_function("document.querySelector('#import-result textarea').value.includes('Nothing was imported')")
+
+
+def _undo_asked(page: Any) -> None:
+    _import(TABLE, "imported")(page)
+    _section("Past imports")(page)
+    page.click("#past-undo")
+    page.wait_for_selector("#past-undo-yes")
+
+
+def _delete_asked(page: Any) -> None:
+    page.wait_for_selector("#retrain-models >> text=not better, not in use")
+    page.click("#retrain-delete")
+    page.wait_for_selector("#retrain-delete-yes")
+
+
+def _note(page: Any) -> None:
+    """Gradio's own note of something that cannot be done."""
+    _section("Criteria")(page)
+    page.click("text=Use this set")
+    page.wait_for_selector(".toast-body")
+
+
 def _broken_file(page: Any) -> None:
     page.wait_for_selector("#import-run")
     file = {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\n\x00\x01\x02"}
@@ -185,7 +212,9 @@ def _sign_in(page: Any) -> None:
 def _tokens(page: Any) -> None:
     _sign_in(page)
     page.goto(page.url.split("?")[0] + "tokens")
-    page.wait_for_selector("main.wide")
+    page.fill("[name=name]", "the weekly report")
+    page.click("button:has-text('Make a token')")
+    page.wait_for_selector("td >> text=the weekly report")
 
 
 def _lead(tab: str, act: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -256,6 +285,9 @@ STATES = (
     State("data-broken", "site", "/?tab=data", _broken_file),
     State("data-imported", "demo", "/?tab=data", _import(TABLE, "imported")),
     State("data-running", "demo", "/?tab=data", _long_import),
+    State("data-cancelled", "site", "/?tab=data", _cancelled_import),
+    State("data-undo", "demo", "/?tab=data", _undo_asked),
+    State("data-note", "site", "/?tab=data", _note),
     State("data-uncertain", "site", "/?tab=data", _section("Uncertain evidence")),
     State("data-past", "site", "/?tab=data", _section("Past imports")),
     State("data-export", "site", "/?tab=data", _export),
@@ -265,6 +297,7 @@ STATES = (
     State("retrain-settings", "reviewed", "/?tab=retrain", _open_all),
     State("retrain-done", "trained", "/?tab=retrain", _seen("#retrain-result .rt-set")),
     State("retrain-aside", "aside", "/?tab=retrain", _seen("#retrain-models >> text=not better, not in use")),
+    State("retrain-delete", "aside", "/?tab=retrain", _delete_asked),
     State("retrain-failed", "failed", "/?tab=retrain", _seen("#retrain-job .rt-badge.failed")),
     State("retrain-running", "running", "/?tab=retrain", _seen("#retrain-job [role=progressbar]")),
     State("overview", "demo", "/?tab=overview", _seen(".ov-cards div")),
