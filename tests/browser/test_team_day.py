@@ -186,7 +186,7 @@ def test_the_day_of_each_role_and_nobodys_blind_answer_in_what_another_is_sent(
         head = adam.go("/?tab=team", "#team button[aria-label='More about first']")
         head.click("#team button[aria-label='More about first']")
         head.click("#team button:has-text('Close the round')")
-        head.click("#team button:has-text('Close it: its readers see')")
+        head.click("#team button:has-text('Close it? Its readers then see')")
         head.wait_for_selector("#team button:has-text('Open again')")
         seen = ben.go("/?tab=overview", "#mine .ev-history")
         assert "4 answers of yours were adjudicated, 0 of them as you said" in seen.inner_text("#mine")

@@ -120,7 +120,7 @@ def test_a_round_is_shown_before_it_is_made_and_then_changed_closed_and_opened(
     page.click("#team .ev-round form[aria-label='Last day of first'] button")
     page.wait_for_selector("#team .ev-said:has-text('Its last day was 2026-01-31')")
     page.dblclick("#team button:has-text('Close the round')")  # asks, and does not answer itself
-    page.click("#team button:has-text('Close it: its readers see')")
+    page.click("#team button:has-text('Close it? Its readers then see')")
     page.wait_for_selector("#team button:has-text('Open again')")
     assert only(store, "first").closed_at is not None
     page.click("#team button:has-text('Open again')")
