@@ -58,6 +58,15 @@ def test_a_double_click_is_one_decision(site: Site, open_post: Opener) -> None:
     assert len(history[0].undecided) == 1
 
 
+def test_a_double_click_asks_and_leaves_the_question_open(site: Site, open_post: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(post)
+    page.click("[data-action=confirm_rest]", click_count=2)
+    assert page.locator("[data-part=dialog]").is_visible()
+    press(page, "Escape")
+    assert site.store.annotations_of(post, site.reviewer) == {}
+
+
 def test_a_note_is_kept_whatever_is_clicked_next(site: Site, open_post: Opener) -> None:
     post = site.add_post(PLAIN, MODEL_SAYS)
     page = open_post(post)

@@ -25,7 +25,8 @@ export function leavePostDialog() {
 
 // The second click of a double click on what opened the dialog means nothing in it.
 export function isStray(event) {
-  return event.detail > 0 && event.timeStamp - part("dialog").since < DOUBLE_CLICK_MS;
+  const byHand = event.detail > 0 || event.type === "pointerdown"; // a key means what is asked
+  return byHand && event.timeStamp - part("dialog").since < DOUBLE_CLICK_MS;
 }
 
 export function closeDialog() {
