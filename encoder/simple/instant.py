@@ -173,6 +173,8 @@ class _CriterionLearner:
             self._passages, self._since = settled.passages, 0
         sentence_columns, sentence = self._sentences.in_order(self._sentence)
         word_columns, words = self._words.in_order(self._tags)
+        # without its bias, which falls while answers come in: what was said of earlier posts stays comparable, and the stack has one
+        sentence = Linear(sentence.weights, np.zeros(1), sentence.converged)
         self.fit = CriterionFit(sentence_columns, sentence, word_columns, words, STRENGTH, settled)
 
     def _answer(self, features: PostFeatures) -> tuple[Floats, Floats]:
