@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from storage.connection import Connections
+from storage.heads import OUT_OF_USE
 from storage.queue_schema import changed
 from storage.records import NotFound, Span, utc_now
 from storage.visibility import VISIBLE_HEAD
@@ -86,13 +87,15 @@ class DoubtStore(Connections):
         """(post id, criterion id) of the answers that somebody asked an adjudicator about and that were not (or were) decided since,
         oldest first.
 
-        Without those about which several people disagree, or did: they are among the disagreements.
+        Without those about which several people disagree, or did: they are among the disagreements. What is asked about a criterion
+        that was taken out of use is told where that criterion is asked for.
         """
         with self.read() as db:
             rows = db.execute(
                 "SELECT DISTINCT h.post_id, h.criterion_id FROM second_look l CROSS JOIN main.annotation a ON a.id = l.annotation_id"
                 " CROSS JOIN main.annotation_head h ON h.post_id = a.post_id AND h.criterion_id = a.criterion_id"
-                " AND h.annotation_id = a.id WHERE l.look = 'handed_over' AND (:criterion IS NULL OR h.criterion_id = :criterion)"
+                " AND h.annotation_id = a.id WHERE l.look = 'handed_over' AND iif(:criterion IS NULL, :decided OR h.criterion_id NOT IN"
+                f" ({OUT_OF_USE}), h.criterion_id = :criterion)"
                 " AND :decided = (SELECT count(*) > 0 FROM adjudication d WHERE d.post_id = h.post_id AND d.criterion_id = h.criterion_id"
                 " AND d.created_at >= l.looked_at) AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.post_id = h.post_id"
                 " AND s.criterion_id = h.criterion_id AND s.state <> 'agreed') ORDER BY l.looked_at, l.annotation_id",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.gold import Settled, settle
-from storage.heads import IN_USE
+from storage.heads import OUT_OF_USE
 from storage.label_rows import IS_ANSWERED, IS_LABEL
 from storage.label_standing import OF_NO_LABEL, LabelStandingStore
 from storage.records import OF_POST, Annotation, Gold, Split
@@ -26,7 +26,6 @@ _ALL_OF_SEVERAL = (
 )
 _COUNTED = f" AND NOT {IS_MEASURED.format(h='h')}"
 _SEVERAL = _ALL_OF_SEVERAL.format(counted=_COUNTED)
-_OUT_OF_USE = f"SELECT id FROM criterion GROUP BY id HAVING NOT total({IN_USE})"
 _ADJUDICATED = "SELECT post_id, criterion_id, max(id) AS decision FROM adjudication GROUP BY post_id, criterion_id"
 
 
@@ -268,7 +267,7 @@ def _chosen(criterion_id: str | None, people: Sequence[str], states: Sequence[St
         where.append("criterion_id = :criterion")
         values["criterion"] = criterion_id
     else:
-        where.append(f"(state <> 'open' OR criterion_id NOT IN ({_OUT_OF_USE}))")
+        where.append(f"(state <> 'open' OR criterion_id NOT IN ({OUT_OF_USE}))")
     for number, person in enumerate(people):
         where.append(IS_ANSWERED.format(row="standing.", who=f":person{number}"))
         values[f"person{number}"] = person

@@ -8,6 +8,7 @@ _COPIED = ("annotation_id", "verdict", "import_id", "accepted", "adjusted", "add
 
 IN_USE = "version = (SELECT max(version) FROM criterion v WHERE v.id = criterion.id) AND active"
 """The condition on `criterion` for the current wordings of the criteria in use."""
+OUT_OF_USE = f"SELECT id FROM criterion GROUP BY id HAVING NOT total({IN_USE})"
 
 RECOUNT_REVIEWS = (
     "DELETE FROM post_review",

@@ -6,7 +6,6 @@ Both lie flat in a model's directory, so that whatever moves a model moves its l
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ _NUMBERS = ("threshold", "posts", "positives", "sentences", "held_out_loss", "gi
 
 
 def save_learner(learner: SimpleLearner, directory: Path) -> None:
-    """Write the learner into a model's directory, with the terms of the words' vectors where it has none of its own; what is there of an
+    """Write the learner into a model's directory, and the terms of the words' vectors beside those that are there; what is there of an
     earlier one is replaced.
     """
     arrays: dict[str, Any] = {}
@@ -63,8 +62,10 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
     save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(directory / WEIGHTS))
     head = {"format": FORMATS[-1], "buckets": BUCKETS, "word_vectors": word_vectors().digest}
     text = json.dumps({**head, "fits": rows}, ensure_ascii=False, indent=1)
-    if not (directory / TERMS).exists():
-        shutil.copyfile(DIRECTORY / TERMS, directory / TERMS)
+    terms, notice = (DIRECTORY / TERMS).read_text("utf-8"), directory / TERMS
+    others = notice.read_text("utf-8") + "\n" if notice.exists() else ""
+    if terms not in others:
+        notice.write_text(others + terms, "utf-8")
     (directory / FITS).write_text(text + "\n", encoding="utf-8")
 
 

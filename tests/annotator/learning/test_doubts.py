@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,11 @@ def test_an_adjudicator_who_was_asked_decides(store: Store) -> None:
     decisions.look_again(store, ANA, WRONG, found.annotation_id, "handed_over")
     (asked,) = adjudicating.queue(store, CHIEF)["cases"]
     assert (asked["post_id"], asked["criterion_id"]) == (WRONG, "NIGHTS")
+    criteria = store.criteria()
+    store.save_criteria([replace(c, active=c.id != "NIGHTS") for c in criteria])
+    assert adjudicating.queue(store, CHIEF)["total"] == 0
+    assert adjudicating.queue(store, CHIEF, criterion="NIGHTS")["total"] == 1
+    store.save_criteria(criteria)
     decision = {"post_id": WRONG, "criterion_id": "NIGHTS", "outcome": "no_evidence", "expected_revision": 0}
     adjudicating.decide(store, CHIEF, decision)
     assert adjudicating.queue(store, CHIEF)["total"] == 0

@@ -107,7 +107,12 @@ def test_rows_stand_beside_each_other() -> None:
 
 def test_a_saved_learner_carries_the_terms_and_wants_the_same_vectors(examples: list[Example], tmp_path: Path) -> None:
     save_learner(SimpleLearner.fit(examples, [ANIMALS]), tmp_path)
-    assert GEMMA_TERMS.removeprefix("https://") in (tmp_path / TERMS).read_text("utf-8")
+    terms = (tmp_path / TERMS).read_text("utf-8")
+    assert GEMMA_TERMS.removeprefix("https://") in terms
+    (tmp_path / TERMS).write_text("What the base is under.\n", "utf-8")
+    for _ in range(2):
+        save_learner(SimpleLearner.fit(examples, [ANIMALS]), tmp_path)
+        assert (tmp_path / TERMS).read_text("utf-8") == f"What the base is under.\n\n{terms}"
     assert load_learner(tmp_path) is not None
     said = json.loads((tmp_path / FITS).read_text("utf-8"))
     (tmp_path / FITS).write_text(json.dumps({**said, "word_vectors": "of another release"}), "utf-8")
