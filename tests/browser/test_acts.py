@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from storage.records import SpanOrigin
+from storage.records import Annotation, SpanOrigin, Verdict
 from tests.browser.conftest import Site
 from tests.browser.gestures import (
     MODEL_SAYS,
@@ -45,6 +45,10 @@ OTHER_POST = "post => document.querySelector('.ev-post-id').textContent !== post
 
 def wait_for_post(page: Any, post: str) -> None:
     page.wait_for_function(f"document.querySelector('.ev-post-id').textContent === '{post}'")
+
+
+def open_anew(page: Any, post: str) -> None:
+    page.evaluate("id => dispatchEvent(new CustomEvent('evidence:open-post', {detail: {post_id: id}}))", post)
 
 
 def test_a_double_click_is_one_decision(site: Site, open_post: Opener) -> None:
@@ -105,7 +109,7 @@ def test_a_question_about_a_post_goes_with_it_when_the_next_one_comes_late(site:
     before, after = site.add_post(PLAIN, MODEL_SAYS), site.add_post(PLAIN)
     page = open_post(before)
     with posts_come_late(page) as held:
-        page.evaluate("id => dispatchEvent(new CustomEvent('evidence:open-post', {detail: {post_id: id}}))", after)
+        open_anew(page, after)
         press(page, "Shift+Enter")
         assert page.locator("[data-part=dialog]").is_visible()
         assert held
@@ -129,7 +133,58 @@ def test_next_that_is_pressed_again_while_it_is_on_its_way_is_one_post_further(s
         second = page.inner_text(".ev-post-id")
         press(page, "n", "n", "n")
         page.wait_for_function("document.querySelector('[data-part=toast]').textContent.includes('on its way')")
+        press(page, "p")  # somebody who does not wait
+        wait_for_post(page, first)
+        press(page, "n")
+        wait_for_post(page, second)
+        press(page, "n", "n")
     page.wait_for_function(OTHER_POST, arg=second)
     assert page.locator("[data-part=toast]").is_hidden()
     press(page, "p")
     wait_for_post(page, second)
+
+
+@pytest.mark.parametrize("moved", ["before theirs is taken", "before it is loaded anew"])
+def test_an_edge_that_is_half_moved_never_replaces_what_was_saved_elsewhere(
+    moved: str, site: Site, open_post: Opener
+) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(post)
+    theirs = Annotation(post, "SLEEP_ISSUES", site.reviewer, Verdict.UNSURE)
+    site.store.add_annotation(theirs, expected_revision=0)
+    if moved == "before theirs is taken":
+        press(page, "4", "a")
+        page.wait_for_selector("[data-part=conflicts] [role=alert]")
+        press(page, "4", "e", "Control+ArrowLeft")
+    else:
+        press(page, "4", "e", "Control+ArrowLeft")
+        open_anew(page, post)
+        page.wait_for_selector("[data-part=conflicts] [role=alert]")
+    before = page.get_attribute(".ev", "data-shown")
+    page.click("text=Take theirs")
+    page.wait_for_function(f"document.querySelector('.ev').dataset.shown !== '{before}'")
+    wait_saved(page)
+    assert page.locator("[data-part=conflicts] [role=alert]").count() == 0
+    assert [a.verdict for a in site.store.history(post, criterion_id="SLEEP_ISSUES")] == [Verdict.UNSURE]
+
+
+def test_a_model_that_says_the_same_again_changes_nothing_of_what_is_asked(site: Site, open_post: Opener) -> None:
+    def loading(route: Any) -> None:
+        reply = route.fetch()
+        said = reply.json()
+        if said["item"]:
+            said["item"]["model"].update(missing=1, status="loading")
+        route.fulfill(response=reply, json=said)
+
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(site.add_post(PLAIN))
+    page.route(POSTS, loading)
+    open_post(post)
+    press(page, "Shift+Enter")
+    with page.expect_response(POSTS):
+        pass  # the page asks until the model has answered
+    press(page, "Enter")
+    wait_saved(page)
+    assert page.locator("[data-part=dialog]").is_hidden()
+    assert site.quotes(post, "SLEEP_ISSUES") == [SLEEP_SENTENCE]
+    page.unroute_all(behavior="wait")

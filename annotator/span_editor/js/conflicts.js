@@ -1,10 +1,11 @@
 // Decisions that the server did not take: changed elsewhere, or refused.
 
 import { button, fillOnce, make, part } from "./dom.js";
-import { ed } from "./state.js";
+import { activeCriterion, ed } from "./state.js";
 import { answerText, criterionName, localTime } from "./words.js";
 import { dropParked, keepMine, outbox } from "./outbox.js";
 import { bringEditor } from "./places.js";
+import { setMode } from "./modes.js";
 import { openPost } from "./queue.js";
 
 export function drawConflicts() {
@@ -30,7 +31,10 @@ function refusedBox(parked) {
 }
 
 async function takeTheirs(parked) {
+  const { post_id, criterion_id } = parked.message;
   dropParked(parked);
-  ed.items.delete(parked.message.post_id);
-  if (ed.item && ed.item.post.id === parked.message.post_id) await openPost(parked.message.post_id, { fresh: true });
+  ed.items.delete(post_id);
+  if (!ed.item || ed.item.post.id !== post_id) return;
+  if (activeCriterion().id === criterion_id) setMode("review"); // what is half moved goes with it
+  await openPost(post_id, { fresh: true });
 }

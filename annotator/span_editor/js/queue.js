@@ -2,7 +2,7 @@
 
 import { afterPaint, button, fill, make, part, plural, sleep, write } from "./dom.js";
 import { memory } from "./memory.js";
-import { ed, openCount, readAnswer, readItem } from "./state.js";
+import { ed, openCount, readAnswer, readItem, sameMarks } from "./state.js";
 import { perform } from "./actions.js";
 import { announce, say, toast, unsay } from "./messages.js";
 import { lapClock, timing } from "./clock.js";
@@ -28,8 +28,16 @@ function keepItem(item) {
   while (ed.items.size > KEPT_ITEMS) ed.items.delete(ed.items.keys().next().value);
 }
 
+// What is being written or moved belongs to the post as it is known now.
+function leaveOpen() {
+  if (!ed.item) return;
+  leaveField(null);
+  leaveMode();
+}
+
 // An item from the server, with the decisions of this browser that are still on their way there.
 export function receiveItem(wire) {
+  if (ed.item && ed.item.post.id === wire.post.id) leaveOpen(); // it was made without knowing of the revisions that come now
   const item = readItem(wire);
   for (const criterion of [...item.criteria, item.whole]) {
     const key = outboxKey(item.post.id, criterion.id);
@@ -69,7 +77,7 @@ function prefetch(opened) {
 }
 
 let turn = 0; // which post was asked for last: an answer that comes after another question opens nothing
-let going = false; // the next post is on its way
+let going = 0; // the turn in which the next post is on its way, 0 for none
 
 // Says that a post is on its way where it takes a moment.
 async function awaited(reply) {
@@ -97,12 +105,13 @@ export async function openPost(postId, options) {
 }
 
 export async function goNext() {
-  if (going) return undefined; // pressed again while it is on its way: still the next one
-  going = true;
+  if (going && going === turn) return undefined; // pressed again while it is on its way: still the next one
+  const taken = takeNext();
+  const mine = (going = turn);
   try {
-    return await takeNext();
+    return await taken;
   } finally {
-    going = false;
+    if (going === mine) going = 0;
   }
 }
 
@@ -149,10 +158,7 @@ export async function assignToMe() {
 export function show(item) {
   if (!item.criteria.length) return nothingToShow("There are no criteria yet. Add them on the Guidelines or the Data page.");
   if (ed.item !== item) leavePostDialog();
-  if (ed.item) {
-    leaveField(null); // what was being written or moved belongs to the post before
-    leaveMode();
-  }
+  leaveOpen();
   ed.item = item;
   ed.draft = null;
   ed.pending = null;
@@ -214,8 +220,10 @@ function takePrediction(item, wire) {
   const untouched = criterion.verdict === null && !criterion.revision && criterion.marks.every((m) => m.state === "undecided");
   if (!untouched || pendingFor(item.post.id).some((e) => e.message.criterion_id === wire.id)) return false;
   const chosen = criterion.marks.some((m) => m.id === ed.mark);
-  Object.assign(criterion, readAnswer(item.doc, wire));
-  if (criterion.index === ed.active && (chosen || !ed.mark)) activate(ed.active);
+  const answer = readAnswer(item.doc, wire);
+  const same = sameMarks(answer.marks, criterion.marks);
+  Object.assign(criterion, answer, same && { marks: criterion.marks }); // the same again: what is chosen and looked at stays
+  if (!same && criterion.index === ed.active && (chosen || !ed.mark)) activate(ed.active);
   return true;
 }
 

@@ -119,6 +119,11 @@ export function withSaid(answer, id, more) {
   return opened ? withMarks(answer, marks) : { marks, verdict: answer.verdict, note: answer.note };
 }
 
+export function sameMarks(some, others) {
+  const told = (marks) => JSON.stringify(marks.map((m) => [m.state, m.start, m.end, m.predicted, m.said]));
+  return told(some) === told(others);
+}
+
 export function sortMarks(marks) {
   return marks.slice().sort((a, b) => a.start - b.start || a.end - b.end || a.id - b.id);
 }
