@@ -20,7 +20,7 @@ Words = Annotated[str, Field(max_length=20_000)]
 Whole = Annotated[int, Field(ge=0, le=LARGEST)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Filter = Annotated[dict[Id, Words | bool | Number | None], Field(max_length=30)]
-"""What a queue is filtered by; `annotator.review.decisions.read_filter` knows the names."""
+"""What a queue is filtered by; `annotator.review.queue_filter.read_filter` knows the names."""
 
 
 class Malformed(InvalidRecord):

@@ -20,7 +20,7 @@ from annotator.review.language import other_language_at_once
 from annotator.review.neighbours import place_by_author
 from annotator.review.same_words import same_words_here, with_same_words
 from annotator.review.undo import UNDO_DEPTH
-from annotator.teams.naming import called_before, meant
+from annotator.teams.naming import called_before
 from annotator.teams.training import gold_of_training, round_wire
 from encoder.errors import StillReading
 from encoder.text.sentences import sentences
@@ -38,9 +38,7 @@ from storage.records import (
     Post,
     Prediction,
     Reviewer,
-    Role,
     Span,
-    Split,
     StoreUnavailable,
     Verdict,
 )
@@ -78,35 +76,6 @@ class Model(Protocol):
 
 
 # --- which post
-
-
-def read_filter(store: Store, wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
-    """The queue filter that the page asked for. Raises InvalidRecord if a value is none of its choices."""
-    given = {key: value for key, value in (wire or {}).items() if value not in (None, "")}
-    unknown = set(given) - {field.name for field in dataclasses.fields(QueueFilter) if field.name != "outside_rounds"}
-    if unknown:
-        raise InvalidRecord(f"The queue cannot be filtered by {', '.join(sorted(unknown))}.")
-    if reviewer.role is Role.REVIEWER and given.get("assigned_to") not in (None, "me", reviewer.name):
-        raise InvalidRecord(
-            "What was given to others is for adjudicators and admins to see. Choose what was given to you."
-        )
-    try:
-        wanted = QueueFilter(
-            order=QueueOrder(given.get("order", QueueOrder.RANDOM)),
-            state=ReviewState(given.get("state", ReviewState.TODO)),
-            criterion=given.get("criterion"),
-            verdict=Verdict(given["verdict"]) if "verdict" in given else None,
-            min_score=float(given["min_score"]) if "min_score" in given else None,
-            max_score=float(given["max_score"]) if "max_score" in given else None,
-            split=Split(given["split"]) if "split" in given else None,
-            source=given.get("source"),
-            reviewer=given.get("reviewer"),
-            assigned_to=reviewer.name if given.get("assigned_to") == "me" else given.get("assigned_to"),
-            query=str(given.get("query", "")),
-        )
-    except (ValueError, TypeError) as error:
-        raise InvalidRecord(f"That is not a filter of the queue: {error}.") from error
-    return meant(store, reviewer, wanted)
 
 
 def first_post(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> str | None:

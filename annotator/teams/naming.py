@@ -34,7 +34,7 @@ class Called:
         for name, called in self.shown.items():
             if called == given:
                 return name
-        raise InvalidRecord(f"There is nobody called {given!r} here. Choose again.")
+        raise nobody(given)
 
 
 def codes_of(store: Store) -> dict[str, str]:
@@ -64,9 +64,20 @@ def meant(store: Store, me: Reviewer, wanted: QueueFilter) -> QueueFilter:
     """The filter with names for what people are called before `me`. Raises InvalidRecord."""
     if wanted.reviewer is None and wanted.assigned_to is None:
         return wanted
-    person = called_before(store, me).person
+    called, known = called_before(store, me), {r.name for r in store.reviewers()}
+
+    def person(given: str) -> str:
+        name = called.person(given)
+        if name not in known:
+            raise nobody(given)
+        return name
+
     return dataclasses.replace(
         wanted,
         reviewer=wanted.reviewer and person(wanted.reviewer),
         assigned_to=wanted.assigned_to and person(wanted.assigned_to),
     )
+
+
+def nobody(given: str) -> InvalidRecord:
+    return InvalidRecord(f"There is nobody called {given!r} here. Choose again.")

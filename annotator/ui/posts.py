@@ -9,7 +9,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from annotator.messages import Filter, Id, Whole, Words
-from annotator.review import decisions, post_list
+from annotator.review import post_list
+from annotator.review.queue_filter import read_filter
 from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.assets import asset, styled_script
 from annotator.ui.context import Context
@@ -67,13 +68,13 @@ def _start(context: Context, message: Wire, me: Reviewer) -> Wire:
 
 
 def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
-    wanted = decisions.read_filter(context.store, message.get("filter"), me)
+    wanted = read_filter(context.store, message.get("filter"), me)
     portion = post_list.Portion(limit=message["limit"], after=message.get("after") or "")
     return post_list.find_posts(context.store, context.models, me, wanted, portion)
 
 
 def _ids(context: Context, message: Filtered, me: Reviewer) -> Wire:
-    wanted = decisions.read_filter(context.store, message.get("filter"), me)
+    wanted = read_filter(context.store, message.get("filter"), me)
     return {"ids": post_list.all_ids(context.store, context.models, me, wanted)}
 
 

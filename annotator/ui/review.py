@@ -15,6 +15,7 @@ from annotator.messages import Filter, Id, Whole
 from annotator.review import decisions, guidelines, history, post_list
 from annotator.review.about import care_of
 from annotator.review.neighbours import neighbours
+from annotator.review.queue_filter import read_filter, readable_part
 from annotator.review.why_next import FIXED, why_next
 from annotator.span_editor.component import span_editor
 from annotator.ui import discussions, tour
@@ -80,9 +81,13 @@ class Undone(_Gesture, total=False):
 
 
 def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
-    """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left."""
+    """Who is here, what can be chosen, and the post to begin with: the one linked to, else where they left.
+
+    unreadable: why part of the filter is left out of `filter`, '' if nothing is.
+    """
     store, models, settings = context.store, context.suggestions, context.settings
-    wanted = decisions.read_filter(context.store, message.get("filter"), me)
+    readable, unreadable = readable_part(store, message.get("filter"), me)
+    wanted = read_filter(store, readable, me)
     _look_for_doubts(context, wanted)
     error = ""
     post_id: str | None = message.get("post_id")
@@ -92,6 +97,8 @@ def _start(context: Context, message: Opening, me: Reviewer) -> Wire:
     return {
         "me": {"name": me.name, "role": str(me.role)},
         "project": context.project_id,
+        "filter": readable,
+        "unreadable": unreadable,
         "choices": post_list.choices(store, me),
         "reading": store.setting(decisions.READING, decisions.BY_CRITERION),
         "about": about_wire(care_of(store, settings)),
@@ -113,7 +120,7 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
     opened = message.get("opened")
     if opened and store.known_post_ids([opened]):  # its import may have been undone meanwhile
         store.open_post(opened, me.name)
-    wanted = decisions.read_filter(context.store, message.get("filter"), me)
+    wanted = read_filter(context.store, message.get("filter"), me)
     _look_for_doubts(context, wanted)
     post_id = message.get("post_id")
     if message.get("next"):
@@ -170,10 +177,14 @@ def _assign(context: Context, message: OnePost, me: Reviewer) -> Wire:
 
 
 def _find(context: Context, message: Sought, me: Reviewer) -> Wire:
-    wanted = decisions.read_filter(context.store, message.get("filter"), me)
+    wanted = read_filter(context.store, message.get("filter"), me)
     _look_for_doubts(context, wanted)
     portion = post_list.Portion(limit=message.get("limit", 30))
     return post_list.find_posts(context.store, context.models, me, wanted, portion)
+
+
+def _choices(context: Context, message: Wire, me: Reviewer) -> Wire:
+    return {"choices": post_list.choices(context.store, me)}
 
 
 def _neighbours(context: Context, message: OnePost, me: Reviewer) -> Wire:
@@ -216,6 +227,7 @@ ANSWERS: dict[str, Answer] = {
     "review_skip": _skip,
     "review_assign": _assign,
     "review_find": _find,
+    "review_choices": _choices,
     "review_neighbours": _neighbours,
     "review_history": _history,
     "review_restore": _restore,

@@ -290,6 +290,14 @@ def test_a_queue_without_a_post_offers_the_way_back(site: Site, open_alone: Open
     page.get_by_role("button", name="Show all posts to review").click()
     page.wait_for_selector('.ev[data-state="ready"] .ev-text')
 
+    page.evaluate("localStorage.setItem('evidence.filter', JSON.stringify({ reviewer: 'R417' }))")
+    page.reload()
+    page.wait_for_selector("text=Part of the queue's filter was left out. There is nobody called 'R417' here.")
+    site.store.ensure_reviewer("who came since")
+    press(page, "/")
+    page.wait_for_selector("[name=reviewer] option[value='who came since']", state="attached")
+    assert page.evaluate("localStorage.getItem('evidence.filter')") == "{}"
+
 
 def test_at_the_end_of_the_queue_one_can_still_go_back_and_undo(site: Site, open_alone: Opener) -> None:
     post = site.add_post(PLAIN, MODEL_SAYS)

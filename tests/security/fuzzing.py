@@ -97,6 +97,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "review_skip": {"post_id": "p2"},
     "review_assign": {"post_id": "p1"},
     "review_find": {"filter": FILTER, "limit": 30},
+    "review_choices": {},
     "review_history": {"post_id": "p1"},
     "review_restore": {"annotation_id": 1, "expected_revision": 1, "op_id": "b.0"},
     "review_look_again": {"post_id": "p1", "answer": 1, "look": "kept"},

@@ -29,7 +29,7 @@ export function filterChoices(name) {
 export function openQueue() {
   const form = make("form", { class: "ev-filter" },
     make("label", { class: "ev-wide" }, "Words in the text", make("input", { type: "text", inputmode: "search", name: "query", value: ed.filter.query || "", autocomplete: "off" })),
-    FILTER_FIELDS.map(([name, label]) => make("label", {}, label, make("select", { name }, filterChoices(name).map(([value, text]) => make("option", { value, selected: (ed.filter[name] || "") === value }, text))))),
+    FILTER_FIELDS.map(([name, label]) => make("label", {}, label, make("select", { name }, options(name, ed.filter[name] || "")))),
     ["min_score", "max_score"].map((name) => make("label", {}, name === "min_score" ? "Model's score from" : "Model's score to", make("input", { type: "number", name, min: 0, max: 1, step: 0.05, placeholder: name === "min_score" ? "0" : "1", title: "0 to 1: how sure the model is of its surest mark in the post", value: ed.filter[name] ?? "" }))),
     make("div", { class: "ev-row ev-wide" }, make("button", { type: "submit", class: "ev-primary" }, "Review these"), button("Clear", () => form.reset() || clearForm(form))),
   );
@@ -44,6 +44,20 @@ export function openQueue() {
   openDialog("Search and queue", form, results);
   form.querySelector("input").focus();
   showResults(form, results);
+  takeChoices(form);
+}
+
+function options(name, chosen) {
+  return filterChoices(name).map(([value, text]) => make("option", { value, selected: value === chosen }, text));
+}
+
+// Who and what can be chosen by now: people may have come, or be called otherwise, since the page was loaded.
+async function takeChoices(form) {
+  const reply = await call("review_choices", {});
+  if (!reply || !reply.ok || JSON.stringify(reply.choices) === JSON.stringify(ed.choices)) return;
+  ed.choices = reply.choices;
+  for (const [name, , fixed] of FILTER_FIELDS) if (!fixed) fill(form.elements[name], options(name, form.elements[name].value));
+  form.dispatchEvent(new Event("input"));
 }
 
 function clearForm(form) {

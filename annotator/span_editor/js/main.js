@@ -164,7 +164,7 @@ export async function start(host) {
   connect(app);
   wire();
   fitHeight();
-  ed.filter = memory.read("filter", {});
+  ed.filter = memory.read("filter", {}); // maybe another person's, or from when people were called otherwise
   if (!filterChoices("order").some(([order]) => order === ed.filter.order)) delete ed.filter.order; // one of an earlier release
   Object.assign(ed.shown, memory.read("shown", {}));
   part("root").classList.toggle("ev-blurred", ed.shown.blur);
@@ -172,6 +172,7 @@ export async function start(host) {
   const reply = await firstReply({ post_id: wanted, filter: ed.filter });
   ed.me = reply.me;
   ed.project = reply.project;
+  ed.filter = reply.filter;
   ed.choices = reply.choices;
   setUsualReading(reply.reading);
   ed.about = reply.about;
@@ -193,6 +194,15 @@ export async function start(host) {
   drawConflicts();
   showNotice();
   startBreaks();
+  const shown = begin(reply);
+  if (reply.unreadable) {
+    memory.write("filter", ed.filter);
+    say("Part of the queue's filter was left out. " + reply.unreadable);
+  }
+  return shown;
+}
+
+function begin(reply) {
   if (!reply.item) {
     drawBar();
     return reply.error ? say(reply.error) : nothingLeft();

@@ -17,6 +17,7 @@ from annotator.people.accounts import CURATORS, NotAllowed, allow
 from annotator.problems import AnswerConflict
 from annotator.project import Project
 from annotator.review import decisions, post_list
+from annotator.review.queue_filter import read_filter
 from annotator.teams.naming import called_before
 from annotator.teams.reports import Reports, report_before
 from annotator.web.api import wire
@@ -195,7 +196,7 @@ class Api:
             after: Instead, `place` of the last post of the page before: as quick on the last page as on the first.
         """
         check_page(limit, offset)
-        wanted = decisions.read_filter(
+        wanted = read_filter(
             self._store,
             {
                 "state": state, "order": order, "query": query, "criterion": criterion, "verdict": verdict, "split": split,
@@ -231,7 +232,7 @@ class Api:
             source: Where the post came from.
             exclude: Ids of posts to pass over.
         """
-        wanted = decisions.read_filter(
+        wanted = read_filter(
             self._store,
             {"order": order, "query": query, "criterion": criterion, "split": split, "source": source},
             person,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from annotator.review import decisions, history
+from annotator.review.queue_filter import read_filter
 from storage.queue import QueueFilter, QueueOrder, ReviewState
 from storage.records import (
     Criterion,
@@ -294,13 +295,13 @@ def test_one_resumes_at_an_unfinished_post_and_goes_on_to_the_queue_after_a_fini
 
 
 def test_filters_are_read_from_the_page_and_nonsense_is_refused(store: Store) -> None:
-    wanted = decisions.read_filter(
+    wanted = read_filter(
         store, {"order": "newest", "state": "any", "min_score": "0.5", "assigned_to": "me", "query": ""}, ANA
     )
     assert wanted == QueueFilter(order=QueueOrder.NEWEST, state=ReviewState.ANY, min_score=0.5, assigned_to="ana")
     for wrong in ({"order": "loudest"}, {"min_score": "much"}, {"drop": "table"}):
         with pytest.raises(InvalidRecord):
-            decisions.read_filter(store, wrong, ANA)
+            read_filter(store, wrong, ANA)
 
 
 def test_a_post_that_is_not_there_is_said_to_be_missing(store: Store) -> None:

@@ -126,6 +126,7 @@ NAMED: dict[str, Callable[[Context, Reviewer], Any]] = {
     "posts_find": asked("posts_find", {"filter": {"state": "any"}, "limit": 9}),
     "review_start": asked("review_start"),
     "review_find": asked("review_find", {"filter": {"state": "any"}}),
+    "review_choices": asked("review_choices"),
     "review_item": asked("review_item", {"post_id": "p1"}),
     "review_history": asked("review_history", {"post_id": "p1"}),
     "agreement_report": asked("agreement_report"),
@@ -230,3 +231,17 @@ def test_names_that_the_project_tells_are_told(context: Context) -> None:
         assert READERS[0] in json.dumps(NAMED["posts_start"](context, JUDGE))
     finally:
         store.set_setting("adjudication", {"names": False})
+
+
+def test_a_filter_that_names_whom_nobody_is_told_of_keeps_no_one_out_of_review(context: Context) -> None:
+    """It was kept by this browser before names were hidden, by somebody else, or for a code that is none any more."""
+    for me, kept in (
+        (JUDGE, {"state": "any", "reviewer": READERS[0]}),
+        (LEAD, {"state": "any", "assigned_to": codes_of(context.store)[READERS[0]]}),
+        (Reviewer(READERS[1]), {"state": "any", "assigned_to": READERS[0]}),
+        (JUDGE, {"state": "any", "order": "loudest"}),
+    ):
+        begun = ANSWERS["review_start"](context, {"filter": kept}, me)
+        assert (begun["filter"], begun["item"] is not None) == ({"state": "any"}, True)
+        assert begun["unreadable"].count(".") >= 1
+    assert ANSWERS["review_start"](context, {"filter": {"state": "any"}}, JUDGE)["unreadable"] == ""
