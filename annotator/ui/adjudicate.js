@@ -86,8 +86,10 @@ function typedHere() {
   };
 }
 
+const AGAIN = new Set(["]", "z", "k"]); // each click of a quick row of them is meant
+
 function keyed(label, key, onclick, props) {
-  return button([label, make("kbd", {}, key)], () => alone(onclick), { "aria-keyshortcuts": key, ...props });
+  return button([label, make("kbd", {}, key)], () => alone(onclick), { "aria-keyshortcuts": key, "data-again": AGAIN.has(key) && key, ...props });
 }
 
 // A reader's answer, or the decision: its passages in words, with what is said of each.

@@ -60,6 +60,13 @@ def test_a_double_click_is_one_decision(site: Site, open_post: Opener) -> None:
     history = site.store.history(post, criterion_id="SLEEP_ISSUES")
     assert [[s.origin for s in a.spans] for a in history] == [[SpanOrigin.ACCEPTED]]
     assert len(history[0].undecided) == 1
+    page.focus("[data-part=marks] li:nth-child(2) .ev-yes")
+    for _ in range(3):
+        page.keyboard.down("Enter")  # held
+    page.keyboard.up("Enter")
+    wait_saved(page)
+    assert site.quotes(post, "SLEEP_ISSUES") == [SLEEP_SENTENCE, MOOD_SENTENCE]
+    assert len(site.store.history(post)) == 2
 
 
 def test_a_double_click_asks_and_leaves_the_question_open(site: Site, open_post: Opener) -> None:
@@ -140,8 +147,8 @@ def test_next_that_is_pressed_again_while_it_is_on_its_way_is_one_post_further(s
         press(page, "n", "n")
     page.wait_for_function(OTHER_POST, arg=second)
     assert page.locator("[data-part=toast]").is_hidden()
-    press(page, "p")
-    wait_for_post(page, second)
+    page.click("[data-action=previous_post]", click_count=2)
+    wait_for_post(page, first)
 
 
 @pytest.mark.parametrize("moved", ["before theirs is taken", "before it is loaded anew"])
@@ -188,3 +195,16 @@ def test_a_model_that_says_the_same_again_changes_nothing_of_what_is_asked(site:
     assert page.locator("[data-part=dialog]").is_hidden()
     assert site.quotes(post, "SLEEP_ISSUES") == [SLEEP_SENTENCE]
     page.unroute_all(behavior="wait")
+
+
+def test_what_is_selected_by_keys_stays_while_the_look_changes(site: Site, open_post: Opener) -> None:
+    post = site.add_post(PLAIN, MODEL_SAYS)
+    page = open_post(post)
+    press(page, "6", "c", "ArrowDown")
+    for name in ("bigger", "others", "blur", "smaller"):
+        page.click(f"[data-action={name}]", click_count=2 if name in ("others", "blur") else 1)
+        assert page.evaluate("getSelection().toString()") == SLEEP_SENTENCE
+        assert page.get_attribute(f"[data-action={name}]", "aria-pressed") != "true"
+    press(page, "Enter")
+    wait_saved(page)
+    assert site.quotes(post, "FATIGUE") == [SLEEP_SENTENCE]

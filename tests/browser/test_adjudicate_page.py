@@ -268,6 +268,10 @@ def test_a_key_that_is_held_down_and_a_double_click_decide_once(
     page.select_option("#adjudicate [name=criterion]", "FATIGUE")
     wait_for(page, "1 of 3 to decide")
     page.focus("#adjudicate .ev")
+    for _ in range(2):
+        page.keyboard.press("Shift+M")
+    page.locator("#adjudicate button:has-text('Undo')").click(click_count=2)
+    page.wait_for_selector("#adjudicate [data-part=marked]:disabled")
     for _ in range(6):
         page.keyboard.down("n")  # from the second on the browser says that the key repeats
     page.keyboard.up("n")

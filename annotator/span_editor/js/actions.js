@@ -47,7 +47,9 @@ export const ACTIONS = [
   ["help", "?", "Keys and help"],
 ];
 
-const REPEATED = new Set(["bigger", "smaller", "undo", "redo"]); // each click of a quick row of them is meant
+// How the page looks, and what a selection takes: nothing of it chooses or decides.
+export const LOOKS = new Set(["bigger", "smaller", "compact", "frame", "blur", "others", "guideline", "snap"]);
+const REPEATED = new Set([...LOOKS, "undo", "redo", "previous_post"]); // each click of a quick row of them is meant
 export const WITHOUT_POST = new Set(["search", "help", "next_post", "previous_post", "undo", "redo"]); // what can be done when no post is open
 
 export function ofSpans() {

@@ -121,6 +121,11 @@ function addCaretSelection() {
   return surface.addSpan(start, end, "off");
 }
 
+// Its place once the text looks otherwise.
+export function placeCaret() {
+  if (ed.mode === "caret") drawCaret();
+}
+
 function drawCaret() {
   const { focus } = ed.caret;
   const span = caretSpan();

@@ -29,22 +29,31 @@ let root = null; // the component's element
 export function mount(element) {
   root = element;
   root.addEventListener("click", dropStray, true);
+  root.addEventListener("keydown", dropHeld, true);
 }
 
 // A double click acts on the button that its first click reached. What was drawn in its place since, for the next case or with other
-// numbers in it, nobody has seen.
+// numbers in it, nobody has seen. What `data-again` names decides nothing, and is the same button when it is drawn anew.
 const pressed = { button: null, at: -Infinity };
 
 function dropStray(event) {
   const here = event.target.closest("button");
   const again = event.detail > 1 && event.timeStamp - pressed.at < DOUBLE_CLICK_MS;
-  pressed.at = event.timeStamp;
-  if (here && again && here !== pressed.button) {
+  if (here && again && !isSame(here, pressed.button)) {
     event.preventDefault();
     event.stopImmediatePropagation();
   } else {
-    pressed.button = here;
+    Object.assign(pressed, { button: here, at: event.timeStamp });
   }
+}
+
+function isSame(here, before) {
+  return here === before || Boolean(before && here.dataset.again && here.dataset.again === before.dataset.again);
+}
+
+// A key that is held down presses a button once, and not what has the focus since.
+function dropHeld(event) {
+  if (event.repeat && event.key === "Enter" && event.target.closest("button")) event.preventDefault();
 }
 
 export function find(selector) {
@@ -85,13 +94,13 @@ export function button(label, onclick, props) {
 
 export const DOUBLE_CLICK_MS = 350;
 
-// For what is done once by a double click or a key that is held down: the next of it, unseen, must not be decided too.
+// For what is done once by a double click: the next of it, unseen, must not be decided too.
 export function oncePerClick(run) {
   let last = -Infinity;
   return (event) => {
-    const again = event.detail !== 1 && event.timeStamp - last < DOUBLE_CLICK_MS; // 1: elsewhere, or after a pause; 0: by key
+    if (event.detail > 1 && event.timeStamp - last < DOUBLE_CLICK_MS) return undefined; // 1: elsewhere, or after a pause; 0: by key
     last = event.timeStamp;
-    return again ? undefined : run(event);
+    return run(event);
   };
 }
 

@@ -38,12 +38,12 @@ function draw() {
   const box = part("guide");
   const [where, text] = STEPS[guide.step];
   const last = guide.step === STEPS.length - 1;
-  const go = (by) => () => ((guide.step += by), draw());
+  const go = (label, by, look) => button(label, () => ((guide.step += by), draw()), { "data-again": label, ...look });
   fill(box,
     make("p", {}, make("b", {}, "Step " + (guide.step + 1) + " of " + STEPS.length + ". "), text()),
     make("div", { class: "ev-row" },
-      guide.step > 0 && button("Back", go(-1)),
-      last ? button("Done", end, { class: "ev-primary" }) : button("Next", go(1), { class: "ev-primary" }),
+      guide.step > 0 && go("Back", -1),
+      last ? button("Done", end, { class: "ev-primary" }) : go("Next", 1, { class: "ev-primary" }),
       !last && button("Leave the tour", end, { class: "ev-plain" })));
   box.hidden = false;
   place(box, part(where).getBoundingClientRect());

@@ -3,7 +3,7 @@
 import { part } from "./dom.js";
 import { activeCriterion, activeMark, ed } from "./state.js";
 import { readsWhole } from "./settings.js";
-import { actionFor, perform, WITHOUT_POST } from "./actions.js";
+import { actionFor, LOOKS, perform, WITHOUT_POST } from "./actions.js";
 import { announce } from "./messages.js";
 import { stateText } from "./words.js";
 import { measurePaint, noteActivity } from "./clock.js";
@@ -58,7 +58,7 @@ function handleKey(event) {
 
 // Before an action, by key or by button.
 export function prepareFor(action) {
-  if (!(isSaying() && STAYS.includes(action))) leaveMode();
+  if (!LOOKS.has(action) && !(isSaying() && STAYS.includes(action))) leaveMode();
 }
 
 const STAYS = ["next_span", "previous_span", "said", "labels"]; // from span to span without leaving the mode

@@ -39,9 +39,5 @@ export function openSummary(rest, confirm) {
     names("Decided one by one, not here:", rest.alone),
     names("Not answered by the model, so not here:", rest.unread),
     make("p", { class: "ev-row ev-sure" }, yes, button("Not yet", closeDialog)));
-  // a key that is still held from opening this must not say yes
-  yes.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.repeat) event.preventDefault();
-  });
   yes.focus();
 }

@@ -8,6 +8,7 @@ import { announce, say } from "./messages.js";
 import { drawBar } from "./bar.js";
 import { refresh } from "./panels.js";
 import { beginAt } from "./walk.js";
+import { placeCaret } from "./caret.js";
 
 export function cycleSnap() {
   settings.snap = { off: "word", word: "sentence", sentence: "off" }[settings.snap] || "word";
@@ -22,6 +23,7 @@ export function toggleShown(what) {
   part("root").classList.toggle("ev-blurred", ed.shown.blur);
   announce(what === "others" ? "Other criteria " + (ed.shown.others ? "shown" : "hidden") : "Blur " + (ed.shown.blur ? "on" : "off"));
   refresh();
+  placeCaret();
 }
 
 export function focusNote() {
@@ -72,4 +74,5 @@ export function applyLook() {
   root.classList.toggle("ev-compact", settings.compact);
   document.documentElement.classList.toggle("ev-alone", !settings.frame);
   drawBar();
+  placeCaret();
 }
