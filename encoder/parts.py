@@ -1,8 +1,8 @@
 """Predictions for a folder of files of posts, one file at a time, on several processes or on a cluster that is there already.
 
-Each file (a part) is predicted by itself, as `encoder.bulk` does it: the same bytes whichever engine ran it and however often it was
-stopped. A part that is done has a mark beside the outputs; running the same command again goes on with the others. A part that
-cannot be read is reported and holds up nobody.
+Each file (a part) is predicted by itself, as `encoder.bulk` does it: the same bytes whichever engine ran it, wherever the folders
+lie (`encoder.folders`) and however often it was stopped. A part that is done has a mark beside the outputs; running the same
+command again goes on with the others. A part that cannot be read is reported and holds up nobody.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from encoder.bulk import Reading, predict_posts, read_posts
 from encoder.errors import EncoderError
+from encoder.folders import Folder, folder_at
 from encoder.memory import keep_memory
 from storage.files import replacing
 from storage.records import Criterion, EvidenceError
@@ -31,8 +32,11 @@ DONE = ".done"
 
 @dataclass(frozen=True, slots=True)
 class PartsJob:
-    """All that a worker needs, on whatever machine: what `Predictor.load` takes, the criteria, and where outputs go."""
+    """All that a worker needs, on whatever machine: the folders of the parts and of the outputs (absolute paths or addresses),
+    what `Predictor.load` takes, and the criteria.
+    """
 
+    folder: str
     output: str
     model: str
     version: str
@@ -75,35 +79,37 @@ class PartPredictor:
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """As Ray Data calls it: a batch of rows with a column `part`, and rows of PartResult's fields back."""
-        found = [asdict(self.predict(Path(part))) for part in batch["part"]]
+        found = [asdict(self.predict(str(part))) for part in batch["part"]]
         return {name: [row[name] for row in found] for name in PartResult.__dataclass_fields__}
 
-    def predict(self, part: Path) -> PartResult:
-        """Predict one file, unless that was done before. Never raises for what is wrong with the file."""
-        folder = Path(self._job.output)
-        mark = folder / DONE / f"{part.name}.json"
+    def predict(self, part: str) -> PartResult:
+        """Predict one file of the folder, unless that was done before. Never raises for what is wrong with the file."""
         try:
-            state = {"size": part.stat().st_size, "job": self._job.to_mark()}
-            if mark.exists():
-                known = json.loads(mark.read_text("utf-8"))
-                if known["state"] == state and output_of(folder, part).exists():
-                    return PartResult(part.name, **known["found"], resumed=True)
-            found = predict_posts(
-                read_posts(part),
-                self._job.criteria,
-                self._model(),
-                output_of(folder, part),
-                reading=Reading(self._job.batch_size, self._job.threshold),
-            )
-            counts = {"posts": found.posts, "spans": found.spans, "rejected": len(found.rejected)}
-            with replacing(mark) as temporary:
-                temporary.write_text(json.dumps({"state": state, "found": counts}), "utf-8")
+            return self._done_before_or_now(part)
         except EvidenceError as error:
-            return PartResult(part.name, error=str(error))
+            return PartResult(part, error=str(error))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            return PartResult(part.name, error=f"{part.name} cannot be read: {reason}.")
-        return PartResult(part.name, found.posts, found.spans, len(found.rejected))
+            return PartResult(part, error=f"{part} cannot be read: {reason}.")
+
+    def _done_before_or_now(self, part: str) -> PartResult:
+        folder, outputs = folder_at(self._job.folder), folder_at(self._job.output)
+        state = {"size": folder.size(part), "job": self._job.to_mark()}
+        known = _mark_of(outputs, part)
+        if known is not None and known["state"] == state and outputs.size(output_of(part)) is not None:
+            return PartResult(part, **known["found"], resumed=True)
+        with folder.reading(part) as posts, outputs.writing(output_of(part)) as output:
+            found = predict_posts(
+                read_posts(posts),
+                self._job.criteria,
+                self._model(),
+                output,
+                reading=Reading(self._job.batch_size, self._job.threshold),
+            )
+        counts = {"posts": found.posts, "spans": found.spans, "rejected": len(found.rejected)}
+        with outputs.writing(_mark(part)) as mark, replacing(mark) as temporary:
+            temporary.write_text(json.dumps({"state": state, "found": counts}), "utf-8")
+        return PartResult(part, found.posts, found.spans, len(found.rejected))
 
     def _model(self) -> Predictor:
         if self._predictor is None:
@@ -122,36 +128,46 @@ class PartPredictor:
         return self._predictor
 
 
-def parts_of(folder: Path) -> list[Path]:
-    """The files of posts in a folder, in order of their names. Raises EncoderError if there is none, or two have one name."""
-    parts = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+def parts_of(folder: str) -> list[str]:
+    """The names of the files of posts in a folder, in order. Raises EncoderError if there is none, or the address is no good."""
+    place = folder_at(folder)
+    parts = [name for name in place.names() if PurePath(name).suffix in SUFFIXES]
     if not parts:
-        raise EncoderError(f"{folder} holds no file of posts ({', '.join(SUFFIXES)}).")
+        raise EncoderError(f"{place} holds no file of posts ({', '.join(SUFFIXES)}).")
     return parts
 
 
-def output_of(folder: Path, part: Path) -> Path:
-    """Where the predictions of a part go."""
-    return folder / f"{part.name}.predictions.jsonl"
+def output_of(part: str) -> str:
+    """The name of the file that the predictions of a part go to."""
+    return f"{part}.predictions.jsonl"
 
 
 def predict_parts(
-    folder: Path, job: PartsJob, *, engine: str = "local", workers: int = 1, address: str | None = None
+    job: PartsJob, *, engine: str = "local", workers: int = 1, address: str | None = None
 ) -> Iterator[PartResult]:
-    """Predict every part of `folder`, yielding each as it ends.
+    """Predict every part of the job's folder, yielding each as it ends.
 
-    engine: local (processes of this machine) or ray (a cluster at `address`, else one on this machine; workers share a file system).
+    engine: local (processes of this machine) or ray (a cluster at `address`, else one on this machine; its workers reach both folders).
     Raises EncoderError if the folder holds no part, the output cannot be made, or the engine is not installed.
     """
-    parts = parts_of(folder)
-    try:
-        (Path(job.output) / DONE).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EncoderError(f"{job.output} cannot be written: {error.strerror}.") from error
+    parts = parts_of(job.folder)
+    folder_at(job.output).begin(DONE)
     if engine == "ray":
         yield from _on_ray(parts, job, workers, address)
     else:
         yield from _on_processes(parts, job, workers)
+
+
+def _mark(part: str) -> str:
+    return f"{DONE}/{part}.json"
+
+
+def _mark_of(outputs: Folder, part: str) -> dict[str, Any] | None:
+    """What an earlier run left about the part."""
+    if outputs.size(_mark(part)) is None:
+        return None
+    with outputs.reading(_mark(part)) as mark:
+        return json.loads(mark.read_text("utf-8"))
 
 
 _worker: PartPredictor | None = None  # of a local process
@@ -162,12 +178,12 @@ def _begin(job: PartsJob) -> None:
     _worker = PartPredictor(job)
 
 
-def _predict(part: Path) -> PartResult:
+def _predict(part: str) -> PartResult:
     assert _worker is not None
     return _worker.predict(part)
 
 
-def _on_processes(parts: Sequence[Path], job: PartsJob, workers: int) -> Iterator[PartResult]:
+def _on_processes(parts: Sequence[str], job: PartsJob, workers: int) -> Iterator[PartResult]:
     spawned = multiprocessing.get_context("spawn")  # a forked copy of PyTorch's threads hangs
     with ProcessPoolExecutor(workers, mp_context=spawned, initializer=_begin, initargs=(job,)) as pool:
         waiting = {pool.submit(_predict, part): part for part in parts}
@@ -176,11 +192,11 @@ def _on_processes(parts: Sequence[Path], job: PartsJob, workers: int) -> Iterato
                 yield ended.result()
             except BrokenProcessPool:
                 yield PartResult(
-                    waiting[ended].name, error="A process ended (killed, or out of memory). Run again to go on."
+                    waiting[ended], error="A process ended (killed, or out of memory). Run again to go on."
                 )
 
 
-def _on_ray(parts: Sequence[Path], job: PartsJob, workers: int, address: str | None) -> Iterator[PartResult]:
+def _on_ray(parts: Sequence[str], job: PartsJob, workers: int, address: str | None) -> Iterator[PartResult]:
     try:
         import ray
     except ImportError as error:
@@ -190,9 +206,9 @@ def _on_ray(parts: Sequence[Path], job: PartsJob, workers: int, address: str | N
     except (ConnectionError, ValueError) as error:
         raise EncoderError(f"The Ray cluster {address or ''} cannot be reached: {error}") from error
     try:
-        rows = ray.data.from_items([{"part": str(part.absolute())} for part in parts], override_num_blocks=len(parts))
+        rows = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=len(parts))
         found = rows.map_batches(PartPredictor, fn_constructor_args=(job,), concurrency=workers, batch_size=1)
-        missing = {part.name for part in parts}
+        missing = set(parts)
         try:
             for row in found.iter_rows():
                 missing.discard(row["part"])

@@ -12,6 +12,11 @@ from pathlib import Path
 _NO_SUCH_THING = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # what an object store answers to fsync
 
 
+def is_address(text: str) -> bool:
+    """Whether this names something of another place (`s3://…`), not a path of this machine."""
+    return "://" in text
+
+
 def is_over(written_at: float, seconds: float, *, now: float | None = None) -> bool:
     """Whether so many seconds have passed since then (Unix time); also where it lies further ahead: the clock was set back since."""
     passed = (time.time() if now is None else now) - written_at

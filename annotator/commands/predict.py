@@ -1,33 +1,41 @@
 """`evidence predict`: evidence for every post of a file, one line per post and criterion; or of every file of a folder.
 
 Memory does not grow with the file, and a run that was killed is gone on with by the same command: see `encoder.bulk`. The files
-of a folder are predicted by several processes or on a Ray cluster: see `encoder.parts`.
+of a folder, which may be an address such as s3://, are predicted by several processes or on a Ray cluster: see `encoder.parts`.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from annotator.commands.common import (
     Subparsers,
     UsageError,
     add_model,
     criteria_of,
-    file_here,
     model_of,
     progress_lines,
     report,
     say,
     settings_of,
 )
+from storage.files import is_address
 
 
 def add(commands: Subparsers) -> None:
     parser = commands.add_parser("predict", help="mark evidence in every post of a file")
     parser.add_argument(
-        "file", type=file_here, metavar="FILE", help="posts: JSON Lines, CSV, Parquet, ... or a folder of such files"
+        "file",
+        metavar="FILE",
+        help="posts: JSON Lines, CSV, Parquet, ... or a folder of such files, also at an address: s3://, hf://, gs://, ...",
     )
-    parser.add_argument("--output", required=True, type=file_here, metavar="OUT.jsonl", help="where the predictions go")
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="OUT.jsonl",
+        help="where the predictions go; of a folder: a folder or address",
+    )
     parser.add_argument(
         "--mode",
         default="auto",
@@ -49,10 +57,14 @@ def add(commands: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int | None:
-    if arguments.file.is_dir():
+    if is_address(arguments.file) or Path(arguments.file).is_dir():
         return _run_parts(arguments)
     if arguments.engine != "local" or arguments.address:
         raise UsageError("--engine and --address are for a folder of files; cut the file into parts first.")
+    if is_address(arguments.output):
+        raise UsageError(
+            "An address as --output is for a folder of files; name a file of this machine, and copy it there."
+        )
     _run_file(arguments)
     return None
 
@@ -62,11 +74,13 @@ def _run_parts(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from annotator.models.loading import model_source
+    from encoder.folders import absolute
     from encoder.parts import PartsJob, predict_parts
 
     version, settings = model_of(arguments), settings_of(arguments)
     job = PartsJob(
-        output=str(arguments.output.absolute()),
+        folder=absolute(arguments.file),
+        output=absolute(arguments.output),
         model=model_source(version, settings),
         version=version.id,
         criteria=tuple(criteria_of(arguments)),
@@ -79,7 +93,7 @@ def _run_parts(arguments: argparse.Namespace) -> int:
     )
     found = []
     for part in predict_parts(
-        arguments.file, job, engine=arguments.engine, workers=max(1, arguments.workers), address=arguments.address
+        job, engine=arguments.engine, workers=max(1, arguments.workers), address=arguments.address
     ):
         found.append(part)
         say(f"{part.part}: {part.error or f'{part.posts} posts, {part.spans} spans'}")
@@ -101,20 +115,21 @@ def _run_file(arguments: argparse.Namespace) -> None:
     keep_memory()
     criteria = criteria_of(arguments)
     version, settings = model_of(arguments), settings_of(arguments)
-    total = sum(not isinstance(row, RejectedRow) for row in read_posts(arguments.file))
+    file, output = Path(arguments.file), Path(arguments.output)
+    total = sum(not isinstance(row, RejectedRow) for row in read_posts(file))
     predictor = load_predictor(settings, version, scoring=arguments.mode, on_progress=progress_lines())
     with tqdm(total=total, desc="predict", unit=" posts", disable=None, leave=False) as bar:
         found = predict_posts(
-            read_posts(arguments.file),
+            read_posts(file),
             criteria,
             predictor,
-            arguments.output,
+            output,
             reading=Reading(arguments.batch_size, arguments.threshold, on_part=lambda done: bar.update(done - bar.n)),
         )
     rejected = [{"row": r.row, "reason": r.reason} for r in found.rejected]
     unknown = [c.id for c in criteria if predictor.known_criteria is not None and c.id not in predictor.known_criteria]
     counts = {"posts": found.posts, "resumed": found.resumed, "spans": found.spans, "criteria": len(criteria)}
-    named = {"model": version.id, "rejected": rejected, "unknown_criteria": unknown, "output": str(arguments.output)}
+    named = {"model": version.id, "rejected": rejected, "unknown_criteria": unknown, "output": str(output)}
     report({**counts, **named})
     if found.resumed:
         say(f"{found.resumed} posts had been predicted by an earlier run that was stopped.")

@@ -71,7 +71,6 @@ def test_wrong_usage_ends_with_2(run: Run, argv: tuple[str, ...]) -> None:
     "argv",
     [
         ("import", "s3://b/x.jsonl"),
-        ("predict", "posts.jsonl", "--output", "s3://b/x"),
         ("export", "--output", "hf://x"),
     ],
 )
@@ -83,6 +82,21 @@ def test_an_address_is_refused_before_a_folder_of_its_name_is_made(
     assert (code, list(tmp_path.iterdir())) == (2, [])
     assert f"{argv[-1]} is an address" in words
     assert "mount the bucket" in words
+
+
+def test_predict_takes_an_address_for_a_folder_of_files_only(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, words = run("predict", "posts.jsonl", "--output", "memory://made")
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert "An address as --output is for a folder of files" in words
+    code, _, words = run("predict", "memory://none", "--output", "made")
+    assert (code, list(tmp_path.iterdir())) == (1, [])
+    assert words == (
+        "evidence: memory://none cannot be read: it is not there, or not for the credentials that the package for memory:// takes "
+        "from its environment variables or file.\n"
+    )
 
 
 def test_a_setting_that_makes_no_sense_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
