@@ -31,7 +31,7 @@ from storage.store import Store
 VERSION_FILE = "version.json"
 SUFFIXES = frozenset({".json", ".safetensors", ".model", ".md", ".jinja", ".txt"})
 MOST_FILES = 200
-KEPT_FIELDS = ("parent", "base", "metrics", "config", "data_sha256", "examples", "note", "created_by", "created_at")
+KEPT_FIELDS = ("parent", "base", "metrics", "config", "data_sha256", "examples", "note", "created_at")
 
 
 class ArchiveInvalid(EvidenceError):
@@ -50,8 +50,13 @@ def export_version(store: Store, settings: Settings, model_id: str, target: Path
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # weights do not compress
         for path in sorted(p for p in directory.iterdir() if p.suffix in SUFFIXES and p.name != MADE_BY):
             archive.write(path, path.name)
-        archive.writestr(VERSION_FILE, json.dumps(asdict(model), ensure_ascii=False, indent=1))
+        archive.writestr(VERSION_FILE, row_to_json(model))
     return target
+
+
+def row_to_json(model: ModelVersion) -> str:
+    """The registry row as it leaves the project: without the name of who made the version, which not everybody here is told."""
+    return json.dumps(asdict(model) | {"created_by": None}, ensure_ascii=False, indent=1)
 
 
 def import_version(
@@ -60,7 +65,7 @@ def import_version(
     """Take a zip archive or a directory in as a new version, not in service, once it has loaded and predicted in a process of
     its own. Raises ArchiveInvalid, DirectoryBroken, TrialFailed.
 
-    origin: where it came from, for the version's note; None: the name of the source.
+    by: who brings it, as who made it. origin: where it came from, for the version's note; None: the name of the source.
     """
     settings.models_dir.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".import-", dir=settings.models_dir))
@@ -88,11 +93,11 @@ def _register(
                 f"{target} exists already although no version of that name does. Move it away, then try again."
             )
         given = {name: row[name] for name in KEPT_FIELDS if row.get(name) is not None}
-        origin = f"Imported from {source} by {by.name} at {utc_now()}"
+        origin = f"Imported from {source} at {utc_now()}"
         if row.get("id"):
             origin += f", where it was called {row['id']}"
         # its ids belong to another project: ours of the same name is another model
-        given |= {"parent": None, "note": f"{given.get('note', '')}\n{origin}".strip()}
+        given |= {"parent": None, "created_by": by.name, "note": f"{given.get('note', '')}\n{origin}".strip()}
         model = ModelVersion(id=version_id, path=version_id, size_bytes=size_of(temporary), **given)
         temporary.rename(target)
         try:

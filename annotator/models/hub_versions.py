@@ -6,15 +6,13 @@ becomes a version, and never put in service by itself.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from annotator.hub.client import Hub, HubRefused, Uploaded
-from annotator.models.archives import SUFFIXES, VERSION_FILE, import_version
+from annotator.models.archives import SUFFIXES, VERSION_FILE, import_version, row_to_json
 from annotator.models.loading import load_predictor
 from annotator.models.quality import figures, quality_of
 from annotator.models.registry import MADE_BY, check_directory, directory_of
@@ -39,7 +37,7 @@ def push_version(
     with tempfile.TemporaryDirectory(prefix=".push-", dir=settings.models_dir) as made:
         files = _files_of(directory)
         row, card = Path(made) / VERSION_FILE, Path(made) / CARD
-        row.write_text(json.dumps(asdict(model), ensure_ascii=False, indent=1), "utf-8")
+        row.write_text(row_to_json(model), "utf-8")
         files[VERSION_FILE] = row
         if CARD not in files:
             notice = files.get(NOTICE_FILE)

@@ -187,8 +187,8 @@ class Api:
             verdict: Only posts on which somebody decided evidence, no_evidence or unsure.
             split: train, dev or test.
             source: Where the post came from.
-            reviewer: Only posts on which this reviewer decided something.
-            assigned_to: Only posts that this reviewer was given; `me` for one's own.
+            reviewer: Only posts on which this reviewer decided something; who is told codes in place of names gives a code.
+            assigned_to: Only posts that this reviewer was given, by name or code as `reviewer`; `me` for one's own.
             min_score: Least score that the model gave the best span.
             max_score: Highest score that the model gave the best span.
             limit: How many to list, up to 100.

@@ -54,7 +54,7 @@ def versions(store: Store, settings: Settings) -> list[str]:
     for number, status in ((1, ModelStatus.READY), (2, ModelStatus.READY), (3, ModelStatus.ASIDE)):
         a_model_directory(settings.models_dir / f"v{number}")
         metrics = {"dev": {"macro": {"f1": number / 10}}}
-        store.add_model(ModelVersion(f"v{number}", f"v{number}", status, metrics=metrics))
+        store.add_model(ModelVersion(f"v{number}", f"v{number}", status, metrics=metrics, created_by="who trained it"))
     store.activate_model("v1", by=None)
     return ["v1", "v2", "v3"]
 
@@ -196,6 +196,9 @@ def test_an_exported_version_comes_back_as_a_new_one(store: Store, settings: Set
     assert taken_in.id == "v4"
     assert taken_in.metrics == store.model("v2").metrics
     assert "was called v2" in taken_in.note
+    assert (store.model("v2").created_by, taken_in.created_by) == ("who trained it", ADMIN.name)
+    with zipfile.ZipFile(archive) as packed:
+        assert "who trained it" not in packed.read(VERSION_FILE).decode()
     check_directory(settings.models_dir / "v4")
     assert active(store) == "v1"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from annotator.exchange.exporting import export_file
+from annotator.models.archives import VERSION_FILE, export_version
 from annotator.models.serving import ModelService
 from annotator.project import Project
 from annotator.settings import Settings
@@ -120,6 +121,15 @@ def exported(format_name: str, answers: Answers) -> Callable[[Context, Reviewer]
     return export
 
 
+def archived(context: Context, me: Reviewer) -> Any:
+    directory = context.settings.models_dir / "m1"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "config.json").write_text("{}", "utf-8")
+    archive = export_version(context.store, context.settings, "m1", context.settings.data_dir / "m1.zip")
+    with zipfile.ZipFile(archive) as packed:
+        return [packed.read(name).decode() for name in ("config.json", VERSION_FILE)]
+
+
 NEW_ROUND = {"plan": {"name": "more", "unread": False, "overlap": {"1": 1.0}}}
 NAMED: dict[str, Callable[[Context, Reviewer], Any]] = {
     "posts_start": asked("posts_start"),
@@ -166,6 +176,7 @@ UNNAMED: dict[str, Callable[[Context, Reviewer], Any]] = {
     "posts_assign": by_code("posts_assign", "to", {"post_ids": ["p1"]}),
     "posts_unassign": by_code("posts_unassign", "from", {"post_ids": ["p1"]}),
     "the overview": overview.overview,
+    "a model's archive": archived,
     "what waits for its place": data_confirm.next_waiting,
 }
 OF_OTHERS = {
