@@ -19,7 +19,8 @@ from storage.store import Store
 Wire = dict[str, Any]
 MOST_CHARACTERS = 4000
 SHOWN = 300  # characters of the last message in a list
-_AT = re.compile(r"(?<![\w@.])@")
+_PLAIN = "\u2060"  # no name begins behind it or reaches across it; unseen, and taken out of what is shown
+_AT = re.compile(rf"(?<![\w@.{_PLAIN}])@")
 
 
 def _mentions(text: str, names: Iterable[str]) -> Iterator[tuple[int, int, str]]:
@@ -38,6 +39,18 @@ def readdressed(text: str, names: Mapping[str, str]) -> str:
     """The text with others' names, or codes, after each @."""
     for start, end, name in reversed(list(_mentions(text, names))):
         text = text[:start] + names[name] + text[end:]
+    return text
+
+
+def _decoded(text: str, called: Called) -> str:
+    """What somebody who is told codes has written, with names for the codes. Everything else behind an @ stays plain text, as does
+    what follows a code: a name that was guessed would come back as its code.
+    """
+    people = {code: name for name, code in called.shown.items()}
+    spoken_to = {start: (end, people[code]) for start, end, code in _mentions(text, people)}
+    for at in reversed(list(_AT.finditer(text))):
+        end, name = spoken_to.get(at.end(), (at.end(), ""))
+        text = text[: at.end()] + name + _PLAIN + text[end:]
     return text
 
 
@@ -73,7 +86,7 @@ def say(store: Store, me: Reviewer, wire: Wire) -> Wire:
     _check_subject(store, post_id, criterion_id)
     called = called_before(store, me)
     what, text = _what(wire.get("what")), _text(wire.get("text"))
-    text = readdressed(text, {code: name for name, code in called.shown.items()})
+    text = _decoded(text, called) if called.shown else text
     if what is Said.SAID and not text:
         raise InvalidRecord("Write something first.")
     if what is Said.FLAGGED and post_id is None:
@@ -163,7 +176,8 @@ def _text(given: Any) -> str:
 
 def message_before(message: Mapping[str, Any], called: Called) -> Wire:
     """A message as an export writes it, its people as they are called; what else its words say of people stays."""
-    return {**message, "author": called(message["author"]), "text": readdressed(message["text"], called.shown)}
+    text = readdressed(message["text"], called.shown).replace(_PLAIN, "")
+    return {**message, "author": called(message["author"]), "text": text}
 
 
 def _wire(message: Message, called: Called) -> Wire:

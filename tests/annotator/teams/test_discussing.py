@@ -126,6 +126,25 @@ def test_who_is_spoken_to_is_found_by_the_longest_name() -> None:
     assert discussing.mentioned(text, names) == ("anabel", "ben van dam", "m\u00fc", "ben")
 
 
+def test_who_is_told_codes_learns_no_name_by_speaking_to_it(store: Store) -> None:
+    """Only codes speak to people there, and nothing that stands before or behind them changes to whom."""
+    for name in ("ben", BEN.name, "cem"):
+        store.ensure_reviewer(name)
+    store.ensure_reviewer(JO.name, JO.role)
+    store.save_criteria([MOOD])
+    ben, van_dam, cem = (codes_of(store)[name] for name in ("ben", BEN.name, "cem"))
+    for text, spoken_to in (
+        ("Is it you, @cem?", []),
+        (f"@{ben}: @ben, @@ben or a@ben", [ben]),
+        (f"@{ben} van dam", [ben]),
+        (f"@{ben}@cem, .@cem and @{van_dam}", sorted([ben, van_dam])),
+        (f"@{cem.lower()}!", [cem]),
+    ):
+        say(store, JO, text, post_id=None, criterion_id=MOOD.id)
+        said = discussing.thread(store, JO, criterion_id=MOOD.id)["messages"][-1]
+        assert (said["text"].casefold(), said["mentions"]) == (text.casefold(), spoken_to)
+
+
 def test_what_cannot_be_said_is_refused_and_what_is_sent_twice_stands_once(team: Store) -> None:
     for text, more, error, why in (
         (" ", {}, InvalidRecord, "Write something"),

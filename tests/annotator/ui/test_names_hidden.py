@@ -77,7 +77,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     adjudicating.decide(store, JUDGING_ADMIN, {**decided, "post_id": "p2"})
     store.save_criteria([Criterion(SLEEP.id, SLEEP.name, SLEEP.text, "Not naps."), MOOD])
     store.update_reviewer(READERS[2], disabled=True)
-    for writer, to in ((READERS[0], JUDGE.name), (JUDGE.name, READERS[1])):
+    for writer, to in ((READERS[0], JUDGE.name), (JUDGE.name, codes_of(store)[READERS[1]])):
         discussing.say(store, Reviewer(writer), {"post_id": "p1", "text": f"Look, @{to}!", "what": "flagged"})
     store.add_model(ModelVersion("m1", "m1", created_by=READERS[0]))
     Jobs(store).enqueue(JobKind.TRAIN, {}, by=READERS[1])
