@@ -72,6 +72,20 @@ def wait_for(page: Any, count: str) -> None:
     )
 
 
+def choose(page: Any, criterion: str, count: str) -> None:
+    """Chooses a criterion of the queue, and waits until its first case is drawn: the count may be as it was."""
+    page.wait_for_selector("#adjudicate .ev-lane")
+    page.evaluate("document.querySelectorAll('#adjudicate .ev-lane').forEach(lane => { lane.dataset.old = '' })")
+    page.select_option("#adjudicate [name=criterion]", criterion)
+    page.wait_for_selector("#adjudicate .ev-lane:not([data-old])")
+    wait_for(page, count)
+
+
+def digit_of_ben(store: Store) -> str:
+    """The key of his answer: readers stand in the order of their codes, which every project draws anew."""
+    return "1" if codes_of(store)["ben"] < codes_of(store)["cem"] else "2"
+
+
 def press(page: Any, key: str, count: str) -> None:
     """Presses a key, and waits until the page says `count`."""
     page.keyboard.press(key)
@@ -85,17 +99,13 @@ def test_a_key_decides_and_the_next_one_is_shown_until_none_is_left(
     for post_id in ("a", "b", "c", "d"):
         disagree(store, post_id)
     page = open_page()
-    page.wait_for_selector("#adjudicate .ev-lane")
-    page.evaluate("document.querySelectorAll('#adjudicate .ev-lane').forEach(lane => { lane.dataset.old = '' })")
-    page.select_option("#adjudicate [name=criterion]", SLEEP)
-    page.wait_for_selector("#adjudicate .ev-lane:not([data-old])")  # the count may be as it was
-    wait_for(page, "1 of 4 to decide")
+    choose(page, SLEEP, "1 of 4 to decide")
     page.focus("#adjudicate .ev")
     assert page.locator("#adjudicate .ev-lane").count() == 2
     assert page.inner_text("#adjudicate .ev-lane mark") == TEXT[: AWAKE[1]]
     press(page, "j", "2 of 4 to decide")
     press(page, "k", "1 of 4 to decide")
-    press(page, "1" if codes_of(store)["ben"] < codes_of(store)["cem"] else "2", "1 of 3 to decide")
+    press(page, digit_of_ben(store), "1 of 3 to decide")
     taken = decision(store, "a")
     assert (taken.outcome, [(s.start, s.end) for s in taken.spans]) == (Outcome.EVIDENCE, [AWAKE])
 
@@ -123,8 +133,7 @@ def test_a_decision_is_shown_with_its_reason_and_can_be_opened_again(
     store = running[0]
     disagree(store, "e", MOOD)
     page = open_page()
-    page.select_option("#adjudicate [name=criterion]", MOOD)
-    wait_for(page, "1 of 1 to decide")
+    choose(page, MOOD, "1 of 1 to decide")
     page.fill("#adjudicate [name=reason]", "said of a single night")
     page.click("#adjudicate button:has-text('No evidence')")
     wait_for(page, "Nothing is left to decide: nobody disagrees, or it is decided.")
@@ -172,8 +181,7 @@ def test_borders_are_moved_by_key_mouse_and_finger_and_what_was_marked_is_decide
     for post_id in ("i", "j", "k", "l"):
         disagree(store, post_id, criterion)
     page = open_page()
-    page.select_option("#adjudicate [name=criterion]", criterion)
-    wait_for(page, "1 of 4 to decide")
+    choose(page, criterion, "1 of 4 to decide")
     page.focus("#adjudicate .ev")
     page.keyboard.press("Enter")  # nobody's passage is everybody's: nothing is marked yet
     page.keyboard.press("Shift+M")  # everybody's, to be edited
@@ -196,7 +204,7 @@ def test_borders_are_moved_by_key_mouse_and_finger_and_what_was_marked_is_decide
     wait_for(page, "1 of 2 to decide")
     assert words_of(store, "j", criterion) == ["I lie awake until"]
     send = "key => document.querySelector('#adjudicate .ev').dispatchEvent(new KeyboardEvent('keydown', {bubbles: true, ...key}))"
-    page.evaluate(send, {"key": "&", "code": "Digit1"})  # where digits need Shift
+    page.evaluate(send, {"key": "&", "code": "Digit" + digit_of_ben(store)})  # where digits need Shift
     page.wait_for_selector("#adjudicate .ev-handle[data-edge=end]:not([hidden])")
     page.keyboard.press("z")
     for key in ("c", "ArrowDown", "Enter", "z", "c", "ArrowDown", "ArrowDown", "Enter"):  # the second sentence
@@ -205,8 +213,7 @@ def test_borders_are_moved_by_key_mouse_and_finger_and_what_was_marked_is_decide
     assert words_of(store, "k", criterion) == ["The rest of the week was fine."]
 
     phone = open_page(width=390, has_touch=True, is_mobile=True)
-    phone.select_option("#adjudicate [name=criterion]", criterion)
-    wait_for(phone, "1 of 1 to decide")
+    choose(phone, criterion, "1 of 1 to decide")
     phone.locator("#adjudicate [data-part=text]").scroll_into_view_if_needed()
     phone.touchscreen.tap(*end_of(phone, "I lie"))
     phone.wait_for_selector("#adjudicate .ev-handle[data-edge=end]:not([hidden])")
@@ -225,8 +232,7 @@ def test_the_queue_is_of_whom_one_chooses(running: tuple[Store, str, Path], open
     store.ensure_reviewer("dan")
     store.add_annotation(Annotation("m", "ANHEDONIA", "dan", Verdict.UNSURE), expected_revision=0)
     page = open_page()
-    page.select_option("#adjudicate [name=criterion]", "PSYCHOMOTOR")
-    wait_for(page, "1 of 1 to decide")
+    choose(page, "PSYCHOMOTOR", "1 of 1 to decide")
     for name, other in (("ben", "dan"), ("cem", "ben")):
         page.select_option("#adjudicate [name=one]", codes_of(store)[name])
         page.select_option("#adjudicate [name=other]", codes_of(store)[other])
@@ -243,15 +249,13 @@ def test_a_decision_that_is_answered_late_takes_no_other_case_off_the_list(
     for post_id, criterion in (("x", "APPETITE_CHANGE"), ("y", "COGNITIVE_ISSUES"), ("z", "COGNITIVE_ISSUES")):
         disagree(store, post_id, criterion)
     page = open_page()
-    page.select_option("#adjudicate [name=criterion]", "APPETITE_CHANGE")
-    wait_for(page, "1 of 1 to decide")
+    choose(page, "APPETITE_CHANGE", "1 of 1 to decide")
     held: list[Any] = []
     page.route(re.compile("/ask/adjudicate_decide"), lambda route: held.append(route))
     page.focus("#adjudicate .ev")
     with page.expect_request(re.compile("/ask/adjudicate_decide")):
         page.keyboard.press("n")
-    page.select_option("#adjudicate [name=criterion]", "COGNITIVE_ISSUES")
-    wait_for(page, "1 of 2 to decide")
+    choose(page, "COGNITIVE_ISSUES", "1 of 2 to decide")
     with page.expect_response(re.compile("/ask/adjudicate_queue")):
         held[0].continue_()
     wait_for(page, "1 of 2 to decide")
@@ -265,8 +269,7 @@ def test_a_key_that_is_held_down_and_a_double_click_decide_once(
     for post_id in ("f", "f2", "g"):
         disagree(store, post_id, "FATIGUE")
     page = open_page()
-    page.select_option("#adjudicate [name=criterion]", "FATIGUE")
-    wait_for(page, "1 of 3 to decide")
+    choose(page, "FATIGUE", "1 of 3 to decide")
     page.focus("#adjudicate .ev")
     for _ in range(2):
         page.keyboard.press("Shift+M")
@@ -291,8 +294,7 @@ def test_a_label_of_the_post_is_decided_by_the_key_of_its_level(
         label = Annotation("h", OF_POST, name, None, labels=(("Risk", level),))
         store.add_annotation(label, expected_revision=0)
     page = open_page()
-    page.select_option("#adjudicate [name=criterion]", "@post:Risk")
-    wait_for(page, "1 of 1 to decide")
+    choose(page, "@post:Risk", "1 of 1 to decide")
     said = {codes_of(store)["ben"]: "none", codes_of(store)["cem"]: "high"}
     assert page.locator("#adjudicate .ev-lane h4").all_inner_texts() == [f"{who}: {said[who]}" for who in sorted(said)]
     assert serious(page, "#page-adjudicate") == []
