@@ -35,6 +35,9 @@ from storage.store import Store
 SCHEMA = "evidence-annotator/1"
 MANIFEST = "manifest.json"
 PROGRESS_EVERY_POSTS = 500
+UNDER_CODES = (
+    "names of people, for whom codes stand as you are told no names: this project takes no answers in under them"
+)
 MEASURED_UP_TO = 20_000  # pairs of post and criterion that several people decided; more take too long beside an export
 
 
@@ -132,11 +135,13 @@ def _write(store: Store, export: _Export, folder: Path) -> dict[str, Any]:
             written = kind.write(posts, target, context)
         talk = store.messages_to_export(chosen.reader, None) if chosen.discussions else []
         blind = len(store.yet_to_read_blind(chosen.reader)) if chosen.reader else 0
-    if blind:
-        what = f"answers to posts that {chosen.reader} has yet to read blind"
-        written = replace(written, left_out={**written.left_out, what: blind})
+        coded = sum(called(r.name) != r.name for r in store.reviewers())
+    left = {f"answers to posts that {chosen.reader} has yet to read blind": blind, UNDER_CODES: coded}
+    written = replace(written, left_out={**written.left_out, **{what: count for what, count in left.items() if count}})
     told = replace(chosen, reviewer=chosen.reviewer and called(chosen.reviewer))
     manifest = _manifest(kind, folder, told, context, written, counts)
+    if coded:
+        manifest["people"] = "codes"
     if chosen.discussions:
         manifest["discussion_of_criteria"] = [message_before(message_object(message), called) for message in talk]
     name = MANIFEST if kind.is_folder else f"{output.name}.{MANIFEST}"

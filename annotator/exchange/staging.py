@@ -17,6 +17,7 @@ from annotator.exchange.masking import masked_row
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.mending import Mender
 from annotator.exchange.options import REPORTED_ROWS, ImportOptions, ImportReport, LabelsAs, SameText
+from annotator.exchange.people import by_name, codes_alone
 from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, id_in_part, sha256, split_named, storable, storable_row
 from annotator.exchange.repeated import Homes, Uniting, already_there
@@ -74,7 +75,7 @@ class Importer:
         self._matcher = CriteriaMatcher(criteria, options, wording_beside(path))
         self._taker = LabelTaker(self._matcher, options)
         self._mender = Mender(mojibake=options.mend, entities=options.unescape)
-        self._homes = Homes(staging, store)
+        self._homes, self._codes = Homes(staging, store), codes_alone(store)
         attributes, self._defines = attributes_for(store, path, options)
         source = source_of(path, self.detected, options, self._matcher.names(), attributes)
         self.source = replace(source, reviewers=tuple(r.name for r in store.reviewers()))
@@ -140,7 +141,7 @@ class Importer:
 
     def _prepared(self, row: ImportRow) -> ImportRow:
         """The row with its labels chosen, its id made up where it has none, and its text mended and masked."""
-        row = storable_row(row)
+        row = by_name(storable_row(row), self._codes, self.options, self.ledger)
         if self.options.labels_as is LabelsAs.GOLD and row.gold:
             row = replace(row, labels=row.gold)
         if any(is_import_name(label.model_version) for label in row.labels):

@@ -52,6 +52,8 @@ def check_new_name(store: Store, name: str) -> None:
     """Raises InvalidRecord for a name that would be taken for another's, or for two in a list of names."""
     if "," in name:
         raise InvalidRecord("A name has no comma: it stands in lists of names.")
+    if name in store.reader_codes().values():
+        raise InvalidRecord(f"{name} stands for somebody where names are not told: choose another name.")
     for taken in [r.name for r in store.reviewers()] + [i.reviewer for i in store.open_invitations()]:
         if taken != name and taken.casefold() == name.casefold():
             raise InvalidRecord(f"There is {taken} already: write the name like that, or choose another.")

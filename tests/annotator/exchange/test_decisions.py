@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from annotator.exchange.exporting import export_file
+from annotator.exchange.exporting import UNDER_CODES, export_file
+from annotator.exchange.people import CODED
 from annotator.exchange.use_cases import import_file
 from storage.attributes import Attributes
 from storage.exports import ExportFilter
-from storage.records import AnnotatedSpan, Annotation, Post, Span, SpanAttributes, SpanOrigin, Verdict
+from storage.records import AnnotatedSpan, Annotation, Post, Role, Span, SpanAttributes, SpanOrigin, Verdict
 from storage.store import Store, open_store
 from storage.team_records import Adjudication, Outcome
 
@@ -44,6 +46,20 @@ def test_every_decision_comes_back_and_the_second_export_is_the_first(store: Sto
     assert len(other.adjudications()) == 2
     assert other.undo_import(report["import_id"])["posts"] == 1
     assert other.adjudications() == []
+
+
+def test_an_export_under_codes_says_so_and_doubles_no_answer_of_the_project(store: Store, tmp_path: Path) -> None:
+    adjudicated(store)
+    store.update_reviewer("cy", role=Role.ADJUDICATOR)
+    there = (store.reviewers(), store.history("a"), store.adjudications())
+    manifest = export_file(store, "jsonl", tmp_path / "coded.jsonl", replace(ALL, reader="cy"))
+    assert (manifest["people"], manifest["left_out"][UNDER_CODES]) == ("codes", len(there[0]) - 1)
+    report = import_file(store, tmp_path / "coded.jsonl")
+    assert (store.reviewers(), store.history("a"), store.adjudications()) == there
+    assert ("SLEEP_ISSUES", "left out", CODED, 2) in [
+        (e["name"], e["outcome"], e["detail"], e["count"]) for e in report["ledger"]
+    ]
+    assert "people" not in export_file(store, "jsonl", tmp_path / "named.jsonl", replace(ALL, reader="ana"))
 
 
 def test_a_decision_that_cannot_be_read_costs_itself(store: Store, tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_nobody_is_invited_under_the_name_of_another(store: Store, accounts: Acc
         ("Zoe", "zoe already"),
         ("ADA", "ada already"),
         ("Byron, Ada", "no comma"),
+        (store.reader_codes()["zoe"], "stands for somebody"),
         (" ", "Give the person"),
         ("a\nb", "Give"),
     ):
