@@ -40,7 +40,7 @@ POLL_SECONDS = 10.0
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
 OVER = ("COMPLETED", "CANCELED", "ERROR", "DELETED")
 SOURCES = ("storage", "encoder", "annotator")
-CODE_SUFFIXES = frozenset({".py", ".json", ".yaml", ".safetensors", ".html", ".css", ".js", ".svg"})
+CODE_SUFFIXES = frozenset({".py", ".json", ".yaml", ".safetensors", ".html", ".css", ".js", ".svg", ".txt"})
 BEGIN = """
 import sys, zipfile
 from huggingface_hub import snapshot_download
