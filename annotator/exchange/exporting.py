@@ -35,9 +35,7 @@ from storage.store import Store
 SCHEMA = "evidence-annotator/1"
 MANIFEST = "manifest.json"
 PROGRESS_EVERY_POSTS = 500
-UNDER_CODES = (
-    "names of people, for whom codes stand as you are told no names: this project takes no answers in under them"
-)
+UNDER_CODES = "names of people, for whom codes stand, as who exported is told no names: this project takes no answers in under them"
 MEASURED_UP_TO = 20_000  # pairs of post and criterion that several people decided; more take too long beside an export
 
 
