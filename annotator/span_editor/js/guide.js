@@ -52,7 +52,7 @@ function draw() {
 // Below what it speaks of where there is room, else above the bottom of the window.
 function place(box, target) {
   const width = box.offsetWidth;
-  const room = document.documentElement.clientWidth; // without the bar that scrolls
+  const room = document.body.clientWidth; // without the bar that scrolls and what is kept free for it (scrollbar-gutter)
   const left = Math.min(Math.max(8, target.left), Math.max(8, room - width - 8));
   const top = Math.min(target.bottom + 8, window.innerHeight - box.offsetHeight - 12);
   box.style.left = left + "px";
