@@ -19,7 +19,7 @@ from fsspec.core import url_to_fs
 from fsspec.utils import get_protocol
 
 from encoder.errors import EncoderError
-from storage.files import is_address
+from storage.files import is_remote
 
 _DENIED = (401, 403)  # statuses of HTTP
 
@@ -160,12 +160,12 @@ Folder = FolderHere | FolderThere
 
 def folder_at(address: str) -> Folder:
     """The folder of a path or address. Raises EncoderError for an address that no installed package knows."""
-    return FolderThere(address) if is_address(address) else FolderHere(Path(address))
+    return FolderThere(address) if is_remote(address) else FolderHere(Path(address))
 
 
 def absolute(address: str) -> str:
     """The address, or the path as another process finds it."""
-    return address if is_address(address) else str(Path(address).absolute())
+    return address if is_remote(address) else str(Path(address).absolute())
 
 
 @contextmanager

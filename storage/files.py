@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _NO_SUCH_THING = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # what an object store answers to fsync
+_SCHEME = re.compile(
+    r"(?:^|::)[a-z][a-z0-9+.-]+://", re.IGNORECASE
+)  # also chained; longer than a drive's letter, `C://posts`
 
 
-def is_address(text: str) -> bool:
+def is_remote(text: str) -> bool:
     """Whether this names something of another place (`s3://…`), not a path of this machine."""
-    return "://" in text
+    return _SCHEME.search(text) is not None
 
 
 def is_over(written_at: float, seconds: float, *, now: float | None = None) -> bool:

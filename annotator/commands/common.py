@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from storage.files import is_address
+from storage.files import is_remote
 from storage.records import EvidenceError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class UsageError(EvidenceError):
 
 def file_here(text: str) -> Path:
     """The type of an argument that names a file or folder of this machine: an address would become a folder called `s3:`."""
-    if is_address(text):
+    if is_remote(text):
         raise argparse.ArgumentTypeError(
             f"{text} is an address, and only files of this machine are read and written: mount the bucket, or copy the files"
         )

@@ -20,7 +20,7 @@ from annotator.commands.common import (
     say,
     settings_of,
 )
-from storage.files import is_address
+from storage.files import is_remote
 
 
 def add(commands: Subparsers) -> None:
@@ -57,11 +57,11 @@ def add(commands: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int | None:
-    if is_address(arguments.file) or Path(arguments.file).is_dir():
+    if is_remote(arguments.file) or Path(arguments.file).is_dir():
         return _run_parts(arguments)
     if arguments.engine != "local" or arguments.address:
         raise UsageError("--engine and --address are for a folder of files; cut the file into parts first.")
-    if is_address(arguments.output):
+    if is_remote(arguments.output):
         raise UsageError(
             "An address as --output is for a folder of files; name a file of this machine, and copy it there."
         )

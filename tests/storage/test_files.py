@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.files import replacing, sync_tree, unused
+from storage.files import is_remote, replacing, sync_tree, unused
 
 
 def test_what_stood_there_stays_until_the_new_file_is_whole(tmp_path: Path) -> None:
@@ -44,3 +44,14 @@ def test_a_tree_is_synced_with_what_is_in_it(tmp_path: Path) -> None:
     sync_tree(tmp_path)
     with pytest.raises(FileNotFoundError):
         sync_tree(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        ("s3://bucket/posts", True), ("HF://datasets/a/b", True), ("simplecache::s3://bucket/x", True), ("C://posts", False),
+        ("posts/a.jsonl", False), ("hub:someone/posts", False), ("notes: see http://x", False),
+    ],
+)  # fmt: skip
+def test_an_address_is_told_from_a_path(text: str, elsewhere: bool) -> None:
+    assert is_remote(text) is elsewhere

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,15 @@ def test_rows_stand_beside_each_other() -> None:
     assert both.starts.tolist() == [0, 3, 4, 5]
     assert both.ids.tolist() == [5, 1, BUCKETS, BUCKETS + 4, 7]
     assert both.values.tolist() == [1, 2, 4, 5, 3]
+
+
+def test_a_learner_of_before_there_were_vectors_answers_with_its_n_grams(examples: list[Example]) -> None:
+    fit = SimpleLearner.fit(examples, [ANIMALS]).fits["ANIMALS"]
+    sentence = replace(fit.sentence, weights=fit.sentence.weights[: len(fit.sentence_columns)])
+    words = replace(fit.words, weights=fit.words.weights[: len(fit.word_columns)])
+    before = SimpleLearner({"ANIMALS": replace(fit, sentence=sentence, words=words)})
+    assert _best(before, "dog") > _best(before, "lamp")
+    assert _best(before, "cow") == pytest.approx(_best(before, "xqzzyx"), abs=0.02)  # no word is like another
 
 
 def test_a_saved_learner_carries_the_terms_and_wants_the_same_vectors(examples: list[Example], tmp_path: Path) -> None:
