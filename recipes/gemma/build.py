@@ -65,7 +65,7 @@ def train(process: int, options: argparse.Namespace) -> None:
     encoder = new_encoder(options.base, settings.causal)
     sample = dev.DevSample.draw(options.dev_passages, options.dev_posts)
     batcher = encoder.batcher(read_wordings()[0])
-    material = Material.read(batcher)
+    material = Material.of_corpus(batcher, voices_read(options.start) if options.start else ())
 
     def evaluate(split: SplitBackbone, heads: PlainHeads) -> dict[str, Any]:
         return dev.figures(split, heads, batcher, sample)
@@ -79,6 +79,12 @@ def train(process: int, options: argparse.Namespace) -> None:
         calibrate = dev.DevSample.draw(options.calibrate_passages, options.calibrate_posts)
         table, start = fitted_table(), options.start
         finish(training, calibrate, options.output, wordings=read_wordings(), table=table, start=start)
+
+
+def voices_read(model: Path) -> list[str]:
+    """The voices that the run which made a model has read, as it wrote them down; none if it did not."""
+    found = model / "run.json"
+    return list(json.loads(found.read_text("utf-8")).get("voices", ())) if found.exists() else []
 
 
 def new_encoder(base: str, causal: int) -> EvidenceEncoder:
@@ -123,6 +129,7 @@ def finish(
         "steps": training.progress.step,
         "minutes": round(training.progress.seconds / 60, 1),
         "table": weight,
+        "voices": sorted({*training.material.voices, *training.material.read}),
     }
     if start is not None and (earlier := start / "run.json").exists():
         before = json.loads(earlier.read_text("utf-8"))

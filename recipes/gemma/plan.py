@@ -1,16 +1,16 @@
 """What is learned from, and in which order: passages and whole posts in steps of about equally many tokens.
 
 The first pass takes all evidence and hard negatives, half of the neutral passages and three tenths of the posts without
-evidence; each later pass takes the worse learned three fifths of the passages and the worst fifth of the posts, passages that were
-never read, and a tenth of the rest. Everything follows from the seed and from the losses that the passes before have left, so that
-a run can go on where it stopped.
+evidence; of voices that an earlier run has read two fifths of these, of the others everything. Each later pass takes the worse
+learned three fifths of the passages and the worst fifth of the posts, passages that were never read, and a tenth of the rest.
+Everything follows from the seed and from the losses that the passes before have left, so that a run can go on where it stopped.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -21,7 +21,7 @@ from encoder.network.batching import Batcher, Row
 from storage.records import Split
 
 POST = "post"
-_NEUTRAL_SHARE, _QUIET_POST_SHARE, _AGAIN_SHARE = 0.5, 0.3, 0.1
+_NEUTRAL_SHARE, _QUIET_POST_SHARE, _AGAIN_SHARE, _READ_SHARE = 0.5, 0.3, 0.1, 0.4
 _LEARNED = {False: 0.4, True: 0.8}
 """Share of the passages and of the posts that count as learned after the first pass."""
 _SORTED_AT_ONCE = 1500
@@ -31,28 +31,35 @@ _FRAME = 3
 
 @dataclass(frozen=True)
 class Material:
-    """Training rows, and of each its class of passage, or `post`. evidence: whether there is any in it."""
+    """Training rows, and of each its class of passage, or `post`, and its voice. evidence: whether there is any in it.
+
+    read: the voices that an earlier run has read.
+    """
 
     rows: list[Row]
     kinds: list[str]
+    voices: list[str]
     evidence: list[bool]
+    read: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, batcher: Batcher) -> Material:
+    def of_corpus(cls, batcher: Batcher, read: Iterable[str] = ()) -> Material:
         """The training voices' passages and whole posts, tokenized."""
         items = [item for item in corpus.read_items() if item.split is Split.TRAIN]
-        return cls.of(batcher, items, [post for post in corpus.read_posts() if post.post.split is Split.TRAIN])
+        found = cls.of(batcher, items, [post for post in corpus.read_posts() if post.post.split is Split.TRAIN])
+        return replace(found, read=frozenset(read))
 
     @classmethod
     def of(cls, batcher: Batcher, items: Sequence[corpus.Item], posts: Sequence[Example]) -> Material:
         passages = [(corpus.item_example(item, n), item.kind) for n, item in enumerate(items)]
-        rows, kinds = [], []
+        rows, kinds, voices = [], [], []
         for number, (example, kind) in enumerate([*passages, *((post, POST) for post in posts)]):
             found = batcher.rows(batcher.read(example.post), number, example.labels)
             rows += found
             kinds += [kind] * len(found)
+            voices += [corpus.voice_of(example)] * len(found)
         evidence = [any(label.spans for label in (row.label or {}).values()) for row in rows]
-        return cls(rows, kinds, evidence)
+        return cls(rows, kinds, voices, evidence)
 
     def tokens(self, numbers: Sequence[int]) -> int:
         return sum(len(self.rows[n]) + _FRAME for n in numbers)
@@ -91,6 +98,11 @@ def share(step: Sequence[int], process: int, processes: int) -> list[int]:
 
 
 def _in_first_pass(material: Material, n: int, pick: random.Random) -> bool:
+    if material.read:
+        if material.voices[n] not in material.read:
+            return True
+        if pick.random() >= _READ_SHARE:
+            return False
     if material.evidence[n] or material.kinds[n] not in ("neutral", POST):
         return True
     return pick.random() < (_NEUTRAL_SHARE if material.kinds[n] == "neutral" else _QUIET_POST_SHARE)

@@ -38,7 +38,8 @@ class Settings:
     """How long, how fast and how much is trained. minutes: of training, evaluations included. tokens: of a step and process.
 
     causal: lowest layers that stay causal. frozen_minutes: how long those are not trained, so that they are computed only once.
-    rank, alpha: of the products beside the linear layers.
+    rank, alpha: of the products beside the linear layers. token_masking: share of a text's tokens that are hidden at each
+    reading, once no layer is frozen, so that a corpus that was read before teaches more than its single words.
     """
 
     minutes: float = 60.0
@@ -50,6 +51,7 @@ class Settings:
     alpha: float = 64.0
     rate: float = 5e-4
     head_rate: float = 1e-3
+    token_masking: float = 0.0
     evaluate_minutes: float = 14.0
     save_minutes: float = 5.0
     seed: int = 0
@@ -83,6 +85,8 @@ class Training:
         torch.manual_seed(settings.seed)
         self.encoder, self.output, self.settings, self._evaluate = encoder, output, settings, evaluate
         self.batcher, self.material = batcher, material
+        masking = {"token_masking": settings.token_masking, "seed": settings.seed + _process()}
+        self._masking = encoder.batcher(batcher.criteria, **masking)
         self.split = SplitBackbone(encoder, settings.causal)
         self.products: dict[str, LowRank] = add_low_rank(encoder.backbone, rank=settings.rank, alpha=settings.alpha)
         self.heads = PlainHeads(encoder.hidden_size, len(batcher.criteria))
@@ -146,7 +150,9 @@ class Training:
         begun = time.monotonic()
         if self.split.frozen and self.progress.seconds >= 60 * self.settings.frozen_minutes:
             self.split.thaw()
-        batch = self.batcher.batch([self.material.rows[n] for n in numbers])
+        # frozen layers are computed once, so for the whole text
+        reader = self.batcher if self.split.frozen else self._masking
+        batch = reader.batch([self.material.rows[n] for n in numbers])
         loss = loss_of(self.heads(self.split.states(batch, numbers), batch), batch)
         loss.total.backward()
         self.losses[torch.tensor(numbers)] = loss.by_row

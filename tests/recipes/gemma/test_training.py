@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,16 @@ def test_the_first_pass_takes_all_evidence_and_a_later_one_what_was_learned_wors
     worst = passages[2 * len(passages) // 5 + 1 :]
     assert set(worst) <= set(later)
     assert len([n for n in later if n in passages]) < 0.9 * len(passages)
+
+
+def test_a_run_that_goes_on_reads_all_of_the_voices_that_are_new_and_some_of_the_others(tmp_path: Path) -> None:
+    training = a_training(save_checkpoint("gemma3", tmp_path / "base"), tmp_path / "work")
+    voices = training.material.voices
+    material = replace(training.material, read=frozenset(voices) - {voices[-1]})
+    first = set(plan.chosen(material, 0, training.losses))
+    new = {n for n, voice in enumerate(voices) if voice == voices[-1]}
+    assert new <= first
+    assert 0.1 < len(first - new) / (len(voices) - len(new)) < 0.7
 
 
 def test_steps_hold_every_row_once_and_processes_share_each(tmp_path: Path) -> None:
