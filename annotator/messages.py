@@ -31,6 +31,7 @@ class Malformed(InvalidRecord):
         self.place = place
 
 
+@functools.cache
 def form_of(answer: Callable[..., Any]) -> TypeAdapter[Any]:
     """The form of the argument `message` of a function, by its annotation."""
     return adapter(typing.get_type_hints(answer, include_extras=True)["message"])

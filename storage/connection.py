@@ -15,9 +15,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from storage import soundness
 from storage.records import StoreUnavailable
@@ -52,6 +53,14 @@ class Handle(Database):
     """A connection. hides_pending: whether the views stand on it that pass over the rows of unfinished imports."""
 
     hides_pending = False
+
+    def query(
+        self, sql: str, params: Sequence[Any] | dict[str, Any] | None = None
+    ) -> Generator[dict[str, Any], None, None]:
+        """The rows of a question by column. As sqlite-utils has it, but for the savepoint that it sets around each in case it writes."""
+        cursor = self.conn.execute(sql, () if params is None else params)
+        names = [column[0] for column in cursor.description]
+        return (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 class Connections:

@@ -7,6 +7,7 @@ from storage.heads import IN_USE
 from storage.queue_plan import ReviewState
 
 _SEEN = f"import_id NOT IN ({PENDING})"
+_NEEDED = f"SELECT count(*) FROM criterion WHERE {IN_USE}"
 _ORIGINS = ("accepted", "adjusted", "added", "rejected")
 
 
@@ -48,17 +49,22 @@ class ProgressStore(Connections):
     def progress_counts(self, *, me: str) -> dict[str, int]:
         """posts, reviewed_by_me (all criteria decided), started_by_me, decisions (latest verdicts), reviewers."""
         with self.read() as db:
-            needed = db.execute(f"SELECT count(*) FROM criterion WHERE {IN_USE}").fetchone()[0]
             decisions, reviewers = db.execute(
                 f"SELECT total(answers), count(DISTINCT reviewer) FROM verdict_count WHERE answers > 0 AND {_SEEN}"
             ).fetchone()
             return {
                 "posts": _count_posts(db),
-                "reviewed_by_me": _count_reviewed(db, me, needed) if needed else 0,
+                "reviewed_by_me": self.count_reviewed(me),
                 "started_by_me": _count_reviewed(db, me, 1),
                 "decisions": int(decisions),
                 "reviewers": reviewers,
             }
+
+    def count_reviewed(self, me: str) -> int:
+        """On how many posts the reviewer has decided all criteria."""
+        with self.read() as db:
+            needed = db.execute(_NEEDED).fetchone()[0]
+            return _count_reviewed(db, me, needed) if needed else 0
 
     def count_posts(self) -> int:
         with self.read() as db:

@@ -188,12 +188,15 @@ class QueueStore(Connections):
     # --- visits
 
     def open_post(self, post_id: str, reviewer: str) -> None:
-        """Remember where the reviewer is; opening a post again takes it off the skipped ones."""
-        with self.write() as db:
+        """Remember where the reviewer is; opening a post again takes it off the skipped ones. Nothing where the post is gone.
+
+        A power cut may take it back: it is written with every post, and no answer is lost with it.
+        """
+        with self.write(durable=False) as db:
             db.conn.execute(
-                "INSERT INTO post_visit (reviewer, post_id, opened_at) VALUES (?, ?, ?) ON CONFLICT (reviewer, post_id)"
-                " DO UPDATE SET opened_at = excluded.opened_at, skipped_at = NULL",
-                [reviewer, post_id, _precise_now()],
+                "INSERT INTO post_visit (reviewer, post_id, opened_at) SELECT :reviewer, id, :now FROM post WHERE id = :post"
+                " ON CONFLICT (reviewer, post_id) DO UPDATE SET opened_at = excluded.opened_at, skipped_at = NULL",
+                {"reviewer": reviewer, "now": _precise_now(), "post": post_id},
             )
 
     def skip_post(self, post_id: str, reviewer: str) -> None:

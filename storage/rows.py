@@ -176,17 +176,17 @@ def post_from_row(row: Row) -> Post:
 
 @stored
 def criterion_from_row(row: Row) -> Criterion:
-    return Criterion(
-        id=row["id"],
-        name=row["name"],
-        text=row["text"],
-        guideline=row["guideline"],
-        version=row["version"],
-        position=row["position"],
-        active=bool(row["active"]),
-        examples=tuple(json.loads(row["examples"])),
-        counterexamples=tuple(json.loads(row["counterexamples"])),
-    )
+    return _criterion(*(row[name] for name in _OF_CRITERION))
+
+
+_OF_CRITERION = ("id", "name", "text", "guideline", "version", "position", "active", "examples", "counterexamples")
+
+
+@functools.lru_cache(maxsize=512)  # every question reads all criteria, and their cells change seldom
+def _criterion(*cells: Any) -> Criterion:
+    given = dict(zip(_OF_CRITERION, cells, strict=True))
+    lists = {name: tuple(json.loads(given[name])) for name in ("examples", "counterexamples")}
+    return Criterion(**{**given, **lists, "active": bool(given["active"])})
 
 
 @stored

@@ -120,12 +120,11 @@ def trail(store: Store, reviewer: Reviewer) -> list[str]:
 
 def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter) -> Wire:
     """How far the reviewer is: posts in all, reviewed by them, and left in their queue (`at_least` so many, with filters)."""
-    counts = store.progress_counts(me=reviewer.name)
     wanted = own_queue(store, reviewer, wanted)
     left = store.count_queue(wanted, me=reviewer.name, model_version=model.version, most=LEFT_COUNTED)
     return {
-        "posts": counts["posts"],
-        "reviewed": counts["reviewed_by_me"],
+        "posts": store.count_posts(),
+        "reviewed": store.count_reviewed(reviewer.name),
         "left": left.posts,
         "at_least": left.at_least,
         "rounds": [round_wire(r) for r in store.rounds_of(reviewer.name)],
@@ -141,14 +140,22 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     Predictions that are missing are made now if the model is loaded; if it is not, or fails, or reads a long post in the
     background, the item says so in `model.status` and `model.missing`, and can be reviewed all the same.
     """
-    post = store.post(post_id)
-    hidden = store.hides_suggestions(post_id, reviewer.name)
-    predictions, trouble = ({}, "") if hidden else _predictions(model, post)
-    said = {"version": model.version, "status": trouble or model.status(), "hidden": hidden}
     with store.read():  # of one moment, and one transaction instead of two dozen
-        item = _shown(store, model, post, reviewer, predictions, hidden=hidden)
-    missing = not hidden and any(not c["predicted"] for c in item["criteria"])
-    return {**item, "model": {**said, "missing": missing}}
+        post = store.post(post_id)
+        hidden = store.hides_suggestions(post_id, reviewer.name)
+        item = _shown(store, model, post, reviewer, {} if hidden else model.predictions(post), hidden=hidden)
+    trouble = ""
+    if not hidden and _lacks_predictions(item):
+        predictions, trouble = _predictions(model, post)
+        with store.read():
+            item = _shown(store, model, post, reviewer, predictions, hidden=hidden)
+    missing = not hidden and _lacks_predictions(item)
+    said = {"version": model.version, "status": trouble or model.status(), "hidden": hidden, "missing": missing}
+    return {**item, "model": said}
+
+
+def _lacks_predictions(item: Wire) -> bool:
+    return any(not c["predicted"] for c in item["criteria"])
 
 
 def _shown(
@@ -314,7 +321,8 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
     """
     try:
         decision = checked(adapter(Decision), decision, others=True)
-        annotation = read_decision(store, reviewer, decision)
+        with store.read():
+            annotation = read_decision(store, reviewer, decision)
         stored = store.add_annotation(annotation, expected_revision=decision["expected_revision"])
     except Conflict as conflict:
         return {"ok": False, "conflict": conflict_wire(store, reviewer, decision, conflict)}
@@ -324,13 +332,15 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
         return {"ok": False, "error": str(error)}
     except (KeyError, TypeError, ValueError) as error:
         return {"ok": False, "error": f"The decision cannot be read ({type(error).__name__}: {error})."}
-    others = _others(store, stored.post_id, reviewer).get(stored.criterion_id, [])
+    with store.read():
+        others = _others(store, stored.post_id, reviewer).get(stored.criterion_id, [])
+        same = _same_words(store, stored)
     return {
         "ok": True,
         "revision": stored.revision,
         "saved_at": stored.created_at,
         "others": _others_wire(others),
-        "same": ranges_to_list(_same_words(store, stored)),
+        "same": ranges_to_list(same),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -54,7 +55,7 @@ def name_of(language: str) -> str:
 
 def _other(text: str, expected: str) -> str | None:
     """The language of the text, if it is clearly not `expected`."""
-    if sum(ch.isalpha() for ch in text) < LEAST_LETTERS:
+    if sum(1 for _ in itertools.islice(filter(str.isalpha, text), LEAST_LETTERS)) < LEAST_LETTERS:
         return None
     language, probability = _identifier().classify(text)
     return None if language == expected or probability < SURE else str(language)

@@ -23,7 +23,7 @@ from annotator.ui.answers import Answer, Wire, server_functions
 from annotator.ui.context import Context
 from storage.attributes import attributes_wire
 from storage.criteria_file import about_wire
-from storage.queue import QueueFilter, QueueOrder
+from storage.queue import QUEUE_SECONDS, QueueFilter, QueueOrder
 from storage.records import NotFound, Reviewer
 
 MAX_FOUND = 100
@@ -117,17 +117,18 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
     examples_mark: of the examples that the page has; where it is sent, others that the person may see by now come along.
     """
     store, models = context.store, context.suggestions
-    opened = message.get("opened")
-    if opened and store.known_post_ids([opened]):  # its import may have been undone meanwhile
+    if opened := message.get("opened"):
         store.open_post(opened, me.name)
     wanted = read_filter(context.store, message.get("filter"), me)
     _look_for_doubts(context, wanted)
     post_id = message.get("post_id")
-    if message.get("next"):
-        post_id = decisions.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
+    with store.read(seconds=QUEUE_SECONDS):  # of one moment, in one transaction
+        if message.get("next"):
+            post_id = decisions.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
+        progress = decisions.progress(store, models, me, wanted)
     return {
         "item": _with_why(context, wanted, post_id, me, next=bool(message.get("next"))) if post_id else None,
-        "progress": decisions.progress(store, models, me, wanted),
+        "progress": progress,
         **(guidelines.fresh_examples(store, me, message["examples_mark"]) if "examples_mark" in message else {}),
     }
 

@@ -188,8 +188,9 @@ class Gate:
     def _person(self, scope: Scope, answer: _Answer) -> Reviewer | None:
         """Two look-ups by primary key, about 0.1 ms: not worth a thread, of which Gradio's handlers need every one."""
         cookies = cookies_of(scope)
-        if sign_in_is_needed(self._store, self._settings):
-            return self._accounts.reviewer_of(cookies.get(SESSION_COOKIE))
+        with self._store.read():
+            if sign_in_is_needed(self._store, self._settings):
+                return self._accounts.reviewer_of(cookies.get(SESSION_COOKIE))
         if self._settings.demo:
             scope[VISITOR] = True
             token = cookies.get(VISITOR_COOKIE, "")

@@ -8,8 +8,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from storage.queue import QueueFilter, QueueOrder, ReviewState
 from storage.records import Post, Prediction, Role, Span, Split, Verdict
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, an_annotation
+from tests.statements import taken_down
 
 SMALL = {"criterion", "import", "verdict_count", "v", "reviewer", "round"}
 """Tables with a row per criterion, import, person, round or combination of them, however many posts there are."""
@@ -61,18 +60,6 @@ def asked(given: QueueFilter, **changes: Any) -> QueueFilter:
     if changes["order"] is QueueOrder.ROUND:
         changes["assigned_to"] = "ana"
     return dataclasses.replace(given, **changes)
-
-
-@contextmanager
-def taken_down(store: Store) -> Iterator[list[str]]:
-    statements: list[str] = []
-    with store.read() as db:
-        db.conn.set_trace_callback(statements.append)
-    try:
-        yield statements
-    finally:
-        with store.read() as db:
-            db.conn.set_trace_callback(None)
 
 
 def trouble(store: Store, statement: str) -> list[str]:

@@ -68,6 +68,12 @@ def test_a_skipped_post_waits_apart_until_it_is_opened_again(filled: Store) -> N
     assert ids(filled) == ["torn", "sure", "plain"]
 
 
+def test_a_post_that_is_gone_is_not_remembered_as_opened(filled: Store) -> None:
+    filled.open_post("torn", "ana")
+    filled.open_post("nowhere", "ana")
+    assert filled.visited_posts("ana") == ["torn"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [

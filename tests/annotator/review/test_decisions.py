@@ -24,6 +24,7 @@ from storage.records import (
 )
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, a_prediction, an_annotation
+from tests.statements import taken_down
 
 ANA = Reviewer("ana")
 BEN = Reviewer("ben")
@@ -96,6 +97,15 @@ def test_an_item_holds_what_the_page_shows_with_offsets_in_code_points(store: St
     shown = criterion_of(item)
     assert [TEXT[p[0] : p[1]] for p in shown["undecided"]] == ["I cannot sleep 😞.", "I lie awake."]
     assert (shown["verdict"], shown["revision"], shown["model_version"]) == (None, 0, "m1")
+
+
+def test_a_post_and_a_decision_take_few_transactions(store: Store, post: Post) -> None:
+    model = WrittenModel(*(a_prediction(post, "I cannot sleep 😞.", criterion=c) for c in (SLEEP, MOOD)))
+    with taken_down(store) as statements:
+        decisions.save(store, ANA, a_decision(decisions.load_item(store, model, post.id, ANA)))
+    begun = [s for s in statements if s.startswith("BEGIN")]
+    assert begun == ["BEGIN", "BEGIN", "BEGIN IMMEDIATE", "BEGIN", "BEGIN"]  # the last one ends the record
+    assert not [s for s in statements if s.startswith("SAVEPOINT")]
 
 
 def test_a_post_can_be_reviewed_while_the_model_loads_and_the_item_says_so(store: Store, post: Post) -> None:
