@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from storage.connection import Connections
+from storage.connection import PENDING, Connections, Handle
+from storage.progress import count_posts
 from storage.queue_schema import changed
 from storage.records import Prediction, utc_now
 from storage.rows import prediction_from_row, spans_json, values_in_index
@@ -17,10 +19,20 @@ _FORGET_SOME = (
     " FROM main.prediction WHERE model_version = ? AND criterion_id = ? LIMIT ?)"
 )
 _TELL_FORGOTTEN = changed("'forgotten'").removesuffix(";")
-_MAY_LACK_AGAIN = (
-    "SELECT total(number) FROM queue_change WHERE subject IN ('posts', 'forgotten', 'criteria')"
+_MAY_LACK_AGAIN = (  # new posts come after all others, those of an unfinished import after _LAST
+    "SELECT total(number) FROM queue_change WHERE subject IN ('forgotten', 'criteria')"
     " OR subject BETWEEN 'reopened ' AND 'reopened!'"
 )
+_LAST = (
+    "SELECT ifnull(min((SELECT min(number) - 1 FROM main.post WHERE import_id = hidden.id)), (SELECT max(number) FROM main.post))"
+    f" FROM ({PENDING}) hidden"
+)
+_CHOSEN = "criterion_id IN (SELECT value FROM json_each(:criteria))"
+_LACKS = (  # without the + a look-up for each criterion, which takes twice as long
+    "(SELECT count(*) FROM prediction p WHERE p.post_id = post.id AND +p.model_version = :model"
+    f" AND +p.{_CHOSEN}) < :needed"
+)
+_READ_IN_ALL = f"SELECT count(*) FROM prediction WHERE model_version = :model AND {_CHOSEN}"
 
 
 class PredictionStore(Connections):
@@ -127,10 +139,7 @@ class PredictionStore(Connections):
 
         The posts before the first of them are passed over the next time, unless some of them may lack one again.
         """
-        lacks = (
-            "(SELECT count(*) FROM prediction p WHERE p.post_id = post.id AND p.model_version = :model"
-            " AND p.criterion_id IN (SELECT value FROM json_each(:criteria))) < :needed"
-        )
+        lacks = _LACKS
         if only_unreviewed:
             lacks += (
                 " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = post.id AND h.verdict IS NOT NULL)"
@@ -147,10 +156,18 @@ class PredictionStore(Connections):
             before, after = self._read_up_to.get(key, (changes, -1))
             if before != changes:
                 after = -1
+            last = db.execute(_LAST).fetchone()[0] or 0
+            if after < 0 and not db.hides_pending and _lacks_none(db, values):
+                after = last
             rows = db.execute(
                 f"SELECT id, number FROM post WHERE number > :after AND {lacks} ORDER BY number LIMIT :limit",
                 {**values, "after": after},
             ).fetchall()
-            last = db.execute("SELECT ifnull(max(number), -1) FROM post").fetchone()[0]
-        self._read_up_to[key] = (changes, rows[0][1] - 1 if rows else last)
+        self._read_up_to[key] = (changes, min(rows[0][1] - 1, last) if rows else last)
         return [row[0] for row in rows]
+
+
+def _lacks_none(db: Handle, values: dict[str, Any]) -> bool:
+    """Whether the model has read all posts for all of the criteria: told by an index, without looking at each post."""
+    predictions = db.execute(_READ_IN_ALL, values).fetchone()[0]
+    return bool(predictions == values["needed"] * count_posts(db))

@@ -53,7 +53,7 @@ class ProgressStore(Connections):
                 f"SELECT total(answers), count(DISTINCT reviewer) FROM verdict_count WHERE answers > 0 AND {_SEEN}"
             ).fetchone()
             return {
-                "posts": _count_posts(db),
+                "posts": count_posts(db),
                 "reviewed_by_me": self.count_reviewed(me),
                 "started_by_me": _count_reviewed(db, me, 1),
                 "decisions": int(decisions),
@@ -68,7 +68,7 @@ class ProgressStore(Connections):
 
     def count_posts(self) -> int:
         with self.read() as db:
-            return _count_posts(db)
+            return count_posts(db)
 
     def count_predicted_posts(self, model_version: str) -> int:
         """How many posts the model has read."""
@@ -79,9 +79,9 @@ class ProgressStore(Connections):
 def count_plainly(db: Handle, state: ReviewState, *, me: str, criteria: int) -> int:
     """How many posts are in that state for the reviewer, while no import is unfinished."""
     if state is ReviewState.ANY:
-        return _count_posts(db)
+        return count_posts(db)
     if criteria == 0:
-        return _count_posts(db) if state is ReviewState.REVIEWED else 0
+        return count_posts(db) if state is ReviewState.REVIEWED else 0
     if state is ReviewState.REVIEWED:
         return _count_reviewed(db, me, criteria)
     skipped = db.execute(
@@ -91,15 +91,16 @@ def count_plainly(db: Handle, state: ReviewState, *, me: str, criteria: int) -> 
     ).fetchone()[0]
     if state is ReviewState.SKIPPED:
         return int(skipped)
-    return _count_posts(db) - _count_reviewed(db, me, criteria) - int(skipped)
+    return count_posts(db) - _count_reviewed(db, me, criteria) - int(skipped)
 
 
 def posts_not_read(db: Handle, model_version: str) -> bool:
     """Whether there are posts that the model has not read."""
-    return _count_predicted(db, model_version) < _count_posts(db)
+    return _count_predicted(db, model_version) < count_posts(db)
 
 
-def _count_posts(db: Handle) -> int:
+def count_posts(db: Handle) -> int:
+    """How many posts there are to see."""
     return int(db.execute("SELECT count(*) FROM post").fetchone()[0])
 
 

@@ -111,6 +111,7 @@ def test_nor_do_the_counts_and_the_lists_of_a_page(filled: Store) -> None:
         filled.verdict_counts()
         filled.span_origin_counts()
         filled.count_predicted_posts("m1")
+        filled.posts_without_prediction("m1", [SLEEP.id, MOOD.id], limit=3)
         filled.visited_posts("ana")
         filled.is_skipped("p1", "ana")
         filled.sources()

@@ -9,15 +9,16 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from storage import backup
 from storage.connection import DATABASE_NAME
-from storage.records import InvalidRecord, ModelStatus, ModelVersion, Role, StoreUnavailable
+from storage.records import Criterion, InvalidRecord, ModelStatus, ModelVersion, Role, StoreUnavailable
 from storage.store import Store, open_store
-from tests.builders import SLEEP, a_post, a_prediction, an_annotation
+from tests.builders import MOOD, SLEEP, a_post, a_prediction, an_annotation
 
 
 def test_a_database_of_a_newer_release_is_refused_untouched(tmp_path: Path) -> None:
@@ -103,6 +104,34 @@ def test_predictions_of_a_model_replace_its_own_only(store: Store) -> None:
     assert store.predictions("p1", "m2")[SLEEP.id].spans == ()
     assert store.posts_without_prediction("m1", [SLEEP.id], limit=5) == []
     assert store.posts_without_prediction("m3", [SLEEP.id], limit=5) == ["p1"]
+
+
+def test_posts_that_lack_a_prediction_are_found_also_behind_those_that_were_looked_at(store: Store) -> None:
+    def lacking() -> list[str]:
+        return store.posts_without_prediction("m1", [SLEEP.id, MOOD.id], limit=5)
+
+    def add(name: str, *, import_id: int | None = None, criteria: Sequence[Criterion] = (SLEEP, MOOD)) -> None:
+        post = a_post(id=name)
+        store.add_posts([post], import_id=import_id)
+        store.add_predictions(a_prediction(post, criterion=c) for c in criteria)
+
+    add("read")
+    assert lacking() == []
+    with store.write() as db:
+        db.conn.execute(
+            "INSERT INTO import (id, file_name, format, created_at, pending) VALUES (7, 'a', 'csv', '2026', 'storing x')"
+        )
+    add("hidden", import_id=7, criteria=[])
+    add("read too")
+    assert lacking() == []
+    with store.write() as db:
+        db.conn.execute("UPDATE import SET pending = NULL")
+    add("half read", criteria=[MOOD])
+    assert lacking() == ["hidden", "half read"]
+    store.add_predictions(a_prediction(a_post(id=name)) for name in ("hidden", "half read"))
+    assert lacking() == ["hidden"]
+    store.forget_predictions([MOOD.id])
+    assert lacking() == ["read", "hidden", "read too", "half read"]
 
 
 def test_disabling_a_person_ends_their_sessions(store: Store) -> None:
