@@ -15,6 +15,7 @@ from storage.label_rows import IS_ANSWERED, IS_LABEL
 from storage.label_standing import OF_NO_LABEL, LabelStandingStore
 from storage.records import OF_POST, Annotation, Gold, Split
 from storage.rows import annotation_from_row, json_cell, to_json
+from storage.standing_due import what_is_due
 from storage.team_records import GoldRule, Standing
 from storage.visibility import IS_MEASURED
 
@@ -25,8 +26,16 @@ _ALL_OF_SEVERAL = (
     " WHERE verdict IS NOT NULL{counted} GROUP BY post_id, criterion_id HAVING count(*) > 1"
 )
 _COUNTED = f" AND NOT {IS_MEASURED.format(h='h')}"
-_SEVERAL = _ALL_OF_SEVERAL.format(counted=_COUNTED)
-_ADJUDICATED = "SELECT post_id, criterion_id, max(id) AS decision FROM adjudication GROUP BY post_id, criterion_id"
+_CHANGED = (
+    "SELECT n.post_id, n.criterion_id FROM ({several}) n LEFT JOIN (SELECT post_id, criterion_id, max(id) AS decision FROM adjudication"
+    " WHERE true{due} GROUP BY post_id, criterion_id) d USING (post_id, criterion_id)"
+    " LEFT JOIN standing s USING (post_id, criterion_id) WHERE s.newest IS NOT n.newest OR s.readers IS NOT n.readers"
+    " OR s.adjudication_id IS NOT coalesce(d.decision, 0) OR s.rule IS NOT :rule"
+)
+_GONE = (
+    " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
+    f" AND h.criterion_id = standing.criterion_id AND h.verdict IS NOT NULL{_COUNTED} GROUP BY h.post_id HAVING count(*) > 1)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,29 +208,25 @@ class GoldStore(LabelStandingStore):
         """Work out anew what has changed since the last time: answers, adjudications, the rule. Returns how many pairs of post and
         criterion; labels of posts are brought up to date beside them.
         """
-        self.refresh_labels()
         rule = to_json(self.gold_rule().to_dict())
-        changed = (
-            f"SELECT n.post_id, n.criterion_id FROM ({_SEVERAL}) n LEFT JOIN ({_ADJUDICATED}) d USING (post_id, criterion_id)"
-            " LEFT JOIN standing s USING (post_id, criterion_id) WHERE s.newest IS NOT n.newest OR s.readers IS NOT n.readers"
-            " OR s.adjudication_id IS NOT coalesce(d.decision, 0) OR s.rule IS NOT :rule"
-        )
-        gone = (
-            f"DELETE FROM standing WHERE NOT {IS_LABEL.format(row='')} AND NOT EXISTS (SELECT 1 FROM annotation_head h"
-            " WHERE h.post_id = standing.post_id"
-            f" AND h.criterion_id = standing.criterion_id AND h.verdict IS NOT NULL{_COUNTED} GROUP BY h.post_id HAVING count(*) > 1)"
-        )
         with self.read() as db:
-            pairs = {(row["post_id"], row["criterion_id"]) for row in db.query(changed, {"rule": rule})}
-            kept, several = db.execute(
-                f"SELECT (SELECT count(*) FROM standing WHERE NOT {IS_LABEL.format(row='')}), (SELECT count(*) FROM ({_SEVERAL}))"
-            ).fetchone()
-        if not pairs and kept <= several:
-            return 0
-        rows = self._standing_rows(pairs, rule)
-        with self.write() as db:
-            db.conn.execute(gone)
-            db.conn.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            labels = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
+            due = what_is_due(db, rule + (labels[0] if labels else ""))
+        self.refresh_labels(due)
+        values = {**due.values, "rule": rule}
+        several = _ALL_OF_SEVERAL.format(counted=_COUNTED + due.of("h."))
+        kept = f"FROM standing WHERE NOT {IS_LABEL.format(row='')}{due.of('')}"
+        with self.read() as db:
+            changed = db.execute(_CHANGED.format(several=several, due=due.of("")), values)
+            pairs = {(post_id, criterion_id) for post_id, criterion_id in changed}
+            counts = f"SELECT (SELECT count(*) {kept}) > (SELECT count(*) FROM ({several}))"
+            is_over = bool(db.execute(counts, values).fetchone()[0])
+        rows = self._standing_rows(pairs, rule) if pairs else []
+        if pairs or is_over or due.is_news:
+            with self.write(durable=False) as db:  # worked out anew after a power cut
+                db.conn.execute(f"DELETE {kept}{_GONE}", values)
+                db.conn.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                due.remember(db)
         return len(rows)
 
     def _standing_rows(self, pairs: set[tuple[str, str]], rule: str) -> list[list[Any]]:

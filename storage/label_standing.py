@@ -17,6 +17,7 @@ from storage.gold_labels import settle_label
 from storage.label_rows import IS_LABEL
 from storage.records import OF_POST, Annotation
 from storage.rows import Row, annotation_from_row, json_cell, to_json
+from storage.standing_due import Due
 from storage.team_records import Adjudication, Standing, label_question
 from storage.visibility import IS_MEASURED
 
@@ -24,37 +25,43 @@ OF_NO_LABEL = label_question("")
 _OURS = IS_LABEL.format(row="")
 _LABELLED = f"h.verdict IS NULL AND h.criterion_id = '{OF_POST}' AND NOT {IS_MEASURED.format(h='h')}"
 _SEVERAL = (
-    f"SELECT h.post_id, count(*) AS people, max(h.annotation_id) AS newest FROM annotation_head h WHERE {_LABELLED}"
+    f"SELECT h.post_id, count(*) AS people, max(h.annotation_id) AS newest FROM annotation_head h WHERE {_LABELLED}{{due}}"
     " GROUP BY h.post_id HAVING count(*) > 1"
 )
 _CHANGED = (
-    f"SELECT n.post_id, n.people, n.newest FROM ({_SEVERAL}) n LEFT JOIN (SELECT post_id, max(newest) AS newest, min(rule) AS rule,"
-    f" max(adjudication_id) AS decision FROM standing WHERE {_OURS} GROUP BY post_id) s USING (post_id)"
-    f" LEFT JOIN (SELECT post_id, max(id) AS decision FROM adjudication WHERE {_OURS} GROUP BY post_id) d USING (post_id)"
+    "SELECT n.post_id, n.people, n.newest FROM ({several}) n LEFT JOIN (SELECT post_id, max(newest) AS newest, min(rule) AS rule,"
+    f" max(adjudication_id) AS decision FROM standing WHERE {_OURS}{{due}} GROUP BY post_id) s USING (post_id)"
+    f" LEFT JOIN (SELECT post_id, max(id) AS decision FROM adjudication WHERE {_OURS}{{due}} GROUP BY post_id) d USING (post_id)"
     " WHERE s.newest IS NOT n.newest OR s.rule IS NOT :rule || n.people OR ifnull(d.decision, 0) IS NOT ifnull(s.decision, 0)"
 )
-_GONE = f"DELETE FROM standing WHERE {_OURS} AND (NOT :used OR post_id NOT IN (SELECT post_id FROM ({_SEVERAL})))"
+_GONE = (
+    f"DELETE FROM standing WHERE {_OURS}{{due}} AND (NOT :used OR post_id NOT IN (SELECT post_id FROM ({{several}})))"
+)
 
 
 class LabelStandingStore(AdjudicationStore):
     """Works out which labels of posts wait for an adjudication."""
 
-    def refresh_labels(self) -> None:
+    def refresh_labels(self, due: Due) -> None:
         """Work out anew what has changed since the last time: labels, decisions, which labels are in use."""
+        several, values = _SEVERAL.format(due=due.of("h.")), due.values
         with self.read() as db:
             found = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
             scales = [s.name for s in attributes_from(json_cell(found[0]) if found else None, "the project").of_posts]
             rule = f"{to_json(scales)} of "
-            changed: dict[str, Row] = (
-                {row["post_id"]: row for row in db.query(_CHANGED, {"rule": rule})} if scales else {}
+            asked = (
+                db.query(_CHANGED.format(several=several, due=due.of("")), {**values, "rule": rule}) if scales else ()
             )
-            kept = db.execute(f"SELECT count(DISTINCT post_id) FROM standing WHERE {_OURS}").fetchone()[0]
-            several = db.execute(f"SELECT count(*) FROM ({_SEVERAL})").fetchone()[0] if scales and kept else 0
-            rows = _rows(db, changed, scales, rule)
-        if not changed and kept <= several:
+            changed: dict[str, Row] = {row["post_id"]: row for row in asked}
+            kept = f"SELECT count(DISTINCT post_id) FROM standing WHERE {_OURS}{due.of('')}"
+            left = db.execute(kept, values).fetchone()[0]
+            if left and scales:
+                left -= db.execute(f"SELECT count(*) FROM ({several})", values).fetchone()[0]
+            rows = _rows(db, changed, scales, rule) if changed else []
+        if not changed and left <= 0:
             return
         with self.write() as db:
-            db.conn.execute(_GONE, {"used": bool(scales)})
+            db.conn.execute(_GONE.format(several=several, due=due.of("")), {**values, "used": bool(scales)})
             db.conn.executemany(f"DELETE FROM standing WHERE {_OURS} AND post_id = ?", [[p] for p in changed])
             db.conn.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 from storage.records import Role, Span
 from storage.store import Store
 from storage.team_records import Adjudication, Outcome, SpanRule, Standing
@@ -59,6 +62,57 @@ def test_a_new_answer_and_a_new_rule_are_worked_out_anew(store: Store) -> None:
     assert (gold.rule, gold.spans) == ("agreement, union", (Span(0, 23),))
     assert store.gold_rule().spans is SpanRule.UNION
     assert store.refresh_standing() == 0
+
+
+def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store) -> None:
+    """Answers given and taken back, decisions, rules, and imports that come and go, in every order that a lot brings."""
+    draw, imports = random.Random(5), list[int]()
+    store.ensure_reviewer("jo", Role.ADJUDICATOR)
+    store.add_posts(a_post(id=f"p{n}") for n in range(4))
+
+    def answer() -> None:
+        post, who, criterion = (
+            a_post(id=f"p{draw.randrange(4)}"),
+            draw.choice(["ana", "ben"]),
+            draw.choice([SLEEP, MOOD]),
+        )
+        mine = store.annotations_of(post.id, who).get(criterion.id)
+        given = an_annotation(post, *draw.choice([[], ["I cannot sleep."]]), reviewer=who, criterion=criterion)
+        taken_back = replace(given, verdict=None, spans=())
+        wanted = taken_back if mine and draw.random() < 0.3 else given
+        store.add_annotation(wanted, expected_revision=mine.revision if mine else 0)
+
+    def decide() -> None:
+        key = f"p{draw.randrange(4)}", draw.choice([SLEEP, MOOD]).id
+        before = store.latest_adjudications().get(key)
+        outcome = draw.choice([Outcome.NO_EVIDENCE, Outcome.REOPENED])
+        store.add_adjudication(Adjudication(*key, "jo", outcome), expected_revision=before.revision if before else 0)
+
+    def change_rule() -> None:
+        store.set_setting("gold_rule", {"iou": draw.choice([0.3, 0.5])})
+
+    def bring() -> None:
+        new = a_post(id=f"new{draw.randrange(1000)}")
+        said = [an_annotation(new, "cannot sleep"), an_annotation(new, reviewer="ben")]
+        if "ben" not in {a.reviewer for a in store.latest_annotations("p0")}:
+            said.append(an_annotation(a_post(id="p0"), reviewer="ben"))
+        imports.append(import_into(store, [new], said))
+
+    def undo() -> None:
+        if imports:
+            store.undo_import(imports.pop())
+
+    seen = set()
+    for _ in range(150):
+        draw.choices([answer, decide, change_rule, bring, undo], [8, 3, 1, 2, 2])[0]()
+        if draw.random() < 0.5:
+            listed = store.disagreements(states=tuple(Standing), limit=99)
+            found = {(d.post_id, d.criterion_id, d.readers, d.state) for d in listed}
+            each = [(settled, [a for a in latest if a.decided]) for settled, latest in store.settled()]
+            several = [(settled, latest) for settled, latest in each if len(latest) > 1]
+            assert found == {(some[0].post_id, some[0].criterion_id, len(some), s.standing) for s, some in several}
+            seen |= {state for *_, state in found}
+    assert seen == {Standing.OPEN, Standing.AGREED, Standing.ADJUDICATED}
 
 
 def test_posts_whose_import_is_undone_leave_the_queue(store: Store) -> None:

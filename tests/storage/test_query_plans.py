@@ -128,6 +128,19 @@ def test_nor_do_the_counts_and_the_lists_of_a_page(filled: Store) -> None:
     assert {s for s in found if not s.startswith("SELECT count(*) FROM post")} == set()
 
 
+def test_what_waits_for_adjudication_is_counted_without_reading_all_answers(filled: Store) -> None:
+    filled.count_disagreements()
+    filled.add_annotation(an_annotation(Post("p1", "awake again 1"), reviewer="ben"), expected_revision=0)
+    with taken_down(filled) as statements:
+        assert filled.count_disagreements() == 0
+        assert filled.standing_counts() == {SLEEP.id: {"agreed": 1}}
+    with filled.read() as db:
+        asked = [s for s in statements if s.startswith(("SELECT", "DELETE"))]
+        steps = {row[3] for s in asked for row in db.execute(f"EXPLAIN QUERY PLAN {s}")}
+    assert "SEARCH h USING PRIMARY KEY (post_id=?)" in steps
+    assert not [step for step in steps if re.match(r"SCAN (h|d|annotation|annotation_head|adjudication)\b", step)]
+
+
 def test_answers_are_read_in_the_order_that_they_are_kept_in(filled: Store) -> None:
     with taken_down(filled) as statements:
         filled.gold()

@@ -1,0 +1,60 @@
+"""Which posts' standing has to be worked out anew: those with a new answer or decision since the last time, all of them where more
+than that has changed.
+
+Answers and decisions are only added, so that their numbers tell what is new. Not so while an import is stored or removed, after one was
+undone, and where the rule or the labels in use are others: then everything is looked at. So are, each time, the posts of a round that
+have gold to measure their readers by, which may be given to other readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from storage.connection import Handle
+from storage.rows import json_cell, to_json
+
+_SEEN = "standing_seen"
+"""Setting: what the rows of `standing` were worked out from."""
+_NEW = (
+    " AND {row}post_id IN (SELECT post_id FROM annotation_head WHERE annotation_id > :answer UNION"
+    " SELECT post_id FROM adjudication WHERE id > :decision UNION SELECT post_id FROM round_post WHERE gold)"
+)
+_NOW = (
+    "SELECT (SELECT ifnull(max(id), 0) FROM annotation) AS answer, (SELECT ifnull(max(id), 0) FROM adjudication) AS decision,"
+    " (SELECT count(undone_at) FROM import) AS undone"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be looked at. values: for `of`. seen: what the rows rest on once that is done; before: what they rested on."""
+
+    everything: bool
+    values: dict[str, Any]
+    seen: Mapping[str, Any]
+    before: Mapping[str, Any]
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything to remember."""
+        return self.seen != self.before
+
+    def of(self, row: str) -> str:
+        """A further SQL condition on a row with post_id. row: its name and a dot, or ''."""
+        return "" if self.everything else _NEW.format(row=row)
+
+    def remember(self, db: Handle) -> None:
+        """In the transaction that stores what was worked out."""
+        db.conn.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", [_SEEN, to_json(dict(self.seen))])
+
+
+def what_is_due(db: Handle, rules: str) -> Due:
+    """rules: what the standing rests on beside answers and decisions, as text."""
+    found = db.execute("SELECT value FROM setting WHERE key = ?", [_SEEN]).fetchone()
+    before = json_cell(found[0]) if found else {}
+    seen = {**next(db.query(_NOW)), "rules": rules}
+    same = all(before.get(name) == seen[name] for name in ("undone", "rules"))
+    values = {name: before.get(name, 0) for name in ("answer", "decision")}
+    return Due(db.hides_pending or not same, values, before if db.hides_pending else seen, before)
