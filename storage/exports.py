@@ -14,8 +14,8 @@ from storage.connection import PENDING
 from storage.discussions import DiscussionStore, Message, message_object
 from storage.formats.rows import ExportPost
 from storage.gold import gold_of
-from storage.gold_answers import GoldStore
 from storage.gold_labels import gold_labels
+from storage.gold_pairs import GoldPairStore
 from storage.records import OF_POST, Annotation, Gold, Post, Prediction, Split, Verdict
 from storage.rounds import RoundStore
 from storage.rows import annotation_from_row, post_from_row, prediction_from_row
@@ -71,7 +71,7 @@ class ExportFilter:
         )
 
 
-class ExportStore(GoldStore, RoundStore, DiscussionStore):
+class ExportStore(GoldPairStore, RoundStore, DiscussionStore):
     """Streams for exports. Call inside `read()` to see one moment of the store."""
 
     def iter_export(self, chosen: ExportFilter, *, complete: bool = False) -> Iterator[ExportPost]:

@@ -21,6 +21,7 @@ from storage.visibility import IS_MEASURED
 
 GOLD_RULE_SETTING = "gold_rule"
 TEXTS_AT_ONCE = 2000
+_SEEN = "standing_seen"
 _ALL_OF_SEVERAL = (
     "SELECT post_id, criterion_id, count(*) AS readers, max(annotation_id) AS newest FROM annotation_head h"
     " WHERE verdict IS NOT NULL{counted} GROUP BY post_id, criterion_id HAVING count(*) > 1"
@@ -61,11 +62,6 @@ class GoldStore(LabelStandingStore):
         split: only posts of that split. post_ids: only these posts.
         """
         return [s.gold for s, _ in self.settled(split=split, post_ids=post_ids) if s.gold is not None]
-
-    def gold_and_open(self) -> tuple[list[Gold], list[list[Annotation]]]:
-        """The gold answers, and the latest annotations of each (post, criterion) that waits for an adjudication, in one pass."""
-        found = list(self.settled())
-        return [s.gold for s, _ in found if s.gold], [answers for s, answers in found if s.standing is Standing.OPEN]
 
     def settled(
         self, *, split: Split | None = None, post_ids: Sequence[str] | None = None
@@ -211,7 +207,7 @@ class GoldStore(LabelStandingStore):
         rule = to_json(self.gold_rule().to_dict())
         with self.read() as db:
             labels = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
-            due = what_is_due(db, rule + (labels[0] if labels else ""))
+            due = what_is_due(db, _SEEN, rule + (labels[0] if labels else ""))
         self.refresh_labels(due)
         values = {**due.values, "rule": rule}
         several = _ALL_OF_SEVERAL.format(counted=_COUNTED + due.of("h."))

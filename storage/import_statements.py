@@ -103,6 +103,7 @@ OF_IMPORT = (
 ON_POSTS = (
     "adjudication",
     "standing",
+    "gold_pair",
     "round_post",
     "main.annotation",
     "main.alignment",

@@ -9,6 +9,7 @@ import sqlite3
 
 from storage.discussion_schema import DISCUSSIONS
 from storage.doubt_schema import DOUBTS
+from storage.gold_schema import GOLD_PAIRS
 from storage.people_schema import IDENTITIES, INVITATIONS, READER_CODES, SIGN_IN_ATTEMPTS
 from storage.post_schema import AUTHORS_IN_ORDER, LABELS_OF_POSTS, POSTS_OF_AUTHORS
 from storage.queue_schema import FLAT_QUEUE
@@ -422,6 +423,11 @@ def m019_reader_codes(db: Database) -> None:
 @migrations()
 def m020_who_adjudicates(db: Database) -> None:
     _run_statements(db, "CREATE INDEX adjudication_adjudicator ON adjudication(adjudicator);\n")
+
+
+@migrations()
+def m021_gold_pairs(db: Database) -> None:
+    _run_statements(db, GOLD_PAIRS)
 
 
 def _run_statements(db: Database, script: str) -> None:

@@ -88,15 +88,6 @@ class PostStore(Connections):
             )
             return {row["text_sha256"]: row["id"] for row in rows}
 
-    def count_by_split(self, post_ids: Sequence[str]) -> dict[Split, int]:
-        """How many of the posts each split has."""
-        with self.read() as db:
-            rows = db.execute(
-                "SELECT post.split, count(*) FROM json_each(?) AS given CROSS JOIN post ON post.id = given.value GROUP BY 1",
-                [json.dumps(list(post_ids))],
-            ).fetchall()
-        return dict.fromkeys(Split, 0) | {Split(name): count for name, count in rows}
-
     def set_split(self, post_ids: Sequence[str], split: Split) -> int:
         """Move posts to another split, by an explicit decision of an admin. Returns how many there were."""
         with self.write() as db:

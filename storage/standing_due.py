@@ -1,5 +1,5 @@
-"""Which posts' standing has to be worked out anew: those with a new answer or decision since the last time, all of them where more
-than that has changed.
+"""Which posts are due in what is derived of answers (`standing`, `gold_pair`): those with a new answer or decision since the last time,
+all of them where more than that has changed.
 
 Answers and decisions are only added, so that their numbers tell what is new. Not so while an import is stored or removed, after one was
 undone, and where the rule or the labels in use are others: then everything is looked at. So are, each time, the posts of a round that
@@ -15,12 +15,11 @@ from typing import Any
 from storage.connection import Handle
 from storage.rows import json_cell, to_json
 
-_SEEN = "standing_seen"
-"""Setting: what the rows of `standing` were worked out from."""
 _NEW = (
-    " AND {row}post_id IN (SELECT post_id FROM annotation_head WHERE annotation_id > :answer UNION"
-    " SELECT post_id FROM adjudication WHERE id > :decision UNION SELECT post_id FROM round_post WHERE gold)"
+    "SELECT post_id FROM annotation_head WHERE annotation_id > :answer UNION SELECT post_id FROM adjudication WHERE id > :decision"
+    " UNION SELECT post_id FROM round_post WHERE gold"
 )
+_ALL = "SELECT post_id FROM annotation_head UNION SELECT post_id FROM adjudication"
 _NOW = (
     "SELECT (SELECT ifnull(max(id), 0) FROM annotation) AS answer, (SELECT ifnull(max(id), 0) FROM adjudication) AS decision,"
     " (SELECT count(undone_at) FROM import) AS undone"
@@ -29,8 +28,11 @@ _NOW = (
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be looked at. values: for `of`. seen: what the rows rest on once that is done; before: what they rested on."""
+    """What is to be looked at. key: the setting that remembers it. values: for `of`. seen: what the rows rest on once that is done;
+    before: what they rested on.
+    """
 
+    key: str
     everything: bool
     values: dict[str, Any]
     seen: Mapping[str, Any]
@@ -43,18 +45,25 @@ class Due:
 
     def of(self, row: str) -> str:
         """A further SQL condition on a row with post_id. row: its name and a dot, or ''."""
-        return "" if self.everything else _NEW.format(row=row)
+        return "" if self.everything else f" AND {row}post_id IN ({_NEW})"
+
+    def posts(self, db: Handle, *, beside: str) -> list[str]:
+        """The ids of the posts. beside: the table of what was worked out before, whose posts may be gone."""
+        chosen = f"{_ALL} UNION SELECT post_id FROM {beside}" if self.everything else _NEW
+        return [row[0] for row in db.execute(chosen, self.values)]
 
     def remember(self, db: Handle) -> None:
         """In the transaction that stores what was worked out."""
-        db.conn.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", [_SEEN, to_json(dict(self.seen))])
+        db.conn.execute(
+            "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", [self.key, to_json(dict(self.seen))]
+        )
 
 
-def what_is_due(db: Handle, rules: str) -> Due:
-    """rules: what the standing rests on beside answers and decisions, as text."""
-    found = db.execute("SELECT value FROM setting WHERE key = ?", [_SEEN]).fetchone()
+def what_is_due(db: Handle, key: str, rules: str) -> Due:
+    """key: the setting that remembers what was seen. rules: what it rests on beside answers and decisions, as text."""
+    found = db.execute("SELECT value FROM setting WHERE key = ?", [key]).fetchone()
     before = json_cell(found[0]) if found else {}
     seen = {**next(db.query(_NOW)), "rules": rules}
     same = all(before.get(name) == seen[name] for name in ("undone", "rules"))
     values = {name: before.get(name, 0) for name in ("answer", "decision")}
-    return Due(db.hides_pending or not same, values, before if db.hides_pending else seen, before)
+    return Due(key, db.hides_pending or not same, values, before if db.hides_pending else seen, before)

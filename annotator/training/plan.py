@@ -21,19 +21,11 @@ from encoder.errors import ModelUnusable
 from encoder.network.hub import weights_of
 from encoder.training import estimate as training_estimate
 from encoder.training.plan import count_steps
+from storage.gold_pairs import GoldCount
 from storage.jobs import Jobs
-from storage.records import (
-    LIKENESS_MARK,
-    SAME_WORDS_MARK,
-    Gold,
-    JobKind,
-    JobStatus,
-    ModelVersion,
-    SpanOrigin,
-    Split,
-    Verdict,
-)
+from storage.records import JobKind, JobStatus, ModelVersion, Split, Verdict
 from storage.store import Store
+from storage.team_records import Standing
 
 FEW_TRAIN_POSTS = 20
 BUNDLED_PARAMETERS = 10_000_000
@@ -145,24 +137,23 @@ def plan_training(store: Store) -> Plan:
     criteria = store.criteria()
     active = store.active_model()
     in_use = {c.id for c in criteria}
-    settled, undecided = store.gold_and_open()
-    used, awaited = [g for g in settled if g.criterion_id in in_use], store.awaited_blind()
-    gold = [g for g in used if (g.post_id, g.criterion_id) not in awaited]
-    since = trained_up_to(store)
-    new = [g for g in gold if (g.annotation.id or 0) > since]
-    posts = store.count_by_split(sorted({g.post_id for g in gold}))
-    plans = tuple(_criterion_plan(c.id, c.name, [g for g in gold if g.criterion_id == c.id], since) for c in criteria)
+    since, awaited = trained_up_to(store), store.awaited_blind()
+    counts = store.gold_counts(since=since, awaited=awaited)
+    found = store.gold_posts(since=since, awaited=awaited)
+    posts = {split: number for split, (number, _) in found.items()}
+    plans = tuple(_criterion_plan(c.id, c.name, [n for n in counts if n.criterion_id == c.id]) for c in criteria)
+    standing = store.standing_counts()
     return Plan(
         active=active,
         criteria=plans,
         posts=posts,
-        new_posts=len({g.post_id for g in new}),
+        new_posts=sum(new for _, new in found.values()),
         left_out=tuple(
             _left_out(
                 store,
-                undecided=sum(group[0].criterion_id in in_use for group in undecided),
-                retired=len(settled) - len(used),
-                awaited=len(used) - len(gold),
+                undecided=sum(standing.get(c, {}).get(str(Standing.OPEN), 0) for c in in_use),
+                retired=sum(n.answers for n in counts if n.criterion_id not in in_use),
+                awaited=store.count_gold_of(awaited),
             )
         ),
         replay=replay_words(store, active),
@@ -212,38 +203,22 @@ def uses_bundled_replay(store: Store, base: ModelVersion) -> bool:
     return is_bundled(root_of(store, base))
 
 
-def not_the_models(version: str) -> bool:
-    """Whether some of what was shown was not the model's: likeness to a criterion, or words that were accepted elsewhere."""
-    return any(version.endswith(f"+ {mark}") or f"+ {mark} " in version for mark in (LIKENESS_MARK, SAME_WORDS_MARK))
-
-
-def agreed_with_model(gold: Gold) -> bool | None:
-    """Whether the reviewer left the model's marks as they were; None if they saw none or others beside, or confirmed in bulk."""
-    annotation = gold.annotation
-    if annotation.model_version is None or annotation.bulk or not_the_models(annotation.model_version):
-        return None
-    return not annotation.rejected and all(s.origin is SpanOrigin.ACCEPTED for s in annotation.spans)
-
-
-def _criterion_plan(criterion_id: str, name: str, gold: Sequence[Gold], since: int) -> CriterionPlan:
-    """`gold` is that of the criterion. Where the model never marked anything, it may not know the criterion: nothing is compared."""
-    verdicts = Counter(g.verdict for g in gold)
-    new = [g for g in gold if (g.annotation.id or 0) > since]
-    marked = any(
-        (g.rejected or any(s.predicted for s in g.annotation.spans))
-        and not not_the_models(g.annotation.model_version or "")
-        for g in gold
-    )
-    judged = [agreed for agreed in map(agreed_with_model, new) if agreed is not None] if marked else []
+def _criterion_plan(criterion_id: str, name: str, counts: Sequence[GoldCount]) -> CriterionPlan:
+    """`counts` is the gold of the criterion. Where the model never marked anything, it may not know the criterion: nothing is compared."""
+    verdicts: Counter[Verdict] = Counter()
+    for n in counts:
+        verdicts[n.verdict] += n.answers
+    judged = [n for n in counts if n.agreed is not None] if any(n.marked for n in counts) else []
+    compared = sum(n.new for n in judged)
     return CriterionPlan(
         id=criterion_id,
         name=name,
         evidence=verdicts[Verdict.EVIDENCE],
         no_evidence=verdicts[Verdict.NO_EVIDENCE],
-        new=len(new),
-        rejected=sum(len(g.rejected) for g in gold),
-        compared=len(judged),
-        agreement=sum(judged) / len(judged) if judged else None,
+        new=sum(n.new for n in counts),
+        rejected=sum(n.rejected for n in counts),
+        compared=compared,
+        agreement=sum(n.new for n in judged if n.agreed) / compared if compared else None,
     )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 
-from storage.records import Role, Span
+import pytest
+
+from storage import gold_pairs
+from storage.records import Gold, Role, Span
 from storage.store import Store
 from storage.team_records import Adjudication, Outcome, SpanRule, Standing
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
@@ -64,7 +68,7 @@ def test_a_new_answer_and_a_new_rule_are_worked_out_anew(store: Store) -> None:
     assert store.refresh_standing() == 0
 
 
-def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store) -> None:
+def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers given and taken back, decisions, rules, and imports that come and go, in every order that a lot brings."""
     draw, imports = random.Random(5), list[int]()
     store.ensure_reviewer("jo", Role.ADJUDICATOR)
@@ -102,6 +106,7 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store) ->
         if imports:
             store.undo_import(imports.pop())
 
+    monkeypatch.setattr(gold_pairs, "POSTS_AT_ONCE", 2)
     seen = set()
     for _ in range(150):
         draw.choices([answer, decide, change_rule, bring, undo], [8, 3, 1, 2, 2])[0]()
@@ -111,8 +116,22 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store) ->
             each = [(settled, [a for a in latest if a.decided]) for settled, latest in store.settled()]
             several = [(settled, latest) for settled, latest in each if len(latest) > 1]
             assert found == {(some[0].post_id, some[0].criterion_id, len(some), s.standing) for s, some in several}
+            gold = store.gold()
+            counts = {(n.criterion_id, n.verdict): n.answers for n in store.gold_counts(since=0, awaited=())}
+            assert counts == Counter((g.criterion_id, g.verdict) for g in gold)
+            awaited = {("p0", SLEEP.id)}
+            used = [g for g in gold if (g.post_id, g.criterion_id) not in awaited]
+            assert sum(n.new for n in store.gold_counts(since=9, awaited=awaited)) == sum(map(is_new, used))
+            posts = store.gold_posts(since=9, awaited=awaited).values()
+            assert sum(n for n, _ in posts) == len({g.post_id for g in used})
+            assert sum(new for _, new in posts) == len({g.post_id for g in used if is_new(g)})
+            assert store.count_gold_of(awaited) == len(gold) - len(used)
             seen |= {state for *_, state in found}
     assert seen == {Standing.OPEN, Standing.AGREED, Standing.ADJUDICATED}
+
+
+def is_new(gold: Gold) -> bool:
+    return (gold.annotation.id or 0) > 9
 
 
 def test_posts_whose_import_is_undone_leave_the_queue(store: Store) -> None:
