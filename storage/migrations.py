@@ -12,7 +12,7 @@ from storage.doubt_schema import DOUBTS
 from storage.gold_schema import GOLD_PAIRS
 from storage.people_schema import IDENTITIES, INVITATIONS, READER_CODES, SIGN_IN_ATTEMPTS
 from storage.post_schema import AUTHORS_IN_ORDER, LABELS_OF_POSTS, POSTS_OF_AUTHORS
-from storage.queue_schema import FLAT_QUEUE
+from storage.queue_schema import FLAT_QUEUE, POSTS_COUNTED
 from storage.sqlite import Database, Migrations
 from storage.team_schema import LABELS_DECIDED, REPORTS, ROUNDS_ON_THE_PAGE, TEAMS
 
@@ -428,6 +428,11 @@ def m020_who_adjudicates(db: Database) -> None:
 @migrations()
 def m021_gold_pairs(db: Database) -> None:
     _run_statements(db, GOLD_PAIRS)
+
+
+@migrations()
+def m022_posts_counted(db: Database) -> None:
+    _run_statements(db, POSTS_COUNTED)
 
 
 def _run_statements(db: Database, script: str) -> None:

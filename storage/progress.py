@@ -101,7 +101,7 @@ def posts_not_read(db: Handle, model_version: str) -> bool:
 
 def count_posts(db: Handle) -> int:
     """How many posts there are to see."""
-    return int(db.execute("SELECT count(*) FROM post").fetchone()[0])
+    return int(db.execute(f"SELECT total(posts) FROM post_count WHERE {_SEEN}").fetchone()[0])
 
 
 def _count_predicted(db: Handle, model_version: str) -> int:

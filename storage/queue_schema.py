@@ -1,5 +1,4 @@
-"""The schema of the queue's indexes and counts, which the migration `m005_flat_queue` runs. Released: the next one adds to it.
-
+"""The schema of the queue's indexes and counts; each part is run once, by its migration. Released: the next one adds to it.
 
 Counts are kept by triggers, so that nothing that writes answers or scores can forget them. A trigger does not see a row that
 `INSERT OR REPLACE` takes away: heads and scores are written with `ON CONFLICT DO UPDATE`.
@@ -141,4 +140,21 @@ CREATE TRIGGER criterion_added AFTER INSERT ON criterion BEGIN {changed("'criter
 CREATE TRIGGER criterion_changed AFTER UPDATE ON criterion BEGIN {changed("'criteria'")} END;
 CREATE TRIGGER post_assigned AFTER INSERT ON assignment BEGIN {changed("'assignment'")} END;
 CREATE TRIGGER post_unassigned AFTER DELETE ON assignment BEGIN {changed("'assignment'")} END;
+"""
+
+POSTS_COUNTED = """
+CREATE TABLE post_count (            -- how many posts there are; kept by triggers on post
+    import_id INTEGER PRIMARY KEY,   -- the import that they came with, 0 for none
+    posts INTEGER NOT NULL
+) STRICT;
+INSERT INTO post_count (import_id, posts) SELECT ifnull(import_id, 0), count(*) FROM post GROUP BY 1;
+CREATE TRIGGER post_counted AFTER INSERT ON post
+BEGIN
+    INSERT INTO post_count (import_id, posts) SELECT ifnull(new.import_id, 0), 1 WHERE true
+    ON CONFLICT DO UPDATE SET posts = posts + 1;
+END;
+CREATE TRIGGER post_counted_no_more AFTER DELETE ON post
+BEGIN
+    UPDATE post_count SET posts = posts - 1 WHERE import_id = ifnull(old.import_id, 0);
+END;
 """

@@ -110,6 +110,7 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, mo
     seen = set()
     for _ in range(150):
         draw.choices([answer, decide, change_rule, bring, undo], [8, 3, 1, 2, 2])[0]()
+        assert store.count_posts() == len(list(store.iter_posts()))
         if draw.random() < 0.5:
             listed = store.disagreements(states=tuple(Standing), limit=99)
             found = {(d.post_id, d.criterion_id, d.readers, d.state) for d in listed}
