@@ -1,7 +1,8 @@
 """The promotion rule: is a new model better than the one in service? Pure functions of two evaluations.
 
 A candidate is put in service when its macro F1 on the held-out posts is higher than the active model's and no lower than the
-simple learner's alone, and no criterion with enough gold evidence lost more than the margin against either. It is judged on
+simple learner's alone, and no criterion with enough gold evidence lost more than the margin against either. The others have no say
+beside the simple learner either, unless none has enough: there two sentences would outweigh what the folds found. It is judged on
 the project's dev posts; while these are too few, held-out posts of the model's own corpus are judged together with them, and
 where there is no such corpus, the few posts alone: the decision then says so. The candidate's thresholds were fitted on these
 posts; the active model's are fitted on them too before the two are compared, so that neither has an advantage. Test posts
@@ -11,7 +12,8 @@ decide nothing and are reported beside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
@@ -30,6 +32,11 @@ class PromotionRule:
     margin: float = 0.05
     min_support: int = 5
     min_posts: int = 20
+
+    def without_say(self, supports: Mapping[str, int]) -> frozenset[str]:
+        """The criteria with too little gold evidence to be judged by; none where no criterion has enough."""
+        few = frozenset(cid for cid, support in supports.items() if support < self.min_support)
+        return few if len(few) < len(supports) else frozenset()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.margin <= 1.0:
@@ -53,6 +60,13 @@ class Figures:
             cid: (scores["f1"] or 0.0, int(scores["support"])) for cid, scores in evaluation["criteria"].items()
         }
         return cls(evaluation["macro"]["f1"] or 0.0, criteria, int(evaluation["posts"]))
+
+    def without(self, left_out: frozenset[str]) -> Figures:
+        """The same without some criteria, and the macro F1 of the others."""
+        if not left_out & self.criteria.keys():
+            return self
+        kept = {cid: found for cid, found in self.criteria.items() if cid not in left_out}
+        return replace(self, macro_f1=fmean(f1 for f1, _ in kept.values()), criteria=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +106,15 @@ def decide(
         return Decision(False, reason, None, None, {}, judged_on)
     losses = _losses(candidate, active, rule)
     below = {} if simple is None else _losses(candidate, simple, rule)
-    floor = simple is None or candidate.macro_f1 >= simple.macro_f1
+    left_out = rule.without_say({cid: support for cid, (_, support) in active.criteria.items()})
+    compared, simple = candidate.without(left_out), simple and simple.without(left_out)
+    floor = simple is None or compared.macro_f1 >= simple.macro_f1
     promote = candidate.macro_f1 > active.macro_f1 and floor and not losses and not below
     lost = [(names.get(cid, cid), change) for cid, change in losses.items()]
     reason = _reason(candidate, active, lost, rule, judged_on)
     if simple is not None and (not floor or below):
-        reason = _below_simple(candidate, simple, [names.get(cid, cid) for cid in below], judged_on)
+        few = [names.get(cid, cid) for cid in left_out]
+        reason = _below_simple(compared, simple, [names.get(cid, cid) for cid in below], judged_on, few)
     simple_f1 = None if simple is None else simple.macro_f1
     return Decision(promote, reason, candidate.macro_f1, active.macro_f1, losses | below, judged_on, simple_f1)
 
@@ -111,8 +128,11 @@ def _losses(candidate: Figures, other: Figures, rule: PromotionRule) -> dict[str
     }
 
 
-def _below_simple(candidate: Figures, simple: Figures, below: Iterable[str], judged_on: str) -> str:
-    found = sorted(below)
+def _below_simple(
+    candidate: Figures, simple: Figures, below: Iterable[str], judged_on: str, left_out: Iterable[str]
+) -> str:
+    found, few = sorted(below), sorted(left_out)
+    judged_on += f" (without {', '.join(few)}, of which there is too little evidence there)" if few else ""
     where = f"; on {', '.join(found)} it is the better one by more than the margin" if found else ""
     return (
         f"The simple learner alone, fitted on the same answers in seconds, reaches macro F1 {simple.macro_f1:.3f} on"

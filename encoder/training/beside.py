@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _KEPT = ("*.safetensors", "*.safetensors.index.json", "*config.json", "*token*.json", "*.model", "NOTICE.txt")
 MOST_BEHIND = 0.05
 """F1 that a criterion may be behind the n-grams alone on the dev posts."""
+LEAST_SUPPORT = 5
+"""Sentences of evidence on the dev posts from which on they say something of a criterion, as in the rule that puts a model in service."""
 _LEARNED = ("simple.safetensors",)
 
 
@@ -115,24 +117,31 @@ def _recalibrate(task: Task, predictor: Predictor) -> None:
 
 
 def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) -> SimpleLearner:
-    """The learner without the vectors of criteria on which, on the dev posts, the n-grams alone are the better ones, if together
-    they are, or by more than MOST_BEHIND on one: with them it would not go into service.
+    """The learner without the vectors of the criteria that would keep it out of service: those on which the n-grams alone are better
+    by more than MOST_BEHIND on the dev posts, and as many others, the worst first, as make them better together.
+
+    Criteria with less evidence there than LEAST_SUPPORT do not count beside others: what the folds of the train posts said of them
+    is more.
     """
     if not any(map(learner.sees, learner.fits)):
         return learner  # there is nothing to fall back from
     alone = learner.without_vectors(learner.fits.keys())
-    f1 = []
+    found = []
     for one in (learner, alone):
         predictor.learner = one
-        f1.append(measured(task, predictor))
+        found.append(measured(task, predictor).criteria)
+    enough = {key for key, scores in found[0].items() if scores.support >= LEAST_SUPPORT} or found[0].keys()
     losses = {
-        key: (f1[1].criteria[key].f1 or 0.0) - (scores.f1 or 0.0)
-        for key, scores in f1[0].criteria.items()
-        if learner.sees(key)
+        key: (found[1][key].f1 or 0.0) - (scores.f1 or 0.0)
+        for key, scores in found[0].items()
+        if learner.sees(key) and key in enough
     }
-    if f1[0].macro_f1 >= f1[1].macro_f1 and max(losses.values(), default=0.0) <= MOST_BEHIND:
-        return learner
-    return learner.without_vectors([key for key, loss in losses.items() if loss > 0.0])
+    back = {key for key, loss in losses.items() if loss > MOST_BEHIND}
+    for key in sorted(losses, key=losses.__getitem__, reverse=True):
+        if sum(loss for other, loss in losses.items() if other not in back) <= 0.0:
+            break
+        back.add(key)
+    return learner.without_vectors(back)
 
 
 def _result(task: Task, predictor: Predictor, learner: SimpleLearner, seconds: float) -> TrainResult:

@@ -107,3 +107,16 @@ def test_a_criterion_that_the_simple_learner_answers_far_better_sets_the_model_a
     assert not found.promote
     assert found.losses == {"MOOD": pytest.approx(-0.3)}
     assert "on MOOD it is the better one" in found.reason
+
+
+def test_a_criterion_with_too_little_gold_has_no_say_beside_the_simple_learner() -> None:
+    active = figures(0.5, SLEEP=(0.5, 9), MOOD=(0.5, 2))
+    candidate, simple = figures(0.6, SLEEP=(0.8, 9), MOOD=(0.4, 2)), figures(0.85, SLEEP=(0.7, 9), MOOD=(1.0, 2))
+    assert decide(candidate, active, rule=RULE, judged_on="x", simple=simple).promote
+    ahead = figures(0.85, SLEEP=(0.82, 9), MOOD=(0.88, 2))
+    behind = decide(candidate, active, rule=RULE, judged_on="x", simple=ahead, names={"MOOD": "Mood"})
+    assert (behind.promote, behind.simple_f1) == (False, 0.82)
+    assert "(without Mood, of which there is too little evidence there), the new model 0.800" in behind.reason
+    none_enough = figures(0.5, MOOD=(0.5, 2))
+    beside = decide(figures(0.6, MOOD=(0.6, 2)), none_enough, rule=RULE, judged_on="x", simple=figures(1, MOOD=(1, 2)))
+    assert not beside.promote

@@ -66,6 +66,9 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     fit = SimpleLearner.fit(task.train, [NEW]).fits["NIGHTS"]
     worse = SimpleLearner({"NIGHTS": replace(fit, deep=harmful, alone=fit.settled)})
     assert not held_to_the_floor(task, predictor, worse).sees("NIGHTS")
+    equal = replace(fit, deep=replace(harmful, sentence_mix=np.array([1.0, 0, 0])), alone=fit.settled)
+    both = SimpleLearner({"NIGHTS": worse.fits["NIGHTS"], SLEEP: equal})
+    assert [held_to_the_floor(task, predictor, both).sees(key) for key in ("NIGHTS", SLEEP)] == [False, True]
     evenings = replace(NEW, id="EVENINGS")
     later, later_dev = (
         [replace(e, labels={"EVENINGS": e.labels["NIGHTS"]}) for e in es] for es in (task.train, nights)
