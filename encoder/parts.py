@@ -203,8 +203,9 @@ def _on_ray(parts: Sequence[str], job: PartsJob, workers: int, address: str | No
         raise EncoderError('The engine ray needs its package: pip install "evidence-annotator[ray]".') from error
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
-    except (ConnectionError, ValueError) as error:
-        raise EncoderError(f"The Ray cluster {address or ''} cannot be reached: {error}") from error
+    except Exception as error:  # Ray's own are of no other type, as when a part of it starts too slowly
+        where = f"The Ray cluster {address} cannot be reached" if address else "Ray cannot be started on this machine"
+        raise EncoderError(f"{where}: {error}") from error
     try:
         rows = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=len(parts))
         found = rows.map_batches(PartPredictor, fn_constructor_args=(job,), concurrency=workers, batch_size=1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -210,6 +212,21 @@ def test_processes_write_the_same_bytes_and_to_an_address(job: PartsJob, expecte
     assert outputs(job) == expected
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [(None, "Ray cannot be started on this machine: too slow"), ("a:1", "The Ray cluster a:1 cannot be reached: too")],
+)
+def test_a_ray_that_does_not_start_is_told_in_one_line(
+    job: PartsJob, monkeypatch: pytest.MonkeyPatch, address: str | None, said: str
+) -> None:
+    def init(**settings: object) -> None:
+        raise Exception("too slow")  # as Ray does
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    with pytest.raises(EncoderError, match=said):
+        list(predict_parts(job, engine="ray", address=address))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own: deprecated settings, sockets that it leaves to the garbage collector
 def test_ray_writes_the_same_bytes_and_goes_on_where_a_run_ended(job: PartsJob, expected: list[bytes]) -> None:
@@ -225,8 +242,11 @@ def test_ray_writes_the_same_bytes_and_goes_on_where_a_run_ended(job: PartsJob, 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Spark's own
-def test_the_recipe_for_spark_writes_the_same_bytes(job: PartsJob, expected: list[bytes]) -> None:
+def test_the_recipe_for_spark_writes_the_same_bytes(
+    job: PartsJob, expected: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sql = pytest.importorskip("pyspark.sql")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # not whichever python3 comes first on the path
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java")
     text = (Path(__file__).resolve().parents[2] / "docs" / "bigger.md").read_text("utf-8")
