@@ -130,15 +130,14 @@ def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) 
     for one in (learner, alone):
         predictor.learner = one
         found.append(measured(task, predictor).criteria)
-    enough = {key for key, scores in found[0].items() if scores.support >= LEAST_SUPPORT} or found[0].keys()
     losses = {
-        key: (found[1][key].f1 or 0.0) - (scores.f1 or 0.0)
-        for key, scores in found[0].items()
-        if learner.sees(key) and key in enough
+        key: (found[1][key].f1 or 0.0) - (scores.f1 or 0.0) for key, scores in found[0].items() if learner.sees(key)
     }
-    back = {key for key, loss in losses.items() if loss > MOST_BEHIND}
-    for key in sorted(losses, key=losses.__getitem__, reverse=True):
-        if sum(loss for other, loss in losses.items() if other not in back) <= 0.0:
+    enough = {key for key in losses if found[0][key].support >= LEAST_SUPPORT}
+    back = {key for key in enough if losses[key] > MOST_BEHIND}
+    compared = sorted(enough or losses, key=losses.__getitem__, reverse=True)
+    for key in compared:
+        if sum(losses[other] for other in compared if other not in back) <= 0.0:
             break
         back.add(key)
     return learner.without_vectors(back)
