@@ -11,6 +11,8 @@ from storage.visibility import HIDES_NAMES
 class AccountStore(TokenStore):
     """Questions and events about people and sessions."""
 
+    _had_accounts = False
+
     def add_reviewer(self, name: str, role: Role, *, password_hash: str | None = None) -> Reviewer:
         """Add a person. Raises InvalidRecord if the name is empty or taken."""
         if not name.strip() or name != name.strip():
@@ -78,9 +80,13 @@ class AccountStore(TokenStore):
             return next((row["password_hash"] for row in rows), None)
 
     def has_accounts(self) -> bool:
-        """True once there is a password: from then on sign-in is required, also when everybody is disabled."""
-        with self.read() as db:
-            return any(db.query("SELECT 1 FROM reviewer WHERE password_hash IS NOT NULL LIMIT 1"))
+        """True once there is a password: from then on sign-in is required, also when everybody is disabled. No password is ever taken away,
+        so that this is asked of the file until it is so.
+        """
+        if not self._had_accounts:
+            found = self.look_up("SELECT 1 FROM main.reviewer WHERE password_hash IS NOT NULL LIMIT 1", [])
+            self._had_accounts = found is not None
+        return self._had_accounts
 
     def add_session(self, token_sha256: str, reviewer: str, *, expires_at: str) -> None:
         with self.write() as db:
@@ -92,13 +98,12 @@ class AccountStore(TokenStore):
 
     def session_reviewer(self, token_sha256: str) -> Reviewer | None:
         """Whose session it is, if it has not expired and the person is not disabled."""
-        with self.read() as db:
-            rows = db.query(
-                "SELECT r.* FROM session s JOIN reviewer r ON r.name = s.reviewer"
-                " WHERE s.token_sha256 = ? AND s.expires_at > ? AND r.disabled_at IS NULL",
-                [token_sha256, utc_now()],
-            )
-            return next((reviewer_from_row(row) for row in rows), None)
+        row = self.look_up(
+            "SELECT r.* FROM session s JOIN main.reviewer r ON r.name = s.reviewer"
+            " WHERE s.token_sha256 = ? AND s.expires_at > ? AND r.disabled_at IS NULL",
+            [token_sha256, utc_now()],
+        )
+        return None if row is None else reviewer_from_row(row)
 
     def end_session(self, token_sha256: str) -> None:
         with self.write() as db:

@@ -112,6 +112,14 @@ class Connections:
         with self.read() as db:
             soundness.check_whole(db, self.path)
 
+    def look_up(self, sql: str, params: Sequence[Any]) -> dict[str, Any] | None:
+        """The first row of one question, which needs no transaction around it. It names `main.post` and the like, whatever is hidden.
+
+        Raises StorageTrouble.
+        """
+        with _named_trouble():
+            return next(self._database().query(sql, params), None)
+
     @contextmanager
     def read(self, *, seconds: float | None = None) -> Iterator[Handle]:
         """A read transaction: all queries inside see the same moment, whatever is written meanwhile. Calls inside join it.

@@ -6,13 +6,13 @@ two or three times per post. Gradio's stays for what asks through it. What fails
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import gradio as gr
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -56,7 +56,8 @@ def answer_routes(context: Context) -> list[Route]:
             message = None
         if not isinstance(message, dict):
             return _json({"ok": False, "error": "The question is no JSON object."}, 400)
-        return await run_in_threadpool(_told, context, name, message, request)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(context.answering, _told, context, name, message, request)
 
     return [Route(ASK + "{name}", ask, methods=["POST"])]
 

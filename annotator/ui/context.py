@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -37,6 +38,9 @@ QUEUED: dict[str, Any] = {"api_visibility": "private"}
 """For listeners that take seconds and should show that they do."""
 
 
+ANSWERS_AT_ONCE = 16
+
+
 class Context:
     """One project as the pages see it. suggestions: what is shown in reviewing, the models' own unless something improves it."""
 
@@ -60,6 +64,8 @@ class Context:
         self.permissions = Permissions()
         self.answers: dict[str, Any] = {}
         """What the pages may ask, by name: see `annotator.ui.answers`."""
+        self.answering = ThreadPoolExecutor(ANSWERS_AT_ONCE, "answers")
+        """Where they are answered: handed over at half of what Starlette's threads cost, which Gradio's handlers need as well."""
         self.uploads = Uploads(project.settings)
         self.visitors = Visitors(project.store, project.settings) if project.settings.demo else None
 
@@ -87,7 +93,8 @@ class Context:
         return own
 
     def close(self) -> None:
-        """Forget the visitors of the public demo."""
+        """Answer nothing more, and forget the visitors of the public demo."""
+        self.answering.shutdown(wait=False)
         if self.visitors is not None:
             self.visitors.close()
 
