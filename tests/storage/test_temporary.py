@@ -44,7 +44,7 @@ def test_no_person_and_no_decision_is_copied(store: Store) -> None:
             for name in db.table_names()
             if not name.startswith(("sqlite", "_", "post_fts")) and db.execute(f"SELECT 1 FROM [{name}]").fetchone()
         }
-    assert full == {"post", "criterion", "queue_change"}  # the last counts that posts and criteria came
+    assert full == {"post", "post_count", "criterion", "queue_change"}  # the counts are of posts and criteria
 
 
 def test_a_second_copy_adds_what_the_model_has_read_since(store: Store) -> None:
