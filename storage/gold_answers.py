@@ -23,15 +23,15 @@ GOLD_RULE_SETTING = "gold_rule"
 TEXTS_AT_ONCE = 2000
 _SEEN = "standing_seen"
 _ALL_OF_SEVERAL = (
-    "SELECT post_id, criterion_id, count(*) AS readers, max(annotation_id) AS newest FROM annotation_head h"
+    "SELECT post_id, criterion_id, group_concat(annotation_id) AS answers FROM annotation_head h"
     " WHERE verdict IS NOT NULL{counted} GROUP BY post_id, criterion_id HAVING count(*) > 1"
 )
 _COUNTED = f" AND NOT {IS_MEASURED.format(h='h')}"
 _CHANGED = (
     "SELECT n.post_id, n.criterion_id FROM ({several}) n LEFT JOIN (SELECT post_id, criterion_id, max(id) AS decision FROM adjudication"
     " WHERE true{due} GROUP BY post_id, criterion_id) d USING (post_id, criterion_id)"
-    " LEFT JOIN standing s USING (post_id, criterion_id) WHERE s.newest IS NOT n.newest OR s.readers IS NOT n.readers"
-    " OR s.adjudication_id IS NOT coalesce(d.decision, 0) OR s.rule IS NOT :rule"
+    " LEFT JOIN standing s USING (post_id, criterion_id)"
+    " WHERE s.adjudication_id IS NOT coalesce(d.decision, 0) OR s.rule IS NOT :rule || n.answers"
 )
 _GONE = (
     " AND NOT EXISTS (SELECT 1 FROM annotation_head h WHERE h.post_id = standing.post_id"
@@ -204,11 +204,11 @@ class GoldStore(LabelStandingStore):
         """Work out anew what has changed since the last time: answers, adjudications, the rule. Returns how many pairs of post and
         criterion; labels of posts are brought up to date beside them.
         """
-        rule = to_json(self.gold_rule().to_dict())
+        rule = f"{to_json(self.gold_rule().to_dict())} of "
         with self.read() as db:
             labels = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
             due = what_is_due(db, _SEEN, rule + (labels[0] if labels else ""))
-        self.refresh_labels(due)
+        labelled = self.refresh_labels(due)
         values = {**due.values, "rule": rule}
         several = _ALL_OF_SEVERAL.format(counted=_COUNTED + due.of("h."))
         kept = f"FROM standing WHERE NOT {IS_LABEL.format(row='')}{due.of('')}"
@@ -218,7 +218,7 @@ class GoldStore(LabelStandingStore):
             counts = f"SELECT (SELECT count(*) {kept}) > (SELECT count(*) FROM ({several}))"
             is_over = bool(db.execute(counts, values).fetchone()[0])
         rows = self._standing_rows(pairs, rule) if pairs else []
-        if pairs or is_over or due.is_news:
+        if pairs or is_over or labelled or due.is_news:
             with self.write(durable=False) as db:  # worked out anew after a power cut
                 db.conn.execute(f"DELETE {kept}{_GONE}", values)
                 db.conn.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -234,15 +234,15 @@ class GoldStore(LabelStandingStore):
             key = (latest[0].post_id, latest[0].criterion_id)
             if key not in pairs or len(decided) < 2 or settled.score is None:
                 continue
-            newest = max(a.id or 0 for a in decided)
+            answers = ",".join(str(a.id) for a in sorted(decided, key=lambda a: a.reviewer))
             decision = decisions.get(key)
             rows.append(
                 [
                     *key,
                     len(decided),
-                    newest,
+                    max(a.id or 0 for a in decided),
                     (decision.id if decision else 0),
-                    rule,
+                    rule + answers,
                     str(settled.standing),
                     settled.score,
                 ]

@@ -37,7 +37,7 @@ class GoldCount:
 
 
 class GoldPairStore(GoldStore):
-    """Questions about how much gold there is."""
+    """Questions about how much gold there is: `refresh_gold_pairs` has to come before."""
 
     def refresh_gold_pairs(self) -> None:
         """Work out anew what has changed since the last time: answers, adjudications, the rule."""
@@ -59,7 +59,6 @@ class GoldPairStore(GoldStore):
 
     def gold_counts(self, *, since: int, awaited: Pairs) -> list[GoldCount]:
         """The gold answers by what they say, but for those to `awaited`. New are those since the annotation of that id."""
-        self.refresh_gold_pairs()
         with self.read() as db:
             rows = db.execute(
                 "SELECT criterion_id, verdict, agreed, marked, count(*), sum(rejected), sum(answer > :since)"
@@ -73,7 +72,6 @@ class GoldPairStore(GoldStore):
 
     def gold_posts(self, *, since: int, awaited: Pairs) -> dict[Split, tuple[int, int]]:
         """By split, on how many posts there is gold for a criterion in use that is not `awaited`, and on how many of them new gold."""
-        self.refresh_gold_pairs()
         with self.read() as db:
             rows = db.execute(
                 "SELECT post.split, count(*), total(g.new) FROM (SELECT post_id, max(answer) > :since AS new FROM gold_pair"
@@ -84,13 +82,12 @@ class GoldPairStore(GoldStore):
         return dict.fromkeys(Split, (0, 0)) | {Split(name): (posts, int(new)) for name, posts, new in rows}
 
     def count_gold_of(self, pairs: Pairs) -> int:
-        """How many of them have gold, for criteria in use."""
-        self.refresh_gold_pairs()
+        """How many of them have gold."""
         with self.read() as db:
             return int(
                 db.execute(
                     "SELECT count(*) FROM json_each(?) given CROSS JOIN gold_pair g ON g.post_id = json_extract(given.value, '$[0]')"
-                    f" AND g.criterion_id = json_extract(given.value, '$[1]') WHERE g.criterion_id NOT IN ({OUT_OF_USE})",
+                    " AND g.criterion_id = json_extract(given.value, '$[1]')",
                     [json.dumps(list(pairs))],
                 ).fetchone()[0]
             )

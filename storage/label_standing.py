@@ -1,6 +1,6 @@
 """How several people's labels of whole posts stand, kept in `standing` beside the criteria: a row for each post and label.
 
-Its `rule` says of how many people's labels it was worked out, and which labels were in use: what changes either makes it stale.
+Its `rule` says of which answers it was worked out, and which labels were in use: what changes either makes it stale.
 Where these rows alone would not tell that a post is worked out (nobody's label is in use, or the newest decision is about another), one
 more row, of no label, says so.
 """
@@ -25,14 +25,14 @@ OF_NO_LABEL = label_question("")
 _OURS = IS_LABEL.format(row="")
 _LABELLED = f"h.verdict IS NULL AND h.criterion_id = '{OF_POST}' AND NOT {IS_MEASURED.format(h='h')}"
 _SEVERAL = (
-    f"SELECT h.post_id, count(*) AS people, max(h.annotation_id) AS newest FROM annotation_head h WHERE {_LABELLED}{{due}}"
-    " GROUP BY h.post_id HAVING count(*) > 1"
+    "SELECT h.post_id, group_concat(h.annotation_id) AS answers, max(h.annotation_id) AS newest FROM annotation_head h"
+    f" WHERE {_LABELLED}{{due}} GROUP BY h.post_id HAVING count(*) > 1"
 )
 _CHANGED = (
-    "SELECT n.post_id, n.people, n.newest FROM ({several}) n LEFT JOIN (SELECT post_id, max(newest) AS newest, min(rule) AS rule,"
+    "SELECT n.post_id, n.answers, n.newest FROM ({several}) n LEFT JOIN (SELECT post_id, min(rule) AS rule,"
     f" max(adjudication_id) AS decision FROM standing WHERE {_OURS}{{due}} GROUP BY post_id) s USING (post_id)"
     f" LEFT JOIN (SELECT post_id, max(id) AS decision FROM adjudication WHERE {_OURS}{{due}} GROUP BY post_id) d USING (post_id)"
-    " WHERE s.newest IS NOT n.newest OR s.rule IS NOT :rule || n.people OR ifnull(d.decision, 0) IS NOT ifnull(s.decision, 0)"
+    " WHERE s.rule IS NOT :rule || n.answers OR ifnull(d.decision, 0) IS NOT ifnull(s.decision, 0)"
 )
 _GONE = (
     f"DELETE FROM standing WHERE {_OURS}{{due}} AND (NOT :used OR post_id NOT IN (SELECT post_id FROM ({{several}})))"
@@ -42,8 +42,8 @@ _GONE = (
 class LabelStandingStore(AdjudicationStore):
     """Works out which labels of posts wait for an adjudication."""
 
-    def refresh_labels(self, due: Due) -> None:
-        """Work out anew what has changed since the last time: labels, decisions, which labels are in use."""
+    def refresh_labels(self, due: Due) -> bool:
+        """Work out anew what has changed since the last time: labels, decisions, which labels are in use. Returns whether anything has."""
         several, values = _SEVERAL.format(due=due.of("h.")), due.values
         with self.read() as db:
             found = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
@@ -59,11 +59,12 @@ class LabelStandingStore(AdjudicationStore):
                 left -= db.execute(f"SELECT count(*) FROM ({several})", values).fetchone()[0]
             rows = _rows(db, changed, scales, rule) if changed else []
         if not changed and left <= 0:
-            return
-        with self.write() as db:
+            return False
+        with self.write(durable=False) as db:  # worked out anew after a power cut
             db.conn.execute(_GONE.format(several=several, due=due.of("")), {**values, "used": bool(scales)})
             db.conn.executemany(f"DELETE FROM standing WHERE {_OURS} AND post_id = ?", [[p] for p in changed])
             db.conn.executemany("INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        return True
 
 
 def _rows(db: Any, changed: Mapping[str, Row], scales: Sequence[str], rule: str) -> list[list[Any]]:
@@ -86,7 +87,7 @@ def _rows(db: Any, changed: Mapping[str, Row], scales: Sequence[str], rule: str)
     for (post_id, _), one in decisions.items():
         newest[post_id] = max(newest.get(post_id, 0), one.id or 0)
     for post_id, at in changed.items():
-        of, told = f"{rule}{at['people']}", -1
+        of, told = f"{rule}{at['answers']}", -1
         for scale in scales:
             question = label_question(scale)
             decision = decisions.get((post_id, question))

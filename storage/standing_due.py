@@ -1,9 +1,10 @@
 """Which posts are due in what is derived of answers (`standing`, `gold_pair`): those with a new answer or decision since the last time,
 all of them where more than that has changed.
 
-Answers and decisions are only added, so that their numbers tell what is new. Not so while an import is stored or removed, after one was
-undone, and where the rule or the labels in use are others: then everything is looked at. So are, each time, the posts of a round that
-have gold to measure their readers by, which may be given to other readers.
+Answers and decisions are only added, so that their numbers tell what is new. Not so after an import was undone, and where the rule or
+the labels in use are others: then everything is looked at. While an import is stored or removed, its numbers are among those of others,
+and may be given anew: nothing is remembered then, so that what is new since it began is looked at each time. Where posts were given to
+others, the posts of rounds are due that have gold to measure their readers by.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from typing import Any
 from storage.connection import Handle
 from storage.rows import json_cell, to_json
 
+_ASSIGNED = "(SELECT total(number) FROM queue_change WHERE subject = 'assignment')"
 _NEW = (
     "SELECT post_id FROM annotation_head WHERE annotation_id > :answer UNION SELECT post_id FROM adjudication WHERE id > :decision"
-    " UNION SELECT post_id FROM round_post WHERE gold"
+    f" UNION SELECT post_id FROM round_post WHERE gold AND {_ASSIGNED} IS NOT :assigned"
 )
 _ALL = "SELECT post_id FROM annotation_head UNION SELECT post_id FROM adjudication"
 _NOW = (
     "SELECT (SELECT ifnull(max(id), 0) FROM annotation) AS answer, (SELECT ifnull(max(id), 0) FROM adjudication) AS decision,"
-    " (SELECT count(undone_at) FROM import) AS undone"
+    f" (SELECT count(undone_at) FROM import) AS undone, {_ASSIGNED} AS assigned"
 )
 
 
@@ -65,5 +67,5 @@ def what_is_due(db: Handle, key: str, rules: str) -> Due:
     before = json_cell(found[0]) if found else {}
     seen = {**next(db.query(_NOW)), "rules": rules}
     same = all(before.get(name) == seen[name] for name in ("undone", "rules"))
-    values = {name: before.get(name, 0) for name in ("answer", "decision")}
-    return Due(key, db.hides_pending or not same, values, before if db.hides_pending else seen, before)
+    values = {name: before.get(name, 0) for name in ("answer", "decision", "assigned")}
+    return Due(key, not same, values, before if db.hides_pending else seen, before)

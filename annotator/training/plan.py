@@ -137,7 +137,9 @@ def plan_training(store: Store) -> Plan:
     criteria = store.criteria()
     active = store.active_model()
     in_use = {c.id for c in criteria}
-    since, awaited = trained_up_to(store), store.awaited_blind()
+    since = trained_up_to(store)
+    awaited = [(post_id, criterion_id) for post_id, criterion_id in store.awaited_blind() if criterion_id in in_use]
+    store.refresh_gold_pairs()
     counts = store.gold_counts(since=since, awaited=awaited)
     found = store.gold_posts(since=since, awaited=awaited)
     posts = {split: number for split, (number, _) in found.items()}

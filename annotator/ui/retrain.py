@@ -6,7 +6,6 @@ tab. A timer asks for news only while a job waits or runs.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from annotator.models.archives import import_version
 from annotator.teams.naming import called_before
 from annotator.training.hub_job import hub_job_of
 from annotator.training.model_jobs import enqueue_evaluation
-from annotator.training.plan import PRESETS, Plan, estimate, plan_training, preset_config
+from annotator.training.plan import PRESETS, estimate, plan_training, preset_config
 from annotator.training.promotion import PromotionRule
 from annotator.training.run import TrainingWish, enqueue_training, resume_training
 from annotator.ui import retrain_automatic, retrain_form, retrain_hub, retrain_inside, retrain_views
@@ -56,7 +55,6 @@ class RetrainPage:
         self.hub = retrain_hub.HubPart(context)
         self.automatic = retrain_automatic.AutomaticPart(context)
         self.store, self.jobs, self.settings = context.store, context.jobs, context.settings
-        self._plan_of = functools.lru_cache(maxsize=1)(lambda *_: plan_training(self.store))
 
     # --- layout
 
@@ -226,7 +224,7 @@ class RetrainPage:
         in_service = None if active is None else active.id
         base: str | None = settings[1] if len(settings) > 1 and settings[1] in ids else in_service
         return [
-            retrain_views.shown(lambda: retrain_views.plan_value(self._plan(), self.store)),
+            retrain_views.shown(lambda: retrain_views.plan_value(plan_training(self.store), self.store)),
             gr.Dropdown(choices=choices, value=base),
             gr.Column(visible=bool(ids)),
             gr.Dropdown(choices=choices, value=chosen),
@@ -235,13 +233,6 @@ class RetrainPage:
             retrain_views.shown(retrain_views.models_value, self.store, self.jobs, called_before(self.store, person)),
             retrain_views.shown(self._estimate, base, settings),
         ]
-
-    def _plan(self) -> Plan:
-        """The plan, made anew when something was reviewed, the criteria changed or another model came into service."""
-        store = self.store
-        people = [(r.name, str(r.role)) for r in store.reviewers()]
-        key = (store.last_annotation_id(), len(store.activations()), tuple(store.criteria()), tuple(people))
-        return self._plan_of(*key)
 
     def show_version(self, version: str | None, request: gr.Request) -> Any:
         self.context.require(request, CURATOR)

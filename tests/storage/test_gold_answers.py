@@ -5,15 +5,27 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from storage import gold_pairs
-from storage.records import Gold, Role, Span
-from storage.store import Store
-from storage.team_records import Adjudication, Outcome, SpanRule, Standing
+from storage import gold_pairs, label_standing
+from storage.records import OF_POST, Annotation, Gold, Role, Span
+from storage.rounds import Assigned, RoundPost
+from storage.store import Store, open_store
+from storage.team_records import (
+    Adjudication,
+    Outcome,
+    Round,
+    RoundChange,
+    RoundKind,
+    SpanRule,
+    Standing,
+    Suggestions,
+)
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
-from tests.storage.imported import import_into
+from tests.statements import taken_down
+from tests.storage.imported import begin_import, import_into, show_imports
 
 
 def open_pairs(store: Store) -> list[tuple[str, str, float]]:
@@ -26,6 +38,12 @@ def a_disagreement(store: Store, *ids: str) -> None:
         store.add_posts([post])
         store.add_annotation(an_annotation(post, "cannot sleep"), expected_revision=0)
         store.add_annotation(an_annotation(post, reviewer="ben"), expected_revision=0)
+
+
+def a_gold_check(store: Store, post_id: str, *people: str) -> Round:
+    """What these people say of the post is measured by what others said."""
+    given = Round(0, "check", RoundKind.GOLD_CHECK, True, Suggestions.SHOWN, people, {1: 1.0}, seed=1)
+    return store.add_round(given, [RoundPost(post_id, 1, gold=True)], [Assigned(post_id, p, None) for p in people])
 
 
 def test_the_worst_comes_first_and_the_queue_can_be_narrowed(store: Store) -> None:
@@ -69,15 +87,19 @@ def test_a_new_answer_and_a_new_rule_are_worked_out_anew(store: Store) -> None:
 
 
 def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers given and taken back, decisions, rules, and imports that come and go, in every order that a lot brings."""
+    """Answers given and taken back, decisions, rules, posts to measure people by that are given to others, and imports that come and go
+    or are unfinished, in every order that a lot brings.
+    """
     draw, imports = random.Random(5), list[int]()
     store.ensure_reviewer("jo", Role.ADJUDICATOR)
+    store.ensure_reviewer("cem")
     store.add_posts(a_post(id=f"p{n}") for n in range(4))
+    check = a_gold_check(store, "p1", "cem")
 
     def answer() -> None:
         post, who, criterion = (
             a_post(id=f"p{draw.randrange(4)}"),
-            draw.choice(["ana", "ben"]),
+            draw.choice(["ana", "ben", "cem"]),
             draw.choice([SLEEP, MOOD]),
         )
         mine = store.annotations_of(post.id, who).get(criterion.id)
@@ -95,6 +117,12 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, mo
     def change_rule() -> None:
         store.set_setting("gold_rule", {"iou": draw.choice([0.3, 0.5])})
 
+    def give_to_another() -> None:
+        taken = [(a.post_id, a.reviewer) for a in store.assigned(round_id=check.id)]
+        given = [Assigned("p1", draw.choice(["ana", "ben", "cem"]), None)]
+        change, revision = RoundChange("moved", {}, taken=taken, given=given), store.round(check.id).revision
+        store.change_round(check.id, change, expected_revision=revision)
+
     def bring() -> None:
         new = a_post(id=f"new{draw.randrange(1000)}")
         said = [an_annotation(new, "cannot sleep"), an_annotation(new, reviewer="ben")]
@@ -109,7 +137,9 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, mo
     monkeypatch.setattr(gold_pairs, "POSTS_AT_ONCE", 2)
     seen = set()
     for _ in range(150):
-        draw.choices([answer, decide, change_rule, bring, undo], [8, 3, 1, 2, 2])[0]()
+        what = [answer, decide, change_rule, give_to_another, bring, undo]
+        draw.choices(what, [9, 3, 1, 1, 2, 2])[0]()
+        draw.choice([begin_import, show_imports])(store)
         assert store.count_posts() == len(list(store.iter_posts()))
         if draw.random() < 0.5:
             listed = store.disagreements(states=tuple(Standing), limit=99)
@@ -118,6 +148,7 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, mo
             several = [(settled, latest) for settled, latest in each if len(latest) > 1]
             assert found == {(some[0].post_id, some[0].criterion_id, len(some), s.standing) for s, some in several}
             gold = store.gold()
+            store.refresh_gold_pairs()
             counts = {(n.criterion_id, n.verdict): n.answers for n in store.gold_counts(since=0, awaited=())}
             assert counts == Counter((g.criterion_id, g.verdict) for g in gold)
             awaited = {("p0", SLEEP.id)}
@@ -133,6 +164,61 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, mo
 
 def is_new(gold: Gold) -> bool:
     return (gold.annotation.id or 0) > 9
+
+
+def test_an_answer_that_comes_back_as_an_import_is_undone_is_worked_out_anew(store: Store) -> None:
+    post = a_post()
+    store.add_posts([post])
+    store.add_annotation(an_annotation(post, "cannot sleep"), expected_revision=0)
+    number = import_into(store, [], [an_annotation(post)])
+    store.add_annotation(an_annotation(post, "cannot sleep", reviewer="ben"), expected_revision=0)
+    assert len(open_pairs(store)) == 1
+    store.undo_import(number)  # ben's is the newest still
+    assert store.standing_counts() == {SLEEP.id: {"agreed": 1}}
+
+
+def test_what_is_worked_out_is_not_written_anew_while_an_import_is_unfinished(store: Store) -> None:
+    a_disagreement(store, "p1", "p2")
+    a_gold_check(store, "p1", "ben")
+    store.refresh_gold_pairs()
+    assert len(open_pairs(store)) == 1  # what ben says of p1 is measured
+    begin_import(store)
+    with taken_down(store) as statements:
+        store.refresh_gold_pairs()
+        assert len(open_pairs(store)) == 1
+    assert not [s for s in statements if s.startswith(("BEGIN IMMEDIATE", "SELECT a.*"))]
+    store.add_annotation(an_annotation(a_post(id="p2"), "cannot sleep", reviewer="ben"), expected_revision=1)
+    store.refresh_gold_pairs()
+    assert sum(n.answers for n in store.gold_counts(since=0, awaited=())) == 2
+    assert open_pairs(store) == []
+
+
+def test_labels_that_change_while_they_are_worked_out_are_looked_at_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def label(where: Store, who: str, level: str, revision: int = 0) -> None:
+        given = Annotation("p1", OF_POST, who, None, labels=(("risk", level),))
+        where.add_annotation(given, expected_revision=revision)
+
+    def changed_meanwhile(*given: Any) -> Any:
+        monkeypatch.undo()
+        other = open_store(store.path.parent)
+        show_imports(other)
+        label(other, "ben", "low", 1)
+        assert other.count_disagreements() == 0
+        other.close()
+        return settled(*given)
+
+    settled = label_standing.settle_label
+    store.set_setting("attributes", {"labels": [{"name": "risk", "levels": ["low", "high"]}]})
+    store.add_posts([a_post()])
+    label(store, "ana", "low")
+    assert store.count_disagreements() == 0
+    label(store, "ben", "high")
+    begin_import(store)
+    monkeypatch.setattr(label_standing, "settle_label", changed_meanwhile)
+    store.refresh_standing()
+    assert store.count_disagreements() == 0
 
 
 def test_posts_whose_import_is_undone_leave_the_queue(store: Store) -> None:

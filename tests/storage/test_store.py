@@ -19,6 +19,7 @@ from storage.connection import DATABASE_NAME
 from storage.records import Criterion, InvalidRecord, ModelStatus, ModelVersion, Role, StoreUnavailable
 from storage.store import Store, open_store
 from tests.builders import MOOD, SLEEP, a_post, a_prediction, an_annotation
+from tests.storage.imported import begin_import, show_imports
 
 
 def test_a_database_of_a_newer_release_is_refused_untouched(tmp_path: Path) -> None:
@@ -117,15 +118,10 @@ def test_posts_that_lack_a_prediction_are_found_also_behind_those_that_were_look
 
     add("read")
     assert lacking() == []
-    with store.write() as db:
-        db.conn.execute(
-            "INSERT INTO import (id, file_name, format, created_at, pending) VALUES (7, 'a', 'csv', '2026', 'storing x')"
-        )
-    add("hidden", import_id=7, criteria=[])
+    add("hidden", import_id=begin_import(store), criteria=[])
     add("read too")
     assert lacking() == []
-    with store.write() as db:
-        db.conn.execute("UPDATE import SET pending = NULL")
+    show_imports(store)
     add("half read", criteria=[MOOD])
     assert lacking() == ["hidden", "half read"]
     store.add_predictions(a_prediction(a_post(id=name)) for name in ("hidden", "half read"))

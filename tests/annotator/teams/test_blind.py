@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from annotator.review import decisions, history
 from annotator.training.data import usable_gold
-from annotator.training.plan import plan_training
+from annotator.training.plan import LeftOut, plan_training
 from storage.exports import Answers, ExportFilter
 from storage.queue import QueueFilter, ReviewState
 from storage.records import Conflict, InvalidRecord, NotFound, Reviewer, Role, Verdict
@@ -114,6 +116,13 @@ def test_what_a_blind_reader_is_yet_to_answer_teaches_no_model_that_would_sugges
     assert taught() == []
     team.change_round(blind.id + 1, RoundChange(closed=True), expected_revision=1)
     assert taught() == [POST.id]
+
+
+def test_gold_of_a_criterion_out_of_use_is_told_as_such_also_while_it_is_read_blind(team: Store) -> None:
+    answer(team, "ana", "cannot sleep")
+    a_round(team)
+    team.save_criteria([replace(c, active=c.id != SLEEP.id) for c in team.criteria()])
+    assert plan_training(team).left_out == (LeftOut("the criterion is no longer in use", 1),)
 
 
 def test_the_counts_of_the_overview_are_ones_own_while_a_blind_round_is_open(team: Store) -> None:

@@ -18,7 +18,7 @@ from annotator.models.serving import ModelService
 from annotator.project import Project
 from annotator.settings import Settings
 from annotator.training.measure import Differing
-from annotator.training.plan import PRESETS, plan_training
+from annotator.training.plan import PRESETS
 from annotator.ui import retrain_form, retrain_views
 from annotator.ui.context import Context
 from annotator.ui.retrain import RetrainPage
@@ -27,7 +27,8 @@ from encoder.config import InvalidConfig, TrainConfig
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Job, JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role, Split
 from storage.store import Store, open_store
-from tests.builders import a_post, an_annotation
+from storage.team_records import Adjudication, Outcome
+from tests.builders import SLEEP, a_post, an_annotation
 
 # making Blocks leaves event loops to the garbage collector
 pytestmark = [
@@ -199,11 +200,18 @@ def test_an_estimate_that_cannot_be_made_says_why(page: RetrainPage) -> None:
     assert page.show_estimate(asked_by(Role.ADMIN), *settings_of())["steps"] == PRESETS[0].config.max_steps
 
 
-def test_the_plan_is_drawn_with_its_warnings(store: Store, context: Context) -> None:
-    value = retrain_views.plan_value(plan_training(store), context.store)
-    assert value["active"]["id"] == "demo"
-    assert value["posts"] == {"train": 1, "dev": 0, "test": 0}
-    assert any("No post of the dev split is reviewed yet" in w for w in value["warnings"])
+def test_the_plan_is_drawn_with_its_warnings_as_things_are_now(store: Store, page: RetrainPage) -> None:
+    def shown() -> dict[str, Any]:
+        [plan] = [
+            v for v in page.show(asked_by(Role.ADMIN), None, *settings_of()) if isinstance(v, dict) and "new_posts" in v
+        ]
+        return plan
+
+    assert shown()["active"]["id"] == "demo"
+    assert shown()["posts"] == {"train": 1, "dev": 0, "test": 0}
+    assert any("No post of the dev split is reviewed yet" in w for w in shown()["warnings"])
+    store.add_adjudication(Adjudication("p1", SLEEP.id, "ana", Outcome.UNDECIDABLE), expected_revision=0)
+    assert shown()["posts"]["train"] == 0
 
 
 def test_figures_count_the_criteria_in_use_alone_and_say_how_many_others_were_measured(
