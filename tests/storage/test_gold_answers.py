@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from dataclasses import replace
@@ -134,12 +135,13 @@ def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, mo
         if imports:
             store.undo_import(imports.pop())
 
+    begin, end = functools.partial(begin_import, store), functools.partial(show_imports, store)
+
     monkeypatch.setattr(gold_pairs, "POSTS_AT_ONCE", 2)
     seen = set()
     for _ in range(150):
-        what = [answer, decide, change_rule, give_to_another, bring, undo]
-        draw.choices(what, [9, 3, 1, 1, 2, 2])[0]()
-        draw.choice([begin_import, show_imports])(store)
+        what = [answer, decide, change_rule, give_to_another, bring, undo, begin, end]
+        draw.choices(what, [9, 3, 1, 1, 2, 2, 1, 1])[0]()
         assert store.count_posts() == len(list(store.iter_posts()))
         if draw.random() < 0.5:
             listed = store.disagreements(states=tuple(Standing), limit=99)
