@@ -255,7 +255,8 @@ def new_encoder(backbone: Any, tokenizer: TextTokenizer) -> EvidenceEncoder:
 def save(encoder: EvidenceEncoder, output: Path) -> None:
     """Write the model directory with its card. Figures of an earlier model do not stay: they are not this one's."""
     encoder.backbone.to(torch.bfloat16)
-    save_encoder(encoder, output)
+    voices = card.train_voices(corpus.read_items(), corpus.read_posts())
+    save_encoder(encoder, output, documents={"run.json": json.dumps({"voices": voices}, indent=1) + "\n"})
     (output / "metrics.json").unlink(missing_ok=True)
     card.write_card(output)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from encoder.bundled import corpus
+from encoder.examples import Example
 from encoder.network.bases import GEMMA_TERMS
 from encoder.network.hub import BUNDLED_DIRECTORY
 from recipes.bundled_model.measure import RECALL_FIRST
@@ -32,7 +33,7 @@ def write_card(directory: Path = BUNDLED_DIRECTORY) -> None:
     values = {
         **_about(directory),
         **_taught(config.get("distilled_from", "")),
-        **data_figures(),
+        **data_figures(directory),
         "results": _results(measured, config) if measured else _NOT_MEASURED,
     }
     (directory / "README.md").write_text(Template(TEMPLATE.read_text("utf-8")).substitute(values), encoding="utf-8")
@@ -61,10 +62,20 @@ def _taught(by: str) -> dict[str, str]:
     return {"license": "gemma", "second_teacher": second, "then": ", then `python -m recipes.bundled_model.from_gemma`"}
 
 
-def data_figures() -> dict[str, str]:
-    """What the corpus holds, as the cards say it."""
+def train_voices(items: Iterable[corpus.Item], posts: Iterable[Example]) -> list[str]:
+    """The voices that a training reads, as `run.json` beside a model keeps them."""
+    return sorted(voice for voice, split in corpus.voices_of(items, posts).items() if split is Split.TRAIN)
+
+
+def data_figures(directory: Path) -> dict[str, str]:
+    """What the corpus held when the model in the directory was made, as the cards say it: it may have grown since."""
     items, posts = corpus.read_items(), corpus.read_posts()
     voices = corpus.voices_of(items, posts)
+    run = directory / "run.json"
+    read = json.loads(run.read_text("utf-8"))["voices"] if run.exists() else train_voices(items, posts)
+    voices = {voice: split for voice, split in voices.items() if split is not Split.TRAIN or voice in read}
+    items = [item for item in items if item.voice in voices]
+    posts = [post for post in posts if corpus.voice_of(post) in voices]
     of = {split: sum(s is split for s in voices.values()) for split in Split}
     return {
         "passages": f"{len(items):,}",

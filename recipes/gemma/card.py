@@ -24,7 +24,7 @@ def write_card(directory: Path = GEMMA_DIRECTORY) -> None:
     config, adapter = _json(directory / "evidence_config.json") or {}, _json(directory / "adapter_config.json") or {}
     run = _json(directory / "run.json")
     values = {
-        **data_figures(),
+        **data_figures(directory),
         "quantization": f"weights {config['base_weights'].get('quantization', 'as they came')}",
         "causal": str(config["causal_layers"]),
         "rank": str(adapter["r"]),
