@@ -38,7 +38,7 @@ QUEUED: dict[str, Any] = {"api_visibility": "private"}
 """For listeners that take seconds and should show that they do."""
 
 
-ANSWERS_AT_ONCE = 16
+ANSWERS_AT_ONCE = 32  # some may wait for a model that reads a post: saves must not wait behind them
 
 
 class Context:

@@ -35,7 +35,7 @@ def test_its_card_says_what_it_is_made_of_and_what_it_must_not_be_used_for() -> 
 
 
 def test_its_card_holds_its_own_figures(tmp_path: Path) -> None:
-    for name in ("config.json", "evidence_config.json", "metrics.json"):
+    for name in ("config.json", "evidence_config.json", "metrics.json", "run.json"):
         shutil.copy(BUNDLED_DIRECTORY / name, tmp_path)
     for weights in BUNDLED_DIRECTORY.glob("*.safetensors"):
         (tmp_path / weights.name).symlink_to(weights)
