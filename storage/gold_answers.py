@@ -22,7 +22,7 @@ from storage.visibility import IS_MEASURED
 GOLD_RULE_SETTING = "gold_rule"
 TEXTS_AT_ONCE = 2000
 _SEEN = "standing_seen"
-_ALL_OF_SEVERAL = (
+_ALL_OF_SEVERAL = (  # answers in the order of the primary key, so by reviewer, as `_standing_rows` writes them
     "SELECT post_id, criterion_id, group_concat(annotation_id) AS answers FROM annotation_head h"
     " WHERE verdict IS NOT NULL{counted} GROUP BY post_id, criterion_id HAVING count(*) > 1"
 )

@@ -140,10 +140,12 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
     Predictions that are missing are made now if the model is loaded; if it is not, or fails, or reads a long post in the
     background, the item says so in `model.status` and `model.missing`, and can be reviewed all the same.
     """
-    with store.read():  # of one moment, and one transaction instead of two dozen
+    with store.read():
         post = store.post(post_id)
         hidden = store.hides_suggestions(post_id, reviewer.name)
-        item = _shown(store, model, post, reviewer, {} if hidden else model.predictions(post), hidden=hidden)
+    predictions = {} if hidden else model.predictions(post)  # may read the post: no transaction stays open meanwhile
+    with store.read():  # what is shown is of one moment
+        item = _shown(store, model, post, reviewer, predictions, hidden=hidden)
     trouble = ""
     if not hidden and _lacks_predictions(item):
         predictions, trouble = _predictions(model, post)

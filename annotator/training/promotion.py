@@ -1,8 +1,9 @@
 """The promotion rule: is a new model better than the one in service? Pure functions of two evaluations.
 
 A candidate is put in service when its macro F1 on the held-out posts is higher than the active model's and no lower than the
-simple learner's alone, and no criterion with enough gold evidence lost more than the margin against either. The others have no say
-beside the simple learner either, unless none has enough: there two sentences would outweigh what the folds found. It is judged on
+simple learner's alone, and no criterion with enough gold evidence lost more than the margin against either. The others count in the
+macro F1 beside the active model, not in that beside the simple learner, unless none has enough: two sentences would outweigh what
+the folds of the train posts found. It is judged on
 the project's dev posts; while these are too few, held-out posts of the model's own corpus are judged together with them, and
 where there is no such corpus, the few posts alone: the decision then says so. The candidate's thresholds were fitted on these
 posts; the active model's are fitted on them too before the two are compared, so that neither has an advantage. Test posts
@@ -71,7 +72,9 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`promote`, and the reason for a person. `losses`: criteria beyond the margin, with their change of F1."""
+    """`promote`, and the reason for a person. `losses`: criteria beyond the margin, with their change of F1.
+    simple_f1: of the criteria with enough evidence alone, and so not to be set beside candidate_f1.
+    """
 
     promote: bool
     reason: str
@@ -113,7 +116,7 @@ def decide(
     lost = [(names.get(cid, cid), change) for cid, change in losses.items()]
     reason = _reason(candidate, active, lost, rule, judged_on)
     if simple is not None and (not floor or below):
-        few = [names.get(cid, cid) for cid in left_out]
+        few = [names.get(cid, cid) for cid in left_out if active.criteria[cid][1]]
         reason = _below_simple(compared, simple, [names.get(cid, cid) for cid in below], judged_on, few)
     simple_f1 = None if simple is None else simple.macro_f1
     return Decision(promote, reason, candidate.macro_f1, active.macro_f1, losses | below, judged_on, simple_f1)

@@ -38,7 +38,7 @@ QUEUED: dict[str, Any] = {"api_visibility": "private"}
 """For listeners that take seconds and should show that they do."""
 
 
-ANSWERS_AT_ONCE = 32  # some may wait for a model that reads a post: saves must not wait behind them
+ANSWERS_AT_ONCE = 32  # while as many wait for a model to read their posts, saves wait too
 
 
 class Context:
@@ -94,7 +94,7 @@ class Context:
 
     def close(self) -> None:
         """Answer nothing more, and forget the visitors of the public demo."""
-        self.answering.shutdown(wait=False)
+        self.answering.shutdown(wait=False, cancel_futures=True)
         if self.visitors is not None:
             self.visitors.close()
 

@@ -117,11 +117,11 @@ def _recalibrate(task: Task, predictor: Predictor) -> None:
 
 
 def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) -> SimpleLearner:
-    """The learner without the vectors of the criteria that would keep it out of service: those on which the n-grams alone are better
-    by more than MOST_BEHIND on the dev posts, and as many others, the worst first, as make them better together.
+    """The learner without the vectors of the criteria that would keep it out of service.
 
-    Criteria with less evidence there than LEAST_SUPPORT do not count beside others: what the folds of the train posts said of them
-    is more.
+    First of those that have LEAST_SUPPORT on the dev posts and are there more than MOST_BEHIND behind the n-grams alone; then of the
+    next worst, until the others are together no worse than the n-grams. Criteria with less support are not asked, what the folds of
+    the train posts said of them being more; where none has it, all are, for the second only.
     """
     if not any(map(learner.sees, learner.fits)):
         return learner  # there is nothing to fall back from

@@ -68,18 +68,21 @@ def train_voices(items: Iterable[corpus.Item], posts: Iterable[Example]) -> list
 
 
 def data_figures(directory: Path) -> dict[str, str]:
-    """What the corpus held when the model in the directory was made, as the cards say it: it may have grown since."""
+    """What the corpus holds of the voices that the model in the directory has read and of those it is chosen and measured by, as the
+    cards say it.
+    """
     items, posts = corpus.read_items(), corpus.read_posts()
     voices = corpus.voices_of(items, posts)
     run = directory / "run.json"
-    read = json.loads(run.read_text("utf-8"))["voices"] if run.exists() else train_voices(items, posts)
+    told = json.loads(run.read_text("utf-8")).get("voices") if run.exists() else None
+    read = told or train_voices(items, posts)
     voices = {voice: split for voice, split in voices.items() if split is not Split.TRAIN or voice in read}
     items = [item for item in items if item.voice in voices]
     posts = [post for post in posts if corpus.voice_of(post) in voices]
     of = {split: sum(s is split for s in voices.values()) for split in Split}
     return {
         "passages": f"{len(items):,}",
-        "posts": str(len(posts)),
+        "posts": f"{len(posts):,}",
         "voices": str(len(voices)),
         "train_voices": str(of[Split.TRAIN]),
         "dev_voices": str(of[Split.DEV]),

@@ -84,7 +84,10 @@ def train(process: int, options: argparse.Namespace) -> None:
 def voices_read(model: Path) -> list[str]:
     """The voices that the run which made a model has read, as it wrote them down; none if it did not."""
     found = model / "run.json"
-    return list(json.loads(found.read_text("utf-8")).get("voices", ())) if found.exists() else []
+    voices = json.loads(found.read_text("utf-8")).get("voices", []) if found.exists() else []
+    if not voices:
+        print(f"{model} does not say which voices it has read: all are read as new.")
+    return list(voices)
 
 
 def new_encoder(base: str, causal: int) -> EvidenceEncoder:
@@ -129,7 +132,7 @@ def finish(
         "steps": training.progress.step,
         "minutes": round(training.progress.seconds / 60, 1),
         "table": weight,
-        "voices": sorted({*training.material.voices, *training.material.read}),
+        "voices": sorted({*training.material.voices, *training.material.read_before}),
     }
     if start is not None and (earlier := start / "run.json").exists():
         before = json.loads(earlier.read_text("utf-8"))

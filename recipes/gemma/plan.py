@@ -33,21 +33,21 @@ _FRAME = 3
 class Material:
     """Training rows, and of each its class of passage, or `post`, and its voice. evidence: whether there is any in it.
 
-    read: the voices that an earlier run has read.
+    read_before: the voices that an earlier run has read.
     """
 
     rows: list[Row]
     kinds: list[str]
     voices: list[str]
     evidence: list[bool]
-    read: frozenset[str] = frozenset()
+    read_before: frozenset[str] = frozenset()
 
     @classmethod
-    def of_corpus(cls, batcher: Batcher, read: Iterable[str] = ()) -> Material:
+    def of_corpus(cls, batcher: Batcher, read_before: Iterable[str] = ()) -> Material:
         """The training voices' passages and whole posts, tokenized."""
         items = [item for item in corpus.read_items() if item.split is Split.TRAIN]
         found = cls.of(batcher, items, [post for post in corpus.read_posts() if post.post.split is Split.TRAIN])
-        return replace(found, read=frozenset(read))
+        return replace(found, read_before=frozenset(read_before))
 
     @classmethod
     def of(cls, batcher: Batcher, items: Sequence[corpus.Item], posts: Sequence[Example]) -> Material:
@@ -98,8 +98,8 @@ def share(step: Sequence[int], process: int, processes: int) -> list[int]:
 
 
 def _in_first_pass(material: Material, n: int, pick: random.Random) -> bool:
-    if material.read:
-        if material.voices[n] not in material.read:
+    if material.read_before:
+        if material.voices[n] not in material.read_before:
             return True
         if pick.random() >= _READ_SHARE:
             return False

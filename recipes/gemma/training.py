@@ -39,7 +39,8 @@ class Settings:
 
     causal: lowest layers that stay causal. frozen_minutes: how long those are not trained, so that they are computed only once.
     rank, alpha: of the products beside the linear layers. token_masking: share of a text's tokens that are hidden at each
-    reading, once no layer is frozen, so that a corpus that was read before teaches more than its single words.
+    reading, once no layer is frozen, so that a corpus that was read before teaches more than its single words; which ones is
+    drawn anew when a run goes on.
     """
 
     minutes: float = 60.0
@@ -85,8 +86,8 @@ class Training:
         torch.manual_seed(settings.seed)
         self.encoder, self.output, self.settings, self._evaluate = encoder, output, settings, evaluate
         self.batcher, self.material = batcher, material
-        masking = {"token_masking": settings.token_masking, "seed": settings.seed + _process()}
-        self._masking = encoder.batcher(batcher.criteria, **masking)
+        seed = settings.seed + _process()
+        self._masked = encoder.batcher(batcher.criteria, token_masking=settings.token_masking, seed=seed)
         self.split = SplitBackbone(encoder, settings.causal)
         self.products: dict[str, LowRank] = add_low_rank(encoder.backbone, rank=settings.rank, alpha=settings.alpha)
         self.heads = PlainHeads(encoder.hidden_size, len(batcher.criteria))
@@ -151,7 +152,7 @@ class Training:
         if self.split.frozen and self.progress.seconds >= 60 * self.settings.frozen_minutes:
             self.split.thaw()
         # frozen layers are computed once, so for the whole text
-        reader = self.batcher if self.split.frozen else self._masking
+        reader = self.batcher if self.split.frozen else self._masked
         batch = reader.batch([self.material.rows[n] for n in numbers])
         loss = loss_of(self.heads(self.split.states(batch, numbers), batch), batch)
         loss.total.backward()

@@ -104,7 +104,7 @@ def test_a_post_and_a_decision_take_few_transactions(store: Store, post: Post) -
     with taken_down(store) as statements:
         decisions.save(store, ANA, a_decision(decisions.load_item(store, model, post.id, ANA)))
     begun = [s for s in statements if s.startswith("BEGIN")]
-    assert begun == ["BEGIN", "BEGIN", "BEGIN IMMEDIATE", "BEGIN", "BEGIN"]  # the last one ends the record
+    assert begun == ["BEGIN", "BEGIN", "BEGIN", "BEGIN IMMEDIATE", "BEGIN", "BEGIN"]  # the last one ends the record
     assert not [s for s in statements if s.startswith("SAVEPOINT")]
 
 

@@ -122,7 +122,7 @@ def test_the_first_pass_takes_all_evidence_and_a_later_one_what_was_learned_wors
 def test_a_run_that_goes_on_reads_all_of_the_voices_that_are_new_and_some_of_the_others(tmp_path: Path) -> None:
     training = a_training(save_checkpoint("gemma3", tmp_path / "base"), tmp_path / "work")
     voices = training.material.voices
-    material = replace(training.material, read=frozenset(voices) - {voices[-1]})
+    material = replace(training.material, read_before=frozenset(voices) - {voices[-1]})
     first = set(plan.chosen(material, 0, training.losses))
     new = {n for n, voice in enumerate(voices) if voice == voices[-1]}
     assert new <= first
