@@ -65,7 +65,7 @@ def test_with_the_network_cut_the_loaded_page_works_and_everything_is_sent_once_
     press(page, "4", "a")
     confirm_the_rest(page)
     page.wait_for_function(OFFLINE)
-    assert "9 not saved yet" in page.inner_text("[data-part=saved]")
+    page.wait_for_function("document.querySelector('[data-part=saved]').innerText.includes('9 not saved yet')")
     press(page, "n")
     page.wait_for_function(f"document.querySelector('.ev-post-id').textContent !== '{first}'")
     second = post_on(page)

@@ -156,13 +156,15 @@ def test_reading_time_grows_with_the_file_whatever_its_quotes(line: str, tmp_pat
 
     def seconds(count: int) -> float:
         path = written(tmp_path / f"{count}.csv", "id,text", '0,"open', *[line] * count)
-        began = time.process_time()
+        began = time.thread_time()
         rows(path)
-        return time.process_time() - began
+        return time.thread_time() - began
+
+    def least(count: int) -> float:
+        return min(seconds(count) for _ in range(3))  # a busy machine only ever adds
 
     seconds(500)
-    small = seconds(4000)
-    assert seconds(16000) < 10 * max(small, 0.02)
+    assert least(16000) < 10 * max(least(4000), 0.02)
 
 
 def test_one_bad_offset_or_verdict_among_few_rows_costs_its_label_alone(tmp_path: Path) -> None:
