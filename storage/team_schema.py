@@ -29,7 +29,7 @@ CREATE TABLE standing (              -- how several answers to one (post, criter
     readers INTEGER NOT NULL,        -- people with a verdict
     newest INTEGER NOT NULL,         -- id of the newest annotation it was worked out from
     adjudication_id INTEGER NOT NULL,  -- 0: none
-    rule TEXT NOT NULL,              -- JSON: the gold rule it was worked out with; and of which answers
+    rule TEXT NOT NULL,              -- JSON: the gold rule it was worked out with
     state TEXT NOT NULL CHECK (state IN ('agreed', 'open', 'adjudicated', 'undecidable')),
     score REAL NOT NULL,             -- 0 .. 1, how alike the answers are
     PRIMARY KEY (post_id, criterion_id)

@@ -3,17 +3,16 @@
 A candidate is put in service when its macro F1 on the held-out posts is higher than the active model's and no lower than the
 simple learner's alone, and no criterion with enough gold evidence lost more than the margin against either. The others count in the
 macro F1 beside the active model, not in that beside the simple learner, unless none has enough: two sentences would outweigh what
-the folds of the train posts found. It is judged on
-the project's dev posts; while these are too few, held-out posts of the model's own corpus are judged together with them, and
-where there is no such corpus, the few posts alone: the decision then says so. The candidate's thresholds were fitted on these
-posts; the active model's are fitted on them too before the two are compared, so that neither has an advantage. Test posts
-decide nothing and are reported beside.
+the folds of the train posts found. It is judged on the project's dev posts; while these are too few, held-out posts of the
+model's own corpus are judged together with them, and where there is no such corpus, the few posts alone: the decision then says
+so. The candidate's thresholds were fitted on these posts; the active model's are fitted on them too before the two are compared,
+so that neither has an advantage. Test posts decide nothing and are reported beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from types import MappingProxyType
 from typing import Any
@@ -34,10 +33,10 @@ class PromotionRule:
     min_support: int = 5
     min_posts: int = 20
 
-    def without_say(self, supports: Mapping[str, int]) -> frozenset[str]:
-        """The criteria with too little gold evidence to be judged by; none where no criterion has enough."""
-        few = frozenset(cid for cid, support in supports.items() if support < self.min_support)
-        return few if len(few) < len(supports) else frozenset()
+    def with_say(self, judged: Figures) -> frozenset[str]:
+        """The criteria with enough gold evidence to be judged by; all of them where none has enough."""
+        enough = frozenset(cid for cid, (_, support) in judged.criteria.items() if support >= self.min_support)
+        return enough or frozenset(judged.criteria)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.margin <= 1.0:
@@ -62,12 +61,11 @@ class Figures:
         }
         return cls(evaluation["macro"]["f1"] or 0.0, criteria, int(evaluation["posts"]))
 
-    def without(self, left_out: frozenset[str]) -> Figures:
-        """The same without some criteria, and the macro F1 of the others."""
-        if not left_out & self.criteria.keys():
-            return self
-        kept = {cid: found for cid, found in self.criteria.items() if cid not in left_out}
-        return replace(self, macro_f1=fmean(f1 for f1, _ in kept.values()), criteria=kept)
+    def macro_f1_of(self, criteria: frozenset[str]) -> float:
+        """The macro F1 of some criteria; one that is not known counts as 0."""
+        if criteria >= self.criteria.keys():
+            return self.macro_f1
+        return fmean(self.criteria.get(cid, (0.0, 0))[0] for cid in criteria)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +107,16 @@ def decide(
         return Decision(False, reason, None, None, {}, judged_on)
     losses = _losses(candidate, active, rule)
     below = {} if simple is None else _losses(candidate, simple, rule)
-    left_out = rule.without_say({cid: support for cid, (_, support) in active.criteria.items()})
-    compared, simple = candidate.without(left_out), simple and simple.without(left_out)
-    floor = simple is None or compared.macro_f1 >= simple.macro_f1
+    say = rule.with_say(active)
+    own_f1, simple_f1 = candidate.macro_f1_of(say), None if simple is None else simple.macro_f1_of(say)
+    floor = simple_f1 is None or own_f1 >= simple_f1
     promote = candidate.macro_f1 > active.macro_f1 and floor and not losses and not below
     lost = [(names.get(cid, cid), change) for cid, change in losses.items()]
     reason = _reason(candidate, active, lost, rule, judged_on)
-    if simple is not None and (not floor or below):
-        few = [names.get(cid, cid) for cid in left_out if active.criteria[cid][1]]
-        reason = _below_simple(compared, simple, [names.get(cid, cid) for cid in below], judged_on, few)
-    simple_f1 = None if simple is None else simple.macro_f1
+    if simple_f1 is not None and (not floor or below):
+        few = [cid for cid, (_, support) in active.criteria.items() if support and cid not in say]
+        told = [sorted(names.get(cid, cid) for cid in some) for some in (below, few)]
+        reason = _below_simple(own_f1, simple_f1, judged_on, *told)
     return Decision(promote, reason, candidate.macro_f1, active.macro_f1, losses | below, judged_on, simple_f1)
 
 
@@ -132,14 +130,15 @@ def _losses(candidate: Figures, other: Figures, rule: PromotionRule) -> dict[str
 
 
 def _below_simple(
-    candidate: Figures, simple: Figures, below: Iterable[str], judged_on: str, left_out: Iterable[str]
+    candidate: float, simple: float, judged_on: str, below: Sequence[str], left_out: Sequence[str]
 ) -> str:
-    found, few = sorted(below), sorted(left_out)
-    judged_on += f" (without {', '.join(few)}, of which there is too little evidence there)" if few else ""
-    where = f"; on {', '.join(found)} it is the better one by more than the margin" if found else ""
+    """below, left_out: names of criteria that the candidate lost on, and that have no say."""
+    if left_out:
+        judged_on += f" (without {', '.join(left_out)}, of which there is too little evidence there)"
+    where = f"; on {', '.join(below)} it is the better one by more than the margin" if below else ""
     return (
-        f"The simple learner alone, fitted on the same answers in seconds, reaches macro F1 {simple.macro_f1:.3f} on"
-        f" {judged_on}, the new model {candidate.macro_f1:.3f}{where}. A model has to be worth its training."
+        f"The simple learner alone, fitted on the same answers in seconds, reaches macro F1 {simple:.3f} on"
+        f" {judged_on}, the new model {candidate:.3f}{where}. A model has to be worth its training."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 from collections import Counter
 from dataclasses import replace
@@ -87,82 +86,106 @@ def test_a_new_answer_and_a_new_rule_are_worked_out_anew(store: Store) -> None:
     assert store.refresh_standing() == 0
 
 
+class Drawn:
+    """What may happen to four posts, one thing after the other as it is drawn."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.draw, self.imports = store, random.Random(5), list[int]()
+        store.ensure_reviewer("jo", Role.ADJUDICATOR)
+        store.ensure_reviewer("cem")
+        store.add_posts(a_post(id=f"p{n}") for n in range(4))
+        self.check = a_gold_check(store, "p1", "cem")
+        often = {
+            self.answer: 9,
+            self.decide: 3,
+            self.change_rule: 1,
+            self.give_to_another: 1,
+            self.bring: 2,
+            self.undo: 2,
+        }
+        self.acts, self.weights = [*often, self.begin, self.end], [*often.values(), 1, 1]
+
+    def act(self) -> None:
+        self.draw.choices(self.acts, self.weights)[0]()
+
+    def answer(self) -> None:
+        post, who = a_post(id=f"p{self.draw.randrange(4)}"), self.draw.choice(["ana", "ben", "cem"])
+        criterion = self.draw.choice([SLEEP, MOOD])
+        mine = self.store.annotations_of(post.id, who).get(criterion.id)
+        given = an_annotation(post, *self.draw.choice([[], ["I cannot sleep."]]), reviewer=who, criterion=criterion)
+        given = replace(given, model_version=self.draw.choice([None, "m1"]))
+        taken_back = replace(given, verdict=None, spans=())
+        wanted = taken_back if mine and self.draw.random() < 0.3 else given
+        self.store.add_annotation(wanted, expected_revision=mine.revision if mine else 0)
+
+    def decide(self) -> None:
+        key = f"p{self.draw.randrange(4)}", self.draw.choice([SLEEP, MOOD]).id
+        before = self.store.latest_adjudications().get(key)
+        decision = Adjudication(*key, "jo", self.draw.choice([Outcome.NO_EVIDENCE, Outcome.REOPENED]))
+        self.store.add_adjudication(decision, expected_revision=before.revision if before else 0)
+
+    def change_rule(self) -> None:
+        self.store.set_setting("gold_rule", {"iou": self.draw.choice([0.3, 0.5])})
+
+    def give_to_another(self) -> None:
+        taken = [(a.post_id, a.reviewer) for a in self.store.assigned(round_id=self.check.id)]
+        given = [Assigned("p1", self.draw.choice(["ana", "ben", "cem"]), None)]
+        change, revision = RoundChange("moved", {}, taken=taken, given=given), self.store.round(self.check.id).revision
+        self.store.change_round(self.check.id, change, expected_revision=revision)
+
+    def bring(self) -> None:
+        new = a_post(id=f"new{self.draw.randrange(1000)}")
+        said = [an_annotation(new, "cannot sleep"), an_annotation(new, reviewer="ben")]
+        if "ben" not in {a.reviewer for a in self.store.latest_annotations("p0")}:
+            said.append(an_annotation(a_post(id="p0"), reviewer="ben"))
+        self.imports.append(import_into(self.store, [new], said))
+
+    def undo(self) -> None:
+        if self.imports:
+            self.store.undo_import(self.imports.pop())
+
+    def begin(self) -> None:
+        begin_import(self.store)
+
+    def end(self) -> None:
+        show_imports(self.store)
+
+
 def test_looking_at_what_is_new_finds_what_looking_at_all_would(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers given and taken back, decisions, rules, posts to measure people by that are given to others, and imports that come and go
-    or are unfinished, in an order that is drawn.
+    or are unfinished.
     """
-    draw, imports = random.Random(5), list[int]()
-    store.ensure_reviewer("jo", Role.ADJUDICATOR)
-    store.ensure_reviewer("cem")
-    store.add_posts(a_post(id=f"p{n}") for n in range(4))
-    check = a_gold_check(store, "p1", "cem")
-
-    def answer() -> None:
-        post, who, criterion = (
-            a_post(id=f"p{draw.randrange(4)}"),
-            draw.choice(["ana", "ben", "cem"]),
-            draw.choice([SLEEP, MOOD]),
-        )
-        mine = store.annotations_of(post.id, who).get(criterion.id)
-        given = an_annotation(post, *draw.choice([[], ["I cannot sleep."]]), reviewer=who, criterion=criterion)
-        given = replace(given, model_version=draw.choice([None, "m1"]))
-        taken_back = replace(given, verdict=None, spans=())
-        wanted = taken_back if mine and draw.random() < 0.3 else given
-        store.add_annotation(wanted, expected_revision=mine.revision if mine else 0)
-
-    def decide() -> None:
-        key = f"p{draw.randrange(4)}", draw.choice([SLEEP, MOOD]).id
-        before = store.latest_adjudications().get(key)
-        outcome = draw.choice([Outcome.NO_EVIDENCE, Outcome.REOPENED])
-        store.add_adjudication(Adjudication(*key, "jo", outcome), expected_revision=before.revision if before else 0)
-
-    def change_rule() -> None:
-        store.set_setting("gold_rule", {"iou": draw.choice([0.3, 0.5])})
-
-    def give_to_another() -> None:
-        taken = [(a.post_id, a.reviewer) for a in store.assigned(round_id=check.id)]
-        given = [Assigned("p1", draw.choice(["ana", "ben", "cem"]), None)]
-        change, revision = RoundChange("moved", {}, taken=taken, given=given), store.round(check.id).revision
-        store.change_round(check.id, change, expected_revision=revision)
-
-    def bring() -> None:
-        new = a_post(id=f"new{draw.randrange(1000)}")
-        said = [an_annotation(new, "cannot sleep"), an_annotation(new, reviewer="ben")]
-        if "ben" not in {a.reviewer for a in store.latest_annotations("p0")}:
-            said.append(an_annotation(a_post(id="p0"), reviewer="ben"))
-        imports.append(import_into(store, [new], said))
-
-    def undo() -> None:
-        if imports:
-            store.undo_import(imports.pop())
-
-    begin, end = functools.partial(begin_import, store), functools.partial(show_imports, store)
-
     monkeypatch.setattr(gold_pairs, "POSTS_AT_ONCE", 2)
-    seen = set()
+    drawn, seen = Drawn(store), set[Standing]()
     for _ in range(150):
-        what = [answer, decide, change_rule, give_to_another, bring, undo, begin, end]
-        draw.choices(what, [9, 3, 1, 1, 2, 2, 1, 1])[0]()
+        drawn.act()
         assert store.count_posts() == len(list(store.iter_posts()))
-        if draw.random() < 0.5:
-            listed = store.disagreements(states=tuple(Standing), limit=99)
-            found = {(d.post_id, d.criterion_id, d.readers, d.state) for d in listed}
-            each = [(settled, [a for a in latest if a.decided]) for settled, latest in store.settled()]
-            several = [(settled, latest) for settled, latest in each if len(latest) > 1]
-            assert found == {(some[0].post_id, some[0].criterion_id, len(some), s.standing) for s, some in several}
-            gold = store.gold()
-            store.refresh_gold_pairs()
-            counts = {(n.criterion_id, n.verdict, n.agreed): n.answers for n in store.gold_counts(since=0, awaited=())}
-            assert counts == Counter((g.criterion_id, g.verdict, left_as_it_was(g)) for g in gold)
-            awaited = {("p0", SLEEP.id)}
-            used = [g for g in gold if (g.post_id, g.criterion_id) not in awaited]
-            assert sum(n.new for n in store.gold_counts(since=9, awaited=awaited)) == sum(map(is_new, used))
-            posts = store.gold_posts(since=9, awaited=awaited).values()
-            assert sum(n for n, _ in posts) == len({g.post_id for g in used})
-            assert sum(new for _, new in posts) == len({g.post_id for g in used if is_new(g)})
-            assert store.count_gold_of(awaited) == len(gold) - len(used)
-            seen |= {state for *_, state in found}
+        if drawn.draw.random() < 0.5:
+            seen |= states_as_all_tell_them(store)
+            assert_gold_is_counted(store)
     assert seen == {Standing.OPEN, Standing.AGREED, Standing.ADJUDICATED}
+
+
+def states_as_all_tell_them(store: Store) -> set[Standing]:
+    listed = store.disagreements(states=tuple(Standing), limit=99)
+    found = {(d.post_id, d.criterion_id, d.readers, d.state) for d in listed}
+    each = [(settled, [a for a in latest if a.decided]) for settled, latest in store.settled()]
+    several = [(settled, latest) for settled, latest in each if len(latest) > 1]
+    assert found == {(some[0].post_id, some[0].criterion_id, len(some), s.standing) for s, some in several}
+    return {state for *_, state in found}
+
+
+def assert_gold_is_counted(store: Store) -> None:
+    gold, awaited = store.gold(), {("p0", SLEEP.id)}
+    used = [g for g in gold if (g.post_id, g.criterion_id) not in awaited]
+    store.refresh_gold_pairs()
+    counts = {(n.criterion_id, n.verdict, n.agreed): n.answers for n in store.gold_counts(since=0, awaited=())}
+    assert counts == Counter((g.criterion_id, g.verdict, left_as_it_was(g)) for g in gold)
+    assert sum(n.new for n in store.gold_counts(since=9, awaited=awaited)) == sum(map(is_new, used))
+    posts = store.gold_posts(since=9, awaited=awaited).values()
+    assert sum(n for n, _ in posts) == len({g.post_id for g in used})
+    assert sum(new for _, new in posts) == len({g.post_id for g in used if is_new(g)})
+    assert store.count_gold_of(awaited) == len(gold) - len(used)
 
 
 def left_as_it_was(gold: Gold) -> bool | None:

@@ -117,6 +117,8 @@ def test_a_criterion_with_too_little_gold_has_no_say_beside_the_simple_learner()
     behind = decide(candidate, active, rule=RULE, judged_on="x", simple=ahead, names={"MOOD": "Mood"})
     assert (behind.promote, behind.simple_f1) == (False, 0.82)
     assert "(without Mood, of which there is too little evidence there), the new model 0.800" in behind.reason
+    unknown = decide(figures(0.9, MOOD=(0.9, 2)), active, rule=RULE, judged_on="x", simple=simple)
+    assert not unknown.promote
     none_enough = figures(0.5, MOOD=(0.5, 2))
     beside = decide(figures(0.6, MOOD=(0.6, 2)), none_enough, rule=RULE, judged_on="x", simple=figures(1, MOOD=(1, 2)))
     assert not beside.promote
