@@ -10,12 +10,10 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
@@ -31,6 +29,7 @@ from annotator.people.accounts import Accounts
 from annotator.project import Project, open_project, warn_of_readers
 from annotator.settings import Settings, oauth_client, prepare_process, snapshot_key
 from annotator.snapshots.keeper import SnapshotKeeper
+from annotator.stop_signals import on_stop_signal
 from annotator.supervisor import Supervisor, standard_chores
 from annotator.web.api.mcp_tools import ReadingToolsOnly, check_mcp
 from annotator.web.api.routes import api_routes
@@ -209,12 +208,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     os.umask(0o077)  # whatever this process writes, only its owner reads
     app = App(settings)
     finished = threading.Event()
-
-    def finish(_signal: int, _frame: FrameType | None) -> None:
-        finished.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, finish)
+    on_stop_signal(finished.set)
     try:
         app.start()
         announce(app.url)

@@ -12,7 +12,6 @@ import fcntl
 import logging
 import os
 import secrets
-import signal
 import socket
 import sqlite3
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 from annotator.job_context import BEAT_SECONDS, JobContext, JobMonitor, WorkerStopping
 from annotator.problems import readable
 from annotator.settings import Settings, from_environment, prepare_process
+from annotator.stop_signals import on_stop_signal
 from storage.jobs import JobCancelled, JobLost, Jobs
 from storage.records import EvidenceError, JobKind
 from storage.store import open_store
@@ -257,8 +257,7 @@ def main(argv: Sequence[str] | None = None, *, handlers_by_kind: Mapping[JobKind
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     be_modest()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stopping.set())
+    on_stop_signal(worker.stopping.set)
     worker.run(idle_seconds=given.idle_seconds, exit_after_training=given.exit_after_training)
     return 0
 

@@ -74,7 +74,7 @@ def serve_a_while(words: list[str], folder: Path) -> None:
     finally:
         app.terminate()
         app.join(PATIENCE_SECONDS)
-    assert app.exitcode == 0
+    assert app.exitcode == 0, _said(folder)[-2000:]
 
 
 def _started(words: list[str], folder: Path, *, given: str = "") -> ForkServerProcess:
