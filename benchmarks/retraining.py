@@ -4,7 +4,7 @@
 
 The reviewed posts are drawn from the splits train and dev of the file, 15 of 100 are dev posts as in a project, and it is measured on posts
 of the split test. Real trainings with the preset's settings, as the Retrain page runs them, on one thread. TF-IDF and the simple learner
-learn from all reviewed posts, the retraining's own part of it from its train posts. No post's text is written.
+learn from all reviewed posts, and so does the retraining once it has been measured on its dev posts. No post's text is written.
 """
 
 from __future__ import annotations

@@ -34,12 +34,14 @@ def load_predictor(
     device: str | None = None,
     threads: Sequence[int] = (),
     scoring: str = "auto",
+    as_measured: bool = False,
     on_progress: Callable[[float, str], None] = lambda fraction, message: None,
 ) -> Predictor:
     """The loaded, probed model of a version, which marks its predictions with the version's id.
 
     device: None for the one in the settings. threads: CPU threads to choose among unless the settings say how many; empty
-    leaves torch's choice. on_progress: told how far a base is that has to be converted first.
+    leaves torch's choice. as_measured: to be asked about dev posts, as it was before it learned from them. on_progress: told how
+    far a base is that has to be converted first.
     Raises ModelUnusable or NotBidirectional.
     """
     from encoder.predict import Predictor
@@ -52,6 +54,7 @@ def load_predictor(
         attention=settings.attention,
         threads=settings.threads or tuple(threads) or None,
         scoring=scoring,
+        as_measured=as_measured,
         on_progress=on_progress,
     )
 

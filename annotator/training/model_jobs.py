@@ -129,7 +129,7 @@ def run_evaluate_job(context: JobContext) -> Mapping[str, Any]:
             "No post of the dev or test split is reviewed yet, so there is nothing to measure on. Review some: Posts, Split."
         )
     context.monitor.progress(0.0, "measure", f"Loading {model.id}")
-    predictor = load_predictor(context.settings, model, threads=WORKER_THREADS)
+    predictor = load_predictor(context.settings, model, threads=WORKER_THREADS, as_measured=True)
     posts = [e.post for some in held_out.values() for e in some]
     found: dict[tuple[str, str], Prediction] = predict_all(
         predictor, posts, criteria, lambda fraction: context.monitor.progress(fraction * 0.9, "measure", "predicting")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,10 +203,8 @@ def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRu
     else:
         measured = measure(
             data,
-            candidate=load_predictor(
-                context.settings, ModelVersion("candidate", str(context.work_dir / CANDIDATE)), threads=WORKER_THREADS
-            ),
-            active=None if active is None else _loader(context.settings, active),
+            candidate=_as_measured(context.settings, ModelVersion("candidate", str(context.work_dir / CANDIDATE))),
+            active=None if active is None else partial(_as_measured, context.settings, active),
             pooled=pooled,
             progress=Part(context.monitor, 0.78, 0.97, "measure"),
         )
@@ -297,8 +296,8 @@ def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | No
     return {**own, "beside": beside, **extra}
 
 
-def _loader(settings: Settings, model: ModelVersion) -> Callable[[], Predictor]:
-    return lambda: load_predictor(settings, model, threads=WORKER_THREADS)
+def _as_measured(settings: Settings, model: ModelVersion) -> Predictor:
+    return load_predictor(settings, model, threads=WORKER_THREADS, as_measured=True)
 
 
 def _counts(data: TrainingData) -> str:

@@ -24,17 +24,26 @@ from encoder.simple.rows import BUCKETS
 from encoder.simple.units import Unit, UnitChoice
 from encoder.simple.vectors import DIRECTORY, TERMS, word_vectors
 
-WEIGHTS = "simple.safetensors"
-FITS = "simple.json"
+SERVED = "simple"
+MEASURED = "simple_measured"
+NUMBERS = "simple*.safetensors"
+"""Names of a model's learners: the one that answers, and where that has learned from the dev posts too, the one before it did;
+and the files of either's numbers, which are no weights of the encoder."""
 FORMATS = (1, 2, 3)
 """The second may hold an encoder's vectors, the third weights of the words' vectors, and says of which."""
 _NUMBERS = ("threshold", "posts", "positives", "sentences", "held_out_loss", "given_loss")
 
 
-def save_learner(learner: SimpleLearner, directory: Path) -> None:
+def files_of(name: str, directory: Path) -> tuple[Path, Path]:
+    """Where the numbers of a learner are, and the rest."""
+    return directory / f"{name}.safetensors", directory / f"{name}.json"
+
+
+def save_learner(learner: SimpleLearner, directory: Path, name: str = SERVED) -> None:
     """Write the learner into a model's directory, and the terms of the words' vectors beside those that are there; what is there of an
     earlier one is replaced.
     """
+    weights, fits = files_of(name, directory)
     arrays: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for number, (key, fit) in enumerate(learner.fits.items()):
@@ -59,26 +68,31 @@ def save_learner(learner: SimpleLearner, directory: Path) -> None:
             arrays |= _deep_arrays(fit.deep, f"{number}.deep")
             arrays |= {f"{number}.alone.stack": fit.alone.stack, f"{number}.alone.sure": fit.alone.passages.sure}
         rows.append(row)
-    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(directory / WEIGHTS))
+    save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, str(weights))
     head = {"format": FORMATS[-1], "buckets": BUCKETS, "word_vectors": word_vectors().digest}
     text = json.dumps({**head, "fits": rows}, ensure_ascii=False, indent=1)
     terms, notice = (DIRECTORY / TERMS).read_text("utf-8"), directory / TERMS
     others = notice.read_text("utf-8") + "\n" if notice.exists() else ""
     if terms not in others:
         notice.write_text(others + terms, "utf-8")
-    (directory / FITS).write_text(text + "\n", encoding="utf-8")
+    fits.write_text(text + "\n", encoding="utf-8")
 
 
-def load_learner(directory: Path) -> SimpleLearner | None:
-    """The learner in a model's directory, None if there is none. Raises ModelUnusable if its files are damaged or too new."""
-    if not (directory / FITS).exists():
+def load_learner(directory: Path, *, as_measured: bool = False) -> SimpleLearner | None:
+    """The learner in a model's directory, None if there is none. Raises ModelUnusable if its files are damaged or too new.
+
+    as_measured: as it was before it learned from the dev posts, so that these can be asked what it is worth.
+    """
+    measured = as_measured and files_of(MEASURED, directory)[1].exists()
+    weights, fits = files_of(MEASURED if measured else SERVED, directory)
+    if not fits.exists():
         return None
     try:
-        content = json.loads((directory / FITS).read_text("utf-8"))
+        content = json.loads(fits.read_text("utf-8"))
         same = content["format"] < FORMATS[-1] or content["word_vectors"] == word_vectors().digest
         if content["format"] not in FORMATS or content["buckets"] != BUCKETS or not same:
-            raise ModelUnusable(f"{directory / FITS} was written by another version of this product; train once more.")
-        arrays = load_file(str(directory / WEIGHTS))
+            raise ModelUnusable(f"{fits} was written by another version of this product; train once more.")
+        arrays = load_file(str(weights))
         return SimpleLearner(
             {row["criterion"]: _fit(row, number, arrays) for number, row in enumerate(content["fits"])}
         )

@@ -22,6 +22,7 @@ from encoder.training.result import TrainResult, documents, measured
 from encoder.training.task import Task
 
 if TYPE_CHECKING:
+    from encoder.measure.evaluate import Evaluation
     from encoder.predict import Predictor
     from encoder.simple.learner import SimpleLearner
 
@@ -30,7 +31,6 @@ MOST_BEHIND = 0.05
 """F1 that a criterion may be behind the n-grams alone on the dev posts."""
 LEAST_SUPPORT = 5
 """Sentences of evidence on the dev posts from which on they say something of a criterion, as in the rule that puts a model in service."""
-_LEARNED = ("simple.safetensors",)
 
 
 def is_all_new(base: str | Path, config: TrainConfig, labelled: frozenset[str]) -> bool:
@@ -53,6 +53,7 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     from accelerate import PartialState
 
     from encoder.network.families import choose_device
+    from encoder.simple.files import MEASURED, SERVED
     from encoder.training.floor import with_earlier
 
     labelled = frozenset(key for e in task.train for key in e.labels)
@@ -64,20 +65,28 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     started = time.monotonic()
     monitor.progress(0.01, "loading", "loading the model to start from")
     predictor = _loaded(task)
-    learner = _learned(task, predictor, monitor)
-    if learner is None:
-        return None
+
+    def complete(learner: SimpleLearner, *, as_measured: bool = False) -> SimpleLearner:
+        config = predictor.encoder.config
+        return with_earlier(task.base, learner, config, same_layers=True, as_measured=as_measured) or learner
+
     with predictor.remembering():
-        monitor.progress(0.8, "measuring", "measuring on the dev posts")
+        learner = _learned(task, predictor, monitor)
+        if learner is None:
+            return None
+        monitor.progress(0.7, "measuring", "measuring on the dev posts")
         _recalibrate(task, predictor)
         learner = held_to_the_floor(task, predictor, learner)
-        complete = with_earlier(task.base, learner, predictor.encoder.config, same_layers=True) or learner
-        predictor.learner = complete
-        result = _result(task, predictor, learner, time.monotonic() - started)
+        predictor.learner = complete(learner, as_measured=True)
+        dev = measured(task, predictor)
+        monitor.progress(0.8, "training", "learning from the dev posts too")
+        served = with_dev_posts(task, predictor, learner, monitor)
+    learners = {SERVED: complete(served), MEASURED: predictor.learner}
+    result = _result(task, learner, dev, time.monotonic() - started)
     for line in result.log:
         monitor.log(line)
     monitor.progress(0.97, "saving", f"saving {task.output.name}")
-    _save(task, result, predictor, complete)
+    _save(task, result, predictor, learners)
     monitor.progress(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
     return result
 
@@ -98,9 +107,29 @@ def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearne
     from encoder.training.floor import fit_learner
 
     def told(done: float) -> None:
-        monitor.progress(0.05 + 0.6 * done, "training", f"learning from the reviewed posts, {done:.0%}")
+        monitor.progress(0.05 + 0.5 * done, "training", f"learning from the reviewed posts, {done:.0%}")
 
     return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told, log=monitor.log)
+
+
+def with_dev_posts(task: Task, predictor: Predictor, learner: SimpleLearner, monitor: Monitor) -> SimpleLearner:
+    """The learner fitted again, on train and dev posts: what is put in service leaves no answer unused.
+
+    Criteria see the encoder's vectors where `learner` does, as the dev posts had it. What these cannot be asked any more is told by
+    `learner`, which is kept beside it.
+    """
+    from encoder.training.floor import fit_learner, joined
+
+    def told(done: float) -> None:
+        monitor.progress(0.8 + 0.15 * done, "training", f"learning from the dev posts too, {done:.0%}")
+
+    everything = (*task.train, *task.dev)
+    criteria = [c for c in task.criteria if c.id in learner.fits]
+    found = fit_learner(everything, criteria, predictor=predictor, on_progress=told) if task.dev else None
+    if found is None:
+        return learner
+    blind = [key for key in found.fits if not learner.sees(key)]
+    return joined(learner, found.without_vectors(blind)) or learner
 
 
 def _recalibrate(task: Task, predictor: Predictor) -> None:
@@ -143,7 +172,7 @@ def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) 
     return learner.without_vectors(back)
 
 
-def _result(task: Task, predictor: Predictor, learner: SimpleLearner, seconds: float) -> TrainResult:
+def _result(task: Task, learner: SimpleLearner, dev: Evaluation, seconds: float) -> TrainResult:
     from encoder.memory import peak_memory
 
     log = [
@@ -157,11 +186,13 @@ def _result(task: Task, predictor: Predictor, learner: SimpleLearner, seconds: f
             else "n-grams alone, to which vectors add nothing or are not there"
         )
         log.append(f"{key}: {beside}. Marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")
+    if task.dev:
+        log.append(f"What answers has learned from the {len(task.dev)} dev posts too, after it was measured on them.")
     return TrainResult(
         output=task.output,
         steps=0,
         best_step=0,
-        dev=measured(task, predictor),
+        dev=dev,
         losses={},
         dev_macro_f1={},
         lost=_lost(task, learner),
@@ -180,22 +211,23 @@ def _lost(task: Task, learner: SimpleLearner) -> Mapping[str, int]:
     return {"posts_without_review": bare, "criteria_with_one_answer_only": unlearned}
 
 
-def _save(task: Task, result: TrainResult, predictor: Predictor, learner: SimpleLearner) -> None:
-    """The base's own files with the learner and the record of this training; TrainingFailed if the disk does not take them."""
+def _save(task: Task, result: TrainResult, predictor: Predictor, learners: Mapping[str, SimpleLearner]) -> None:
+    """The base's own files with the learners by name and the record of this training; TrainingFailed if the disk does not take them."""
     from encoder.network.directories import SaveFailed, check_output, replacing_directory
-    from encoder.simple.files import save_learner
+    from encoder.simple.files import NUMBERS, save_learner
 
     check_output(task.output)
     source = resolve(task.base)
-    texts = documents(task, result, processes=1, device=str(predictor.encoder.device))
+    texts = documents(task, result, processes=1, device=str(predictor.encoder.device), dev_learned=True)
     try:
         with replacing_directory(task.output) as temporary:
             for path in sorted({p for pattern in _KEPT for p in source.glob(pattern)}):
-                if path.is_file() and path.name not in _LEARNED:
+                if path.is_file() and not path.match(NUMBERS):
                     shutil.copyfile(path, temporary / path.name)
             predictor.encoder.config.changed(version="").save(temporary)
             for name, text in texts.items():
                 (temporary / name).write_text(text, encoding="utf-8")
-            save_learner(learner, temporary)
+            for name, learner in learners.items():
+                save_learner(learner, temporary, name)
     except SaveFailed as error:
         raise TrainingFailed(str(error)) from error

@@ -65,15 +65,20 @@ def joined(one: SimpleLearner | None, other: SimpleLearner | None) -> SimpleLear
 
 
 def with_earlier(
-    base: str | Path, learned: SimpleLearner | None, config: EncoderConfig, *, same_layers: bool = False
+    base: str | Path,
+    learned: SimpleLearner | None,
+    config: EncoderConfig,
+    *,
+    same_layers: bool = False,
+    as_measured: bool = False,
 ) -> SimpleLearner | None:
     """What was learned, and what the base's own learner knows of criteria that neither it nor the encoder does: these will be asked
     for again.
 
     config: of the encoder as it is now; what was settled beside an earlier one of criteria that it knows does not hold any more.
-    same_layers: whether its layers are the base's, so that their vectors still mean the same.
+    same_layers: whether its layers are the base's, so that their vectors still mean the same. as_measured: as in `load_learner`.
     """
-    earlier = load_learner(resolve(base))
+    earlier = load_learner(resolve(base), as_measured=as_measured)
     if earlier is not None:
         earlier = earlier.of([key for key in earlier.fits if not config.knows(key)])
         earlier = earlier if same_layers else earlier.without_vectors(earlier.fits.keys())

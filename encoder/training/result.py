@@ -53,8 +53,13 @@ def measured(task: Task, predictor: Predictor) -> Evaluation:
     return evaluate(shown, task.dev, task.criteria, ranked=every)
 
 
-def documents(task: Task, result: TrainResult, *, processes: int, device: str) -> dict[str, str]:
-    """The text files of a trained model by name: all that is needed to repeat the run, and what came of it."""
+def documents(
+    task: Task, result: TrainResult, *, processes: int, device: str, dev_learned: bool = False
+) -> dict[str, str]:
+    """The text files of a trained model by name: all that is needed to repeat the run, and what came of it.
+
+    dev_learned: whether it has learned from the dev posts too, after it was measured on them.
+    """
     splits = {"train": task.train, "dev": task.dev, "replay": task.replay}
     record = {
         "created_at": utc_now(),
@@ -77,7 +82,7 @@ def documents(task: Task, result: TrainResult, *, processes: int, device: str) -
         "versions": {name: version(name) for name in ("torch", "transformers", "accelerate")},
         "log": list(result.log),
     }
-    train = [e.post.text for e in (*task.train, *task.replay)]
+    train = [e.post.text for e in (*task.train, *task.replay, *(task.dev if dev_learned else ()))]
     return {
         TRAINING_FILE: json.dumps(record, indent=2, ensure_ascii=False) + "\n",
         METRICS_FILE: json.dumps(result.dev.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",

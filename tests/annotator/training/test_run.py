@@ -29,6 +29,7 @@ from annotator.training.run import (
 )
 from annotator.worker import Worker
 from encoder.config import InvalidConfig
+from encoder.simple.files import MEASURED, files_of
 from storage.jobs import JobCancelled, Jobs
 from storage.records import JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role, Split
 from storage.store import Store
@@ -157,6 +158,26 @@ def test_a_version_can_be_measured_again_on_the_gold_of_today(project: tuple[Set
     Worker(settings).run_one()
     assert jobs.get(job.id).status is JobStatus.DONE, jobs.get(job.id).error
     assert store.model("base").metrics["latest"]["test"]["posts"] == SPLITS[Split.TEST]
+
+
+def test_a_version_is_asked_about_dev_posts_as_it_was_before_it_learned_from_them(
+    project: tuple[Settings, Store, Jobs],
+) -> None:
+    settings, store, jobs = project
+    _, measured = files_of(MEASURED, settings.models_dir / "v1")
+    measured.write_text("{", "utf-8")
+    store.activate_model("v1", by=None)
+    for job in jobs.jobs(statuses=[JobStatus.QUEUED]):
+        jobs.request_cancel(job.id)
+    asked = [
+        enqueue_evaluation(jobs, store, "v1", by="ana"),
+        enqueue_training(jobs, TrainingWish(QUICK, base="base", rule=EASY), by="ana"),
+    ]
+    worker = Worker(settings)
+    while worker.run_one() is not None:
+        pass
+    for job in asked:
+        assert "simple learner" in (jobs.get(job.id).error or "")
 
 
 def test_a_worse_model_is_set_aside_and_the_old_one_stays(project: tuple[Settings, Store, Jobs]) -> None:

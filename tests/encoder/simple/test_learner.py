@@ -10,7 +10,7 @@ from encoder.errors import BadExamples, ModelUnusable
 from encoder.examples import Example, Label
 from encoder.measure.evaluate import evaluate
 from encoder.simple.features import FeatureCache, features_of
-from encoder.simple.files import FITS, WEIGHTS, load_learner, save_learner
+from encoder.simple.files import SERVED, files_of, load_learner, save_learner
 from encoder.simple.learner import SimpleLearner
 from storage.records import Criterion, Post, Verdict
 from tests.encoder.simple.answers import FOOD, NIGHTS, posts_with_answers
@@ -99,9 +99,9 @@ def test_a_directory_without_a_learner_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["weights", "json", "format"])
 def test_a_damaged_learner_is_refused_in_one_line(learner: SimpleLearner, tmp_path: Path, damage: str) -> None:
     save_learner(learner, tmp_path)
-    fits = tmp_path / FITS
+    weights, fits = files_of(SERVED, tmp_path)
     if damage == "weights":
-        (tmp_path / WEIGHTS).write_bytes(b"half")
+        weights.write_bytes(b"half")
     elif damage == "json":
         fits.write_text("{", "utf-8")
     else:

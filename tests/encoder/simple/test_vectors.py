@@ -13,7 +13,7 @@ from encoder.errors import ModelUnusable
 from encoder.examples import Example, Label
 from encoder.network.bases import GEMMA_TERMS
 from encoder.simple.features import features_of
-from encoder.simple.files import FITS, load_learner, save_learner
+from encoder.simple.files import SERVED, files_of, load_learner, save_learner
 from encoder.simple.instant import InstantLearner
 from encoder.simple.learner import SimpleLearner
 from encoder.simple.rows import BUCKETS, Rows, used_columns
@@ -124,7 +124,8 @@ def test_a_saved_learner_carries_the_terms_and_wants_the_same_vectors(examples: 
         save_learner(SimpleLearner.fit(examples, [ANIMALS]), tmp_path)
         assert (tmp_path / TERMS).read_text("utf-8") == f"What the base is under.\n\n{terms}"
     assert load_learner(tmp_path) is not None
-    said = json.loads((tmp_path / FITS).read_text("utf-8"))
-    (tmp_path / FITS).write_text(json.dumps({**said, "word_vectors": "of another release"}), "utf-8")
+    _, fits = files_of(SERVED, tmp_path)
+    said = json.loads(fits.read_text("utf-8"))
+    fits.write_text(json.dumps({**said, "word_vectors": "of another release"}), "utf-8")
     with pytest.raises(ModelUnusable, match="train once more"):
         load_learner(tmp_path)

@@ -9,8 +9,10 @@ import torch
 from encoder.network.lower import layers_of
 from encoder.network.views import Viewer, view_layers
 from encoder.predict import Predictor
+from encoder.seen import seen_by
 from encoder.simple.deep import Deep
 from encoder.simple.features import features_of
+from encoder.simple.files import load_learner
 from encoder.simple.learner import SimpleLearner
 from encoder.simple.logistic import Linear
 from encoder.training.beside import held_to_the_floor, is_all_new
@@ -58,6 +60,12 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
         SLEEP
     }  # fitted on the dev posts, as those of the model in service will be
     nights = [e for e in task.dev if "NIGHTS" in e.labels]
+    assert [
+        learner.fits["NIGHTS"].settled.posts
+        for as_measured in (False, True)
+        if (learner := Predictor.load(made, as_measured=as_measured).learner)
+    ] == [len(task.train) + len(nights), len(task.train)]
+    assert seen_by(made).count(e.post.text for e in task.dev) == {"train": len(task.dev), "dev": 0}
     found = predictor.predict([e.post for e in nights], [NEW])
     assert [bool(p.spans) for p in found] == [e.labels["NIGHTS"].has_evidence for e in nights]
     harmful = Deep(
@@ -75,6 +83,7 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     )
     again = train(Task(later, later_dev, (*CRITERIA, evenings), base=made, output=tmp_path / "again", config=CONFIG))
     assert again.dev.criteria["EVENINGS"].f1 == 1.0
+    assert (load_learner(again.output, as_measured=True) or SimpleLearner({})).fits.keys() == {"NIGHTS", "EVENINGS"}
     kept = Predictor.load(again.output)
     assert kept.known_criteria == {*predictor.known_criteria, "EVENINGS"}
     assert [p.spans for p in kept.predict([e.post for e in nights], [NEW])] == [p.spans for p in found]
