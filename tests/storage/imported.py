@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from storage.records import Annotation, Post, Role
 from storage.staging import Staging, import_folder
 from storage.store import Store
 
 
-def import_into(store: Store, posts: Sequence[Post], answers: Sequence[Annotation]) -> int:
+def import_into(
+    store: Store,
+    posts: Sequence[Post],
+    answers: Sequence[Annotation],
+    *,
+    on_step: Callable[[float], None] | None = None,
+) -> int:
     """Import posts, and answers to them or to others that are there; returns the import's number."""
     with import_folder(store.path.parent) as folder:
         staging = Staging(folder / "staging.db")
@@ -21,7 +27,7 @@ def import_into(store: Store, posts: Sequence[Post], answers: Sequence[Annotatio
             staging.add_reviewer(answer.reviewer, Role.REVIEWER)
             staging.add_annotation(answer)
         staging.close()
-        return store.publish(folder / "staging.db", file_name="f.csv", format_name="csv")
+        return store.publish(folder / "staging.db", file_name="f.csv", format_name="csv", on_step=on_step)
 
 
 def begin_import(store: Store) -> int:
