@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,20 +120,21 @@ class Connections:
         with _named_trouble():
             return next(self._database().query(sql, params), None)
 
-    @contextmanager
-    def read(self, *, seconds: float | None = None) -> Iterator[Handle]:
+    def read(self, *, seconds: float | None = None) -> AbstractContextManager[Handle]:
         """A read transaction: all queries inside see the same moment, whatever is written meanwhile. Calls inside join it.
 
         seconds: how long it may take in all. Raises TooSlow after that, and StorageTrouble.
         """
-        with _named_trouble():
-            yield from self._in_one_moment(seconds)
+        db: Handle | None = getattr(self._local, "db", None)
+        return _Joined(db) if db is not None and db.conn.in_transaction else self._in_one_moment(seconds)
 
+    @contextmanager
     def _in_one_moment(self, seconds: float | None) -> Iterator[Handle]:
+        with _named_trouble():
+            yield from self._moment(seconds)
+
+    def _moment(self, seconds: float | None) -> Iterator[Handle]:
         db = self._database()
-        if db.conn.in_transaction:
-            yield db
-            return
         if seconds is not None:
             _limit(db.conn, seconds)
         try:
@@ -196,6 +197,23 @@ class Connections:
         if db is not None:
             db.conn.close()
             del self._local.db
+
+
+class _Joined:
+    """A part of a transaction that is there: most reads are, so this is no generator, which costs five times as much."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: Handle) -> None:
+        self._db = db
+
+    def __enter__(self) -> Handle:
+        return self._db
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError):
+            with _named_trouble():
+                raise error
 
 
 @contextmanager

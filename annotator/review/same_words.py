@@ -55,15 +55,11 @@ def same_words_here(post: Post, answer: Annotation) -> list[Span]:
 
 def places_of(passages: Iterable[str], text: str, *, beside: Sequence[Span]) -> list[Span]:
     """Where the words of the passages stand in the text, in order, apart from the spans in `beside` and from each other."""
-    given = dict.fromkeys(map(normalized, passages))
-    wanted = [words for words in given if len(words) >= LEAST_WORDS and sum(map(len, words)) >= LEAST_CHARACTERS]
-    if not wanted:
-        return []
-    taken, found, folded = list(beside), list[Span](), " ".join(normalized(text))
-    for words in wanted:
-        if " ".join(words) not in folded:
+    taken, found, folded = list(beside), list[Span](), normalized(text)
+    for words in dict.fromkeys(map(normalized, passages)):
+        if words not in folded or not _can_be_told(words):
             continue
-        pattern = r"(?<!\w)" + r"\W{1,4}".join(map(re.escape, words)) + r"(?!\w)"
+        pattern = r"(?<!\w)" + r"\W{1,4}".join(map(re.escape, words.split())) + r"(?!\w)"
         for match in re.finditer(pattern, text, re.IGNORECASE):
             span = Span(match.start(), match.end())
             if len(found) < MOST_OFFERED and not any(span.overlaps(other) for other in taken):
@@ -72,9 +68,15 @@ def places_of(passages: Iterable[str], text: str, *, beside: Sequence[Span]) -> 
     return sorted(found, key=lambda s: s.start)
 
 
+def _can_be_told(words: str) -> bool:
+    spaces = words.count(" ")
+    return spaces + 1 >= LEAST_WORDS and len(words) - spaces >= LEAST_CHARACTERS
+
+
 @lru_cache(maxsize=1 << 14)  # what a person marked lately is compared with every post that they open
-def normalized(passage: str) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _WORD.findall(passage))
+def normalized(passage: str) -> str:
+    """The words alone, in lower case, a space between each two."""
+    return " ".join(_WORD.findall(passage)).lower()
 
 
 def _with(prediction: Prediction, added: Sequence[Span]) -> Prediction:

@@ -21,7 +21,7 @@ import re
 import secrets
 import socket
 import sqlite3
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -164,7 +164,7 @@ class Gate:
             return 404, "There is nothing at this address."
         return refused
 
-    def _refusal_of_demo(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+    def _refusal_of_demo(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         """Anybody may come here: they store no files, and send only so much at once."""
         if scope["path"].rstrip("/") in NOT_IN_DEMO:  # whatever comes after a slash
             return 403, "The public demo takes no files."
@@ -324,7 +324,7 @@ def visitor_named(token: str) -> Reviewer:
     return Reviewer("visitor-" + hashlib.sha256(token.encode()).hexdigest()[:12], Role.REVIEWER)
 
 
-def _comes_from_our_page(scope: Scope, headers: dict[str, str]) -> bool:
+def _comes_from_our_page(scope: Scope, headers: Mapping[str, str]) -> bool:
     """Sec-Fetch-Site is set by every current browser and cannot be forged by a page; Origin is for the others.
 
     Programs that send neither (curl, our own start-up check) hold no cookies of a browser and may pass.

@@ -7,9 +7,16 @@ from typing import Any
 
 from annotator.settings import Settings
 
+_READ = "evidence.headers"
 
-def headers_of(scope: MutableMapping[str, Any]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+def headers_of(scope: MutableMapping[str, Any]) -> Mapping[str, str]:
+    """By lower-case name. Read once for each list: several middlewares ask, and whoever changes headers puts in a new list."""
+    read_from, headers = scope.get(_READ, (None, {}))
+    if read_from is not scope["headers"]:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        scope[_READ] = scope["headers"], headers
+    return headers
 
 
 def cookies_of(scope: MutableMapping[str, Any]) -> dict[str, str]:
