@@ -131,10 +131,12 @@ class Connections:
     @contextmanager
     def _in_one_moment(self, seconds: float | None) -> Iterator[Handle]:
         with _named_trouble():
-            yield from self._moment(seconds)
+            yield from self._moment(self._database(), seconds)
 
-    def _moment(self, seconds: float | None) -> Iterator[Handle]:
-        db = self._database()
+    def _moment(self, db: Handle, seconds: float | None) -> Iterator[Handle]:
+        if db.conn.in_transaction:  # of a store whose connection is not this thread's own
+            yield db
+            return
         if seconds is not None:
             _limit(db.conn, seconds)
         try:
