@@ -119,13 +119,17 @@ def estimate(
 
 def _seconds_beside(amount: Amount, criteria: int, seconds_per_operation: float) -> float:
     """Of reading the posts whose vectors are learned from with two thirds of the layers, the dev posts three times as a whole too (for
-    the thresholds, and when this model and the one in service are measured), and of the fits for each criterion.
+    the thresholds, and when this model and the one in service are measured), and of the fits for each criterion, on the train posts
+    and then on all.
     """
     train, dev = (sum(len(e.post.text) for e in some) for some in (amount.train, amount.dev))
-    seen = min(train, most_words(amount.criteria) * CHARACTERS_PER_WORD)
-    tokens = ((seen + dev) * 2 / 3 + 3 * dev) / CHARACTERS_PER_TOKEN
-    fit = (seen * _FIT_SECONDS_PER_WORD + (train - seen) * _PLAIN_FIT_SECONDS_PER_WORD) / CHARACTERS_PER_WORD
-    return 2.0 * tokens * seconds_per_operation + criteria * fit
+    most = most_words(amount.criteria) * CHARACTERS_PER_WORD
+    tokens = ((min(train, most) + dev) * 2 / 3 + 3 * dev) / CHARACTERS_PER_TOKEN
+    fits = 0.0
+    for characters in (train, train + dev):
+        seen = min(characters, most)
+        fits += seen * _FIT_SECONDS_PER_WORD + (characters - seen) * _PLAIN_FIT_SECONDS_PER_WORD
+    return 2.0 * tokens * seconds_per_operation + criteria * fits / CHARACTERS_PER_WORD
 
 
 @dataclass(frozen=True, slots=True)
