@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from encoder.bulk import Reading, predict_posts, read_posts
 from encoder.errors import EncoderError
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 DONE = ".done"
+ANSWER_SECONDS = 5.0
+"""So long a cluster may take to answer; Ray itself tries for minutes before it says a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ def _on_ray(parts: Sequence[str], job: PartsJob, workers: int, address: str | No
         import ray
     except ImportError as error:
         raise EncoderError('The engine ray needs its package: pip install "evidence-annotator[ray]".') from error
+    _check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
     except Exception as error:  # Ray's own are of no other type, as when a part of it starts too slowly
@@ -221,3 +226,21 @@ def _on_ray(parts: Sequence[str], job: PartsJob, workers: int, address: str | No
             yield from (PartResult(name, error=why) for name in sorted(missing))
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise EncoderError if nobody answers at host:port or ray://host:port; other addresses, such as `auto`, are left to Ray."""
+    try:
+        place = urlsplit(address if address and "://" in address else f"//{address or ''}")
+        host, port = place.hostname, place.port
+    except ValueError as error:
+        raise EncoderError(f"{address} is no address of a Ray cluster ({error}); write host:port.") from error
+    if host is None or port is None:
+        return
+    try:
+        socket.create_connection((host, port), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise EncoderError(
+            f"The Ray cluster {address} cannot be reached ({error}): see that it runs, that the host and port are right "
+            "(ray:// takes port 10001, else 6379, unless set otherwise) and that no firewall is between."
+        ) from error

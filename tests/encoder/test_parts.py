@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -214,7 +215,10 @@ def test_processes_write_the_same_bytes_and_to_an_address(job: PartsJob, expecte
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [(None, "Ray cannot be started on this machine: too slow"), ("a:1", "The Ray cluster a:1 cannot be reached: too")],
+    [
+        (None, "Ray cannot be started on this machine: too slow"),
+        ("auto", "The Ray cluster auto cannot be reached: too"),
+    ],
 )
 def test_a_ray_that_does_not_start_is_told_in_one_line(
     job: PartsJob, monkeypatch: pytest.MonkeyPatch, address: str | None, said: str
@@ -225,6 +229,24 @@ def test_a_ray_that_does_not_start_is_told_in_one_line(
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
     with pytest.raises(EncoderError, match=said):
         list(predict_parts(job, engine="ray", address=address))
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_a_cluster_that_nobody_answers_for_is_told_before_ray_is_asked(
+    job: PartsJob, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())  # asked for anything, it fails otherwise
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = form.format(closed.getsockname()[1])
+        with pytest.raises(EncoderError, match=rf"The Ray cluster {address} cannot be reached .*: see that it runs"):
+            list(predict_parts(job, engine="ray", address=address))
+
+
+def test_an_address_of_ray_with_a_wrong_port_is_told(job: PartsJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    with pytest.raises(EncoderError, match=r"is no address of a Ray cluster .*write host:port"):
+        list(predict_parts(job, engine="ray", address="ray://there:70000"))
 
 
 @pytest.mark.slow
