@@ -8,7 +8,7 @@ about these than the n-grams alone is left out, and the answer is then exactly t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,13 +51,14 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Deep:
     """sentence: (size, 1), words: (size, TAGS). sentence_mix: weights of the n-grams' answer, the vectors' and the bias; word_mix:
-    of both answers; None where the vectors add nothing.
+    of both answers; None where the vectors add nothing. strengths: of the two fits, as the folds chose them.
     """
 
     sentence: Linear
     words: Linear
     sentence_mix: Floats | None
     word_mix: Floats | None
+    strengths: tuple[float, float] = (STRENGTHS[0], STRENGTHS[0])
 
     def beside(self, view: View, own: Floats, tag_scores: Floats) -> tuple[Floats, Floats]:
         """The n-grams' logits of the sentences, (sentences,), and log probabilities of the tags, (words, TAGS), with the vectors'."""
@@ -104,11 +105,21 @@ class Answers(NamedTuple):
 
 def fit_deep(sentences: Answers, words: Answers) -> tuple[Deep | None, Floats, Floats]:
     """The vectors' part, and what both say about posts not learned from: (sentences,), (words, TAGS); None where it adds nothing."""
-    sentence, sentence_mix, own = _part(sentences, _SENTENCES)
-    word, word_mix, tag_scores = _part(words, _WORDS)
+    (sentence, sentence_strength), sentence_mix, own = _part(sentences, _SENTENCES)
+    (word, word_strength), word_mix, tag_scores = _part(words, _WORDS)
     if sentence_mix is None and word_mix is None:
         return None, sentences.own, words.own
-    return Deep(sentence, word, sentence_mix, word_mix), own, tag_scores
+    return Deep(sentence, word, sentence_mix, word_mix, (sentence_strength, word_strength)), own, tag_scores
+
+
+def fit_again(deep: Deep, sentences: tuple[Values, Bools], words: tuple[Values, Ints]) -> Deep:
+    """The same with weights from these vectors and answers: what the folds chose stays."""
+    sentence, word = deep.sentence, deep.words
+    if deep.sentence_mix is not None:
+        sentence = _fitted(*sentences, deep.strengths[0], _SENTENCES)
+    if deep.word_mix is not None:
+        word = _fitted(*words, deep.strengths[1], _WORDS)
+    return replace(deep, sentence=sentence, words=word)
 
 
 class _Kind(NamedTuple):
@@ -121,13 +132,13 @@ class _Kind(NamedTuple):
     loss: Callable[[Floats, Any], float]
 
 
-def _part(answers: Answers, kind: _Kind) -> tuple[Linear, Floats | None, Floats]:
-    """Weights of the vectors, how they are mixed (None: not at all), and the held-out answers of what will answer."""
+def _part(answers: Answers, kind: _Kind) -> tuple[tuple[Linear, float], Floats | None, Floats]:
+    """Weights of the vectors and their strength, how they are mixed (None: not at all), and the held-out answers of what will answer."""
     gold, own, fold = answers.gold, answers.own, answers.fold
-    rows, mean, scale = _standard(answers.vectors)
+    rows, _, _ = _standard(answers.vectors)
     folds = [(fold != n, fold == n) for n in range(int(fold.max()) + 1)]
     outputs = own.shape[1] if own.ndim == 2 else 1
-    nothing = Linear(np.zeros((rows.shape[1], outputs)), np.zeros(outputs))
+    nothing = Linear(np.zeros((rows.shape[1], outputs)), np.zeros(outputs)), STRENGTHS[0]
     if any(len(np.unique(gold[rest])) < 2 for rest, _ in folds):
         return nothing, None, own
     tried = {strength: np.zeros_like(own) for strength in STRENGTHS}
@@ -145,10 +156,15 @@ def _part(answers: Answers, kind: _Kind) -> tuple[Linear, Floats | None, Floats]
     gain = (kind.loss(alone, gold) - kind.loss(both, gold)) * len(gold)
     if gain <= LEAST_GAIN:
         return nothing, None, own
-    fitted = kind.fit(rows, gold, best, None)
+    return (_fitted(answers.vectors, gold, best, kind), best), kind.fit_mix(own, seen, gold), both
+
+
+def _fitted(vectors: Values, gold: Bools | Ints, strength: float, kind: _Kind) -> Linear:
+    """Weights of the vectors as they come."""
+    rows, mean, scale = _standard(vectors)
+    fitted = kind.fit(rows, gold, strength, None)
     weights = fitted.weights / scale[:, None]
-    linear = Linear(weights, fitted.bias - mean @ weights)
-    return linear, kind.fit_mix(own, seen, gold), both
+    return Linear(weights, fitted.bias - mean @ weights)
 
 
 def _standard(vectors: Values) -> tuple[Any, Floats, Floats]:

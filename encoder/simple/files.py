@@ -6,7 +6,7 @@ Both lie flat in a model's directory, so that whatever moves a model moves its l
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def save_learner(learner: SimpleLearner, directory: Path, name: str = SERVED) ->
             f"{number}.sure": fit.settled.passages.sure,
         }
         if fit.deep is not None and fit.alone is not None:
-            row["alone"] = _numbers(fit.alone)
+            row |= {"alone": _numbers(fit.alone), "deep_strengths": fit.deep.strengths}
             arrays |= _deep_arrays(fit.deep, f"{number}.deep")
             arrays |= {f"{number}.alone.stack": fit.alone.stack, f"{number}.alone.sure": fit.alone.passages.sure}
         rows.append(row)
@@ -138,8 +138,10 @@ def _fit(row: dict[str, Any], number: int, arrays: dict[str, Any]) -> CriterionF
     choice = UnitChoice(Unit(row["choice"]["unit"]), row["choice"]["whole"], row["choice"]["spans"])
     deep = alone = None
     if "alone" in row:
-        mixes = [arrays.get(f"{number}.deep.{name}") for name in ("sentence_mix", "word_mix")]
-        deep = Deep(linear("deep.sentence"), linear("deep.words"), *mixes)
+        sentence_mix, word_mix = (arrays.get(f"{number}.deep.{name}") for name in ("sentence_mix", "word_mix"))
+        deep = Deep(linear("deep.sentence"), linear("deep.words"), sentence_mix, word_mix)
+        if "deep_strengths" in row:
+            deep = replace(deep, strengths=tuple(row["deep_strengths"]))
         alone = _settled(row["alone"], choice, arrays[f"{number}.alone.stack"], arrays[f"{number}.alone.sure"])
     return CriterionFit(
         sentence_columns=arrays[f"{number}.sentence_columns"],

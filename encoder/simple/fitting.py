@@ -22,6 +22,7 @@ from encoder.measure.metrics import (
     sentence_is_evidence,
 )
 from encoder.simple.deep import LEAST_POSTS, Answers, Deep, View, fit_deep
+from encoder.simple.deep import fit_again as fit_deep_again
 from encoder.simple.features import PostFeatures
 from encoder.simple.logistic import Linear, fit_around, fit_binary, fit_tags, log_loss, log_softmax
 from encoder.simple.marking import STACK_STRENGTH, Passages, decoded, fit_passages
@@ -133,6 +134,30 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
         settled=alone if deep is None else settle(both.tried(reviewed, table), choice),
         deep=deep,
         alone=None if deep is None else alone,
+    )
+
+
+def fit_again(fit: CriterionFit, reviewed: Sequence[Reviewed]) -> CriterionFit:
+    """The same with weights from these posts: what was chosen on answers held out stays. For posts that come to those of before."""
+    sentence_columns = used_columns([r.features.sentence_rows for r in reviewed])
+    word_columns = used_columns([r.features.word_rows for r in reviewed], least=2)
+    table = _table(reviewed, sentence_columns, word_columns)
+    deep, kept = fit.deep, [r.view for r in reviewed if r.view is not None]
+    if deep is not None and kept:
+        seen = np.array([r.view is not None for r in reviewed], np.bool_)
+        deep = fit_deep_again(
+            deep,
+            (np.concatenate([v.sentences for v in kept]), table.gold[seen[table.sentence_post]]),
+            (np.concatenate([v.words for v in kept]), table.tags[seen[table.word_post]]),
+        )
+    return replace(
+        fit,
+        sentence_columns=sentence_columns,
+        sentence=fit_binary(table.sentences, table.gold, strength=fit.strength),
+        word_columns=word_columns,
+        words=fit_tags(table.words, table.tags, TAGS, strength=WORD_STRENGTH),
+        settled=replace(fit.settled, posts=len(reviewed), positives=int(table.gold.sum())),
+        deep=deep,
     )
 
 

@@ -17,7 +17,7 @@ from encoder.examples import Example
 from encoder.measure.metrics import Floats
 from encoder.simple.deep import View
 from encoder.simple.features import FeatureCache, PostFeatures
-from encoder.simple.fitting import CriterionFit, fit_criterion, settle
+from encoder.simple.fitting import CriterionFit, fit_again, fit_criterion, settle
 from encoder.simple.logistic import Linear, log_softmax
 from encoder.simple.marking import find_passages
 from encoder.simple.rows import Ids, Rows, stack_rows
@@ -79,6 +79,16 @@ class SimpleLearner:
         if not fits:
             raise BadExamples("Nothing to learn from: no criterion has both evidence and sentences without it.")
         return cls(fits, cache)
+
+    def with_all(self, examples: Sequence[Example], *, views: Views | None = None) -> SimpleLearner:
+        """The same with weights from these examples, which hold those that it has learned from: what it chose on answers held out
+        (strengths, how parts are mixed, thresholds) stays, which takes a tenth of the time of `fit`.
+        """
+        fits = {}
+        for key, fit in self.fits.items():
+            reviewed = reviewed_for(key, examples, {}, self._cache, views)
+            fits[key] = fit_again(fit, reviewed) if reviewed else fit
+        return SimpleLearner(fits, self._cache)
 
     def sentences(self, post: Post) -> tuple[Span, ...]:
         """The sentences that a post's given logits belong to."""

@@ -74,13 +74,13 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
         learner = _learned(task, predictor, monitor)
         if learner is None:
             return None
-        monitor.progress(0.7, "measuring", "measuring on the dev posts")
+        monitor.progress(0.8, "measuring", "measuring on the dev posts")
         _recalibrate(task, predictor)
         learner = held_to_the_floor(task, predictor, learner)
         predictor.learner = complete(learner, as_measured=True)
         dev = measured(task, predictor)
-        monitor.progress(0.8, "training", "learning from the dev posts too")
-        served = with_dev_posts(task, predictor, learner, monitor)
+        monitor.progress(0.9, "training", "learning from the dev posts too")
+        served = with_dev_posts(task, predictor, learner)
     learners = {SERVED: complete(served), MEASURED: predictor.learner}
     result = _result(task, learner, dev, time.monotonic() - started)
     for line in result.log:
@@ -107,29 +107,29 @@ def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearne
     from encoder.training.floor import fit_learner
 
     def told(done: float) -> None:
-        monitor.progress(0.05 + 0.5 * done, "training", f"learning from the reviewed posts, {done:.0%}")
+        monitor.progress(0.05 + 0.6 * done, "training", f"learning from the reviewed posts, {done:.0%}")
 
     return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told, log=monitor.log)
 
 
-def with_dev_posts(task: Task, predictor: Predictor, learner: SimpleLearner, monitor: Monitor) -> SimpleLearner:
-    """The learner fitted again, on train and dev posts: what is put in service leaves no answer unused.
+def with_dev_posts(task: Task, predictor: Predictor, learner: SimpleLearner) -> SimpleLearner:
+    """The learner with what the dev posts teach: what is put in service leaves no answer unused.
 
-    Criteria see the encoder's vectors where `learner` does, as the dev posts had it. What these cannot be asked any more is told by
-    `learner`, which is kept beside it.
+    Criteria of n-grams alone are fitted anew, on train and dev posts. Where the encoder's vectors are listened to, that and how much
+    stays as it was measured, and the weights are fitted anew: folds of other posts would choose otherwise where evidence is rare.
+    What the dev posts cannot be asked any more is told by `learner`, which is kept beside it.
     """
-    from encoder.training.floor import fit_learner, joined
-
-    def told(done: float) -> None:
-        monitor.progress(0.8 + 0.15 * done, "training", f"learning from the dev posts too, {done:.0%}")
+    from encoder.training.floor import fit_learner, joined, views_to_learn_from
 
     everything = (*task.train, *task.dev)
-    criteria = [c for c in task.criteria if c.id in learner.fits]
-    found = fit_learner(everything, criteria, predictor=predictor, on_progress=told) if task.dev else None
-    if found is None:
+    if not task.dev:
         return learner
-    blind = [key for key in found.fits if not learner.sees(key)]
-    return joined(learner, found.without_vectors(blind)) or learner
+    seeing = [key for key in learner.fits if learner.sees(key)]
+    plain = fit_learner(everything, [c for c in task.criteria if c.id in learner.fits and c.id not in seeing])
+    if not seeing:
+        return joined(learner, plain) or learner
+    views = views_to_learn_from(everything, predictor, learner.features, len(task.criteria))
+    return joined(joined(learner, plain), learner.of(seeing).with_all(everything, views=views)) or learner
 
 
 def _recalibrate(task: Task, predictor: Predictor) -> None:

@@ -15,7 +15,7 @@ from encoder.errors import BadExamples
 from encoder.examples import Example
 from encoder.network.hub import resolve
 from encoder.simple.deep import LEAST_POSTS, View, drawn, most_words
-from encoder.simple.features import FeatureCache
+from encoder.simple.features import FeatureCache, PostFeatures
 from encoder.simple.files import load_learner
 from encoder.simple.learner import Given, SimpleLearner
 from storage.records import Criterion, Post
@@ -45,10 +45,10 @@ def fit_learner(
     views: dict[str, View] = {}
     read = 0.0
     if predictor is not None and criteria:
-        places = drawn([len(cache.of(e.post).words) for e in train], most_words(len(criteria)))
-        log(_drawn_in_words(len(places), len(train)))
-        chosen = [train[n].post for n in places]
-        views = views_of(predictor, chosen, cache, on_progress=lambda done: on_progress(_READING * done))
+        views = views_to_learn_from(
+            train, predictor, cache.of, len(criteria), on_progress=lambda done: on_progress(_READING * done)
+        )
+        log(_drawn_in_words(len(views), len(train)))
         read = _READING
     try:
         return SimpleLearner.fit(
@@ -91,14 +91,21 @@ def _drawn_in_words(count: int, posts: int) -> str:
     return f"The encoder's vectors are learned from {count} of {posts} posts, the n-grams from all."
 
 
-def views_of(
-    predictor: Predictor, posts: Sequence[Post], cache: FeatureCache, *, on_progress: Callable[[float], None]
+def views_to_learn_from(
+    examples: Sequence[Example],
+    predictor: Predictor,
+    features: Callable[[Post], PostFeatures],
+    criteria: int,
+    *,
+    on_progress: Callable[[float], None] = lambda done: None,
 ) -> dict[str, View]:
-    """The encoder's vectors of the posts, by post id."""
+    """The encoder's vectors of as many of the posts as can be learned from for so many criteria, by post id."""
+    places = drawn([len(features(e.post).words) for e in examples], most_words(criteria))
     found = {}
-    for number, post in enumerate(posts):
-        on_progress(number / len(posts))
-        found[post.id] = predictor.viewer.view(post, cache.of(post))
+    for number, place in enumerate(places):
+        on_progress(number / len(places))
+        post = examples[place].post
+        found[post.id] = predictor.viewer.view(post, features(post))
     return found
 
 

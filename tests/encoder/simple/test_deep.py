@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,24 @@ def test_vectors_find_words_that_were_never_read_and_are_saved_with_the_rest(
     assert learner.predict(posts, [DISH], views=of_another) == plain.predict(posts, [DISH])
     assert together.span_exact.f1 == pytest.approx(1.0)
     assert alone.span_exact.f1 < 1.0
+
+
+def test_more_posts_change_the_weights_and_nothing_that_was_chosen(meals: list[Example], tmp_path: Path) -> None:
+    noise = np.random.default_rng(3)
+    views = {e.post.id: a_view(e, telling=True, noise=noise) for e in meals}
+    save_learner(SimpleLearner.fit(meals[:24], [DISH], views=views), tmp_path)
+    few = load_learner(tmp_path)
+    assert few is not None
+    before, after = few.fits[DISH.id], few.with_all(meals, views=views).fits[DISH.id]
+    assert before.deep is not None
+    assert after.deep is not None
+    assert (after.deep.strengths, after.deep.word_mix is before.deep.word_mix) == (before.deep.strengths, True)
+    assert replace(after.settled, posts=24, positives=before.settled.positives) == before.settled
+    assert (after.settled.posts, after.settled.positives) == (60, 30)
+    assert not np.allclose(after.deep.words.weights, before.deep.words.weights)
+    again = few.with_all(meals[:24], views=views).fits[DISH.id].deep
+    assert again is not None
+    assert np.allclose(again.words.weights, before.deep.words.weights, atol=1e-5)
 
 
 def test_vectors_that_say_nothing_leave_exactly_the_n_grams(meals: list[Example]) -> None:
