@@ -126,7 +126,8 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     from encoder.measure.outcomes import outcomes
     from encoder.measure.ranking import evidence_recall, ranking_figures
 
-    predictor = load_predictor(settings, version, on_progress=progress_lines())
+    as_measured = arguments.split == "dev"  # of which a version may have learned since
+    predictor = load_predictor(settings, version, as_measured=as_measured, on_progress=progress_lines())
     seen = _warned_of_seen(model_source(version, settings), examples)
     predictions = predictor.predict([e.post for e in examples], criteria, threshold=0.0)
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}

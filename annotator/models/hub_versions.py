@@ -99,7 +99,7 @@ def card_of(model: ModelVersion, store: Store, *, terms: str = "") -> str:
     quality = quality_of(model)
     if quality is not None:
         rows = [f"| {name} | {value:.3f} |" for name, value in figures(quality.own).items() if isinstance(value, float)]
-        lines += ["## Measured on held-out posts", "", "| figure | value |", "|---|---|", *rows, ""]
+        lines += ["## Measured on posts that it had not learned from", "", "| figure | value |", "|---|---|", *rows, ""]
     lines += ["## Terms", "", terms.strip(), ""] if terms else []
     lines += [
         "## Limits",

@@ -18,6 +18,7 @@ from annotator.models.bundled import (
     is_bundled,
 )
 from annotator.settings import Settings
+from encoder.simple.files import encoder_weights
 from storage.records import ModelVersion
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def is_large(version: ModelVersion, settings: Settings) -> bool:
         return directory.suffix.lower() == ".gguf" or (not directory.is_absolute() and len(directory.parts) == 2)
     if (directory / "adapter_config.json").exists():
         return True
-    return sum(p.stat().st_size for p in directory.glob("*.safetensors")) > LARGE_BYTES
+    return sum(p.stat().st_size for p in encoder_weights(directory)) > LARGE_BYTES
 
 
 def serving_threads() -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, 
 from encoder.config import TrainConfig
 from encoder.errors import ModelUnusable
 from encoder.network.hub import weights_of
+from encoder.simple.files import encoder_weights
 from encoder.training import estimate as training_estimate
 from encoder.training.plan import count_steps
 from storage.gold_pairs import GoldCount
@@ -328,7 +329,7 @@ def parameters_of(settings: Settings, base: ModelVersion | None) -> int:
     directory = Path(model_source(base, settings))
     try:
         found = weights_of(directory) or directory
-        weights = sum(p.stat().st_size for p in found.glob("*.safetensors"))
+        weights = sum(p.stat().st_size for p in encoder_weights(found))
     except (OSError, ModelUnusable):
         weights = 0
     return weights // 4 or (GEMMA_PARAMETERS if "gemma" in base.path.lower() else BUNDLED_PARAMETERS)

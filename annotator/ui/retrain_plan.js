@@ -12,7 +12,7 @@ function cards(value) {
     card("In service", value.active ? value.active.id : "none", value.active ? "since " + when(value.active.since) : "no model yet"),
     card("Newly reviewed", String(value.new_posts), value.ever_trained ? "posts since this model was trained" : value.active ? "posts; this model has learned from none of them" : "posts"),
     card("To train on", String(posts.train), posts.train === 1 ? "post" : "posts in the training split"),
-    card("Held out", String(held), "not trained on: " + plural(posts.dev, "dev post") + " to choose the better model by, " + plural(posts.test, "test post") + " to say how good it is"),
+    card("Held out", String(held), "not trained on: " + plural(posts.dev, "dev post") + " to choose the better model by (where the model knows none of the criteria, learned from after that), " + plural(posts.test, "test post") + " to say how good it is"),
   );
   return list;
 }

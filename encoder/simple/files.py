@@ -1,11 +1,13 @@
 """The simple learner on disk: numbers in a safetensors file, the rest in JSON beside it. Hashes only, no word of any post.
 
-Both lie flat in a model's directory, so that whatever moves a model moves its learner too.
+They lie flat in a model's directory, so that whatever moves a model moves its learner too. Where the one that answers has learned
+from the dev posts, the one before it did lies beside it: these can be asked only what that one is worth.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,9 @@ from encoder.simple.rows import BUCKETS
 from encoder.simple.units import Unit, UnitChoice
 from encoder.simple.vectors import DIRECTORY, TERMS, word_vectors
 
-SERVED = "simple"
-MEASURED = "simple_measured"
+SERVED, MEASURED = "simple", "simple_measured"
 NUMBERS = "simple*.safetensors"
-"""Names of a model's learners: the one that answers, and where that has learned from the dev posts too, the one before it did;
-and the files of either's numbers, which are no weights of the encoder."""
+"""The files of either's numbers, which are no weights of an encoder."""
 FORMATS = (1, 2, 3)
 """The second may hold an encoder's vectors, the third weights of the words' vectors, and says of which."""
 _NUMBERS = ("threshold", "posts", "positives", "sentences", "held_out_loss", "given_loss")
@@ -37,6 +37,23 @@ _NUMBERS = ("threshold", "posts", "positives", "sentences", "held_out_loss", "gi
 def files_of(name: str, directory: Path) -> tuple[Path, Path]:
     """Where the numbers of a learner are, and the rest."""
     return directory / f"{name}.safetensors", directory / f"{name}.json"
+
+
+def has_measured(directory: Path) -> bool:
+    """Whether a model's learner has learned from the dev posts, and is kept as it was before."""
+    return files_of(MEASURED, directory)[1].exists()
+
+
+def encoder_weights(directory: Path) -> list[Path]:
+    """The files of an encoder's weights: all but the learners'."""
+    return sorted(path for path in directory.glob("*.safetensors") if not path.match(NUMBERS))
+
+
+def save_learners(learners: Mapping[str, SimpleLearner | None], directory: Path) -> None:
+    """Write those that there are into a model's directory, by name."""
+    for name, learner in learners.items():
+        if learner is not None:
+            save_learner(learner, directory, name)
 
 
 def save_learner(learner: SimpleLearner, directory: Path, name: str = SERVED) -> None:
@@ -83,8 +100,7 @@ def load_learner(directory: Path, *, as_measured: bool = False) -> SimpleLearner
 
     as_measured: as it was before it learned from the dev posts, so that these can be asked what it is worth.
     """
-    measured = as_measured and files_of(MEASURED, directory)[1].exists()
-    weights, fits = files_of(MEASURED if measured else SERVED, directory)
+    weights, fits = files_of(MEASURED if as_measured and has_measured(directory) else SERVED, directory)
     if not fits.exists():
         return None
     try:

@@ -137,13 +137,18 @@ def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> Criterion
     )
 
 
-def fit_again(fit: CriterionFit, reviewed: Sequence[Reviewed]) -> CriterionFit:
-    """The same with weights from these posts: what was chosen on answers held out stays. For posts that come to those of before."""
+def fit_again(fit: CriterionFit, reviewed: Sequence[Reviewed]) -> CriterionFit | None:
+    """The criterion fitted on these posts, which come to those of before, in the same unit; None while one of the two answers is missing.
+
+    With an encoder's vectors only the weights are new: folds of a few posts more may choose otherwise where evidence is rare.
+    """
+    if fit.deep is None:
+        return fit_criterion([replace(r, view=None) for r in reviewed], fit.settled.choice)
     sentence_columns = used_columns([r.features.sentence_rows for r in reviewed])
     word_columns = used_columns([r.features.word_rows for r in reviewed], least=2)
     table = _table(reviewed, sentence_columns, word_columns)
     deep, kept = fit.deep, [r.view for r in reviewed if r.view is not None]
-    if deep is not None and kept:
+    if kept:
         seen = np.array([r.view is not None for r in reviewed], np.bool_)
         deep = fit_deep_again(
             deep,

@@ -80,14 +80,23 @@ class SimpleLearner:
             raise BadExamples("Nothing to learn from: no criterion has both evidence and sentences without it.")
         return cls(fits, cache)
 
-    def with_all(self, examples: Sequence[Example], *, views: Views | None = None) -> SimpleLearner:
-        """The same with weights from these examples, which hold those that it has learned from: what it chose on answers held out
-        (strengths, how parts are mixed, thresholds) stays, which takes a tenth of the time of `fit`.
+    def with_all(
+        self,
+        examples: Sequence[Example],
+        *,
+        views: Views | None = None,
+        on_progress: Callable[[float], None] = lambda done: None,
+    ) -> SimpleLearner:
+        """What it knows, learned from these examples, which hold those that it has learned from. on_progress: as of `fit`.
+
+        The unit in which a criterion is marked stays. N-grams are fitted as ever; where an encoder's vectors are listened to beside
+        them, strengths, mixture and thresholds stay too, as the answers held out before had them for somewhat weaker weights.
         """
         fits = {}
-        for key, fit in self.fits.items():
+        for number, (key, fit) in enumerate(self.fits.items()):
+            on_progress(number / len(self.fits))
             reviewed = reviewed_for(key, examples, {}, self._cache, views)
-            fits[key] = fit_again(fit, reviewed) if reviewed else fit
+            fits[key] = (fit_again(fit, reviewed) if reviewed else None) or fit
         return SimpleLearner(fits, self._cache)
 
     def sentences(self, post: Post) -> tuple[Span, ...]:

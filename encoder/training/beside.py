@@ -2,7 +2,7 @@
 
 A few hundred posts teach an encoder little that its vectors do not hold already, and take minutes for it. What is learned beside it is
 fitted exactly, in seconds, and every choice is made on posts held out; the base's own files stay as they are, and with them what
-it knows of other criteria.
+it knows of other criteria. Once it was measured on the dev posts, what answers learns from these too.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     from accelerate import PartialState
 
     from encoder.network.families import choose_device
-    from encoder.simple.files import MEASURED, SERVED
+    from encoder.simple.files import MEASURED, SERVED, has_measured
     from encoder.training.floor import with_earlier
 
     labelled = frozenset(key for e in task.train for key in e.labels)
@@ -65,11 +65,6 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     started = time.monotonic()
     monitor.progress(0.01, "loading", "loading the model to start from")
     predictor = _loaded(task)
-
-    def complete(learner: SimpleLearner, *, as_measured: bool = False) -> SimpleLearner:
-        config = predictor.encoder.config
-        return with_earlier(task.base, learner, config, same_layers=True, as_measured=as_measured) or learner
-
     with predictor.remembering():
         learner = _learned(task, predictor, monitor)
         if learner is None:
@@ -77,11 +72,13 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
         monitor.progress(0.8, "measuring", "measuring on the dev posts")
         _recalibrate(task, predictor)
         learner = held_to_the_floor(task, predictor, learner)
-        predictor.learner = complete(learner, as_measured=True)
+        config = predictor.encoder.config
+        asked = predictor.learner = with_earlier(task.base, learner, config, same_layers=True, as_measured=True)
         dev = measured(task, predictor)
-        monitor.progress(0.9, "training", "learning from the dev posts too")
-        served = with_dev_posts(task, predictor, learner)
-    learners = {SERVED: complete(served), MEASURED: predictor.learner}
+        served = with_dev_posts(task, predictor, learner, monitor)
+    learners = {SERVED: with_earlier(task.base, served, config, same_layers=True)}
+    if served is not learner or has_measured(resolve(task.base)):
+        learners[MEASURED] = asked
     result = _result(task, learner, dev, time.monotonic() - started)
     for line in result.log:
         monitor.log(line)
@@ -112,24 +109,24 @@ def _learned(task: Task, predictor: Predictor, monitor: Monitor) -> SimpleLearne
     return fit_learner(task.train, task.criteria, predictor=predictor, on_progress=told, log=monitor.log)
 
 
-def with_dev_posts(task: Task, predictor: Predictor, learner: SimpleLearner) -> SimpleLearner:
-    """The learner with what the dev posts teach: what is put in service leaves no answer unused.
-
-    Criteria of n-grams alone are fitted anew, on train and dev posts. Where the encoder's vectors are listened to, that and how much
-    stays as it was measured, and the weights are fitted anew: folds of other posts would choose otherwise where evidence is rare.
-    What the dev posts cannot be asked any more is told by `learner`, which is kept beside it.
+def with_dev_posts(task: Task, predictor: Predictor, learner: SimpleLearner, monitor: Monitor) -> SimpleLearner:
+    """The learner with what the dev posts teach, for what is put in service. What they cannot be asked any more is told by `learner`,
+    which is kept beside it.
     """
-    from encoder.training.floor import fit_learner, joined, views_to_learn_from
+    from encoder.training.floor import views_to_learn_from
 
-    everything = (*task.train, *task.dev)
     if not task.dev:
         return learner
-    seeing = [key for key in learner.fits if learner.sees(key)]
-    plain = fit_learner(everything, [c for c in task.criteria if c.id in learner.fits and c.id not in seeing])
-    if not seeing:
-        return joined(learner, plain) or learner
-    views = views_to_learn_from(everything, predictor, learner.features, len(task.criteria))
-    return joined(joined(learner, plain), learner.of(seeing).with_all(everything, views=views)) or learner
+
+    def told(done: float) -> None:
+        monitor.progress(0.88 + 0.08 * done, "training", f"learning from the dev posts too, {done:.0%}")
+
+    everything, views = (*task.train, *task.dev), {}
+    if any(map(learner.sees, learner.fits)):
+        views = views_to_learn_from(
+            everything, predictor, learner.features, len(task.criteria), on_progress=lambda done: told(done / 2)
+        )
+    return learner.with_all(everything, views=views, on_progress=lambda done: told(0.5 + done / 2))
 
 
 def _recalibrate(task: Task, predictor: Predictor) -> None:
@@ -211,10 +208,10 @@ def _lost(task: Task, learner: SimpleLearner) -> Mapping[str, int]:
     return {"posts_without_review": bare, "criteria_with_one_answer_only": unlearned}
 
 
-def _save(task: Task, result: TrainResult, predictor: Predictor, learners: Mapping[str, SimpleLearner]) -> None:
+def _save(task: Task, result: TrainResult, predictor: Predictor, learners: Mapping[str, SimpleLearner | None]) -> None:
     """The base's own files with the learners by name and the record of this training; TrainingFailed if the disk does not take them."""
     from encoder.network.directories import SaveFailed, check_output, replacing_directory
-    from encoder.simple.files import NUMBERS, save_learner
+    from encoder.simple.files import NUMBERS, save_learners
 
     check_output(task.output)
     source = resolve(task.base)
@@ -227,7 +224,6 @@ def _save(task: Task, result: TrainResult, predictor: Predictor, learners: Mappi
             predictor.encoder.config.changed(version="").save(temporary)
             for name, text in texts.items():
                 (temporary / name).write_text(text, encoding="utf-8")
-            for name, learner in learners.items():
-                save_learner(learner, temporary, name)
+            save_learners(learners, temporary)
     except SaveFailed as error:
         raise TrainingFailed(str(error)) from error

@@ -20,7 +20,7 @@ from encoder.errors import ModelUnusable
 from encoder.examples import Example
 from encoder.network.hub import resolve, weights_of
 from encoder.simple.deep import most_words
-from encoder.simple.files import NUMBERS
+from encoder.simple.files import encoder_weights
 from encoder.training.beside import is_all_new
 from encoder.training.plan import count_steps
 
@@ -158,8 +158,8 @@ class Work:
 def count_parameters(directory: Path, *, with_heads: bool = True) -> int:
     """How many numbers the weights hold, from the headers of the safetensors files."""
     total = 0
-    for path in sorted(directory.glob("*.safetensors")):
-        if path.match(NUMBERS) or (path.name == HEADS_FILE and not with_heads):
+    for path in encoder_weights(directory):
+        if path.name == HEADS_FILE and not with_heads:
             continue
         header = _header(path)
         total += sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")

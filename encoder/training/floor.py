@@ -1,7 +1,7 @@
 """The simple learner that goes with a trained encoder: a floor under what it knows, and its voice where it knows nothing.
 
-It is fitted on the train examples alone. How far it is listened to beside the encoder is settled on the dev examples, which
-neither has learned from. Source: stacked generalization, Wolpert 1992.
+It is fitted on the train examples alone, and how far it is listened to beside the encoder is settled on the dev examples, which
+neither has learned from; see `beside` for what becomes of these afterwards. Source: stacked generalization, Wolpert 1992.
 """
 
 from __future__ import annotations

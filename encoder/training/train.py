@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from encoder.errors import TrainingFailed
 from encoder.examples import content_hash
 from encoder.measure.evaluate import Evaluation
 from encoder.network.directories import check_output
+from encoder.network.hub import resolve
+from encoder.simple.files import MEASURED, SERVED, has_measured, save_learners
 from encoder.training.beside import train_beside
 from encoder.training.monitor import Monitor, SilentMonitor
 from encoder.training.result import TrainResult, documents, measured
@@ -59,26 +62,39 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
     run.finish_weights()
     predictor = Predictor(run.encoder, task.output.name)
     with predictor.remembering():
-        predictor.learner = learner = _learner(run, task, predictor)
+        learners = _learners(run, task, predictor)
+        predictor.learner = learners.get(MEASURED, learners[SERVED])
         evaluation = measured(task, predictor)
     run.thaw()
     result = _result(run, task, evaluation, time.monotonic() - started)
     run.tell(0.97, "saving", f"saving {task.output.name}")
     if run.is_main:
-        _save(run, task, result, learner)
+        _save(run, task, result, learners)
         run.checkpoints.clear()
     run.state.wait_for_everyone()
     run.tell(1.0, "done", f"dev macro F1 {result.dev.macro_f1:.3f} after {result.seconds:.0f} s")
     return result
 
 
-def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None:
-    """The simple learner that will speak beside the encoder, None where it has nothing to add."""
-    from encoder.simple.features import FeatureCache
-    from encoder.training.floor import fit_learner, joined, settled_beside, with_earlier
+def _learners(run: Run, task: Task, predictor: Predictor) -> dict[str, SimpleLearner | None]:
+    """By name: the simple learner that will speak beside the encoder, None where it has nothing to add, and where what the base's knows
+    of other criteria rests on dev posts, the one to ask about these.
+    """
+    from encoder.training.floor import with_earlier
 
     if run.encoder.config.span_head == "softmax":
-        return None
+        return {SERVED: None}
+    learner = _learner(run, task, predictor)
+    found = {SERVED: with_earlier(task.base, learner, run.encoder.config)}
+    if has_measured(resolve(task.base)):
+        found[MEASURED] = with_earlier(task.base, learner, run.encoder.config, as_measured=True)
+    return found
+
+
+def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None:
+    """What the train posts taught the simple learner, as it will speak beside the encoder; None where that is nothing."""
+    from encoder.simple.features import FeatureCache
+    from encoder.training.floor import fit_learner, joined, settled_beside
 
     def told(done: float) -> None:
         run.tell(0.94 + 0.02 * done, "measuring", f"fitting the simple learner on the same posts, {done:.0%}")
@@ -103,12 +119,12 @@ def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None
     )
     fitted = joined(fitted, new)
     if fitted is None:
-        return with_earlier(task.base, None, encoder.config)
+        return None
     settled = settled_beside(predictor, fitted, task.dev, task.criteria, trusted=trusted)
     run.log(f"The simple learner speaks beside the encoder for {len(settled.fits)} of {len(task.criteria)} criteria.")
     for key, fit in settled.fits.items():
         run.log(f"{key}: marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")
-    return with_earlier(task.base, settled, encoder.config)
+    return settled
 
 
 def _views_unlearned(run: Run) -> bool:
@@ -137,14 +153,12 @@ def _result(run: Run, task: Task, evaluation: Evaluation, seconds: float) -> Tra
     )
 
 
-def _save(run: Run, task: Task, result: TrainResult, learner: SimpleLearner | None) -> None:
+def _save(run: Run, task: Task, result: TrainResult, learners: Mapping[str, SimpleLearner | None]) -> None:
     """Write the model with its record of training; TrainingFailed if the disk does not take it, then nothing has changed."""
     from encoder.network.checkpoints import SaveFailed, save_encoder
-    from encoder.simple.files import save_learner
 
     texts = documents(task, result, processes=run.state.num_processes, device=str(run.state.device))
     try:
-        beside = None if learner is None else partial(save_learner, learner)
-        save_encoder(run.encoder, task.output, documents=texts, beside=beside)
+        save_encoder(run.encoder, task.output, documents=texts, beside=partial(save_learners, learners))
     except SaveFailed as error:
         raise TrainingFailed(str(error)) from error

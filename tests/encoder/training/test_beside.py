@@ -47,6 +47,7 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
 
     result = train(task, monitor=monitor)
 
+    assert any(0.88 <= done < 0.97 for done in monitor.fractions)  # heard while it learns from the dev posts
     assert not stopped.exists()
     assert result.lost["criteria_with_one_answer_only"] == 0
     made = tmp_path / "made"
@@ -88,6 +89,13 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     assert kept.known_criteria == {*predictor.known_criteria, "EVENINGS"}
     assert [p.spans for p in kept.predict([e.post for e in nights], [NEW])] == [p.spans for p in found]
     assert estimate(Amount(task.train, task.dev), CONFIG, base=base).steps == 0
+    sleep = [examples("sleep", 12), examples("more", 8)]
+    stepped = train(Task(*sleep, CRITERIA, base=made, output=tmp_path / "stepped", config=CONFIG))
+    assert stepped.steps > 0
+    for as_measured, posts in ((True, len(task.train)), (False, len(task.train) + len(nights))):
+        learner = load_learner(stepped.output, as_measured=as_measured)
+        assert learner is not None
+        assert learner.fits["NIGHTS"].settled.posts == posts
 
 
 def test_a_criterion_that_the_base_knows_is_trained_with_steps_and_so_is_one_without_both_answers(
