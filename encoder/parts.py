@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -151,7 +152,8 @@ def predict_parts(
 ) -> Iterator[PartResult]:
     """Predict every part of the job's folder, yielding each as it ends.
 
-    engine: local (processes of this machine) or ray (a cluster at `address`, else one on this machine; its workers reach both folders).
+    engine: local (processes of this machine) or ray (a cluster at `address`; if none or `auto`, at RAY_ADDRESS; else one on
+    this machine; its workers reach both folders).
     Raises EncoderError if the folder holds no part, the output cannot be made, or the engine is not installed.
     """
     parts = parts_of(job.folder)
@@ -205,6 +207,8 @@ def _on_ray(parts: Sequence[str], job: PartsJob, workers: int, address: str | No
         import ray
     except ImportError as error:
         raise EncoderError('The engine ray needs its package: pip install "evidence-annotator[ray]".') from error
+    if address in (None, "auto"):
+        address = os.environ.get("RAY_ADDRESS") or address  # as Ray itself does
     _check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
@@ -234,13 +238,15 @@ def _check_reachable(address: str | None) -> None:
         place = urlsplit(address if address and "://" in address else f"//{address or ''}")
         host, port = place.hostname, place.port
     except ValueError as error:
-        raise EncoderError(f"{address} is no address of a Ray cluster ({error}); write host:port.") from error
+        raise EncoderError(
+            f"{address} is no address of a Ray cluster ({error}); write host:port, an IPv6 host in brackets: [::1]:6379."
+        ) from error
     if host is None or port is None:
         return
     try:
         socket.create_connection((host, port), timeout=ANSWER_SECONDS).close()
     except OSError as error:
         raise EncoderError(
-            f"The Ray cluster {address} cannot be reached ({error}): see that it runs, that the host and port are right "
-            "(ray:// takes port 10001, else 6379, unless set otherwise) and that no firewall is between."
+            f"The Ray cluster {address} cannot be reached ({error}): see that it runs, that host and port (--address, else "
+            "RAY_ADDRESS) are right (ray:// takes port 10001, else 6379, unless set otherwise) and that no firewall is between."
         ) from error

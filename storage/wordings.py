@@ -23,7 +23,7 @@ _ANSWERS = (
     " AND h.reviewer = a.reviewer AND h.annotation_id = a.id CROSS JOIN post ON post.id = a.post_id"
     " WHERE a.reviewer = ? AND a.id > ?"
 )
-_SINCE = f"{_ANSWERS} ORDER BY a.id DESC"
+_SINCE = f"{_ANSWERS} ORDER BY a.id DESC LIMIT ?"
 _WITH_PASSAGES = (
     f"{_ANSWERS} AND a.verdict IN ('evidence', 'no_evidence') AND (a.spans <> '[]' OR a.rejected <> '[]')"
     " ORDER BY a.id DESC LIMIT ?"
@@ -89,10 +89,12 @@ def _read(db: Handle, reviewer: str, imports: tuple[int, int]) -> _Lately:
 
 
 def _followed(db: Handle, reviewer: str, known: _Lately) -> _Lately:
-    """With the answers since: each takes the place of an older one to the same question."""
-    new = list(_passages(db, _SINCE, [reviewer, known.last]))
+    """With the answers since: each takes the place of an older one to the same question. Read anew if more came than count."""
+    new = list(_passages(db, _SINCE, [reviewer, known.last, LATELY + 1]))
     if not new:
         return known
+    if len(new) > LATELY:
+        return _read(db, reviewer, known.imports)
     last, since = new[0][0], known.since + len(new)
     answered = {key: found for _, key, found in new}
     added = {key: found for key, found in answered.items() if any(found)}

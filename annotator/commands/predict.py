@@ -51,7 +51,9 @@ def add(commands: Subparsers) -> None:
         "--engine", default="local", choices=["local", "ray"], help="processes of this machine, or Ray (default: local)"
     )
     of_a_folder.add_argument("--workers", type=int, default=1, metavar="N", help="models at once (default: 1)")
-    of_a_folder.add_argument("--address", metavar="ADDRESS", help="of a Ray cluster (default: one on this machine)")
+    of_a_folder.add_argument(
+        "--address", metavar="ADDRESS", help="of a Ray cluster (default: RAY_ADDRESS, else one on this machine)"
+    )
     add_model(parser)
     parser.set_defaults(run=run)
 

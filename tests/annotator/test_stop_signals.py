@@ -52,3 +52,40 @@ def test_other_signals_with_a_handler_of_their_own_stop_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+FORKED = """
+import multiprocessing, os, signal, threading
+from concurrent.futures import ThreadPoolExecutor
+from annotator.stop_signals import on_stop_signal
+
+told, forking = threading.Event(), multiprocessing.get_context("fork")
+
+
+def up(writing):
+    os.write(writing, b"u")
+    signal.pause()
+
+
+def ended_by_a_signal():
+    reading, writing = os.pipe()
+    child = forking.Process(target=up, args=(writing,))
+    child.start()
+    os.read(reading, 1)
+    child.terminate()
+    child.join(20)
+    return child.exitcode
+
+
+on_stop_signal(told.set)
+found = [ended_by_a_signal(), ThreadPoolExecutor(1).submit(ended_by_a_signal).result()]
+print(found == [-signal.SIGTERM] * 2, told.wait(0.5), flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+print(told.wait(20), flush=True)
+os._exit(0)  # a child that did not hear is not waited for
+"""
+
+
+def test_a_forked_child_hears_for_itself_and_its_parent_does_not() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=100, check=False)
+    assert done.stdout.split() == ["True", "False", "True"], done.stderr

@@ -55,3 +55,13 @@ def test_answers_are_read_anew_once_as_many_came_as_count(store: Store, monkeypa
         store.add_annotation(an_annotation(post, f"awake at {post.id[1]}"), expected_revision=0)
         found.append(len(store.wordings_of("ana").marked[SLEEP.id]))
     assert found == [1, 2, 3, 2, 3, 4]
+
+
+def test_more_answers_at_once_than_count_are_not_all_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wordings, "LATELY", 2)
+    posts = [a_post(f"I am awake at {n} again.", id=f"p{n}") for n in range(6)]
+    store.add_posts(posts)
+    store.wordings_of("ana")
+    for post in posts:
+        store.add_annotation(an_annotation(post, f"awake at {post.id[1]}"), expected_revision=0)
+    assert store.wordings_of("ana").marked[SLEEP.id] == ["awake at 5", "awake at 4"]
