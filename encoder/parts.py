@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -207,8 +206,6 @@ def _on_ray(parts: Sequence[str], job: PartsJob, workers: int, address: str | No
         import ray
     except ImportError as error:
         raise EncoderError('The engine ray needs its package: pip install "evidence-annotator[ray]".') from error
-    if address in (None, "auto"):
-        address = os.environ.get("RAY_ADDRESS") or address  # as Ray itself does
     _check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)

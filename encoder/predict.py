@@ -82,7 +82,6 @@ class Predictor:
         attention: str = "auto",
         threads: int | Sequence[int] | None = None,
         scoring: str = "auto",
-        as_measured: bool = False,
         on_progress: OnProgress = lambda fraction, message: None,
     ) -> Self:
         """The predictor for `bundled`, a directory, a GGUF file or a Hub id.
@@ -90,7 +89,7 @@ class Predictor:
         version: name of this model version, else what its config says, else the directory's name. threads: CPU threads of
         the whole process; of several numbers a large model takes the one that is fastest here, others the first.
         on_progress: told how far a base is that has to be converted first. scoring: `auto`, or `one-pass` / `per-criterion` to
-        insist on the way the model was trained in. as_measured: as it was before its last training learned from the dev posts too.
+        insist on the way the model was trained in.
         Raises ModelUnusable, or NotBidirectional when the probe fails.
         """
         choices = (threads,) if isinstance(threads, int) else tuple(threads or ())
@@ -100,7 +99,7 @@ class Predictor:
         encoder = load_encoder(model, options)
         check_scoring(encoder.config, scoring, model)
         named = version or encoder.config.version or (BUNDLED if str(model) == BUNDLED else Path(model).name)
-        return cls(encoder, named, load_learner(resolve(model), as_measured=as_measured))
+        return cls(encoder, named, load_learner(resolve(model)))
 
     def look_inside(self, text: str, *, layer: int | None = None, head: int = 0) -> Inside:
         """What the model looks at in a text, while nobody else computes with it; see `encoder.network.inside`."""

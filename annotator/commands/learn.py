@@ -121,13 +121,14 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     criteria = criteria_of(arguments)
     check_criteria(examples, criteria)
     version, settings = model_of(arguments), settings_of(arguments)
-    from annotator.models.loading import load_predictor, model_source
+    from annotator.models.loading import as_measured, load_predictor, model_source
     from encoder.measure.evaluate import evaluate
     from encoder.measure.outcomes import outcomes
     from encoder.measure.ranking import evidence_recall, ranking_figures
 
-    as_measured = arguments.split == "dev"  # of which a version may have learned since
-    predictor = load_predictor(settings, version, as_measured=as_measured, on_progress=progress_lines())
+    predictor = load_predictor(settings, version, on_progress=progress_lines())
+    if arguments.split == "dev":  # of which the version may have learned since
+        as_measured(predictor, settings, version)
     seen = _warned_of_seen(model_source(version, settings), examples)
     predictions = predictor.predict([e.post for e in examples], criteria, threshold=0.0)
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}

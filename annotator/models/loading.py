@@ -18,7 +18,7 @@ from annotator.models.bundled import (
     is_bundled,
 )
 from annotator.settings import Settings
-from encoder.simple.files import encoder_weights
+from encoder.simple.files import encoder_weights, load_learner
 from storage.records import ModelVersion
 
 if TYPE_CHECKING:
@@ -35,14 +35,12 @@ def load_predictor(
     device: str | None = None,
     threads: Sequence[int] = (),
     scoring: str = "auto",
-    as_measured: bool = False,
     on_progress: Callable[[float, str], None] = lambda fraction, message: None,
 ) -> Predictor:
     """The loaded, probed model of a version, which marks its predictions with the version's id.
 
     device: None for the one in the settings. threads: CPU threads to choose among unless the settings say how many; empty
-    leaves torch's choice. as_measured: to be asked about dev posts, as it was before it learned from them. on_progress: told how
-    far a base is that has to be converted first.
+    leaves torch's choice. on_progress: told how far a base is that has to be converted first.
     Raises ModelUnusable or NotBidirectional.
     """
     from encoder.predict import Predictor
@@ -55,9 +53,16 @@ def load_predictor(
         attention=settings.attention,
         threads=settings.threads or tuple(threads) or None,
         scoring=scoring,
-        as_measured=as_measured,
         on_progress=on_progress,
     )
+
+
+def as_measured(predictor: Predictor, settings: Settings, version: ModelVersion) -> Predictor:
+    """The loaded version, to be asked about dev posts: as it was before it learned from them."""
+    from encoder.network.hub import resolve
+
+    predictor.learner = load_learner(resolve(model_source(version, settings)), as_measured=True)
+    return predictor
 
 
 def model_source(version: ModelVersion, settings: Settings) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext
 from annotator.models.bundled import is_bundled
-from annotator.models.loading import WORKER_THREADS, load_predictor
+from annotator.models.loading import WORKER_THREADS, as_measured, load_predictor
 from annotator.models.registry import NotPossible
 from annotator.training.data import by_split, gold_examples, usable_gold
 from annotator.training.measure import evaluation, predict_all
@@ -129,7 +129,8 @@ def run_evaluate_job(context: JobContext) -> Mapping[str, Any]:
             "No post of the dev or test split is reviewed yet, so there is nothing to measure on. Review some: Posts, Split."
         )
     context.monitor.progress(0.0, "measure", f"Loading {model.id}")
-    predictor = load_predictor(context.settings, model, threads=WORKER_THREADS, as_measured=True)
+    loaded = load_predictor(context.settings, model, threads=WORKER_THREADS)
+    predictor = as_measured(loaded, context.settings, model)
     posts = [e.post for some in held_out.values() for e in some]
     found: dict[tuple[str, str], Prediction] = predict_all(
         predictor, posts, criteria, lambda fraction: context.monitor.progress(fraction * 0.9, "measure", "predicting")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext, Part
-from annotator.models.loading import WORKER_THREADS, load_predictor, model_source
+from annotator.models.loading import WORKER_THREADS, as_measured, load_predictor, model_source
 from annotator.models.registry import (
     MADE_BY,
     NotPossible,
@@ -203,8 +203,8 @@ def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRu
     else:
         measured = measure(
             data,
-            candidate=_as_measured(context.settings, ModelVersion("candidate", str(context.work_dir / CANDIDATE))),
-            active=None if active is None else partial(_as_measured, context.settings, active),
+            candidate=_loaded(context.settings, ModelVersion("candidate", str(context.work_dir / CANDIDATE))),
+            active=None if active is None else partial(_loaded, context.settings, active),
             pooled=pooled,
             progress=Part(context.monitor, 0.78, 0.97, "measure"),
         )
@@ -296,8 +296,8 @@ def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | No
     return {**own, "beside": beside, **extra}
 
 
-def _as_measured(settings: Settings, model: ModelVersion) -> Predictor:
-    return load_predictor(settings, model, threads=WORKER_THREADS, as_measured=True)
+def _loaded(settings: Settings, model: ModelVersion) -> Predictor:
+    return as_measured(load_predictor(settings, model, threads=WORKER_THREADS), settings, model)
 
 
 def _counts(data: TrainingData) -> str:

@@ -226,7 +226,6 @@ def test_a_ray_that_does_not_start_is_told_in_one_line(
     def init(**settings: object) -> None:
         raise Exception("too slow")  # as Ray does
 
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
     with pytest.raises(EncoderError, match=said):
         list(predict_parts(job, engine="ray", address=address))
@@ -250,16 +249,6 @@ def test_an_address_of_ray_with_a_wrong_port_is_told(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
     with pytest.raises(EncoderError, match=r"is no address of a Ray cluster .*write host:port, .*\[::1\]:6379\.$"):
-        list(predict_parts(job, engine="ray", address=address))
-
-
-@pytest.mark.parametrize("address", [None, "auto"])
-def test_the_address_of_the_environment_is_looked_at_as_well(
-    job: PartsJob, monkeypatch: pytest.MonkeyPatch, address: str | None
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
-    monkeypatch.setenv("RAY_ADDRESS", "there:70000")
-    with pytest.raises(EncoderError, match="there:70000 is no address of a Ray cluster"):
         list(predict_parts(job, engine="ray", address=address))
 
 

@@ -64,7 +64,7 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     assert [
         learner.fits["NIGHTS"].settled.posts
         for as_measured in (False, True)
-        if (learner := Predictor.load(made, as_measured=as_measured).learner)
+        if (learner := load_learner(made, as_measured=as_measured))
     ] == [len(task.train) + len(nights), len(task.train)]
     assert seen_by(made).count(e.post.text for e in task.dev) == {"train": len(task.dev), "dev": 0}
     found = predictor.predict([e.post for e in nights], [NEW])
