@@ -31,6 +31,10 @@ class Seen:
         learned = sum(p in self.train for p in prints)
         return {"train": learned, "dev": sum(p in self.dev and p not in self.train for p in prints)}
 
+    def as_measured(self) -> Seen:
+        """What it had seen when the dev posts were asked, before it learned from these too."""
+        return Seen(self.train - self.dev, self.dev)
+
     def to_json(self) -> str:
         return json.dumps({"train": sorted(self.train), "dev": sorted(self.dev)}) + "\n"
 

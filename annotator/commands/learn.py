@@ -127,9 +127,10 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     from encoder.measure.ranking import evidence_recall, ranking_figures
 
     predictor = load_predictor(settings, version, on_progress=progress_lines())
-    if arguments.split == "dev":  # of which the version may have learned since
+    source, dev = model_source(version, settings), arguments.split == "dev"
+    if dev:  # of which the version may have learned since
         as_measured(predictor, settings, version)
-    seen = _warned_of_seen(model_source(version, settings), examples)
+    seen = _warned_of_seen(source, examples, before_dev=dev)
     predictions = predictor.predict([e.post for e in examples], criteria, threshold=0.0)
     thresholds = {c.id: predictor.config.threshold(c.id) for c in criteria}
     found = evaluate(predictions, examples, criteria, thresholds=thresholds, bootstrap=arguments.bootstrap)
@@ -175,12 +176,19 @@ def _chosen(examples: list[Example], arguments: argparse.Namespace) -> list[Exam
     return found
 
 
-def _warned_of_seen(source: str, examples: Sequence[Example]) -> dict[str, int]:
-    """How many of the posts the model has seen while it was made, by what for; told to whoever measures it on them."""
+def _warned_of_seen(source: str, examples: Sequence[Example], *, before_dev: bool) -> dict[str, int]:
+    """How many of the posts the model has seen while it was made, by what for; told to whoever measures it on them.
+
+    before_dev: it is measured as it was before it learned from its dev posts, where it did.
+    """
     from encoder.network.hub import resolve
     from encoder.seen import seen_by
+    from encoder.simple.files import has_measured
 
-    counts = seen_by(resolve(source)).count(e.post.text for e in examples)
+    directory = resolve(source)
+    seen = seen_by(directory)
+    seen = seen.as_measured() if before_dev and has_measured(directory) else seen
+    counts = seen.count(e.post.text for e in examples)
     facts = {"train": "the model was trained on", "dev": "its steps or thresholds were chosen by"}
     told = [f"{words} {counts[name]}" for name, words in facts.items() if counts[name]]
     if told:

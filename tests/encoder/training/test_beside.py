@@ -67,6 +67,7 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
         if (learner := load_learner(made, as_measured=as_measured))
     ] == [len(task.train) + len(nights), len(task.train)]
     assert seen_by(made).count(e.post.text for e in task.dev) == {"train": len(task.dev), "dev": 0}
+    assert seen_by(made).as_measured().count(e.post.text for e in task.dev) == {"train": 0, "dev": len(task.dev)}
     found = predictor.predict([e.post for e in nights], [NEW])
     assert [bool(p.spans) for p in found] == [e.labels["NIGHTS"].has_evidence for e in nights]
     harmful = Deep(
