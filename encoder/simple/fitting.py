@@ -117,9 +117,7 @@ class _Table:
 
 def fit_criterion(reviewed: Sequence[Reviewed], choice: UnitChoice) -> CriterionFit | None:
     """What the reviewed posts teach; None while one of the two answers is missing."""
-    sentence_columns = used_columns([r.features.sentence_rows for r in reviewed])
-    word_columns = used_columns([r.features.word_rows for r in reviewed], least=2)
-    table = _table(reviewed, sentence_columns, word_columns)
+    table, sentence_columns, word_columns = _tabled(reviewed)
     if not table.gold.any() or table.gold.all():
         return None
     strength, held_out = _held_out(reviewed, table)
@@ -144,9 +142,7 @@ def fit_again(fit: CriterionFit, reviewed: Sequence[Reviewed]) -> CriterionFit |
     """
     if fit.deep is None:
         return fit_criterion([replace(r, view=None) for r in reviewed], fit.settled.choice)
-    sentence_columns = used_columns([r.features.sentence_rows for r in reviewed])
-    word_columns = used_columns([r.features.word_rows for r in reviewed], least=2)
-    table = _table(reviewed, sentence_columns, word_columns)
+    table, sentence_columns, word_columns = _tabled(reviewed)
     deep, kept = fit.deep, [r.view for r in reviewed if r.view is not None]
     if kept:
         seen = np.array([r.view is not None for r in reviewed], np.bool_)
@@ -168,11 +164,7 @@ def fit_again(fit: CriterionFit, reviewed: Sequence[Reviewed]) -> CriterionFit |
 
 def held_out_logits(reviewed: Sequence[Reviewed]) -> list[Floats] | None:
     """Calibrated logits of each post's sentences by what was learned from other posts; None while one of the two answers is missing."""
-    table = _table(
-        reviewed,
-        used_columns([r.features.sentence_rows for r in reviewed]),
-        used_columns([r.features.word_rows for r in reviewed], least=2),
-    )
+    table, _, _ = _tabled(reviewed)
     if not table.gold.any() or table.gold.all():
         return None
     tried = _held_out(reviewed, table)[1].tried(reviewed, table)
@@ -306,10 +298,13 @@ def base_rate_loss(gold: Bools, fold: Ints) -> float:
     return log_loss(logits, gold)
 
 
-def _table(reviewed: Sequence[Reviewed], sentence_columns: Ids, word_columns: Ids) -> _Table:
+def _tabled(reviewed: Sequence[Reviewed]) -> tuple[_Table, Ids, Ids]:
+    """The posts as matrices, and the buckets that the columns of their sentences and words stand for."""
+    sentence_columns = used_columns([r.features.sentence_rows for r in reviewed])
+    word_columns = used_columns([r.features.word_rows for r in reviewed], least=2)
     counts = [len(r.features.sentences) for r in reviewed]
     words = [len(r.features.words) for r in reviewed]
-    return _Table(
+    table = _Table(
         table_of([r.features.sentence_rows for r in reviewed], sentence_columns, SENTENCE_BLOCKS),
         np.concatenate([r.gold for r in reviewed]),
         np.repeat(np.arange(len(reviewed)), counts),
@@ -317,6 +312,7 @@ def _table(reviewed: Sequence[Reviewed], sentence_columns: Ids, word_columns: Id
         np.concatenate([tags_of(r.features.words, r.label.spans) for r in reviewed]),
         np.repeat(np.arange(len(reviewed)), words),
     )
+    return table, sentence_columns, word_columns
 
 
 def _folds(has: Bools) -> Ints:
