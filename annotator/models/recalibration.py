@@ -11,8 +11,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from annotator.models.examples import gold_examples, usable_gold
 from annotator.models.long_posts import Stopping
-from annotator.training.data import gold_examples, usable_gold
 from encoder.config import TrainConfig
 from storage.records import Criterion, Split
 from storage.store import Store

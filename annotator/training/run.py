@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext, Part
+from annotator.models.examples import usable_gold
 from annotator.models.loading import WORKER_THREADS, as_measured, load_predictor, model_source
 from annotator.models.registry import (
     MADE_BY,
@@ -35,7 +36,6 @@ from annotator.training.data import (
     TrainingData,
     bundled_replay,
     collect_training_data,
-    usable_gold,
     write_json,
 )
 from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
