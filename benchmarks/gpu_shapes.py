@@ -1,10 +1,12 @@
 """Speed of the real Gemma shapes with random weights: forward passes, posts x 9 criteria, and training steps with LoRA.
 
     python -m benchmarks.gpu_shapes [--only gemma-3-1b ...] [--tiny]
+    python -m benchmarks.gpu_shapes --only gemma-3-270m --weights google/gemma-3-270m --rounds 3
 
-Speed does not depend on what the weights are, so nothing is downloaded. `--tiny` shrinks every shape, so that the script runs
-anywhere; its figures mean nothing. Share of peak: model operations (2 per weight and token forward, 4 more for a LoRA step's
-backward pass without weight gradients, and attention) over the time, over the card's dense bf16 peak.
+Speed hardly depends on what the weights are, so nothing is downloaded. `--weights` takes those of a base that is here instead, also
+on a CPU, where no batch has more than four posts. `--tiny` shrinks every shape, so that the script runs anywhere; its figures mean
+nothing. Share of peak: model operations (2 per weight and token forward, 4 more for a LoRA step's backward pass without weight
+gradients, and attention) over the time, over the card's dense bf16 peak.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from encoder.config import EncoderConfig, TrainConfig
+from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.families import FAMILIES, make_bidirectional
 from encoder.network.hub import BUNDLED_DIRECTORY
 from encoder.network.model import EvidenceEncoder
@@ -65,6 +68,9 @@ SHAPES = (
     Shape("gemma-3-1b", "gemma3_text", 1152, 6912, 26, 4, 1, 256, 262144, ((16, 512),)),
     Shape("gemma-3-4b", "gemma3_text", 2560, 10240, 34, 8, 4, 256, 262144, ((8, 512),)),
 )
+MARKS = tuple(f"<unused{n}>" for n in range(6))
+"""Marks that Gemma's vocabulary has, so that no embeddings are added."""
+CPU_POSTS = 4
 CRITERIA = [Criterion(f"C{n}", f"Criterion {n}", f"The writer describes sign number {n}.") for n in range(9)]
 
 
@@ -93,34 +99,53 @@ def tiny(shape: Shape) -> Shape:
     )
 
 
-def encoder(shape: Shape, scoring: str, device: str) -> EvidenceEncoder:
-    """A random encoder of the shape in bf16 (fp32 on a CPU), with the bundled tokenizer."""
-    import transformers
+def small_batches(shape: Shape) -> Shape:
+    return replace(shape, batches=tuple((min(CPU_POSTS, posts), tokens) for posts, tokens in shape.batches))
 
-    names = {"gemma": ("GemmaConfig", "GemmaModel"), "gemma3_text": ("Gemma3TextConfig", "Gemma3TextModel")}[
-        shape.family
-    ]
-    config = getattr(transformers, names[0])(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.intermediate,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.key_value_heads,
-        head_dim=shape.head_size,
-        max_position_embeddings=8192,
-        use_cache=False,
-        attn_implementation="sdpa",
-    )
-    make_bidirectional(config, FAMILIES[shape.family])
-    torch.manual_seed(0)
-    with torch.device(device):
-        backbone = getattr(transformers, names[1])._from_config(  # noqa: SLF001 - what `from_config` calls
-            config, dtype=torch.bfloat16 if device == "cuda" else None
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes encoders of a shape. weights: the base whose weights they have, or none for random ones."""
+
+    shape: Shape
+    device: str
+    weights: str | None = None
+
+    def encoder(self, scoring: str) -> EvidenceEncoder:
+        """In bf16 (fp32 on a CPU); with random weights, with the bundled tokenizer."""
+        known = tuple(c.id for c in CRITERIA) if scoring != "per-criterion" else None
+        settings = EncoderConfig(scoring=scoring, known_criteria=known)  # type: ignore[arg-type]
+        if self.weights:
+            number_type = "bfloat16" if self.device == "cuda" else "float32"
+            options = LoadOptions(self.device, number_type)
+            return load_encoder(self.weights, options, config=settings.changed(prompt_tokens=MARKS)).eval()
+        family = FAMILIES[self.shape.family]
+        return EvidenceEncoder(self._random_backbone(), family, TextTokenizer.load(BUNDLED_DIRECTORY), settings).eval()
+
+    def _random_backbone(self) -> Any:
+        import transformers
+
+        shape = self.shape
+        names = {"gemma": ("GemmaConfig", "GemmaModel"), "gemma3_text": ("Gemma3TextConfig", "Gemma3TextModel")}
+        config_name, model_name = names[shape.family]
+        config = getattr(transformers, config_name)(
+            vocab_size=shape.vocabulary,
+            hidden_size=shape.hidden,
+            intermediate_size=shape.intermediate,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.key_value_heads,
+            head_dim=shape.head_size,
+            max_position_embeddings=8192,
+            use_cache=False,
+            attn_implementation="sdpa",
         )
-    known = tuple(c.id for c in CRITERIA) if scoring != "per-criterion" else None
-    settings = EncoderConfig(scoring=scoring, known_criteria=known)  # type: ignore[arg-type]
-    return EvidenceEncoder(backbone, FAMILIES[shape.family], TextTokenizer.load(BUNDLED_DIRECTORY), settings).eval()
+        make_bidirectional(config, FAMILIES[shape.family])
+        torch.manual_seed(0)
+        with torch.device(self.device):
+            return getattr(transformers, model_name)._from_config(  # noqa: SLF001 - what `from_config` calls
+                config, dtype=torch.bfloat16 if self.device == "cuda" else None
+            )
 
 
 def operations(shape: Shape, posts: int, tokens: int, *, training: bool) -> float:
@@ -149,8 +174,8 @@ def _settle(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def forward_speed(shape: Shape, device: str, rounds: int) -> list[Measured]:
-    model = encoder(shape, "per-criterion", device)
+def forward_speed(maker: Maker, rounds: int) -> list[Measured]:
+    model, shape, device = maker.encoder("per-criterion"), maker.shape, maker.device
     found = []
     for posts, tokens in shape.batches:
         ids = torch.randint(5, shape.vocabulary, (posts, tokens), device=device)
@@ -163,22 +188,23 @@ def forward_speed(shape: Shape, device: str, rounds: int) -> list[Measured]:
     return found
 
 
-def scoring_speed(shape: Shape, device: str) -> list[Measured]:
+def scoring_speed(maker: Maker) -> list[Measured]:
     """Posts of 300 words x 9 criteria a second, each way of scoring."""
+    device = maker.device
     posts = [
         Post(f"p{n}", "I have not slept for weeks and I am tired. " * 33) for n in range(16 if device == "cuda" else 2)
     ]
     found = []
     for scoring in ("per-criterion", "packed", "post-once"):
-        predictor = Predictor(encoder(shape, scoring, device), "benchmark")
+        predictor = Predictor(maker.encoder(scoring), "benchmark")
         _forget_memory(device)
         seconds = timed(lambda p=predictor: p.predict(posts, CRITERIA, batch_size=16), device, rounds=1)
         found.append(_measured(f"posts x 9 criteria, {scoring}", len(posts) / seconds, None, device))
     return found
 
 
-def lora_speed(shape: Shape, device: str, rounds: int) -> Measured:
-    model = encoder(shape, "per-criterion", device)
+def lora_speed(maker: Maker, rounds: int) -> Measured:
+    model, shape, device = maker.encoder("per-criterion"), maker.shape, maker.device
     config = TrainConfig(method="lora", gradient_checkpointing=False, attention_dropout=0.0, hidden_dropout=0.0)
     choose_trained(model, config)
     model.train()
@@ -218,28 +244,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="shrunken shapes, to see that the script runs")
     parser.add_argument("--only", nargs="+", choices=[s.name for s in SHAPES])
+    parser.add_argument("--weights", metavar="BASE", help="real weights, of the one shape that --only names")
     parser.add_argument("--rounds", type=int, default=10)
     given = parser.parse_args(arguments)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu" and not given.tiny:
-        parser.error("there is no GPU here; --tiny runs the script on the CPU with shrunken shapes")
+    if given.weights and (given.tiny or len(given.only or ()) != 1):
+        parser.error("--weights needs --only with the one shape that these weights have, and no --tiny")
+    if device == "cpu" and not (given.tiny or given.weights):
+        parser.error(
+            "there is no GPU here; --tiny runs the script on the CPU with shrunken shapes, --weights with real weights"
+        )
     card = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     print(f"{card}, torch {torch.__version__}" + (", shrunken shapes: the figures mean nothing" if given.tiny else ""))
     print("\n| model | what | a second | peak memory | share of bf16 peak |\n|---|---|---|---|---|")
     for shape in SHAPES:
         if given.only and shape.name not in given.only:
             continue
-        chosen = tiny(shape) if given.tiny else shape
+        chosen = tiny(shape) if given.tiny else shape if device == "cuda" else small_batches(shape)
+        maker = Maker(chosen, device, given.weights)
         rounds = 2 if given.tiny else given.rounds
         results = [
-            *forward_speed(chosen, device, rounds),
-            *scoring_speed(chosen, device),
-            lora_speed(chosen, device, rounds),
+            *forward_speed(maker, rounds),
+            *scoring_speed(maker),
+            lora_speed(maker, rounds),
         ]
         for r in results:
             memory = f"{r.memory / 2**30:.1f} GiB" if r.memory else "not measured"
             share = f"{r.share:.0%}" if r.share is not None else "not measured"
-            print(f"| {shape.name} | {r.name} | {r.samples:.1f} | {memory} | {share} |", flush=True)
+            print(f"| {shape.name} | {r.name} | {r.samples:.2f} | {memory} | {share} |", flush=True)
 
 
 if __name__ == "__main__":

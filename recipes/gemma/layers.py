@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from encoder.network.batching import Batch
+from encoder.network.batching import Batch, Batcher, Row
 from encoder.network.families import sliding_reach
 from encoder.network.model import EvidenceEncoder
 
@@ -64,3 +64,19 @@ class SplitBackbone:
                 position_ids=positions[None],
             )
         return states
+
+
+@torch.no_grad()
+def scale_last_norm(split: SplitBackbone, batcher: Batcher, rows: Sequence[Row]) -> None:
+    """Let each dimension of the last states have a root mean square of 1, so that heads learn at one rate.
+
+    Gemma's have a few dimensions that are a hundred times larger than the others. rows: a sample of them is looked at.
+    """
+    sample = sorted((rows[n] for n in torch.randperm(len(rows))[:120].tolist()), key=len)
+    found = []
+    for first in range(0, len(sample), 20):
+        batch = batcher.batch(sample[first : first + 20])
+        found.append(split.states(batch)[batch.post_mask.bool()])
+    size = torch.cat(found).square().mean(0).sqrt().clamp(min=1e-2)
+    weight = split.backbone.norm.weight
+    weight.copy_((1.0 + weight) / size - 1.0)

@@ -23,7 +23,7 @@ from encoder.network.lora import Adapter, replace
 from encoder.network.model import EvidenceEncoder
 from recipes.gemma import plan
 from recipes.gemma.heads import PlainHeads, loss_of
-from recipes.gemma.layers import SplitBackbone
+from recipes.gemma.layers import SplitBackbone, scale_last_norm
 from recipes.gemma.low_rank import LowRank, add_low_rank
 from storage.files import replacing
 
@@ -111,7 +111,7 @@ class Training:
         if (self.output / STATE_FILE).exists():
             self._restore()
         elif not self._started:
-            self._scale_last_norm()
+            scale_last_norm(self.split, self.batcher, self.material.rows)
         self.encoder.train()
         self._saved = self._evaluated = self.progress.seconds
         while not self._finished():
@@ -237,23 +237,6 @@ class Training:
                 moments = {key: state[f"{key}.{name}"].view_as(parameter) for key in ("exp_avg", "exp_avg_sq")}
                 self._optimizer.state[parameter] = {"step": state[f"step.{name}"].reshape(()), **moments}
         self._say({"resumed": vars(self.progress)})
-
-    @torch.no_grad()
-    def _scale_last_norm(self) -> None:
-        """Let each dimension of the last states have a root mean square of 1, so that heads learn at one rate.
-
-        Gemma's have a few dimensions that are a hundred times larger than the others.
-        """
-        sample = sorted(
-            (self.material.rows[n] for n in torch.randperm(len(self.material.rows))[:120].tolist()), key=len
-        )
-        found = []
-        for first in range(0, len(sample), 20):
-            batch = self.batcher.batch(sample[first : first + 20])
-            found.append(self.split.states(batch)[batch.post_mask.bool()])
-        size = torch.cat(found).square().mean(0).sqrt().clamp(min=1e-2)
-        weight = self.encoder.backbone.norm.weight
-        weight.copy_((1.0 + weight) / size - 1.0)
 
     def _parameters(self) -> dict[str, nn.Parameter]:
         named = {f"{name}.{part}": getattr(m, part) for name, m in self.products.items() for part in ("a", "b")}
