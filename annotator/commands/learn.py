@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from annotator.settings import Settings
     from encoder.config import TrainConfig
     from encoder.examples import Example
+    from encoder.training.estimate import Amount
     from storage.records import Criterion, ModelVersion, Prediction
 
 
@@ -39,9 +40,14 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dev", type=Path, metavar="GOLD.jsonl", help="examples to choose by (default: the dev posts of --data)"
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="where the new model goes")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the new model goes (needed without --dry-run)"
+    )
     add_training_settings(parser)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output directory")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say about how long it takes and how much memory; train nothing"
+    )
     add_model(parser)
     parser.set_defaults(run=run_train)
 
@@ -85,6 +91,8 @@ def run_train(arguments: argparse.Namespace) -> None:
     from annotator.models.quality import figures
     from encoder.examples import check_criteria, read_examples
 
+    if arguments.output is None and not arguments.dry_run:
+        raise UsageError("Give --output DIR for the new model, or --dry-run to see what the training would cost.")
     base, settings = model_of(arguments), settings_of(arguments)
     config = training_config(arguments, base, settings)
     examples = read_examples(arguments.data)
@@ -94,10 +102,15 @@ def run_train(arguments: argparse.Namespace) -> None:
     criteria = criteria_of(arguments)
     check_criteria([*train_on, *dev], criteria)
     from annotator.models.loading import model_source
+    from annotator.training.plan import device_name
+    from encoder.training.estimate import Amount
     from encoder.training.train import Task, train
 
-    say(f"Training {base.id} on {len(train_on)} posts, choosing by {len(dev)}.")
     source = model_source(base, settings)
+    if arguments.dry_run:
+        report(expected(source, config, Amount(train_on, dev, len(criteria)), device_name(settings)))
+        return
+    say(f"Training {base.id} on {len(train_on)} posts, choosing by {len(dev)}.")
     task = Task(train_on, dev, criteria, base=source, output=arguments.output, config=config, device=settings.device)
     result = train(task, monitor=StderrMonitor(), resume=arguments.resume)
     report(
@@ -112,6 +125,22 @@ def run_train(arguments: argparse.Namespace) -> None:
             "data_sha256": result.data_sha256,
         }
     )
+
+
+def expected(source: str, config: TrainConfig, amount: Amount, device: str) -> dict[str, Any]:
+    """What a training would cost here, before anything is loaded. Raises ModelUnusable if the base is not on this machine."""
+    from encoder.training.estimate import estimate
+
+    found = estimate(amount, config, base=source, device=device)
+    say(f"{found}, on {device}. Nothing was trained.")
+    return {
+        "posts": {"train": len(amount.train), "dev": len(amount.dev)},
+        "steps": found.steps,
+        "seconds": round(found.seconds),
+        "memory_mb": round(found.memory_bytes / 1e6),
+        "parameters": found.parameters,
+        "device": device,
+    }
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:

@@ -402,6 +402,19 @@ def test_a_model_is_trained_on_a_gold_file_and_predicts_afterwards(
     assert "holds no posts of the split test" in words
 
 
+def test_what_a_training_would_cost_is_told_without_training(run: Run, gold: tuple[str, ...], tmp_path: Path) -> None:
+    code, report, words = run("train", *gold, "--set", "max_steps=7", "--dry-run", "--output", str(tmp_path / "new"))
+    assert (code, report["steps"], report["posts"], report["device"]) == (0, 7, {"train": 3, "dev": 1}, "cpu")
+    assert report["seconds"] > 0
+    assert report["memory_mb"] > 500
+    assert "7 steps, on cpu. Nothing was trained." in words
+    assert not (tmp_path / "new").exists()
+    assert run("train", *gold, "--set", "max_steps=7", "--dry-run")[:2] == (0, report)
+    code, report, words = run("train", *gold)
+    assert (code, report) == (2, None)
+    assert "Give --output DIR" in words
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "words"),
     [
