@@ -62,7 +62,7 @@ def _finish(parser: argparse.ArgumentParser, run: Any) -> None:
 
 
 def run_list(arguments: argparse.Namespace) -> None:
-    from annotator.models.quality import figures, quality_of
+    from annotator.models.quality import dev_learned_by, figures, quality_of
 
     store = project_of(arguments).store
     active = store.active_model()
@@ -77,6 +77,8 @@ def run_list(arguments: argparse.Namespace) -> None:
                 "path": model.path,
                 "parent": model.parent,
                 "created_at": model.created_at,
+                "examples": model.examples,
+                "dev_examples": dev_learned_by(model),
                 "figures": figures(quality.own) if quality else None,
                 "note": model.note,
             }

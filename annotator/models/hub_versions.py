@@ -14,7 +14,7 @@ from typing import Any
 from annotator.hub.client import Hub, HubRefused, Uploaded
 from annotator.models.archives import SUFFIXES, VERSION_FILE, import_version, row_to_json
 from annotator.models.loading import load_predictor
-from annotator.models.quality import figures, quality_of
+from annotator.models.quality import dev_learned_by, figures, quality_of
 from annotator.models.registry import MADE_BY, check_directory, directory_of
 from annotator.settings import Settings
 from encoder.network.bases import NOTICE_FILE
@@ -95,7 +95,7 @@ def card_of(model: ModelVersion, store: Store, *, terms: str = "") -> str:
     lines += ["A bidirectional encoder that marks the passages of a post that are evidence for a criterion.", ""]
     criteria = ", ".join(c.id for c in store.criteria())
     lines += [f"- made: {model.created_at or 'unknown'}", f"- criteria: {criteria}"]
-    lines += [f"- trained on: {model.examples} posts" if model.examples else "- trained on: see version.json", ""]
+    lines += [f"- trained on: {_posts_in_words(model)}", ""]
     quality = quality_of(model)
     if quality is not None:
         rows = [f"| {name} | {value:.3f} |" for name, value in figures(quality.own).items() if isinstance(value, float)]
@@ -113,6 +113,15 @@ def card_of(model: ModelVersion, store: Store, *, terms: str = "") -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _posts_in_words(model: ModelVersion) -> str:
+    """How many posts it was trained on; those of the dev split that were learned after the measurement are told apart."""
+    if not model.examples:
+        return "see version.json"
+    dev = dev_learned_by(model)
+    held_out = f", and on {dev} dev posts once it had been measured on them" if dev else ""
+    return f"{model.examples} posts{held_out}"
 
 
 def _files_of(directory: Path) -> dict[str, Path]:

@@ -44,6 +44,17 @@ def quality_of(model: ModelVersion | None) -> Quality | None:
     return None
 
 
+def with_dev_learned(posts: int) -> dict[str, int]:
+    """What a version's metrics say of so many dev posts that it learned from once it was measured on them: nothing of none."""
+    return {"dev_learned": posts} if posts else {}
+
+
+def dev_learned_by(model: ModelVersion) -> int:
+    """How many of its project's dev posts the version has learned from, beside its train posts, after it was measured on them."""
+    found = model.metrics.get("dev_learned")
+    return found if isinstance(found, int) else 0
+
+
 def figures(evaluation: Mapping[str, Any]) -> dict[str, float | None]:
     """The few figures that the page shows of an evaluation."""
     macro, micro = evaluation.get("macro") or {}, evaluation.get("micro") or {}

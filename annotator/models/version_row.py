@@ -69,6 +69,7 @@ class Metrics(_Open):
     beside: dict[Words, dict[Words, Measured | None]] | None = None
     decision: Decision | None = None
     compared_with: Words | None = None
+    dev_learned: Count | None = None
 
 
 class VersionRow(_Open):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.job_context import JobContext, Part
 from annotator.models.examples import usable_gold
 from annotator.models.loading import WORKER_THREADS, as_measured, load_predictor, model_source
+from annotator.models.quality import dev_learned_by, with_dev_learned
 from annotator.models.registry import (
     MADE_BY,
     NotPossible,
@@ -44,7 +45,9 @@ from annotator.training.plan import uses_bundled_replay
 from annotator.training.processes import train_in_processes
 from annotator.training.promotion import Decision, Figures, PromotionRule, decide, nothing_held_out, posts_to_judge_by
 from encoder.config import TrainConfig
+from encoder.simple.files import has_measured
 from encoder.training.reports import reports_directory
+from encoder.training.result import TRAINING_FILE
 from storage.files import sync_tree
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Split, utc_now
@@ -151,12 +154,15 @@ def take_back(store: Store, settings: Settings, work: Path) -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that is done: on what, how, from which model. timing: its seconds, and those of one step."""
+    """A training that is done: on what, how, from which model. timing: its seconds, and those of one step. dev_learned: dev posts of
+    the project that what answers has learned from too, after it was measured on them.
+    """
 
     data: TrainingData
     config: TrainConfig
     base: ModelVersion
     timing: Mapping[str, float]
+    dev_learned: int = 0
 
 
 def train_candidate(context: JobContext, data: TrainingData, config: TrainConfig, base: ModelVersion) -> Trained:
@@ -179,12 +185,22 @@ def train_candidate(context: JobContext, data: TrainingData, config: TrainConfig
             train_in_processes(work, part, processes=config.processes, device=device)
         else:
             train_folder(training, part, device=device)
-    return Trained(data, config, base, timing_of(training.candidate))
+    record = json.loads((training.candidate / TRAINING_FILE).read_text("utf-8"))
+    learned = dev_learned_in(training.candidate, record, dev=len(data.dev), base=base)
+    return Trained(data, config, base, timing_of(record), learned)
 
 
-def timing_of(candidate: Path) -> dict[str, float]:
+def dev_learned_in(candidate: Path, record: Mapping[str, Any], *, dev: int, base: ModelVersion) -> int:
+    """How many of the project's dev posts what answers has learned from; dev: how many there are. Where this training learned from none,
+    the candidate may keep what the version that it began with had learned so.
+    """
+    if record.get("dev_learned"):
+        return dev
+    return dev_learned_by(base) if has_measured(candidate) else 0
+
+
+def timing_of(record: Mapping[str, Any]) -> dict[str, float]:
     """Seconds of the training and of one step, from the record beside the weights; 0 where it does not know them, or took no step."""
-    record = json.loads((candidate / "training.json").read_text("utf-8"))
     steps = record["steps"]
     return {"seconds": record["seconds"], "seconds_per_step": round(record["seconds"] / steps, 4) if steps else 0.0}
 
@@ -237,7 +253,7 @@ def promote(context: JobContext, trained: Trained, measured: Measured, decision:
             status=ModelStatus.READY if decision.promote else ModelStatus.ASIDE,
             parent=base.id,
             base=base.base or base.path,
-            metrics=metrics_of(measured, decision, active),
+            metrics=metrics_of(measured, decision, active) | with_dev_learned(trained.dev_learned),
             config={**trained.config.to_dict(), "data": data.describe(), "rule": job.payload["rule"]},
             data_sha256=data.sha256,
             examples=len(data.train),

@@ -1,6 +1,6 @@
 // The versions of the model.
 
-import { make } from "../span_editor/js/dom.js";
+import { make, plural } from "../span_editor/js/dom.js";
 import { blank, chart, drawing, number, row, size, table, when } from "./retrain_common.js";
 
 function badges(m) {
@@ -20,6 +20,15 @@ function download(m) {
   return link;
 }
 
+// Posts of the training split, and those of the dev split that what answers learned from once it was measured on them.
+function trainedOn(m) {
+  if (blank(m.examples)) return "–";
+  if (!m.dev_learned) return String(m.examples);
+  const words = make("span", {}, m.examples + " + " + m.dev_learned + " dev");
+  words.title = plural(m.dev_learned, "dev post") + " learned from too, after it was measured on them";
+  return words;
+}
+
 // The version and the one before it on the same posts: figures of different posts say nothing beside each other.
 function comparison(m) {
   const found = m.measured;
@@ -32,7 +41,7 @@ function comparison(m) {
 function view(value) {
   if (!value.rows.length) return [make("p", { class: "rt-empty" }, "There is no model in this project yet. A training makes one; a version that was downloaded elsewhere can be imported.")];
   const rows = value.rows.map((m) => row(badges(m), [
-    [m.parent || "–", ""], [blank(m.examples) ? "–" : String(m.examples), "num"], ...comparison(m),
+    [m.parent || "–", ""], [trainedOn(m), "num"], ...comparison(m),
     [size(m.size), "num"], [m.by || (m.bundled ? "–" : "the rule"), ""], [when(m.at), ""], [download(m), ""]]));
   const parts = [table(
     [["Version", ""], ["From", ""], ["Trained on posts", "num"], ["F1", "num"], ["Model before, same posts", "num"], ["Measured on", ""], ["Size", "num"], ["By", ""], ["Made", ""], ["", ""]],

@@ -1,6 +1,6 @@
 // What came of a training, measured, and where it differs from the model before.
 
-import { make } from "../span_editor/js/dom.js";
+import { make, plural } from "../span_editor/js/dom.js";
 import { meanings } from "./figure_words.js";
 import { ASIDE, blank, drawing, interval, number, row, table, when } from "./retrain_common.js";
 
@@ -20,6 +20,7 @@ function setTables(set, index) {
       [number(r.macro_f1), "num"], [interval(r.interval), "num"], [number(r.precision), "num"], [number(r.recall), "num"],
       [number(r.span_f1), "num"], [number(r.no_evidence_accuracy), "num"], [number(r.ece, 3), "num"]], r.own ? "own" : "")),
     set.title));
+  if (set.then_learned) box.append(make("p", { class: "rt-soft" }, "Measured before it learned from the dev posts among these too."));
   if (set.others) box.append(make("p", { class: "rt-soft" }, `Counted over the criteria in use. ${set.others} more ${set.others === 1 ? "was" : "were"} measured with them; “–” is known over all together only.`));
   const rows = set.criteria.map((c) => row(c.name, [
     [String(c.support), "num"], [number(c.precision), "num"], [number(c.recall), "num"], [number(c.f1), "num"],
@@ -89,6 +90,7 @@ function view(value) {
     const facts = make("ul", { class: "rt-facts" });
     facts.append(make("li", {}, `Trained further from ${value.data.parent} (base: ${value.data.base}).`));
     facts.append(make("li", {}, "Posts: " + Object.entries(value.data.posts).map(([k, v]) => v + " " + k.replace("_", " ")).join(", ") + "."));
+    if (value.data.dev_learned) facts.append(make("li", {}, "Once it was measured, what answers learned from " + plural(value.data.dev_learned, "dev post") + " too."));
     facts.append(make("li", {}, "Data: SHA-256 " + value.data.sha256));
     details.append(facts, make("pre", {}, JSON.stringify(value.settings, null, 1)));
     parts.push(details);

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from annotator.models.bundled import BUNDLED_ID, gemma_offer, is_bundled
-from annotator.models.quality import NAMES, figures, interval_of, within
+from annotator.models.quality import NAMES, dev_learned_by, figures, interval_of, within
 from annotator.models.registry import NotPossible, directory_of, protection_of, rollback_target
 from annotator.models.version_row import wrong_in
 from annotator.problems import unexpected
@@ -215,6 +215,7 @@ def _set_value(model: ModelVersion, name: str, names: Mapping[str, str]) -> dict
     return {
         "title": BUNDLED_TEST_TITLE if name == "test" and is_bundled(model) else SET_TITLES[name],
         "posts": own["posts"],
+        "then_learned": name in ("dev", "judged") and dev_learned_by(model) > 0,
         "others": len(own["criteria"].keys() - names.keys()),
         "rows": rows,
         "criteria": [_criterion_row(cid, names, scores, before) for cid, scores in listed],
@@ -254,7 +255,13 @@ def _latest(metrics: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
 
 def _data_value(model: ModelVersion) -> dict[str, Any]:
     data = model.config.get("data") or {}
-    return {"sha256": model.data_sha256, "posts": data.get("posts") or {}, "parent": model.parent, "base": model.base}
+    return {
+        "sha256": model.data_sha256,
+        "posts": data.get("posts") or {},
+        "dev_learned": dev_learned_by(model),
+        "parent": model.parent,
+        "base": model.base,
+    }
 
 
 def differing_value(store: Store, settings: Settings, model: ModelVersion, names: Mapping[str, str]) -> dict[str, Any]:
@@ -377,6 +384,7 @@ def _model_row(
         "bundled": is_bundled(model),
         "parent": model.parent,
         "examples": model.examples,
+        "dev_learned": dev_learned_by(model),
         "measured": _measured_beside(model),
         "size": model.size_bytes,
         "data": (model.data_sha256 or "")[:8],

@@ -215,7 +215,7 @@ def _save(task: Task, result: TrainResult, predictor: Predictor, learners: Mappi
 
     check_output(task.output)
     source = resolve(task.base)
-    texts = documents(task, result, processes=1, device=str(predictor.encoder.device), dev_learned=True)
+    texts = documents(task, result, processes=1, device=str(predictor.encoder.device), dev_learned=bool(task.dev))
     try:
         with replacing_directory(task.output) as temporary:
             for path in sorted({p for pattern in _KEPT for p in source.glob(pattern)}):

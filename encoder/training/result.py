@@ -68,6 +68,7 @@ def documents(
         "seed": task.config.seed,
         "criteria": [{"id": c.id, "version": c.version, "text": c.text} for c in task.criteria],
         "data": {name: asdict(content_hash(examples)) for name, examples in splits.items()},
+        "dev_learned": dev_learned,
         "labels": {key: asdict(counts) for key, counts in count_labels(task.train).items()},
         "lost": dict(result.lost),
         "steps": result.steps,

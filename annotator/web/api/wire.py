@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from annotator.models.quality import figures, quality_of
+from annotator.models.quality import dev_learned_by, figures, quality_of
 from annotator.teams.naming import Called
 from storage.attributes import said_from, said_wire
 from storage.records import InvalidRecord, Job, ModelVersion, Prediction, Reviewer, Span, SpanOrigin, Verdict
@@ -79,7 +79,7 @@ def model(found: ModelVersion, called: Called) -> Wire:
     quality = quality_of(found)
     measured = None if quality is None else {"posts_of": quality.set_name, **figures(quality.own)}
     row = {name: getattr(found, name) for name in names} | {"created_by": called(found.created_by or "") or None}
-    return {"status": str(found.status), "measured": measured, **row}
+    return {"status": str(found.status), "measured": measured, **row, "dev_examples": dev_learned_by(found)}
 
 
 def read_spans(given: Sequence[Any], *, most: int) -> list[tuple[int, int]]:

@@ -23,6 +23,7 @@ from annotator.training.run import (
     COMPARISON,
     ROWS,
     TrainingWish,
+    dev_learned_in,
     enqueue_training,
     place_directory,
     resume_training,
@@ -78,6 +79,15 @@ def test_a_training_makes_a_measured_version_with_its_whole_story(project: tuple
     rows = json.loads((settings.models_dir / "v1" / ROWS).read_text("utf-8"))
     assert (rows["sha256"], len(rows["annotations"])) == (model.data_sha256, sum(SPLITS.values()))
     assert not (settings.models_dir / ".work" / f"job-{job.id}").exists()
+
+
+def test_a_version_says_how_many_dev_posts_what_answers_learned_from(tmp_path: Path) -> None:
+    known, unknown = ModelVersion("v1", "v1", metrics={"dev_learned": 5}), ModelVersion("base", "base")
+    assert dev_learned_in(tmp_path, {"dev_learned": True}, dev=8, base=known) == 8
+    assert dev_learned_in(tmp_path, {"dev_learned": False}, dev=8, base=known) == 0
+    files_of(MEASURED, tmp_path)[1].write_text("{}", "utf-8")  # it keeps what v1 learned
+    assert dev_learned_in(tmp_path, {"dev_learned": False}, dev=8, base=known) == 5
+    assert dev_learned_in(tmp_path, {}, dev=8, base=unknown) == 0
 
 
 def test_no_file_of_a_version_holds_the_text_of_a_post(project: tuple[Settings, Store, Jobs]) -> None:

@@ -14,6 +14,7 @@ import gradio as gr
 import pytest
 from starlette.requests import Request
 
+from annotator.models.hub_versions import card_of
 from annotator.models.serving import ModelService
 from annotator.project import Project
 from annotator.settings import Settings
@@ -22,6 +23,7 @@ from annotator.training.plan import PRESETS
 from annotator.ui import retrain_form, retrain_views
 from annotator.ui.context import Context
 from annotator.ui.retrain import RetrainPage
+from annotator.web.api.wire import model as model_wire
 from annotator.web.gate import PERSON
 from encoder.config import InvalidConfig, TrainConfig
 from storage.jobs import Jobs
@@ -270,3 +272,25 @@ def test_the_learning_curve_needs_versions_that_were_measured(store: Store) -> N
     curve = retrain_views.learning_curve(store, models)
     assert curve["lines"][0] == {"name": "Macro F1", "points": [[20, 0.5, "v1"], [40, 0.6, "v2"]]}
     assert [line["name"] for line in curve["lines"]] == ["Macro F1", "Sleep problems"]
+
+
+def test_dev_posts_that_were_learned_from_after_the_measurement_are_told_of(store: Store) -> None:
+    dev = {"posts": 8, "macro": {"f1": 0.5}, "criteria": {SLEEP.id: a_score(0.5)}}
+    made = ModelVersion("v1", "v1", examples=41, metrics={"dev": dev, "test": dev, "dev_learned": 8}, data_sha256="0")
+    store.add_model(made)
+    [row] = retrain_views.models_value(store, Jobs(store), str)["rows"]
+    assert (row["examples"], row["dev_learned"]) == (41, 8)
+    result = retrain_views.result_value(store, Settings(data_dir=store.path.parent), "v1")
+    assert {s["title"]: s["then_learned"] for s in result["sets"]} == {
+        retrain_views.SET_TITLES["dev"]: True,
+        retrain_views.SET_TITLES["test"]: False,
+    }
+    assert result["data"]["dev_learned"] == 8
+    wire = model_wire(made, str)
+    assert (wire["examples"], wire["dev_examples"]) == (41, 8)
+    assert "- trained on: 41 posts, and on 8 dev posts once it had been measured on them" in card_of(made, store)
+    assert "- trained on: 41 posts\n" in card_of(ModelVersion("v0", "v0", examples=41), store)
+
+
+def a_score(f1: float) -> dict[str, float]:
+    return {"support": 5, "precision": f1, "recall": f1, "f1": f1}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from encoder.simple.learner import SimpleLearner
 from encoder.simple.logistic import Linear
 from encoder.training.beside import held_to_the_floor, is_all_new
 from encoder.training.estimate import Amount, estimate
+from encoder.training.result import TRAINING_FILE
 from encoder.training.train import Task, checkpoint_directory, train
 from encoder.turns import Turns
 from storage.records import Criterion, Post
@@ -68,6 +70,7 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     ] == [len(task.train) + len(nights), len(task.train)]
     assert seen_by(made).count(e.post.text for e in task.dev) == {"train": len(task.dev), "dev": 0}
     assert seen_by(made).as_measured().count(e.post.text for e in task.dev) == {"train": 0, "dev": len(task.dev)}
+    assert json.loads((made / TRAINING_FILE).read_text("utf-8"))["dev_learned"] is True
     found = predictor.predict([e.post for e in nights], [NEW])
     assert [bool(p.spans) for p in found] == [e.labels["NIGHTS"].has_evidence for e in nights]
     harmful = Deep(
@@ -93,6 +96,7 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
     sleep = [examples("sleep", 12), examples("more", 8)]
     stepped = train(Task(*sleep, CRITERIA, base=made, output=tmp_path / "stepped", config=CONFIG))
     assert stepped.steps > 0
+    assert json.loads((stepped.output / TRAINING_FILE).read_text("utf-8"))["dev_learned"] is False
     for as_measured, posts in ((True, len(task.train)), (False, len(task.train) + len(nights))):
         learner = load_learner(stepped.output, as_measured=as_measured)
         assert learner is not None
