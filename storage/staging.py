@@ -61,7 +61,7 @@ CREATE TABLE issue (seq INTEGER PRIMARY KEY, row INTEGER, post_id TEXT, kind TEX
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """A line of an import's report. kind: rejected, duplicate, label, unaligned, uncertain, repaired."""
+    """A line of an import's report. kind: rejected, duplicate, label, unaligned, uncertain, place, repaired."""
 
     row: int | None
     post_id: str | None

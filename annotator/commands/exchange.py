@@ -185,6 +185,9 @@ def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
         say(
             f"No column of ids was found: {counted(result['generated_ids'], 'id was', 'ids were')} made from the texts."
         )
+    if result["several_places"]:
+        count = counted(result["several_places"], "piece of evidence stands", "pieces of evidence stand")
+        say(f"{count} in several places of the post: the first is taken; the report names each (kind place).")
     if result["mojibake_rows"] and not result["mended_rows"]:
         looks = counted(result["mojibake_rows"], "text looks", "texts look")
         say(f"{looks} wrongly decoded (such as don‚Äôt for don’t): --mend repairs them.")

@@ -93,6 +93,7 @@ class ImportReport:
 
     imported: new posts. duplicates: rows whose post was there already. annotations, predictions: stored answers.
     known_annotations: answers that were there already. aligned, uncertain, unaligned: evidence given as words.
+    several_places: of the aligned, those whose words stand more than once in their post: the first place was taken.
     repaired: offsets in UTF-16 units that were converted. labels_refused: answers that could not be taken.
     renamed_models: the name kept, by the file's, of models called as this store calls the predictions of an import.
     mojibake_rows: texts that look wrongly decoded, mended_rows: those that were mended. generated_ids: posts whose id was made from
@@ -116,6 +117,7 @@ class ImportReport:
     aligned: int = 0
     uncertain: int = 0
     unaligned: int = 0
+    several_places: int = 0
     repaired: int = 0
     labels_refused: int = 0
     masked: int = 0

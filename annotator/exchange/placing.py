@@ -58,6 +58,7 @@ class Taken:
     uncertain: int = 0
     unaligned: int = 0
     repaired: int = 0
+    several_places: int = 0
     tally: dict[Key, int] = field(default_factory=dict)
 
     def count(self, name: str, outcome: Outcome, detail: str) -> None:
@@ -173,7 +174,8 @@ class OnePlacing:
 
     def _by_words(self, passage: Passage, words: str, reviewer: str, reports_doubt: bool) -> list[Span]:
         """Where the words stand; where they are several pieces of evidence in one cell, where each of these stands."""
-        found = align(self.text, words, near=self._near(passage), accept=self.options.accept)
+        near = self._near(passage)
+        found = align(self.text, words, near=near, accept=self.options.accept)
         if found.best is None or found.best.how not in _CLOSE:
             pieces = self._pieces(words)
             if pieces:
@@ -181,6 +183,8 @@ class OnePlacing:
                 return pieces
         if found.best is not None:
             self.taken.aligned += 1
+            if near is None:
+                self._tell_of_places(found, words)
             return [found.best.span]
         if found.doubtful and reports_doubt:
             self._doubt(found, words, reviewer)
@@ -194,16 +198,26 @@ class OnePlacing:
             pieces = [q for p in words.split(separator) if len(q := _piece(p)) > 1]
             if len(pieces) < 2:
                 continue
-            found = [align(self.text, p, accept=self.options.accept).best for p in pieces]
-            close = [b.span for b in found if b is not None and b.how in _CLOSE]
-            if len(close) == len(pieces):
-                return close
-            if close and place < _SURE_SEPARATORS:
-                for piece, best in zip(pieces, found, strict=True):
-                    if best is None or best.how not in _CLOSE:
-                        self._unplaced("a piece of the evidence was not found in the post", piece)
-                return close
+            found = [align(self.text, p, accept=self.options.accept) for p in pieces]
+            close = [best.span for a in found if (best := a.best) is not None and best.how in _CLOSE]
+            if not close or (len(close) < len(pieces) and place >= _SURE_SEPARATORS):
+                continue
+            for piece, one in zip(pieces, found, strict=True):
+                if one.best is None or one.best.how not in _CLOSE:
+                    self._unplaced("a piece of the evidence was not found in the post", piece)
+                else:
+                    self._tell_of_places(one, piece)
+            return close
         return []
+
+    def _tell_of_places(self, found: Alignment, words: str) -> None:
+        """Say that certain words stand in several places where nothing in the file says which is meant: the first was taken."""
+        if found.best is None or found.best.how is How.FUZZY or len(found.candidates) < 2:
+            return
+        self.taken.several_places += 1
+        first, second = (c.span for c in found.candidates[:2])
+        where = f"taken {first.start}:{first.end}, the next is {second.start}:{second.end}"
+        self._report("place", f"{self.criterion.id}: the words stand in several places of the post ({where})", words)
 
     def _near(self, passage: Passage) -> int | None:
         if passage.start is not None:

@@ -356,6 +356,7 @@ class Importer:
         self.report.uncertain += taken.uncertain
         self.report.unaligned += taken.unaligned
         self.report.repaired += taken.repaired
+        self.report.several_places += taken.several_places
 
     # --- the report
 

@@ -317,6 +317,10 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
         (report.known_annotations, "annotations that were there already"),
         (report.predictions, "predictions"),
         (report.aligned, "pieces of evidence found in their post by their words"),
+        (
+            report.several_places,
+            "pieces of evidence whose words stand in several places of their post: the first is taken",
+        ),
         (report.uncertain, "pieces of evidence for you to confirm (Uncertain evidence)"),
         (report.unaligned, "pieces of evidence not found"),
         (report.repaired, "offsets in UTF-16 units converted"),

@@ -136,3 +136,22 @@ def test_a_nought_of_a_sentence_says_nothing_of_the_post_beside_its_table(store:
     (folder / "sentences.csv").write_text("post_id,sentence,SLEEP_ISSUES\nd,Food has no taste.,0\n")
     assert any("not of the post" in e["detail"] for e in import_file(store, folder)["ledger"])
     assert store.history("d") == []
+
+
+def test_words_that_stand_in_several_places_are_said(store: Store, tmp_path: Path) -> None:
+    text = "So tired. I eat. Tired again, and tired for ever."
+    given = [{"id": i, "text": text.replace("So", i), "evidence": {"SLEEP_ISSUES": said}} for i, said in SAID.items()]
+    report = import_file(store, jsonl(tmp_path / "in.jsonl", *given))
+    assert (report["aligned"], report["several_places"]) == (5, 3)
+    (_, kind, reason, words), *_ = found = [
+        (issue.post_id, issue.kind, issue.reason, issue.evidence) for issue in store.import_issues(report["import_id"])
+    ]
+    assert (kind, reason, words) == (
+        "place",
+        "SLEEP_ISSUES: the words stand in several places of the post (taken 2:7, the next is 33:38)",
+        "tired",
+    )
+    assert [post_id for post_id, *_ in found] == ["a", "b", "c"]
+
+
+SAID = {"a": ["tired"], "b": ["tired", "tired"], "c": ["tired|I eat"], "d": ["Tired again"]}
