@@ -17,11 +17,12 @@ from annotator.models.examples import by_split, gold_examples, usable_gold
 from annotator.models.loading import model_source
 from annotator.settings import Settings
 from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, root_of
-from encoder.config import TrainConfig
+from encoder.config import EncoderConfig, TrainConfig
 from encoder.errors import ModelUnusable
 from encoder.network.hub import weights_of
 from encoder.simple.files import encoder_weights
 from encoder.training import estimate as training_estimate
+from encoder.training.beside import is_all_new
 from encoder.training.plan import count_steps
 from storage.gold_pairs import GoldCount
 from storage.jobs import Jobs
@@ -198,6 +199,9 @@ def _left_out(store: Store, *, undecided: int, retired: int, awaited: int) -> li
 def replay_words(store: Store, base: ModelVersion | None) -> str:
     """Where replayed old examples come from, in words."""
     if base is not None and uses_bundled_replay(store, base):
+        known = EncoderConfig.load(bundled_directory(root_of(store, base))).known_criteria or ()
+        if {c.id for c in store.criteria()}.isdisjoint(known):
+            return "none, as the corpus that comes with the bundled model says nothing of these criteria"
         return "posts of the corpus that comes with the bundled model"
     return "none, as all reviewed posts are trained on each time"
 
@@ -279,14 +283,18 @@ def estimate(
         memory = PYTHON_MB + parameters_of(settings, base) * (16 if config.method == "full" else 4) / 1e6
         return Estimate(steps, JUDGING_SECONDS + steps * per_step, memory, past is not None)
     replayed = base is not None and uses_bundled_replay(store, base) and config.replay_ratio > 0
+    labelled = frozenset(key for e in train for key in e.labels)
+    if replayed and is_all_new(source, config, labelled):
+        replayed = False  # its corpus says nothing of these criteria
     stand_ins = islice(cycle(train), REPLAY_DEV_POSTS if replayed and train else 0)  # for held-out posts of the corpus
     replay = COMPOSED_POSTS if replayed else 0
-    amount = training_estimate.Amount(train, [*dev, *stand_ins], len(store.criteria()), replay)
+    amount = training_estimate.Amount(
+        train, [*dev, *stand_ins], len(store.criteria()), replay, test=examples[Split.TEST]
+    )
     found = training_estimate.estimate(amount, config, base=source, device=device_name(settings))
     seconds = found.seconds if past is None or not found.steps else training_estimate.START_SECONDS + found.steps * past
-    return Estimate(
-        found.steps, JUDGING_SECONDS + seconds, found.memory_bytes / 1e6, past is not None and found.steps > 0
-    )
+    judging = JUDGING_SECONDS if found.judging_seconds is None else found.judging_seconds
+    return Estimate(found.steps, judging + seconds, found.memory_bytes / 1e6, past is not None and found.steps > 0)
 
 
 def local_source(settings: Settings, base: ModelVersion) -> str | None:

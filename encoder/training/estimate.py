@@ -44,19 +44,26 @@ _GPU_SPEEDS = {
 }
 _OTHER_GPU = 2.0e13
 _PROCESS_BYTES = 8.5e8
-_FIT_SECONDS_PER_WORD = 8e-4  # of one criterion, n-grams and vectors, every part fitted several times over
-_PLAIN_FIT_SECONDS_PER_WORD = 2e-4  # of the n-grams alone
+# of one criterion beside the model, measured with the small model on 60 and 200 posts: every part fitted several times over; weights
+# alone, or n-grams alone; and what judging it and the model in service on held-out posts takes
+_FIT_SECONDS_PER_WORD = 8e-4
+_PLAIN_FIT_SECONDS_PER_WORD = 2e-4
+_FIT_AGAIN_SECONDS = 0.3
+_JUDGING_SECONDS, _JUDGING_SECONDS_PER_WORD = 2.5, 1e-3
 _BESIDE_BYTES = 4e8
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """seconds and memory_bytes are estimates: right within a factor of two on an idle device. steps is exact."""
+    """seconds and memory_bytes are estimates: right within a factor of two on an idle device. steps is exact. judging_seconds: of
+    measuring the new model and the one in service afterwards, None where it is not worked out.
+    """
 
     seconds: float
     memory_bytes: int
     steps: int
     parameters: int
+    judging_seconds: float | None = None
 
     def __str__(self) -> str:
         minutes = self.seconds / 60
@@ -66,12 +73,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How much there is to learn from: examples, criteria in all, and earlier posts that are mixed in."""
+    """How much there is to learn from: examples, criteria in all, and earlier posts that are mixed in. test: what it is judged on too."""
 
     train: Sequence[Example]
     dev: Sequence[Example]
     criteria: int = 9
     replay: int = 0
+    test: Sequence[Example] = ()
 
 
 def estimate(
@@ -95,9 +103,10 @@ def estimate(
     labelled = frozenset(key for e in amount.train for key in e.labels)
     if is_all_new(base, config, labelled):
         backbone = max(1, count_parameters(weights, with_heads=False) - shape["vocabulary"] * shape["hidden"])
-        speed = operations_per_second(device, config.threads, shape["hidden"])
-        seconds = START_SECONDS + _seconds_beside(amount, len(labelled), backbone / speed)
-        return Estimate(seconds, int(parameters * 4.0 + _BESIDE_BYTES + _PROCESS_BYTES), 0, parameters)
+        per_token = 2.0 * backbone / operations_per_second(device, config.threads, shape["hidden"])
+        learning, judging = seconds_beside(amount, len(labelled), per_token)
+        memory = int(parameters * 4.0 + _BESIDE_BYTES + _PROCESS_BYTES)
+        return Estimate(START_SECONDS + learning, memory, 0, parameters, judging)
     steps = count_steps(len(amount.train), amount.replay, config, processes=config.processes)
     tokens = _tokens(amount.train, encoder, amount.criteria)
     work = Work(
@@ -117,19 +126,22 @@ def estimate(
     )
 
 
-def _seconds_beside(amount: Amount, criteria: int, seconds_per_operation: float) -> float:
-    """Of reading the posts whose vectors are learned from with two thirds of the layers, the dev posts three times as a whole too (for
-    the thresholds, and when this model and the one in service are measured), and of the fits for each criterion, on the train posts
-    and then on all.
+def seconds_beside(amount: Amount, criteria: int, per_token: float) -> tuple[float, float]:
+    """Of learning, and of judging what came of it; per_token: seconds of reading a token.
+
+    Learning reads the posts whose vectors are learned from with two thirds of the layers and the dev posts as a whole too, and fits each
+    criterion on the train posts, then its weights anew on all. Judging reads the held-out posts with both models and fits n-grams alone.
     """
-    train, dev = (sum(len(e.post.text) for e in some) for some in (amount.train, amount.dev))
+    train, dev, test = (sum(len(e.post.text) for e in some) for some in (amount.train, amount.dev, amount.test))
     most = most_words(amount.criteria) * CHARACTERS_PER_WORD
-    tokens = ((min(train, most) + dev) * 2 / 3 + 3 * dev) / CHARACTERS_PER_TOKEN
-    fits = 0.0
-    for characters in (train, train + dev):
-        seen = min(characters, most)
-        fits += seen * _FIT_SECONDS_PER_WORD + (characters - seen) * _PLAIN_FIT_SECONDS_PER_WORD
-    return 2.0 * tokens * seconds_per_operation + criteria * fits / CHARACTERS_PER_WORD
+    seen = min(train, most)
+    first = (seen * _FIT_SECONDS_PER_WORD + (train - seen) * _PLAIN_FIT_SECONDS_PER_WORD) / CHARACTERS_PER_WORD
+    again = (train + dev) / CHARACTERS_PER_WORD * _PLAIN_FIT_SECONDS_PER_WORD + _FIT_AGAIN_SECONDS
+    plain = train / CHARACTERS_PER_WORD * _PLAIN_FIT_SECONDS_PER_WORD
+    asked = (dev + test) / CHARACTERS_PER_WORD * _JUDGING_SECONDS_PER_WORD
+    read = ((seen + dev) * 2 / 3 + dev) / CHARACTERS_PER_TOKEN * per_token
+    read_to_judge = 2 * (dev + test) / CHARACTERS_PER_TOKEN * per_token
+    return read + criteria * (first + again), _JUDGING_SECONDS + read_to_judge + criteria * (plain + asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ import gradio as gr
 import pytest
 from starlette.requests import Request
 
+from annotator.models.bundled import BUNDLED_ID, bundled_model
 from annotator.models.hub_versions import card_of
 from annotator.models.serving import ModelService
 from annotator.project import Project
 from annotator.settings import Settings
 from annotator.training.measure import Differing
-from annotator.training.plan import PRESETS
+from annotator.training.plan import PRESETS, plan_training
 from annotator.ui import retrain_form, retrain_views
 from annotator.ui.context import Context
 from annotator.ui.retrain import RetrainPage
@@ -27,7 +28,18 @@ from annotator.web.api.wire import model as model_wire
 from annotator.web.gate import PERSON
 from encoder.config import InvalidConfig, TrainConfig
 from storage.jobs import Jobs
-from storage.records import EvidenceError, Job, JobKind, JobStatus, ModelStatus, ModelVersion, Reviewer, Role, Split
+from storage.records import (
+    Criterion,
+    EvidenceError,
+    Job,
+    JobKind,
+    JobStatus,
+    ModelStatus,
+    ModelVersion,
+    Reviewer,
+    Role,
+    Split,
+)
 from storage.store import Store, open_store
 from storage.team_records import Adjudication, Outcome
 from tests.builders import SLEEP, a_post, an_annotation
@@ -294,3 +306,12 @@ def test_dev_posts_that_were_learned_from_after_the_measurement_are_told_of(stor
 
 def a_score(f1: float) -> dict[str, float]:
     return {"support": 5, "precision": f1, "recall": f1, "f1": f1}
+
+
+def test_no_older_posts_are_promised_where_the_corpus_knows_none_of_the_criteria(store: Store) -> None:
+    store.add_model(bundled_model())
+    store.activate_model(BUNDLED_ID, by=None)
+    assert plan_training(store).replay == "posts of the corpus that comes with the bundled model"
+    others = [dataclasses.replace(c, active=False) for c in store.criteria()]
+    store.save_criteria([*others, Criterion("NIGHTS", "Nights", "The writer lies awake.")])
+    assert "says nothing of these criteria" in plan_training(store).replay

@@ -8,7 +8,17 @@ import pytest
 
 from encoder.config import TrainConfig
 from encoder.errors import ModelUnusable
-from encoder.training.estimate import START_SECONDS, Amount, Work, count_parameters, estimate, operations_per_second
+from encoder.examples import Example
+from encoder.training.estimate import (
+    START_SECONDS,
+    Amount,
+    Work,
+    count_parameters,
+    estimate,
+    operations_per_second,
+    seconds_beside,
+)
+from storage.records import Post
 from tests.encoder.training_data import QUICK, a_base, examples
 
 
@@ -98,3 +108,25 @@ def test_the_table_of_n_grams_costs_no_time(tmp_path: Path) -> None:
     posts = examples("new", 20)
     found = [estimate(Amount(posts, posts), QUICK, base=base).seconds for base in (small, wide)]
     assert found[0] == pytest.approx(found[1], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("posts", "characters", "criteria", "seconds"),
+    [
+        ((41, 8, 11), (3_277, 725, 1_073), 6, 26.0),
+        ((42, 7, 11), (27_731, 3_527, 5_476), 4, 61.9),
+        ((39, 12, 9), (7_609, 2_658, 1_323), 1, 19.9),
+        ((137, 28, 35), (12_544, 2_399, 3_092), 6, 41.2),
+    ],
+)
+def test_learning_beside_the_model_takes_about_as_long_as_was_measured(
+    posts: tuple[int, ...], characters: tuple[int, ...], criteria: int, seconds: float
+) -> None:
+    """Processor time of whole jobs with the small model, on names, causes of emotions and toxic spans: train, dev and test posts."""
+    train, dev, test = (
+        [Example(Post(f"{number}", "x" * (length // count)), {}) for number in range(count)]
+        for count, length in zip(posts, characters, strict=True)
+    )
+    amount = Amount(train, dev, criteria, test=test)
+    found = START_SECONDS + sum(seconds_beside(amount, criteria, 2.4e-4))
+    assert seconds / 1.5 < found < seconds * 1.5
