@@ -10,8 +10,9 @@ from typing import Any
 from storage.connection import PENDING, Connections
 from storage.heads import replace_heads
 from storage.records import Annotation, Conflict, InvalidRecord, NotFound, utc_now
-from storage.rows import annotation_from_row, answer_cells
-from storage.visibility import AWAITED_BLIND
+from storage.rows import annotation_from_row, answer_cells, places_from_json
+from storage.team_records import OthersAnswer
+from storage.visibility import AWAITED_BLIND, VISIBLE_HEAD
 
 INSERT_ANNOTATION = """
 INSERT INTO main.annotation (op_id, post_id, criterion_id, criterion_version, reviewer, revision, verdict, spans, rejected,
@@ -75,6 +76,20 @@ class AnnotationStore(Connections):
                 [post_id],
             )
             return [annotation_from_row(row) for row in rows]
+
+    def answers_of_others(self, post_id: str, me: str, *, criterion_id: str | None = None) -> list[OthersAnswer]:
+        """What others decided about the post, as far as `me` may see it, by criterion and in order of time; of one criterion, or of all."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT h.criterion_id, h.reviewer, h.verdict, a.spans, a.note FROM annotation_head h CROSS JOIN main.annotation a"
+                " ON a.id = h.annotation_id WHERE h.post_id = :post AND (:criterion IS NULL OR h.criterion_id = :criterion)"
+                f" AND h.reviewer <> :me AND h.verdict IS NOT NULL AND {VISIBLE_HEAD.format(h='h')}"
+                " ORDER BY h.criterion_id, h.annotation_id",
+                {"post": post_id, "me": me, "criterion": criterion_id},
+            )
+            return [
+                OthersAnswer(c, who, verdict, places_from_json(spans), note) for c, who, verdict, spans, note in rows
+            ]
 
     def history(self, post_id: str, *, criterion_id: str | None = None) -> list[Annotation]:
         """Every revision of everybody for the post, newest first."""

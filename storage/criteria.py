@@ -44,6 +44,11 @@ class CriterionStore(Connections):
             rows = db.query("SELECT * FROM criterion WHERE id = ? ORDER BY version", [criterion_id])
             return [criterion_from_row(row) for row in rows]
 
+    def has_criterion_version(self, criterion_id: str, version: int) -> bool:
+        with self.read() as db:
+            asked = "SELECT 1 FROM criterion WHERE id = ? AND version = ?"
+            return db.execute(asked, [criterion_id, version]).fetchone() is not None
+
     def wordings(self) -> list[Wording]:
         """Every wording of every criterion with its time, in the order in which they came."""
         with self.read() as db:

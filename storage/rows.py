@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from storage.account_records import AccessToken
@@ -82,10 +81,15 @@ def ranges_to_list(spans: Iterable[Span | AnnotatedSpan]) -> list[list[int]]:
     return [[span.start, span.end] for span in spans]
 
 
+@stored
+def places_from_json(cell: str) -> list[list[int]]:
+    """[start, end] of each span of a cell of spans, whoever marked them."""
+    return [[item[0], item[1]] for item in _items(cell)]
+
+
 def span_from_list(cell: Sequence[Any]) -> Span:
     """Raises ValueError, TypeError for a cell of another form."""
-    *place, said = cell if len(cell) == 6 else (*cell, None)
-    return replace(Span(*place), attributes=said_from(said))
+    return Span(*((*cell[:5], said_from(cell[5])) if len(cell) == 6 else cell))
 
 
 def passages_json(spans: Iterable[Span]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.matching import AGREEMENT_IOU
 from storage.records import OF_POST, InvalidRecord, Span, Split
@@ -169,6 +169,16 @@ class Round:
     def to_dict(self) -> dict[str, Any]:
         given = asdict(self)
         return given | {"overlap": {str(n): share for n, share in self.overlap.items()}, "people": list(self.people)}
+
+
+class OthersAnswer(NamedTuple):
+    """What somebody else decided, to be shown. places: [start, end] of each span."""
+
+    criterion_id: str
+    reviewer: str
+    verdict: str
+    places: list[list[int]]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

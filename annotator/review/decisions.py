@@ -9,7 +9,6 @@ Knows no gradio and no torch: the model is whatever answers to `Model`.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -18,12 +17,13 @@ from annotator.review.about import about_of
 from annotator.review.decision_form import Decision
 from annotator.review.language import other_language_at_once
 from annotator.review.neighbours import place_by_author
+from annotator.review.others import others_wire
 from annotator.review.same_words import same_words_here, with_same_words
 from annotator.review.undo import UNDO_DEPTH
-from annotator.teams.naming import called_before
-from annotator.teams.training import gold_of_training, round_wire
+from annotator.review.why_next import why_next
+from annotator.teams.training import round_wire
 from encoder.errors import StillReading
-from encoder.text.sentences import sentences
+from encoder.text.sentences import sentence_ranges
 from storage.doubts import Doubt, SecondLook
 from storage.queue import QueueFilter, QueueOrder, ReviewState
 from storage.records import (
@@ -48,8 +48,6 @@ from storage.store import Store
 
 Wire = dict[str, Any]
 TRAIL = 50
-GOLD = "Gold (training)"
-"""Under this name gold stands among the answers of others."""
 OPENING = "opening_post"
 """Setting: the post that somebody sees who has opened none yet."""
 READING = "reading"
@@ -134,9 +132,12 @@ def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter
 # --- what is shown
 
 
-def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> Wire:
+def load_item(
+    store: Store, model: Model, post_id: str, reviewer: Reviewer, *, chosen_by: QueueFilter | None = None
+) -> Wire:
     """Everything that the page shows of a post. Raises NotFound.
 
+    chosen_by: the reviewer's own queue, if that chose the post: then the item says in `why` what for.
     Predictions that are missing are made now if the model is loaded; if it is not, or fails, or reads a long post in the
     background, the item says so in `model.status` and `model.missing`, and can be reviewed all the same.
     """
@@ -153,7 +154,12 @@ def load_item(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> W
             item = _shown(store, model, post, reviewer, predictions, hidden=hidden)
     missing = not hidden and _lacks_predictions(item)
     said = {"version": model.version, "status": trouble or model.status(), "hidden": hidden, "missing": missing}
-    return {**item, "model": said}
+    why = {} if chosen_by is None else {"why": why_next(chosen_by, _names(item), predictions, hidden=hidden)}
+    return {**item, **why, "model": said}
+
+
+def _names(item: Wire) -> dict[str, str]:
+    return {c["id"]: c["name"] for c in item["criteria"]}
 
 
 def _lacks_predictions(item: Wire) -> bool:
@@ -166,7 +172,7 @@ def _shown(
     """The post with its criteria: what the model marked, what was answered, and what may be seen of others' answers."""
     mine = store.annotations_of(post.id, reviewer.name)
     predictions = with_same_words(store, reviewer.name, post, predictions, mine)
-    others = _others(store, post.id, reviewer)
+    others = others_wire(store, post.id, reviewer)
     doubts = [] if hidden else store.doubts_of(post.id, reviewer.name)
     return {
         "post": {
@@ -179,7 +185,7 @@ def _shown(
         "whole": {**_answer(mine.get(OF_POST), (), (), (), None), "labels": _labels_of(mine.get(OF_POST))},
         "place": place_by_author(store, post),
         "language": other_language_at_once(post.text, about_of(store).language),
-        "sentences": ranges_to_list(sentences(post.text)),
+        "sentences": [list(place) for place in sentence_ranges(post.text)],
         "criteria": [
             {
                 **_criterion_wire(c, predictions.get(c.id), mine.get(c.id), others.get(c.id, [])),
@@ -204,26 +210,6 @@ def _predictions(model: Model, post: Post) -> tuple[Mapping[str, Prediction], st
         return model.predictions(post), status if status != "ready" else f"failed: {error}"
 
 
-def _others(store: Store, post_id: str, reviewer: Reviewer) -> dict[str, list[Annotation]]:
-    """What others decided, as far as `reviewer` may see it: see `storage.visibility.VISIBLE_HEAD`."""
-    visible = store.visible_heads(post_id, reviewer.name)
-    latest = [
-        a
-        for a in store.latest_annotations(post_id)
-        if a.reviewer != reviewer.name and a.decided and (a.criterion_id, a.reviewer) in visible
-    ]
-    found = {key: list(group) for key, group in itertools.groupby(latest, key=lambda a: a.criterion_id)}
-    if found:
-        called = called_before(store, reviewer)
-        for answers in found.values():
-            answers[:] = sorted(
-                (dataclasses.replace(a, reviewer=called(a.reviewer)) for a in answers), key=lambda a: a.reviewer
-            )
-    for gold in gold_of_training(store, post_id, reviewer):
-        found.setdefault(gold.criterion_id, []).insert(0, dataclasses.replace(gold, reviewer=GOLD))
-    return found
-
-
 def _doubt_wire(doubt: Doubt) -> Wire:
     passage = [doubt.passage.start, doubt.passage.end]
     return {"passage": passage, "evidence": doubt.is_evidence, "doubt": doubt.doubt, "answer": doubt.annotation_id}
@@ -242,7 +228,7 @@ def _criterion_wire(
     criterion: Criterion,
     prediction: Prediction | None,
     mine: Annotation | None,
-    others: Sequence[Annotation],
+    others: Sequence[Wire],
 ) -> Wire:
     return {
         "id": criterion.id,
@@ -253,7 +239,7 @@ def _criterion_wire(
         "known": prediction.known if prediction else None,
         "no_evidence_score": prediction.no_evidence_score if prediction else None,
         **answer_wire(mine, prediction),
-        "others": _others_wire(others),
+        "others": others,
     }
 
 
@@ -298,19 +284,6 @@ def _labels_of(answer: Annotation | None) -> dict[str, str]:
     return dict(answer.labels) if answer else {}
 
 
-def _others_wire(others: Sequence[Annotation]) -> list[Wire]:
-    return [
-        {
-            "reviewer": a.reviewer,
-            "verdict": str(a.verdict),
-            "spans": ranges_to_list(a.spans),
-            "note": a.note,
-            **({"gold": True} if a.reviewer == GOLD else {}),
-        }
-        for a in others
-    ]
-
-
 # --- decisions
 
 
@@ -335,13 +308,13 @@ def save(store: Store, reviewer: Reviewer, decision: Wire) -> Wire:
     except (KeyError, TypeError, ValueError) as error:
         return {"ok": False, "error": f"The decision cannot be read ({type(error).__name__}: {error})."}
     with store.read():
-        others = _others(store, stored.post_id, reviewer).get(stored.criterion_id, [])
+        others = others_wire(store, stored.post_id, reviewer, criterion_id=stored.criterion_id)
         same = _same_words(store, stored)
     return {
         "ok": True,
         "revision": stored.revision,
         "saved_at": stored.created_at,
-        "others": _others_wire(others),
+        "others": others.get(stored.criterion_id, []),
         "same": ranges_to_list(same),
     }
 
@@ -402,7 +375,7 @@ def _check_attributes(store: Store, spans: Sequence[AnnotatedSpan], labels: Sequ
 def _shown_version(store: Store, criterion_id: str, version: int) -> int:
     if criterion_id == OF_POST:
         return 1
-    if version not in {c.version for c in store.criterion_versions(criterion_id)}:
+    if not store.has_criterion_version(criterion_id, version):
         raise InvalidRecord(f"There is no version {version} of criterion {criterion_id}. Load the post again.")
     return version
 

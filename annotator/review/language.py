@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 LEAST_LETTERS = 30
 """Fewer tell too little: "ok lol" is in no language."""
 SURE = 0.95
+KEPT = 10_000
+"""Texts whose language is remembered, 2 MB: a post is opened again and again, by several people, and a long one takes milliseconds."""
 NAMES = {
     "ar": "Arabic", "bn": "Bengali", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
     "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian",
@@ -57,8 +60,25 @@ def _other(text: str, expected: str) -> str | None:
     """The language of the text, if it is clearly not `expected`."""
     if sum(1 for _ in itertools.islice(filter(str.isalpha, text), LEAST_LETTERS)) < LEAST_LETTERS:
         return None
+    language, probability = _classified(text)
+    return None if language == expected or probability < SURE else language
+
+
+def _classified(text: str) -> tuple[str, float]:
+    """The likeliest language of the text and its probability. Of texts that were asked before only a digest is kept."""
+    key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    with _lock:
+        found = _found.get(key)
+        if found is not None:
+            _found.move_to_end(key)
+            return found
     language, probability = _identifier().classify(text)
-    return None if language == expected or probability < SURE else str(language)
+    found = str(language), float(probability)
+    with _lock:
+        _found[key] = found
+        while len(_found) > KEPT:
+            _found.popitem(last=False)
+    return found
 
 
 def other_language_at_once(text: str, expected: str) -> str | None:
@@ -69,6 +89,8 @@ def other_language_at_once(text: str, expected: str) -> str | None:
     return other_language(text, expected) if _loaded.is_set() else None
 
 
+_found: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+_lock = threading.Lock()
 _loading, _loaded = threading.Event(), threading.Event()
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from storage.queue import QueueFilter, QueueOrder
-from storage.records import Criterion, Prediction
+from storage.records import Prediction
 
 NO_SCORE = "Next by chance: the model has not read it yet."
 FIXED = {
@@ -18,14 +18,17 @@ FIXED = {
 
 
 def why_next(
-    wanted: QueueFilter, criteria: Sequence[Criterion], predictions: Mapping[str, Prediction], *, hidden: bool
+    wanted: QueueFilter, names: Mapping[str, str], predictions: Mapping[str, Prediction], *, hidden: bool
 ) -> str:
-    """hidden: the person reads the post without the model's marks, so that nothing of them is said."""
+    """names: of the criteria in use, by id. predictions: the model's, by criterion id.
+
+    hidden: the person reads the post without the model's marks, so that nothing of them is said.
+    """
     if wanted.order in FIXED:
         return FIXED[wanted.order]
     if hidden:
         return "Next in the order of the queue."
-    scored = [(p, c.name) for c in criteria if (p := predictions.get(c.id)) is not None]
+    scored = [(p, name) for key, name in names.items() if (p := predictions.get(key)) is not None]
     if not scored:
         return NO_SCORE
     if wanted.order is QueueOrder.UNCERTAIN:

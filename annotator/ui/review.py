@@ -16,7 +16,6 @@ from annotator.review import decisions, guidelines, history, post_list
 from annotator.review.about import care_of
 from annotator.review.neighbours import neighbours
 from annotator.review.queue_filter import read_filter, readable_part
-from annotator.review.why_next import FIXED, why_next
 from annotator.span_editor.component import span_editor
 from annotator.ui import discussions, tour
 from annotator.ui.answers import Answer, Wire, server_functions
@@ -122,26 +121,17 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
     wanted = read_filter(context.store, message.get("filter"), me)
     _look_for_doubts(context, wanted)
     post_id = message.get("post_id")
+    chosen_by = None
     with store.read(seconds=QUEUE_SECONDS):  # of one moment, in one transaction
         if message.get("next"):
-            post_id = decisions.next_post(store, models, me, wanted, tuple(message.get("exclude") or ()))
-        progress = decisions.progress(store, models, me, wanted)
+            chosen_by = decisions.own_queue(store, me, wanted)
+            post_id = decisions.next_post(store, models, me, chosen_by, tuple(message.get("exclude") or ()))
+        progress = decisions.progress(store, models, me, chosen_by or wanted)
     return {
-        "item": _with_why(context, wanted, post_id, me, next=bool(message.get("next"))) if post_id else None,
+        "item": decisions.load_item(store, models, post_id, me, chosen_by=chosen_by) if post_id else None,
         "progress": progress,
         **(guidelines.fresh_examples(store, me, message["examples_mark"]) if "examples_mark" in message else {}),
     }
-
-
-def _with_why(context: Context, wanted: QueueFilter, post_id: str, me: Reviewer, *, next: bool) -> Wire:
-    """A post as the page shows it; where the queue chose it, with why."""
-    store, models = context.store, context.suggestions
-    item = decisions.load_item(store, models, post_id, me)
-    if next:
-        wanted = decisions.own_queue(store, me, wanted)
-        predictions = {} if wanted.order in FIXED else models.predictions(store.post(post_id))
-        item["why"] = why_next(wanted, store.criteria(), predictions, hidden=item["model"]["hidden"])
-    return item
 
 
 def _look_for_doubts(context: Context, wanted: QueueFilter) -> None:

@@ -48,6 +48,8 @@ def test_a_changed_wording_becomes_a_new_version_and_the_old_one_stays(store: St
     (saved,) = store.save_criteria([changed], by="ana")
     assert saved.version == 2
     assert [c.text for c in store.criterion_versions(SLEEP.id)] == [SLEEP.text, changed.text]
+    assert [v for v in range(4) if store.has_criterion_version(SLEEP.id, v)] == [1, 2]
+    assert not store.has_criterion_version("NOWHERE", 1)
     assert next(c for c in store.criteria() if c.id == SLEEP.id).text == changed.text
 
 

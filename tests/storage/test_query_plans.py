@@ -117,6 +117,8 @@ def test_nor_do_the_counts_and_the_lists_of_a_page(filled: Store) -> None:
         filled.sources()
         filled.annotations_of("p1", "ana")
         filled.latest_annotations("p1")
+        filled.answers_of_others("p1", "ben")
+        filled.answers_of_others("p1", "ben", criterion_id=SLEEP.id)
         filled.history("p1")
         filled.recent_annotations("ana")
         filled.predictions("p1", "m1")

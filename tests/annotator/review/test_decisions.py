@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -302,6 +303,19 @@ def test_one_resumes_at_an_unfinished_post_and_goes_on_to_the_queue_after_a_fini
         "at_least": False,
         "rounds": [],
     }
+
+
+def test_a_post_that_the_queue_chose_says_why_by_the_criteria_in_use(store: Store, post: Post) -> None:
+    def why(**given: Any) -> str | None:
+        item: dict[str, Any] = decisions.load_item(store, a_model(post), post.id, ANA, **given)
+        return item.get("why")
+
+    assert why() is None
+    unsure = QueueFilter(order=QueueOrder.UNCERTAIN)
+    assert "most of all about Sleep problems" in (why(chosen_by=unsure) or "")
+    assert "by chance" in (why(chosen_by=QueueFilter(order=QueueOrder.RANDOM)) or "")
+    store.save_criteria([replace(SLEEP, name="Nights")])
+    assert "most of all about Nights" in (why(chosen_by=unsure) or "")
 
 
 def test_filters_are_read_from_the_page_and_nonsense_is_refused(store: Store) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+import pytest
+
+from annotator.review import language
 from annotator.review.language import other_language, others_among
 
 GERMAN = "Ich kann seit Wochen nicht mehr schlafen und alles ist grau. Morgens komme ich nicht aus dem Bett."
@@ -24,3 +29,23 @@ def test_posts_to_be_imported_are_counted_by_their_language() -> None:
     assert line.startswith("2 of the 4 posts shown here look like German; the criteria and the model are for English.")
     assert others_among([ENGLISH], "en") is None
     assert others_among([GERMAN], "") is None
+
+
+def test_the_language_of_a_text_is_found_once_and_only_a_digest_of_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class German:
+        def classify(self, text: str) -> tuple[str, float]:
+            asked.append(text)
+            return "de", 1.0
+
+    monkeypatch.setattr(language, "_identifier", German)
+    kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+    monkeypatch.setattr(language, "_found", kept)
+    monkeypatch.setattr(language, "KEPT", 2)
+    texts = [f"{GERMAN} {n}" for n in "abc"]
+    for text in [*texts[:2], texts[0], texts[2], texts[0], texts[1]]:
+        assert other_language(text, "en") is not None
+        assert other_language(text, "de") is None
+    assert asked == [*texts, texts[1]]
+    assert [len(key) for key in kept] == [16, 16]

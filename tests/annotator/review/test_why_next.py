@@ -11,6 +11,7 @@ READ = {
     SLEEP.id: Prediction("p1", SLEEP.id, "m1", (Span(0, 4, 0.9),), 0.05),
     MOOD.id: Prediction("p1", MOOD.id, "m1", (), 0.5),
 }
+NAMES = {c.id: c.name for c in (SLEEP, MOOD)}
 UNKNOWN = {SLEEP.id: Prediction("p1", SLEEP.id, "m1", (), 0.5, known=False)}
 
 
@@ -28,9 +29,9 @@ UNKNOWN = {SLEEP.id: Prediction("p1", SLEEP.id, "m1", (), 0.5, known=False)}
     ],
 )
 def test_why_a_post_is_next_is_said_in_words(order: QueueOrder, predictions: dict[str, Prediction], words: str) -> None:
-    assert words in why_next(QueueFilter(order=order), [SLEEP, MOOD], predictions, hidden=False)
+    assert words in why_next(QueueFilter(order=order), NAMES, predictions, hidden=False)
 
 
 def test_nothing_of_the_model_is_said_to_who_reads_without_it() -> None:
-    said = why_next(QueueFilter(order=QueueOrder.EVIDENCE), [SLEEP, MOOD], READ, hidden=True)
+    said = why_next(QueueFilter(order=QueueOrder.EVIDENCE), NAMES, READ, hidden=True)
     assert said == "Next in the order of the queue."

@@ -46,6 +46,11 @@ def seen_by(store: Store, name: str) -> set[str]:
     me = Reviewer(name, PEOPLE[name])
     item = decisions.load_item(store, WrittenModel(), POST.id, me)
     found = {other["reviewer"] for c in item["criteria"] for other in c["others"]}
+    visible = store.visible_heads(POST.id, name)
+    latest = [(a.criterion_id, a.reviewer) for a in store.latest_annotations(POST.id) if a.decided]
+    assert [a[:2] for a in store.answers_of_others(POST.id, name)] == [
+        k for k in latest if k in visible and k[1] != name
+    ]
     found |= {line["reviewer"] for line in history.history(store, POST.id, me)}
     for other in PEOPLE:
         wanted = QueueFilter(state=ReviewState.ANY, reviewer=other)

@@ -10,6 +10,7 @@ import pytest
 
 from annotator.people.accounts import NotAllowed
 from annotator.review import decisions
+from annotator.review.others import GOLD
 from annotator.teams import adjudicating, moves, rules, watching
 from annotator.teams.moves import Move
 from annotator.teams.plan_wire import read_plan
@@ -249,7 +250,7 @@ def test_a_training_round_answers_with_gold_at_once_and_its_answers_are_no_part_
     saved = decisions.save(team, ANA, {**wire, "criterion_version": 1, "op_id": "a", "expected_revision": 0})
     assert saved["others"] == [
         {
-            "reviewer": decisions.GOLD,
+            "reviewer": GOLD,
             "verdict": "evidence",
             "spans": [[2, 20]],
             "note": "The nights count.",
