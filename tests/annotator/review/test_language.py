@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import pytest
+from py3langid.langid import LanguageIdentifier
 
 from annotator.review import language
 from annotator.review.language import other_language, others_among
@@ -31,21 +30,16 @@ def test_posts_to_be_imported_are_counted_by_their_language() -> None:
     assert others_among([GERMAN], "") is None
 
 
-def test_the_language_of_a_text_is_found_once_and_only_a_digest_of_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_the_language_of_a_text_is_found_once_while_it_is_among_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, texts = [], [f"{GERMAN} {n}" for n in "abc"]
 
-    class German:
-        def classify(self, text: str) -> tuple[str, float]:
-            asked.append(text)
-            return "de", 1.0
+    def classify(self: object, text: str) -> tuple[str, float]:
+        asked.append(text)
+        return "de", 1.0
 
-    monkeypatch.setattr(language, "_identifier", German)
-    kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
-    monkeypatch.setattr(language, "_found", kept)
+    monkeypatch.setattr(LanguageIdentifier, "classify", classify)
     monkeypatch.setattr(language, "KEPT", 2)
-    texts = [f"{GERMAN} {n}" for n in "abc"]
     for text in [*texts[:2], texts[0], texts[2], texts[0], texts[1]]:
         assert other_language(text, "en") is not None
         assert other_language(text, "de") is None
     assert asked == [*texts, texts[1]]
-    assert [len(key) for key in kept] == [16, 16]
