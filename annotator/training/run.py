@@ -7,6 +7,7 @@ and end of the job happen together or not at all.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections.abc import Mapping
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 MEASURED = "measured.json"
 COMPARISON = "comparison.json"
 ROWS = "training_data.json"
+SAME_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ class TrainingWish:
 
 
 def enqueue_training(jobs: Jobs, wish: TrainingWish, *, by: str | None = None) -> Job:
-    """Queue a training. Several may wait; one runs at a time. Raises InvalidConfig, NothingToTrain, NotFound, NotPossible."""
+    """Queue a training. Several may wait; one runs at a time. Who asks for the very same within SAME_SECONDS meant one, and is given that.
+
+    Raises InvalidConfig, NothingToTrain, NotFound, NotPossible.
+    """
     wish.config.validate()
     chosen = base_version(jobs.store, wish.base)
     if chosen.status is ModelStatus.DELETED:
@@ -85,7 +90,18 @@ def enqueue_training(jobs: Jobs, wish: TrainingWish, *, by: str | None = None) -
     payload = {"base": chosen.id, "config": wish.config.to_dict(), "rule": asdict(wish.rule), "note": wish.note}
     if wish.hub_job is not None:
         payload["hub_job"] = asdict(wish.hub_job)
-    return jobs.enqueue(JobKind.TRAIN, payload, by=by)
+    return _asked_just_now(jobs, payload, by) or jobs.enqueue(JobKind.TRAIN, payload, by=by)
+
+
+def _asked_just_now(jobs: Jobs, payload: Mapping[str, Any], by: str | None) -> Job | None:
+    """The same training that the same person queued a moment ago, as by a double click, if it is not over."""
+    since = (dt.datetime.now(dt.UTC) - dt.timedelta(seconds=SAME_SECONDS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    same = (json.loads(json.dumps(payload)), by, False)
+    waiting = jobs.jobs(kind=JobKind.TRAIN, statuses=(JobStatus.QUEUED, JobStatus.RUNNING), limit=1)
+    return next(
+        (j for j in waiting if (j.payload, j.created_by, j.cancel_requested) == same and (j.created_at or "") >= since),
+        None,
+    )
 
 
 def resume_training(jobs: Jobs, settings: Settings, job_id: int, *, by: str | None) -> Job:

@@ -112,8 +112,8 @@ def _trained(folder: Path, *, steps: int | None, times: int = 1, base: str = "ba
     store = open_store(folder)
     config = QUICK if steps is None else dataclasses.replace(QUICK, max_steps=steps)
     wish = TrainingWish(config, base=base, rule=PromotionRule(margin=1.0, min_posts=1))
-    for _ in range(times):
-        enqueue_training(Jobs(store), wish, by="ana")
+    for number in range(times):
+        enqueue_training(Jobs(store), dataclasses.replace(wish, note="again" * number), by="ana")
     store.close()
 
 

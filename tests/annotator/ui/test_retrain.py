@@ -21,6 +21,7 @@ from annotator.project import Project
 from annotator.settings import Settings
 from annotator.training.measure import Differing
 from annotator.training.plan import PRESETS, plan_training
+from annotator.training.run import TrainingWish, enqueue_training
 from annotator.ui import retrain_form, retrain_views
 from annotator.ui.context import Context
 from annotator.ui.retrain import RetrainPage
@@ -170,7 +171,8 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
     admin = asked_by(Role.ADMIN)
     assert not page.show(admin, None, *settings_of())[4].active
     page.start_training(admin, "Here", " try ", 0.1, 5, 20, *settings_of())
-    job = page.jobs.jobs()[0]
+    page.start_training(admin, "Here", " try ", 0.1, 5, 20, *settings_of())  # a double click means one
+    (job,) = page.jobs.jobs()
     assert (job.kind, job.payload["base"], job.payload["note"], job.created_by) == (JobKind.TRAIN, "demo", "try", "eva")
     assert job.payload["rule"]["margin"] == 0.1
     shown = page.poll(admin, None, *settings_of())
@@ -187,6 +189,16 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
     assert resumed is not None
     page.jobs.finish(resumed, {"model": "v1", "promoted": False, "reason": "Not better."})
     assert page.poll(admin, "demo", *settings_of())[8].value == "v1"  # what came of it is looked at
+
+
+def test_a_double_click_queues_one_training_and_another_wish_or_person_another(page: RetrainPage) -> None:
+    for note, role in (("one", Role.ADMIN), ("one", Role.ADMIN), ("two", Role.ADMIN)):
+        page.start_training(asked_by(role), "Here", note, 0.1, 5, 20, *settings_of())
+    assert [job.payload["note"] for job in page.jobs.jobs()] == ["two", "one"]
+    enqueue_training(page.jobs, TrainingWish(PRESETS[0].config, base="demo", note="two"), by="ben")
+    page.jobs.request_cancel(page.jobs.jobs()[0].id)
+    enqueue_training(page.jobs, TrainingWish(PRESETS[0].config, base="demo", note="two"), by="ben")
+    assert len(page.jobs.jobs()) == 4
 
 
 def test_automatic_learning_is_stored_as_a_whole_or_not_at_all(page: RetrainPage) -> None:
