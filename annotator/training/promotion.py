@@ -17,6 +17,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
+from annotator.words import counted
 from storage.records import EvidenceError
 
 
@@ -101,9 +102,7 @@ def decide(
     if active is None:
         return Decision(True, "No model was in service before.", candidate.macro_f1, None, {}, judged_on)
     if not any(support for _, support in active.criteria.values()):
-        reason = (
-            f"Nothing to judge by: {judged_on} hold no evidence. Review posts of the dev split, or decide yourself."
-        )
+        reason = f"Nothing to judge by: no evidence was found in {judged_on}. Review posts of the dev split, or decide yourself."
         return Decision(False, reason, None, None, {}, judged_on)
     losses = _losses(candidate, active, rule)
     below = {} if simple is None else _losses(candidate, simple, rule)
@@ -152,8 +151,11 @@ def posts_to_judge_by(*, dev: int, replay_dev: int, rule: PromotionRule) -> tupl
     """Whether the corpus' held-out posts are judged together with the project's dev posts, and the words for it."""
     if dev >= rule.min_posts or not replay_dev:
         few = "" if dev >= rule.min_posts else f" (only {dev} of the {rule.min_posts} that make a sound comparison)"
-        return False, f"{dev} reviewed dev posts{few}"
-    return True, f"{dev} reviewed dev posts and, as these are few, {replay_dev} held-out posts of the bundled corpus"
+        return False, f"{counted(dev, 'reviewed dev post')}{few}"
+    return (
+        True,
+        f"{counted(dev, 'reviewed dev post')} and, as these are few, {replay_dev} held-out posts of the bundled corpus",
+    )
 
 
 def _reason(

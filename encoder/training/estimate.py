@@ -21,6 +21,7 @@ from encoder.examples import Example
 from encoder.network.hub import resolve, weights_of
 from encoder.simple.deep import most_words
 from encoder.simple.files import encoder_weights
+from encoder.text.sentences import sentences
 from encoder.training.beside import is_all_new
 from encoder.training.plan import count_steps
 
@@ -101,7 +102,7 @@ def estimate(
     shape, parameters = _shape(weights), count_parameters(weights)
     encoder = _encoder_config(directory, encoder_config)
     labelled = frozenset(key for e in amount.train for key in e.labels)
-    if is_all_new(base, config, labelled):
+    if is_all_new(base, config, labelled) and _has_both_answers(amount.train):
         backbone = max(1, count_parameters(weights, with_heads=False) - shape["vocabulary"] * shape["hidden"])
         per_token = 2.0 * backbone / operations_per_second(device, config.threads, shape["hidden"])
         learning, judging = seconds_beside(amount, len(labelled), per_token)
@@ -123,6 +124,17 @@ def estimate(
         _memory(parameters, shape, tokens * config.batch_size, config, device),
         steps,
         parameters,
+    )
+
+
+def _has_both_answers(train: Sequence[Example]) -> bool:
+    """Whether a criterion has evidence and sentences without it: else nothing can be fitted beside the model, and steps are taken."""
+    with_evidence = {key for e in train for key, label in e.labels.items() if label.has_evidence}
+    return any(
+        not label.has_evidence or any(not any(s.overlaps(span) for span in label.spans) for s in sentences(e.post.text))
+        for e in train
+        for key, label in e.labels.items()
+        if key in with_evidence
     )
 
 

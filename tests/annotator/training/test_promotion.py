@@ -67,7 +67,7 @@ def test_the_first_model_of_a_project_is_promoted() -> None:
 def test_without_gold_evidence_nothing_is_decided_by_the_rule() -> None:
     found = decide(figures(0.0, SLEEP=(0.0, 0)), figures(0.0, SLEEP=(0.0, 0)), rule=RULE, judged_on="3 dev posts")
     assert not found.promote
-    assert "3 dev posts hold no evidence" in found.reason
+    assert "no evidence was found in 3 dev posts" in found.reason
     assert not nothing_held_out().promote
 
 

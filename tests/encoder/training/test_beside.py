@@ -111,6 +111,7 @@ def test_a_criterion_that_the_base_knows_is_trained_with_steps_and_so_is_one_wit
     assert not is_all_new(base, QUICK, frozenset({"NIGHTS"}))
     task = a_task(tmp_path, base)
     only_no = [e for e in task.train if not e.labels["NIGHTS"].has_evidence]
+    assert estimate(Amount(only_no, task.dev), CONFIG, base=base).steps > 0
     assert train(Task(only_no, task.dev, task.criteria, base=base, output=task.output, config=CONFIG)).steps > 0
 
 
