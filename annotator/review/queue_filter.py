@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from annotator.teams.naming import meant
 from storage.queue import QueueFilter, QueueOrder, ReviewState
@@ -12,6 +13,7 @@ from storage.records import InvalidRecord, Reviewer, Role, Split, Verdict
 from storage.store import Store
 
 Wire = Mapping[str, Any]
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def read_filter(store: Store, wire: Wire | None, reviewer: Reviewer) -> QueueFilter:
@@ -26,13 +28,13 @@ def read_filter(store: Store, wire: Wire | None, reviewer: Reviewer) -> QueueFil
         )
     try:
         wanted = QueueFilter(
-            order=QueueOrder(given.get("order", QueueOrder.RANDOM)),
-            state=ReviewState(given.get("state", ReviewState.TODO)),
+            order=_one_of(QueueOrder, "order", given.get("order", QueueOrder.RANDOM)),
+            state=_one_of(ReviewState, "state", given.get("state", ReviewState.TODO)),
             criterion=given.get("criterion"),
-            verdict=Verdict(given["verdict"]) if "verdict" in given else None,
-            min_score=float(given["min_score"]) if "min_score" in given else None,
-            max_score=float(given["max_score"]) if "max_score" in given else None,
-            split=Split(given["split"]) if "split" in given else None,
+            verdict=_one_of(Verdict, "verdict", given["verdict"]) if "verdict" in given else None,
+            min_score=_number("min_score", given["min_score"]) if "min_score" in given else None,
+            max_score=_number("max_score", given["max_score"]) if "max_score" in given else None,
+            split=_one_of(Split, "split", given["split"]) if "split" in given else None,
             source=given.get("source"),
             reviewer=given.get("reviewer"),
             assigned_to=reviewer.name if given.get("assigned_to") == "me" else given.get("assigned_to"),
@@ -41,6 +43,21 @@ def read_filter(store: Store, wire: Wire | None, reviewer: Reviewer) -> QueueFil
     except (ValueError, TypeError) as error:
         raise InvalidRecord(f"That is not a filter of the queue: {error}.") from error
     return meant(store, reviewer, wanted)
+
+
+def _one_of(kind: type[Choice], name: str, value: object) -> Choice:
+    """The choice that the value names. Raises ValueError with those that there are."""
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError(f"{name} is {value!r}; it may be {', '.join(kind)}") from None
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; it needs a number") from None
 
 
 def readable_part(store: Store, wire: Wire | None, reviewer: Reviewer) -> tuple[Wire, str]:

@@ -62,9 +62,11 @@ def _queue(context: Context, message: Asked, me: Reviewer) -> Wire:
         people=message.get("people") or (),
         done=bool(message.get("done")),
     )
+    answered = context.store.verdict_counts()
     criteria = [
         {"id": c.id, "name": c.name if c.active else f"{c.name} (out of use)"}
         for c in context.store.criteria(with_inactive=True)
+        if c.active or c.id in answered
     ]
     return {**found, "criteria": [*criteria, *label_questions.questions(context.store)]}
 

@@ -323,8 +323,14 @@ def test_filters_are_read_from_the_page_and_nonsense_is_refused(store: Store) ->
         store, {"order": "newest", "state": "any", "min_score": "0.5", "assigned_to": "me", "query": ""}, ANA
     )
     assert wanted == QueueFilter(order=QueueOrder.NEWEST, state=ReviewState.ANY, min_score=0.5, assigned_to="ana")
-    for wrong in ({"order": "loudest"}, {"min_score": "much"}, {"drop": "table"}):
-        with pytest.raises(InvalidRecord):
+    refused = {
+        "order is 'loudest'; it may be ": {"order": "loudest"},
+        "state is 'bogus'; it may be ": {"state": "bogus"},
+        "min_score is 'much'; it needs a number": {"min_score": "much"},
+        "drop": {"drop": "table"},
+    }
+    for words, wrong in refused.items():
+        with pytest.raises(InvalidRecord, match=words):
             read_filter(store, wrong, ANA)
 
 
