@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +39,7 @@ _SAME = {
     "\ufeff": "",
     "\ufe0f": "",
 }
+_LAST_WITHOUT_MARKS = "\u02ff"
 _WORD = re.compile(r"\w+(?:'\w+)*")
 
 
@@ -72,14 +74,16 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class _Normal:
-    """Text without the differences that do not count; `origin[i]` is the original offset of character i."""
+    """Text without the differences that do not count; `origin[i]` is the original offset of character i, `ends` where those end that are
+    written as several characters, by that offset."""
 
     text: str
     origin: list[int]
-    source_length: int
+    ends: dict[int, int]
 
     def span(self, start: int, end: int) -> Span:
-        return Span(self.origin[start], self.origin[end - 1] + 1)
+        last = self.origin[end - 1]
+        return Span(self.origin[start], self.ends.get(last, last + 1))
 
 
 def align(text: str, evidence: str, *, near: int | None = None, accept: float = ACCEPT) -> Alignment:
@@ -117,7 +121,9 @@ def _is_whole(text: str, span: Span) -> bool:
 
 
 def _inside_word(text: str, at: int) -> bool:
-    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+    if not 0 < at < len(text) or not text[at - 1].isalnum():
+        return False
+    return text[at].isalnum() or unicodedata.combining(text[at]) > 0
 
 
 def _occurrences(text: str, words: str) -> Iterator[int]:
@@ -133,13 +139,22 @@ def _occurrences(text: str, words: str) -> Iterator[int]:
 def _normalize(text: str) -> _Normal:
     letters: list[str] = []
     origin: list[int] = []
+    ends: dict[int, int] = {}
     for position, character in enumerate(text):
+        if character > _LAST_WITHOUT_MARKS and origin and unicodedata.combining(character):
+            base = origin[-1]
+            if ends.get(base, base + 1) == position:  # an accent by itself: é is é, however it is written
+                at = bisect_left(origin, base)
+                joined = unicodedata.normalize("NFKC", text[base : position + 1]).casefold()
+                letters[at:], origin[at:] = joined, [base] * len(joined)
+                ends[base] = position + 1
+                continue
         plain = _plain(character)
         if plain == " " and (not letters or letters[-1] == " "):
             continue
         letters.extend(plain)
         origin.extend([position] * len(plain))
-    return _Normal("".join(letters), origin, len(text))
+    return _Normal("".join(letters), origin, ends)
 
 
 def _plain(character: str) -> str:

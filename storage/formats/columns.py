@@ -344,6 +344,8 @@ def _parts(column: str) -> tuple[str, ...]:
 
 def _no_text(columns: Sequence[str], sample: Sequence[Record]) -> str:
     lists = [c for c in columns if any(_is_listed(v) for v in _values(c, sample))]
+    if not columns:
+        return "No column looks like the text of a post: the rows hold no named fields."
     words = f"No column looks like the text of a post. The file has: {listed(columns)}."
     words += f" These hold lists or objects, not words: {listed(lists)}." if lists else ""
     return words + " Say which one is the text (--column text=NAME)."

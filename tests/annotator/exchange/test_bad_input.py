@@ -182,6 +182,10 @@ def test_a_dataset_that_needs_its_own_code_is_refused(store: Store, tmp_path: Pa
     assert "never run" in refused(store, tmp_path / "set", format="hf")
 
 
+def test_rows_without_a_field_are_said_to_be_so(store: Store, tmp_path: Path) -> None:
+    assert "the rows hold no named fields" in refused(store, jsonl(tmp_path / "x.jsonl", {}, {}))
+
+
 def test_a_hub_that_cannot_be_reached_is_one_clear_line(store: Store) -> None:
     with pytest.raises(HubRefused, match="Hub"):
         import_file(store, "hub:owner/name")

@@ -62,6 +62,27 @@ def test_two_passages_that_fit_as_well_are_left_to_a_person() -> None:
     assert len(result.candidates) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "evidence", "found"),
+    [
+        ("Cafe\u0301 visits are no fun.", "Caf\u00e9 visits", "Cafe\u0301 visits"),
+        ("Caf\u00e9 visits are no fun.", "Cafe\u0301 visits", "Caf\u00e9 visits"),
+        ("Je suis e\u0301puise\u0301", "suis \u00e9puis\u00e9", "suis e\u0301puise\u0301"),
+        ("a\u0301\u0323 b c", "\u1ea1\u0301 B", "a\u0301\u0323 b"),
+    ],
+)
+def test_an_accent_is_the_same_written_by_itself_or_with_its_letter(text: str, evidence: str, found: str) -> None:
+    best = align(text, evidence).best
+    assert best is not None
+    assert best.span.quote(text) == found
+
+
+@pytest.mark.parametrize("text", ["A cafe\u0301 at night.", "A caf\u00e9 at night."])
+def test_a_letter_without_its_accent_is_another(text: str) -> None:
+    assert align(text, "cafe").best is None
+    assert align(text, "Cafe at").best is None
+
+
 def test_a_long_post_is_searched_in_reasonable_time() -> None:
     text = (
         " ".join(f"Sentence number {n} says nothing of note today." for n in range(5000))
