@@ -28,6 +28,7 @@ from storage.records import JobKind, JobStatus, ModelVersion, Reviewer, Role
 
 POLL_SECONDS = 1.0
 UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
+IN_SERVICE = ""  # to start from: whichever is in service then, also one that came after the page was opened
 CURATOR, ADMIN = Role.ADJUDICATOR, Role.ADMIN
 
 
@@ -222,10 +223,13 @@ class RetrainPage:
         chosen = version if version in ids else next(iter(ids), None)
         before = training_registry.rollback_target(self.store)
         in_service = None if active is None else active.id
-        base: str | None = settings[1] if len(settings) > 1 and settings[1] in ids else in_service
+        bases = [(label, IN_SERVICE if model == in_service else model) for label, model in choices]
+        base: str | None = settings[1] if len(settings) > 1 else None
+        if base not in [model for _, model in bases]:
+            base = None if active is None else IN_SERVICE
         return [
             retrain_views.shown(lambda: retrain_views.plan_value(plan_training(self.store), self.store)),
-            gr.Dropdown(choices=choices, value=base),
+            gr.Dropdown(choices=bases, value=base),
             gr.Column(visible=bool(ids)),
             gr.Dropdown(choices=choices, value=chosen),
             gr.Button(f"Roll back to {before.id}" if before else "Roll back", interactive=before is not None),
@@ -285,7 +289,9 @@ class RetrainPage:
         hub_job = hub_job_of(self.settings) if where == "Hugging Face Job" else None
         words = (note or "").strip()
         job = enqueue_training(
-            self.jobs, TrainingWish(config, base=settings[1], rule=rule, note=words, hub_job=hub_job), by=person.name
+            self.jobs,
+            TrainingWish(config, base=settings[1] or None, rule=rule, note=words, hub_job=hub_job),
+            by=person.name,
         )
         gr.Info(f"Training {job.id} is queued.", duration=4)
 

@@ -94,7 +94,7 @@ def asked_by(role: Role) -> Any:
     return Request({"type": "http", "headers": [], PERSON: Reviewer("eva", role)})
 
 
-def settings_of(preset: int = 0, base: str = "demo") -> list[Any]:
+def settings_of(preset: int = 0, base: str | None = "demo") -> list[Any]:
     return [PRESETS[preset].id, base, *retrain_form.values_of(PRESETS[preset].config)]
 
 
@@ -189,6 +189,20 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
     assert resumed is not None
     page.jobs.finish(resumed, {"model": "v1", "promoted": False, "reason": "Not better."})
     assert page.poll(admin, "demo", *settings_of())[8].value == "v1"  # what came of it is looked at
+
+
+def test_a_training_starts_from_the_model_in_service_of_then_unless_another_was_chosen(page: RetrainPage) -> None:
+    admin = asked_by(Role.ADMIN)
+    opened = page.show(admin, None, *settings_of(base=None))[6]
+    assert (opened.value, [name for name, value in opened.choices if value == ""]) == ("", ["demo (bundled) · in service"])
+    page.store.add_model(ModelVersion("v2", "v2"))
+    page.store.activate_model("v2", by=None)
+    later = page.show(admin, None, *settings_of(base=opened.value))[6]
+    assert (later.value, [name for name, value in later.choices if value == ""]) == ("", ["v2 · in service"])
+    page.start_training(admin, "Here", "", 0.1, 5, 20, *settings_of(base=later.value))
+    assert page.jobs.jobs()[0].payload["base"] == "v2"
+    assert page.show(admin, None, *settings_of(base="demo"))[6].value == "demo"  # chosen, so it stays
+    assert page.show(admin, None, *settings_of(base="v2"))[6].value == ""
 
 
 def test_a_double_click_queues_one_training_and_another_wish_or_person_another(page: RetrainPage) -> None:
