@@ -6,7 +6,8 @@ import { drawing, duration } from "./retrain_common.js";
 function view(value) {
   if (value.error) return [make("p", { class: "rt-note warn" }, value.error)];
   const facts = make("p", { class: "rt-estimate" });
-  const how = value.measured ? "as the last training of this kind took" : "a rough guess: no training was measured here yet";
+  const guess = value.steps ? "a rough guess: no training of this kind was measured here yet" : "a rough guess, from how much there is to read";
+  const how = value.measured ? "as the last training of this kind took" : guess;
   const steps = value.steps ? `${value.steps} steps` : "learning beside the model";
   facts.append(
     make("b", {}, "About " + duration(value.seconds)),

@@ -34,7 +34,7 @@ function headline(job) {
 function words(job) {
   if (job.status === "failed") return [make("p", { class: "rt-note warn" }, job.error || "The job failed.")];
   if (job.status === "done" && job.result) return [make("p", { class: "rt-note" + (job.aside ? " warn" : "") }, (job.model ? job.model + ": " : "") + (job.aside ? ASIDE : "") + job.result)];
-  if (job.status === "cancelled") return [make("p", { class: "rt-note" }, "Stopped. Its last checkpoint is kept; Resume goes on from there.")];
+  if (job.status === "cancelled") return [make("p", { class: "rt-note" }, "Stopped. Resume goes on from its last checkpoint, or begins anew where there is none.")];
   const stage = STAGES[job.stage] || job.stage;
   const text = [stage, job.message].filter(Boolean).join(": ");
   const parts = [make("p", { class: "rt-soft" }, text || "Waits for the background worker, which does one job after the other.")];
