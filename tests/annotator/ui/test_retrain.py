@@ -194,7 +194,10 @@ def test_an_admin_starts_a_training_and_the_timer_runs_until_it_is_over(page: Re
 def test_a_training_starts_from_the_model_in_service_of_then_unless_another_was_chosen(page: RetrainPage) -> None:
     admin = asked_by(Role.ADMIN)
     opened = page.show(admin, None, *settings_of(base=None))[6]
-    assert (opened.value, [name for name, value in opened.choices if value == ""]) == ("", ["demo (bundled) · in service"])
+    assert (opened.value, [name for name, value in opened.choices if value == ""]) == (
+        "",
+        ["demo (bundled) · in service"],
+    )
     page.store.add_model(ModelVersion("v2", "v2"))
     page.store.activate_model("v2", by=None)
     later = page.show(admin, None, *settings_of(base=opened.value))[6]
