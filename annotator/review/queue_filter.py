@@ -45,7 +45,7 @@ def read_filter(store: Store, wire: Wire | None, reviewer: Reviewer) -> QueueFil
     return meant(store, reviewer, wanted)
 
 
-def _one_of(kind: type[Choice], name: str, value: object) -> Choice:
+def _one_of(kind: type[Choice], name: str, value: Any) -> Choice:
     """The choice that the value names. Raises ValueError with those that there are."""
     try:
         return kind(value)
