@@ -12,6 +12,7 @@ gradients, and attention) over the time, over the card's dense bf16 peak.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,10 +24,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from encoder.config import EncoderConfig, TrainConfig
+from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
 from encoder.network.checkpoints import LoadOptions, load_encoder
 from encoder.network.families import FAMILIES, make_bidirectional
-from encoder.network.hub import BUNDLED_DIRECTORY
+from encoder.network.hub import BUNDLED_DIRECTORY, resolve
 from encoder.network.model import EvidenceEncoder
 from encoder.predict import Predictor
 from encoder.text.tokenizer import TextTokenizer
@@ -116,11 +117,22 @@ class Maker:
         known = tuple(c.id for c in CRITERIA) if scoring != "per-criterion" else None
         settings = EncoderConfig(scoring=scoring, known_criteria=known)  # type: ignore[arg-type]
         if self.weights:
+            self._check_weights()
             number_type = "bfloat16" if self.device == "cuda" else "float32"
             options = LoadOptions(self.device, number_type)
             return load_encoder(self.weights, options, config=settings.changed(prompt_tokens=MARKS)).eval()
         family = FAMILIES[self.shape.family]
         return EvidenceEncoder(self._random_backbone(), family, TextTokenizer.load(BUNDLED_DIRECTORY), settings).eval()
+
+    def _check_weights(self) -> None:
+        """Exit where the weights are a model of ours, which has its own way of scoring, or of another shape."""
+        directory = resolve(str(self.weights))
+        if (directory / CONFIG_FILE).exists():
+            raise SystemExit(f"{self.weights} is a model of this program; give the base that it was made of.")
+        values = json.loads((directory / "config.json").read_text("utf-8"))
+        found = tuple(values.get(name) for name in ("hidden_size", "num_hidden_layers", "vocab_size"))
+        if found != (self.shape.hidden, self.shape.layers, self.shape.vocabulary):
+            raise SystemExit(f"{self.weights} has not the shape of {self.shape.name}: {found}")
 
     def _random_backbone(self) -> Any:
         import transformers

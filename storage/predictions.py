@@ -105,15 +105,15 @@ class PredictionStore(Connections):
             )
             return {row["criterion_id"]: prediction_from_row(row) for row in rows}
 
-    def forget_predictions(self, criterion_ids: Sequence[str], *, model_version: str | None = None) -> int:
-        """Remove every model's predictions for these criteria, as after a change of their wording, or only one's. Returns how many.
+    def forget_predictions(self, criterion_ids: Sequence[str]) -> int:
+        """Remove every model's predictions for these criteria, as after a change of their wording. Returns how many.
 
         In short transactions, so that no save waits for a million rows: called again, it removes what is left.
         """
         removed = 0
-        for model in self._predicting_models() if model_version is None else [model_version]:
+        for model_version in self._predicting_models():
             for criterion_id in criterion_ids:
-                values, gone = [model, criterion_id, FORGOTTEN_AT_ONCE], FORGOTTEN_AT_ONCE
+                values, gone = [model_version, criterion_id, FORGOTTEN_AT_ONCE], FORGOTTEN_AT_ONCE
                 while gone == FORGOTTEN_AT_ONCE:
                     with self.write() as db:
                         gone = db.conn.execute(_FORGET_SOME, values).rowcount

@@ -101,6 +101,8 @@ def run_train(arguments: argparse.Namespace) -> None:
         raise UsageError(f"{arguments.data} holds no examples for training: all of them are dev or test posts.")
     criteria = criteria_of(arguments)
     check_criteria([*train_on, *dev], criteria)
+    import torch  # noqa: F401 - `device_name` looks for a GPU where it is loaded
+
     from annotator.models.loading import model_source
     from annotator.training.plan import device_name
     from encoder.training.estimate import Amount
@@ -108,6 +110,10 @@ def run_train(arguments: argparse.Namespace) -> None:
 
     source = model_source(base, settings)
     if arguments.dry_run:
+        if not is_here(source):
+            raise UsageError(
+                f"{source} is not on this machine, and a dry run downloads nothing. Train with it once, or give a directory."
+            )
         report(expected(source, config, Amount(train_on, dev, len(criteria)), device_name(settings)))
         return
     say(f"Training {base.id} on {len(train_on)} posts, choosing by {len(dev)}.")
@@ -125,6 +131,13 @@ def run_train(arguments: argparse.Namespace) -> None:
             "data_sha256": result.data_sha256,
         }
     )
+
+
+def is_here(source: str) -> bool:
+    """Whether a model can be had without asking the network."""
+    from encoder.network.hub import base_is_here
+
+    return "/" not in source or Path(source).expanduser().exists() or base_is_here(source)
 
 
 def expected(source: str, config: TrainConfig, amount: Amount, device: str) -> dict[str, Any]:

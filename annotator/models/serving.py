@@ -24,7 +24,6 @@ from annotator.models.arriving import Arrival, Waiting
 from annotator.models.bundled import small_model
 from annotator.models.loading import is_large, load_predictor, named_model, serving_threads
 from annotator.models.long_posts import LONG_CHARACTERS, Readings, Stopping
-from annotator.models.recalibration import Recalibration
 from annotator.models.sharing import PAUSED, place_now, say_where
 from annotator.problems import unexpected
 from annotator.settings import Settings
@@ -94,7 +93,6 @@ class ModelService:
         self._ahead_seen: tuple[object, ...] | None = None
         self._thread: threading.Thread | None = None
         self._arrival: Arrival | None = None
-        self._recalibration = Recalibration(store, self._stopping)
 
     # --- life
 
@@ -229,7 +227,6 @@ class ModelService:
             try:
                 self._follow_active_model()
                 self._follow_criteria()
-                self._recalibrate_when_due()
                 busy = self._predict_ahead()
             except StorageTrouble as trouble:  # nothing is wrong with the model; `/healthz` and every save say what is
                 busy = False
@@ -351,7 +348,7 @@ class ModelService:
         self.readings.forget_failures()
         self._ahead_seen = None
         speed = str(predictor.encoder.speed or "")
-        note = self._recalibration.use_kept(predictor)
+        note = predictor.encoder.other_base
         self._set(Serving(ServingState.READY, wanted.id, predictor.version, note, seconds=seconds, speed=speed))
         log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
 
@@ -369,14 +366,6 @@ class ModelService:
         self._store.forget_predictions(changed)
         self._store.set_setting(CRITERIA_SEEN, now)  # at last: who is stopped before it forgets them again
         self._ahead_seen = None
-
-    def _recalibrate_when_due(self) -> None:
-        predictor = self._predictor
-        if predictor is None or not predictor.encoder.other_base:
-            return
-        if self._recalibration.now_if_due(predictor, self._reviewed(self._store.criteria())):
-            self._ahead_seen = None
-            self._set(dataclasses.replace(self._serving, reason=self._recalibration.use_kept(predictor)))
 
     def _predict_ahead(self) -> bool:
         """Read a few posts for which predictions are missing. Returns whether there may be more to do."""

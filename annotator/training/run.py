@@ -90,7 +90,8 @@ def enqueue_training(jobs: Jobs, wish: TrainingWish, *, by: str | None = None) -
     payload = {"base": chosen.id, "config": wish.config.to_dict(), "rule": asdict(wish.rule), "note": wish.note}
     if wish.hub_job is not None:
         payload["hub_job"] = asdict(wish.hub_job)
-    return _asked_just_now(jobs, payload, by) or jobs.enqueue(JobKind.TRAIN, payload, by=by)
+    with jobs.store.write():  # two at the same moment must not both find that nothing waits
+        return _asked_just_now(jobs, payload, by) or jobs.enqueue(JobKind.TRAIN, payload, by=by)
 
 
 def _asked_just_now(jobs: Jobs, payload: Mapping[str, Any], by: str | None) -> Job | None:

@@ -6,7 +6,6 @@ two or three times per post. Gradio's stays for what asks through it. What fails
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
@@ -56,8 +55,7 @@ def answer_routes(context: Context) -> list[Route]:
             message = None
         if not isinstance(message, dict):
             return _json({"ok": False, "error": "The question is no JSON object."}, 400)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(context.answering, _told, context, name, message, request)
+        return await context.answering.run(_told, context, name, message, request)
 
     return [Route(ASK + "{name}", ask, methods=["POST"])]
 

@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -25,6 +24,7 @@ from annotator.snapshots.keeper import SnapshotKeeper
 from annotator.web.api.endpoints import Api
 from annotator.web.gate import address_of, came_by_token, is_visitor, person_of
 from annotator.web.permissions import Permissions
+from annotator.web.turns import Turns
 from annotator.web.uploads import Uploads
 from storage.jobs import Jobs
 from storage.records import EvidenceError, Reviewer, Role
@@ -36,9 +36,6 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 """For listeners that answer at once: `button.click(handler, ..., **QUIET)`."""
 QUEUED: dict[str, Any] = {"api_visibility": "private"}
 """For listeners that take seconds and should show that they do."""
-
-
-ANSWERS_AT_ONCE = 32  # while as many wait for a model to read their posts, saves wait too
 
 
 class Context:
@@ -64,7 +61,7 @@ class Context:
         self.permissions = Permissions()
         self.answers: dict[str, Any] = {}
         """What the pages may ask, by name: see `annotator.ui.answers`."""
-        self.answering = ThreadPoolExecutor(ANSWERS_AT_ONCE, "answers")
+        self.answering = Turns()
         """Where they are answered: handed over at half of what Starlette's threads cost, which Gradio's handlers need as well."""
         self.uploads = Uploads(project.settings)
         self.visitors = Visitors(project.store, project.settings) if project.settings.demo else None
@@ -94,7 +91,7 @@ class Context:
 
     def close(self) -> None:
         """Answer nothing more, and forget the visitors of the public demo."""
-        self.answering.shutdown(wait=False, cancel_futures=True)
+        self.answering.close()
         if self.visitors is not None:
             self.visitors.close()
 

@@ -223,7 +223,10 @@ class RetrainPage:
         chosen = version if version in ids else next(iter(ids), None)
         before = training_registry.rollback_target(self.store)
         in_service = None if active is None else active.id
-        bases = [(label, IN_SERVICE if model == in_service else model) for label, model in choices]
+        bases = [
+            (f"the one in service, now {model}", IN_SERVICE) if model == in_service else (label, model)
+            for label, model in choices
+        ]
         base: str | None = settings[1] if len(settings) > 1 else None
         if base not in [model for _, model in bases]:
             base = None if active is None else IN_SERVICE

@@ -157,6 +157,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sample = dev.DevSample.draw(options.dev_passages, options.dev_posts)
     general = _general(options.general_text, budget.seed)
     path = options.work / RESULTS
+    same = {**asdict(budget), "base": options.base}
+    if any({name: row[name] for name in same} != same for row in rows_of(path)):
+        raise SystemExit(f"{path} was measured with another base, seed or number of tokens; give another folder.")
+    if not general and any(WAYS[key].masked for key in options.ways):
+        raise SystemExit(
+            "Give --general-text for the ways that predict hidden tokens first, or leave them out with --ways."
+        )
     for key in options.ways:
         if any(row["way"] == key for row in rows_of(path)):
             print(f"{key}: done before")
@@ -168,19 +175,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measured(key: str, base: str, budget: Budget, general: Sequence[str], sample: dev.DevSample) -> dict[str, Any]:
-    """Make an encoder in one way and measure it on dev. Seconds are of the processor, measuring left out."""
-    way, begun, used = WAYS[key], time.monotonic(), time.process_time()
-    say = _Say(key)
+    """Make an encoder in one way and measure it on dev. Seconds are those of training, loading and measuring left out."""
+    way, say = WAYS[key], _Say(key)
     conversion = Conversion(way, new_encoder(base, way.causal), budget)
     material = plan.Material.of_corpus(conversion.batcher)
     conversion.encoder.train()
+    begun, used = time.monotonic(), time.process_time()
     if way.masked:
         conversion.learn_hidden(general, say)
     heads = conversion.learn(material, say)
     took = {"wall": round(time.monotonic() - begun), "processor": round(time.process_time() - used)}
     conversion.encoder.eval()
     figures = dev.figures(conversion.split, heads, conversion.batcher, sample)
-    return {"way": key, "name": way.name, "trained": conversion.size, "seconds": took, "dev": figures, **asdict(budget)}
+    return {
+        "way": key,
+        "name": way.name,
+        "trained": conversion.size,
+        "seconds": took,
+        "dev": figures,
+        "base": base,
+        **asdict(budget),
+    }
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

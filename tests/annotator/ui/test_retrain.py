@@ -196,12 +196,12 @@ def test_a_training_starts_from_the_model_in_service_of_then_unless_another_was_
     opened = page.show(admin, None, *settings_of(base=None))[6]
     assert (opened.value, [name for name, value in opened.choices if value == ""]) == (
         "",
-        ["demo (bundled) · in service"],
+        ["the one in service, now demo"],
     )
     page.store.add_model(ModelVersion("v2", "v2"))
     page.store.activate_model("v2", by=None)
     later = page.show(admin, None, *settings_of(base=opened.value))[6]
-    assert (later.value, [name for name, value in later.choices if value == ""]) == ("", ["v2 · in service"])
+    assert (later.value, [name for name, value in later.choices if value == ""]) == ("", ["the one in service, now v2"])
     page.start_training(admin, "Here", "", 0.1, 5, 20, *settings_of(base=later.value))
     assert page.jobs.jobs()[0].payload["base"] == "v2"
     assert page.show(admin, None, *settings_of(base="demo"))[6].value == "demo"  # chosen, so it stays

@@ -46,14 +46,15 @@ def test_a_way_trains_its_layers_and_leaves_the_others(base: Path, way: Way) -> 
     if way.masked:
         conversion.learn_hidden(TEXTS, say)
     heads = conversion.learn(material, say)
-    assert any(p.abs().sum() for p in heads.sentence.parameters())
+    assert heads.sentence.weight.abs().sum() > 0  # zero before
     assert {stage for _, stage in said} == ({"hidden", "corpus"} if way.masked else {"corpus"})
     lowest = 0 if way.thawed else way.causal
     for name, parameter in conversion.encoder.backbone.named_parameters():
         own = name.replace(".base.weight", ".weight")
-        if name.endswith((".a", ".b")):
-            changed = bool(name.endswith(".b") and parameter.abs().sum())
-            assert changed == (name.endswith(".b") and conversions.layer_of(name) >= lowest), name
+        if name.endswith(".b"):  # zero before
+            assert bool(parameter.abs().sum()) is (conversions.layer_of(name) >= lowest), name
+        elif name.endswith(".a"):
+            assert parameter.requires_grad is (conversions.layer_of(name) >= lowest), name
         elif name != "norm.weight":
             linear = "proj" in name
             wanted = linear and not way.rank and conversions.layer_of(name) >= lowest
@@ -81,6 +82,11 @@ def test_a_row_is_measured_once_and_stands_in_the_table(
     assert made == [1, 0]
     rows = [json.loads(line) for line in (tmp_path / conversions.RESULTS).read_text("utf-8").splitlines()]
     assert [(row["way"], row["tokens"]) for row in rows] == [("upper", 600), ("all", 600)]
+    with pytest.raises(SystemExit, match="another base, seed or number of tokens"):
+        conversions.main([*arguments, "--seed", "3"])
+    monkeypatch.setitem(conversions.WAYS, "masked", Way(0, masked=0.5))
+    with pytest.raises(SystemExit, match="Give --general-text"):
+        conversions.main([*arguments, "--ways", "masked"])
     told = capsys.readouterr().out
     assert "upper: done before" in told
     table = told[told.rindex("| way |") :].splitlines()
