@@ -93,7 +93,7 @@ def estimate(
 ) -> Estimate:
     """Estimate a training of `base`. device: `cpu`, or the GPU's name as torch gives it. encoder_config: for a base without heads.
 
-    Raises ModelUnusable if the base is not on this machine.
+    A base of the Hub that is not here would be fetched: see `hub.base_is_here`. Raises ModelUnusable if it cannot be had.
     """
     directory = resolve(base)
     weights = weights_of(directory)
