@@ -101,9 +101,9 @@ class Conversion:
             products = add_low_rank(backbone, rank=self.way.rank, alpha=float(self.way.rank))
             own: dict[str, list[nn.Parameter]] = {name: [m.a, m.b] for name, m in products.items()}
         else:
-            backbone.requires_grad_(False)
             linear = {name: m for name, m in backbone.named_modules() if isinstance(m, nn.Linear)}
             own = {name: [m.weight] for name, m in linear.items()}
+        backbone.requires_grad_(False)
         chosen = [p for name, ps in own.items() if layer_of(name) >= self.split.frozen for p in ps]
         for parameter in chosen:
             parameter.requires_grad_()
