@@ -141,7 +141,7 @@ def is_here(source: str) -> bool:
 
 
 def expected(source: str, config: TrainConfig, amount: Amount, device: str) -> dict[str, Any]:
-    """What a training would cost here, before anything is loaded. Raises ModelUnusable if the base is not on this machine."""
+    """What a training would cost here, before a model is loaded. Raises ModelUnusable if the base cannot be read."""
     from encoder.training.estimate import estimate
 
     found = estimate(amount, config, base=source, device=device)

@@ -48,7 +48,7 @@ class Turns:
             if work.done():
                 self._is_idle(thread)
             else:  # whoever asked has left, and the thread is not done with it
-                work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._is_idle, thread))
+                work.add_done_callback(lambda _: self._give_back(loop, thread))
             turn.end()
 
     def close(self) -> None:
@@ -86,6 +86,10 @@ class Turns:
     def _is_idle(self, thread: ThreadPoolExecutor) -> None:
         self._idle.append(thread)
         self._go_on()
+
+    def _give_back(self, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
+        with contextlib.suppress(RuntimeError):  # the app has ended meanwhile
+            loop.call_soon_threadsafe(self._is_idle, thread)
 
     def _pass_on(self) -> None:
         self._free += 1
