@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotator.models.examples import by_split, gold_examples, usable_gold
-from encoder.examples import Example, example_from_json, example_to_json
-from storage.records import Criterion, EvidenceError, ModelVersion, Split
+from encoder.examples import Example, example_from_json, example_to_json, examples_from_gold
+from storage.records import Criterion, EvidenceError, Gold, ModelVersion, Split
 from storage.store import Store
 
 DATA_FILE = "data.jsonl"
@@ -98,6 +97,27 @@ def collect_training_data(store: Store, folder: Path, *, replay: ReplaySource | 
     }
     _write(folder, criteria, sets, sorted(g.annotation.id or 0 for g in gold))
     return read_training_data(folder)  # the first attempt sees exactly what a resumed one will see
+
+
+def usable_gold(store: Store, criteria: Sequence[Criterion], *, split: Split | None = None) -> list[Gold]:
+    """The gold answers for criteria that are in use. split: of its posts alone.
+
+    Without those that somebody has yet to give blind: what the model learned of them would reach that reader as its suggestions.
+    """
+    used, awaited = {c.id for c in criteria}, store.awaited_blind()
+    return [g for g in store.gold(split=split) if g.criterion_id in used and (g.post_id, g.criterion_id) not in awaited]
+
+
+def gold_examples(store: Store, gold: Sequence[Gold]) -> list[Example]:
+    """One example per post, in order of post id, with the label of each criterion that has gold."""
+    return examples_from_gold(store.posts(sorted({g.post_id for g in gold})), gold)
+
+
+def by_split(examples: Iterable[Example]) -> dict[Split, list[Example]]:
+    found: dict[Split, list[Example]] = {split: [] for split in Split}
+    for example in examples:
+        found[example.post.split or Split.TRAIN].append(example)
+    return found
 
 
 def root_of(store: Store, model: ModelVersion) -> ModelVersion:

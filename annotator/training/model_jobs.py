@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext
 from annotator.models.bundled import is_bundled
-from annotator.models.examples import by_split, gold_examples, usable_gold
 from annotator.models.loading import WORKER_THREADS, as_measured, load_predictor
 from annotator.models.registry import NotPossible
+from annotator.training.data import by_split, gold_examples, usable_gold
 from annotator.training.measure import evaluation, predict_all
 from encoder.errors import EncoderError
 from storage.jobs import Jobs

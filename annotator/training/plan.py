@@ -13,10 +13,9 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from annotator.models.bundled import BUNDLED_PATH, GEMMA_PATH, bundled_directory, is_bundled
-from annotator.models.examples import by_split, gold_examples, usable_gold
 from annotator.models.loading import model_source
 from annotator.settings import Settings
-from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, root_of
+from annotator.training.data import COMPOSED_POSTS, REPLAY_DEV_POSTS, by_split, gold_examples, root_of, usable_gold
 from encoder.config import EncoderConfig, TrainConfig
 from encoder.errors import ModelUnusable
 from encoder.network.hub import weights_of

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.job_context import JobContext, Part
-from annotator.models.examples import usable_gold
 from annotator.models.loading import WORKER_THREADS, as_measured, load_predictor, model_source
 from annotator.models.quality import dev_learned_by, with_dev_learned
 from annotator.models.registry import (
@@ -38,6 +37,7 @@ from annotator.training.data import (
     TrainingData,
     bundled_replay,
     collect_training_data,
+    usable_gold,
     write_json,
 )
 from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder

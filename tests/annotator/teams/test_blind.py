@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from annotator.models.examples import usable_gold
 from annotator.review import decisions, history
+from annotator.training.data import usable_gold
 from annotator.training.plan import LeftOut, plan_training
 from storage.exports import Answers, ExportFilter
 from storage.queue import QueueFilter, ReviewState
