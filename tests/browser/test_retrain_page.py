@@ -18,7 +18,7 @@ from tests.browser.conftest import Pages, running_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE_MS = 120_000
+PATIENCE_MS = 240_000  # a training starts a process, which loads torch beside another browser test
 RULE = PromotionRule(margin=1.0, min_posts=1)
 
 

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from annotator.web.turns import Turns
+from tests.threads import in_a_thread
 
 SECONDS = 30.0
 
 
 def awaited(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """The test as pytest takes it, in an event loop of its own."""
+    """The test as pytest takes it, in a thread and an event loop of its own: a browser of other tests keeps one here."""
 
     @functools.wraps(test)
     def run() -> None:
-        asyncio.run(test())
+        in_a_thread(lambda: asyncio.run(test()))
 
     return run
 
