@@ -187,9 +187,11 @@ class Supervisor:
 def standard_chores(settings: Settings, jobs: Jobs) -> tuple[Callable[[], object], ...]:
     from annotator.models import registry as training_registry
     from annotator.training import auto as training_auto
+    from annotator.training import calibration as training_calibration
 
     return (
         lambda: training_auto.enqueue_if_due(jobs.store, jobs, settings),
+        lambda: training_calibration.enqueue_calibration_if_due(jobs.store, jobs),
         lambda: training_registry.sweep(jobs.store, jobs, settings),
     )
 

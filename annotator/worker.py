@@ -47,13 +47,17 @@ class Busy(EvidenceError):
 def handlers() -> dict[JobKind, Handler]:
     """What runs each kind of job."""
     from annotator.exchange.use_cases import run_import_job
-    from annotator.training import model_jobs
+    from annotator.training import calibration, model_jobs
     from annotator.training import run as training
 
     return {
         JobKind.TRAIN: training.run_train_job,
         JobKind.PREDICT: model_jobs.run_predict_job,
-        JobKind.EVALUATE: model_jobs.run_evaluate_job,
+        JobKind.EVALUATE: lambda context: (
+            calibration.run_calibration_job(context)
+            if calibration.CALIBRATE in context.job.payload
+            else model_jobs.run_evaluate_job(context)
+        ),
         JobKind.IMPORT: run_import_job,
     }
 

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 WORKER_THREADS = (1,)  # the worker leaves the other cores to the pages and the served model
 LARGE_BYTES = 100_000_000  # of weights: a model that takes seconds to load
+ON_OTHER_WEIGHTS = "model_on_other_weights"
+"""The setting that names the version in service while its adapter stands on other weights of its base than it was trained on."""
+CALIBRATED_AT = (
+    20  # reviewed posts, on which an adapter that stands on other weights than it was trained on is calibrated anew
+)
 
 
 def load_predictor(

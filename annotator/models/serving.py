@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING
 from annotator.models import zero_gpu
 from annotator.models.arriving import Arrival, Waiting
 from annotator.models.bundled import small_model
-from annotator.models.loading import is_large, load_predictor, named_model, serving_threads
+from annotator.models.loading import (
+    CALIBRATED_AT,
+    ON_OTHER_WEIGHTS,
+    is_large,
+    load_predictor,
+    named_model,
+    serving_threads,
+)
 from annotator.models.long_posts import LONG_CHARACTERS, Readings, Stopping
 from annotator.models.sharing import PAUSED, place_now, say_where
 from annotator.problems import unexpected
@@ -348,9 +355,20 @@ class ModelService:
         self.readings.forget_failures()
         self._ahead_seen = None
         speed = str(predictor.encoder.speed or "")
-        note = predictor.encoder.other_base
+        note = self._say_weights(wanted, predictor.encoder.other_base)
         self._set(Serving(ServingState.READY, wanted.id, predictor.version, note, seconds=seconds, speed=speed))
         log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
+
+    def _say_weights(self, wanted: ModelVersion, other_base: str) -> str:
+        """Note for whoever calibrates it that a version stands on other weights than it was trained on; returns what to know of it."""
+        noted = wanted.id if other_base else None
+        if self._store.setting(ON_OTHER_WEIGHTS) != noted:
+            self._store.set_setting(ON_OTHER_WEIGHTS, noted)
+        if not other_base:
+            return ""
+        return (
+            f"{other_base}. They are calibrated anew once {CALIBRATED_AT} posts are reviewed, if that makes them better"
+        )
 
     def _load_predictor(self, wanted: ModelVersion, device: str) -> Predictor:
         place = "cpu" if zero_gpu.is_here() else device

@@ -17,6 +17,7 @@ from annotator.models.version_row import wrong_in
 from annotator.problems import unexpected
 from annotator.settings import Settings
 from annotator.teams.naming import Called
+from annotator.training.calibration import CALIBRATE
 from annotator.training.measure import Differing, differing_from
 from annotator.training.plan import Estimate, Plan, trained_up_to
 from annotator.training.run import COMPARISON
@@ -106,7 +107,7 @@ def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
     return {
         "job": {
             "id": job.id,
-            "title": KINDS[job.kind].format(job.id),
+            "title": _title(job),
             "status": str(job.status),
             "stage": job.stage,
             "message": job.message,
@@ -123,8 +124,12 @@ def job_value(jobs: Jobs, job: Job | None) -> dict[str, Any]:
         },
         "curves": curves(metrics),
         "log": jobs.log_tail(job.id, lines=LOG_LINES),
-        "waiting": [KINDS[j.kind].format(j.id) for j in waiting],
+        "waiting": [_title(j) for j in waiting],
     }
+
+
+def _title(job: Job) -> str:
+    return ("Calibration (job {})" if CALIBRATE in job.payload else KINDS[job.kind]).format(job.id)
 
 
 def eta_seconds(job: Job, *, now: float | None = None) -> float | None:

@@ -59,14 +59,14 @@ def calibrate(
     temperature = fit_temperature(all_logits, np.concatenate(list(gold.values())), around=around)
     scores = {key: expit(logits[key].astype(np.float64) / temperature) for key in gold}
     if start is not None:
-        start = _at_temperature(start, temperature)
+        start = at_temperature(start, temperature)
     thresholds, default = fit_thresholds(
         scores, gold, recall_first=recall_first, recall_target=recall_target, weights=weights, start=start
     )
     return Calibrated(temperature, thresholds, default, positives)
 
 
-def _at_temperature(start: Calibrated, temperature: float) -> Calibrated:
+def at_temperature(start: Calibrated, temperature: float) -> Calibrated:
     """The same thresholds on the logits, as probabilities under another temperature."""
     ratio = start.temperature / temperature
     same = {key: _probability(_logit(threshold) * ratio) for key, threshold in start.thresholds.items()}

@@ -14,14 +14,18 @@ import importlib.util
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from encoder.errors import ModelUnusable
 from encoder.network.directories import SaveFailed, replacing_directory
 from encoder.network.families import FAMILIES
 from encoder.network.gguf import NEEDS_GGUF, GemmaFile, OnProgress, convert, read_gguf
+
+if TYPE_CHECKING:
+    from encoder.config import EncoderConfig
 
 PROVENANCE_FILE = "base.json"
 NOTICE_FILE = "NOTICE.txt"
@@ -96,6 +100,27 @@ class Known:
     megabytes: int = 0
     directory: str = ""
     sha256: str = ""
+
+
+def weights_known(directory: Path) -> dict[str, str]:
+    """What is known of the weights of a base, to be kept with what is made from it; empty for a directory that says nothing."""
+    provenance = Provenance.of(directory)
+    if provenance is not None:
+        return {"source": provenance.source, "sha256": provenance.sha256, "quantization": provenance.quantization}
+    if directory.parent.name == "snapshots":
+        return {"source": "the Hub", "revision": directory.name, "quantization": "unquantized"}
+    return {}
+
+
+def other_weights(config: EncoderConfig, found: Mapping[str, str]) -> str:
+    """What to know if an adapter stands on other weights than those it was trained on; empty if it does not. found: as `weights_known`."""
+    trained = config.base_weights
+    if not found or trained.get("sha256") == found.get("sha256"):
+        return ""
+    return (
+        f"its adapter was trained on {config.base} as {trained.get('quantization', 'other weights')} and stands on"
+        f" {found.get('quantization', 'other')} weights from {found.get('source', 'elsewhere')} here: scores may be a little off"
+    )
 
 
 def bases_directory() -> Path:

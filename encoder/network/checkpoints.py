@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoder.config import CONFIG_FILE, EncoderConfig
 from encoder.errors import ModelUnusable
-from encoder.network.bases import NOTICE_FILE, Provenance, notice
+from encoder.network.bases import NOTICE_FILE, notice, weights_known
 from encoder.network.cpu import CHOICES, LARGE, Speed, choose_speed, to_int8, widen
 from encoder.network.directories import SaveFailed, check_output, replacing_directory
 from encoder.network.families import (
@@ -89,7 +89,7 @@ def load_encoder(
     if (directory / CONFIG_FILE).exists():
         encoder = _load_ours(directory, options)
     elif config is not None:
-        named = config.changed(base=config.base or str(model), base_weights=_weights_of(directory))
+        named = config.changed(base=config.base or str(model), base_weights=weights_known(directory))
         encoder = _from_raw(directory, options, named)
     else:
         family = family_of(directory)
@@ -148,7 +148,9 @@ def _write(encoder: EvidenceEncoder, directory: Path, merge_adapter: bool) -> No
     save_file(tensors, str(directory / HEADS_FILE), metadata={"format": "pt"})
     if not (adapted and encoder.tokenizer_of_base):
         encoder.tokenizer.save(directory)
-    config.changed(adapter=adapted).save(directory)
+    # trained on what its base turned out to be, which need not be what the model that it began with was trained on
+    weights = (encoder.base_found if adapted else {}) or config.base_weights
+    config.changed(adapter=adapted, base_weights=weights).save(directory)
     _write_notice(encoder, directory)
 
 
@@ -165,16 +167,6 @@ def _write_notice(encoder: EvidenceEncoder, directory: Path) -> None:
         )
     if changes:
         (directory / NOTICE_FILE).write_text(notice(changes), encoding="utf-8")
-
-
-def _weights_of(directory: Path) -> dict[str, str]:
-    """What is known of the weights of a base, to be kept with what is made from it."""
-    provenance = Provenance.of(directory)
-    if provenance is not None:
-        return {"source": provenance.source, "sha256": provenance.sha256, "quantization": provenance.quantization}
-    if directory.parent.name == "snapshots":
-        return {"source": "the Hub", "revision": directory.name, "quantization": "unquantized"}
-    return {}
 
 
 def _prompt_embeddings(encoder: EvidenceEncoder) -> dict[str, Any]:
@@ -217,7 +209,7 @@ def _load_ours(directory: Path, options: LoadOptions) -> EvidenceEncoder:
         if own_tokenizer:
             _put_prompt_embeddings(encoder, tensors)
         _put_adapter(encoder, directory, merged=options.merge_adapter and not options.four_bit)
-        encoder.base_found = _weights_of(source)
+        encoder.base_found = weights_known(source)
     if speed is not None and speed.dtype == "int8":
         to_int8(backbone)
     _put_heads(encoder, tensors, directory)

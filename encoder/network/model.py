@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from encoder.config import EncoderConfig, TrainConfig
+from encoder.network.bases import other_weights
 from encoder.network.batching import Batch, Batcher
 from encoder.network.cpu import Speed
 from encoder.network.dropout import set_dropout
@@ -99,13 +100,7 @@ class EvidenceEncoder(nn.Module):
     @property
     def other_base(self) -> str:
         """What to know if an adapter stands on other weights than those it was trained on; empty if it does not."""
-        trained, found = self.config.base_weights, self.base_found
-        if not found or trained.get("sha256") == found.get("sha256"):
-            return ""
-        return (
-            f"its adapter was trained on {self.config.base} as {trained.get('quantization', 'other weights')} and stands on"
-            f" {found.get('quantization', 'other')} weights from {found.get('source', 'elsewhere')} here: scores may be a little off"
-        )
+        return other_weights(self.config, self.base_found)
 
     @property
     def prompts(self) -> Prompts:

@@ -7,9 +7,10 @@ it knows of other criteria. Once it was measured on the dev posts, what answers 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,8 +139,10 @@ def _recalibrate(task: Task, predictor: Predictor) -> None:
     encoder = predictor.encoder
     known = [c for c in task.criteria if encoder.config.knows(c.id) and any(c.id in e.labels for e in task.dev)]
     if known and task.config.calibrate:
-        found = Judge(task.dev, known, task.config).measure(encoder, predictor=predictor)
-        encoder.config = with_calibration(encoder.config, found.calibrated)
+        found = Judge(task.dev, known, task.config).measure(encoder, predictor=predictor).calibrated
+        encoder.config = with_calibration(encoder.config, found)
+        if found is not None and encoder.base_found:
+            encoder.config = encoder.config.changed(base_weights=encoder.base_found)
 
 
 def held_to_the_floor(task: Task, predictor: Predictor, learner: SimpleLearner) -> SimpleLearner:
@@ -210,20 +213,32 @@ def _lost(task: Task, learner: SimpleLearner) -> Mapping[str, int]:
 
 def _save(task: Task, result: TrainResult, predictor: Predictor, learners: Mapping[str, SimpleLearner | None]) -> None:
     """The base's own files with the learners by name and the record of this training; TrainingFailed if the disk does not take them."""
-    from encoder.network.directories import SaveFailed, check_output, replacing_directory
-    from encoder.simple.files import NUMBERS, save_learners
+    from encoder.network.directories import SaveFailed
+    from encoder.simple.files import save_learners
 
-    check_output(task.output)
-    source = resolve(task.base)
     texts = documents(task, result, processes=1, device=str(predictor.encoder.device), dev_learned=bool(task.dev))
     try:
-        with replacing_directory(task.output) as temporary:
-            for path in sorted({p for pattern in _KEPT for p in source.glob(pattern)}):
-                if path.is_file() and not path.match(NUMBERS):
-                    shutil.copyfile(path, temporary / path.name)
-            predictor.encoder.config.changed(version="").save(temporary)
+        with copied(task.base, task.output, predictor.encoder.config) as temporary:
             for name, text in texts.items():
                 (temporary / name).write_text(text, encoding="utf-8")
             save_learners(learners, temporary)
     except SaveFailed as error:
         raise TrainingFailed(str(error)) from error
+
+
+@contextlib.contextmanager
+def copied(base: str | Path, output: Path, config: EncoderConfig, *, also: Sequence[str] = ()) -> Iterator[Path]:
+    """A directory that holds the base's own files with another config, and becomes `output` at the end. also: patterns of more files
+    to take along. Raises SaveFailed if the output holds something else, or the disk does not take it.
+    """
+    from encoder.network.directories import check_output, replacing_directory
+    from encoder.simple.files import NUMBERS
+
+    check_output(output)
+    source = resolve(base)
+    with replacing_directory(output) as temporary:
+        for path in sorted({p for pattern in (*_KEPT, *also) for p in source.glob(pattern)}):
+            if path.is_file() and (also or not path.match(NUMBERS)):
+                shutil.copyfile(path, temporary / path.name)
+        config.changed(version="").save(temporary)
+        yield temporary

@@ -27,11 +27,11 @@ _LAYER = {
 }
 
 
-def write_gguf(architecture: str, path: Path, *, leave_out: str = "", **metadata: Any) -> Any:
+def write_gguf(architecture: str, path: Path, *, leave_out: str = "", seed: int = 0, **metadata: Any) -> Any:
     """A random model of the architecture as a GGUF file; returns the transformers model it holds. metadata: on top of its own."""
     import torch
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = FAMILIES[ARCHITECTURES.get(architecture, "gemma3_text").removesuffix("_text")]()
     writer = GGUFWriter(path, architecture)
     _write_metadata(writer, model.config)
