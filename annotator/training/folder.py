@@ -11,6 +11,7 @@ Whoever trains it goes on from the last checkpoint in the folder. The folder hol
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from storage.records import EvidenceError, utc_now
 
 if TYPE_CHECKING:
     from encoder.training.monitor import Monitor
+    from encoder.training.result import TrainResult
 
 JOB_FILE = "job.json"
 BASE = "base"
@@ -82,8 +84,15 @@ def read_folder(folder: Path) -> TrainingFolder:
     return TrainingFolder(folder, data, config, base_id, source)
 
 
-def train_folder(training: TrainingFolder, monitor: Monitor, *, device: str = "auto") -> Path:
-    """Train, from the last checkpoint if there is one, unless that was done. Returns the candidate's directory.
+def train_folder(
+    training: TrainingFolder,
+    monitor: Monitor,
+    *,
+    device: str = "auto",
+    on_result: Callable[[TrainResult], None] = lambda result: None,
+) -> Path:
+    """Train, from the last checkpoint if there is one, unless that was done. Returns the candidate's directory. on_result: given what
+    was trained now.
 
     Run by several processes together, each calls it. Raises what `encoder.training.train` raises, and what the monitor raises.
     """
@@ -101,5 +110,5 @@ def train_folder(training: TrainingFolder, monitor: Monitor, *, device: str = "a
             replay=data.replay,
             device=device,
         )
-        train(task, monitor=monitor, resume=True)
+        on_result(train(task, monitor=monitor, resume=True))
     return training.candidate

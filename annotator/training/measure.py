@@ -16,6 +16,7 @@ from storage.records import Criterion, Post, Prediction, Span
 
 if TYPE_CHECKING:
     from encoder.predict import Predictor
+    from encoder.simple.learner import SimpleLearner
 
 BATCH = 8
 BOOTSTRAP_ROUNDS = 500
@@ -82,11 +83,13 @@ def measure(
     active: Callable[[], Predictor] | None,
     pooled: bool,
     progress: Progress,
+    simple: SimpleLearner | None = None,
 ) -> Measured:
     """Evaluate candidate, active model and baselines on the dev and test posts.
 
     active: loads the model in service, None if there is none. pooled: `judged` is dev with the held-out replay posts; else
-    it is dev alone. A set without posts is left out.
+    it is dev alone. A set without posts is left out. simple: what the train posts taught the simple learner, None where it has to be
+    fitted here.
     """
     examples = {"dev": data.dev, "test": data.test}
     examples["judged"] = (*data.dev, *data.replay_dev) if pooled else data.dev
@@ -103,7 +106,7 @@ def measure(
             refit_thresholds(in_service, data)
             judged = [e.post for e in examples["judged"]]
             answers["refitted"] = predict_all(in_service, judged, data.criteria, lambda _: None)
-    answers |= baseline_predictions(data, posts, steps_of(progress, steps - 2, steps, "baselines"))
+    answers |= baseline_predictions(data, posts, steps_of(progress, steps - 2, steps, "baselines"), simple)
     progress.progress((steps - 1) / steps, "", "figures")
     sets = {
         name: {
@@ -154,15 +157,15 @@ def chunks(posts: Sequence[Post]) -> Iterator[tuple[int, Sequence[Post]]]:
 
 
 def baseline_predictions(
-    data: TrainingData, posts: Sequence[Post], report: Callable[[float], None]
+    data: TrainingData, posts: Sequence[Post], report: Callable[[float], None], simple: SimpleLearner | None = None
 ) -> dict[str, Predictions]:
-    """The answers of a keyword list, and of the simple learner alone if the reviewed answers teach it anything."""
+    """The answers of a keyword list, and of the simple learner alone if the reviewed answers teach it anything. simple: as of `measure`."""
     from encoder.measure.baselines import KeywordBaseline
     from encoder.training.floor import fit_learner
 
     report(0.0)
     found = {"keywords": KeywordBaseline().fit(data.train, data.criteria).predict(posts, data.criteria)}
-    learner = fit_learner(data.train, data.criteria, on_progress=report)
+    learner = simple or fit_learner(data.train, data.criteria, on_progress=report)
     if learner is not None:
         found["simple"] = learner.predict(posts, data.criteria)
     return {name: {(p.post_id, p.criterion_id): p for p in answers} for name, answers in found.items()}

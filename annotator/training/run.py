@@ -57,6 +57,8 @@ from storage.store import Store
 if TYPE_CHECKING:
     from annotator.training.hub_job import HubJob
     from encoder.predict import Predictor
+    from encoder.simple.learner import SimpleLearner
+    from encoder.training.result import TrainResult
 
 MEASURED = "measured.json"
 COMPARISON = "comparison.json"
@@ -139,7 +141,7 @@ def run_train_job(context: JobContext) -> None:
     context.monitor.log(f"Data {data.sha256[:12]}: {_counts(data)}")
     take_back(store, settings, work)
     trained = train_candidate(context, data, config, base)
-    measured, decision = measure_candidate(context, data, rule)
+    measured, decision = measure_candidate(context, trained, rule)
     promote(context, trained, measured, decision)
     keep_reports(settings, work)
     shutil.rmtree(work, ignore_errors=True)
@@ -172,7 +174,8 @@ def take_back(store: Store, settings: Settings, work: Path) -> None:
 @dataclass(frozen=True)
 class Trained:
     """A training that is done: on what, how, from which model. timing: its seconds, and those of one step. dev_learned: dev posts of
-    the project that what answers has learned from too, after it was measured on them.
+    the project that what answers has learned from too, after it was measured on them. simple: what the train posts taught the simple
+    learner by itself, None if that is not known any more.
     """
 
     data: TrainingData
@@ -180,6 +183,7 @@ class Trained:
     base: ModelVersion
     timing: Mapping[str, float]
     dev_learned: int = 0
+    simple: SimpleLearner | None = None
 
 
 def train_candidate(context: JobContext, data: TrainingData, config: TrainConfig, base: ModelVersion) -> Trained:
@@ -187,6 +191,7 @@ def train_candidate(context: JobContext, data: TrainingData, config: TrainConfig
     work, device = context.work_dir, context.settings.device
     source = model_source(base, context.settings)
     training = TrainingFolder(work, data, config, base.id, source)
+    results: list[TrainResult] = []
     if not training.candidate.is_dir() and (hub_job := context.job.payload.get("hub_job")):
         from annotator.training.hub_job import HubJob, train_as_hub_job
 
@@ -201,10 +206,10 @@ def train_candidate(context: JobContext, data: TrainingData, config: TrainConfig
             write_folder(work, config=config, base_id=base.id, source=source)
             train_in_processes(work, part, processes=config.processes, device=device)
         else:
-            train_folder(training, part, device=device)
+            train_folder(training, part, device=device, on_result=results.append)
     record = json.loads((training.candidate / TRAINING_FILE).read_text("utf-8"))
     learned = dev_learned_in(training.candidate, record, dev=len(data.dev), base=base)
-    return Trained(data, config, base, timing_of(record), learned)
+    return Trained(data, config, base, timing_of(record), learned, results[-1].alone if results else None)
 
 
 def dev_learned_in(candidate: Path, record: Mapping[str, Any], *, dev: int, base: ModelVersion) -> int:
@@ -222,12 +227,12 @@ def timing_of(record: Mapping[str, Any]) -> dict[str, float]:
     return {"seconds": record["seconds"], "seconds_per_step": round(record["seconds"] / steps, 4) if steps else 0.0}
 
 
-def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRule) -> tuple[Measured, Decision]:
+def measure_candidate(context: JobContext, trained: Trained, rule: PromotionRule) -> tuple[Measured, Decision]:
     """Measure the new model beside the active one and the baselines, and apply the promotion rule.
 
     What was measured before a crash counts only while the same model is in service.
     """
-    active = context.store.active_model()
+    data, active = trained.data, context.store.active_model()
     path = context.work_dir / MEASURED
     pooled, judged_on = posts_to_judge_by(dev=len(data.dev), replay_dev=len(data.replay_dev), rule=rule)
     known = json.loads(path.read_text("utf-8")) if path.exists() else {}
@@ -240,6 +245,7 @@ def measure_candidate(context: JobContext, data: TrainingData, rule: PromotionRu
             active=None if active is None else partial(_loaded, context.settings, active),
             pooled=pooled,
             progress=Part(context.monitor, 0.78, 0.97, "measure"),
+            simple=trained.simple,
         )
         write_json(path, {**measured.to_dict(), "active": active and active.id})
     if "judged" not in measured.sets:

@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,7 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     if served is not learner or has_measured(resolve(task.base)):
         learners[MEASURED] = asked
     result = _result(task, learner, dev, time.monotonic() - started)
+    result = replace(result, alone=learner.without_vectors(learner.fits.keys()))
     for line in result.log:
         monitor.log(line)
     monitor.progress(0.97, "saving", f"saving {task.output.name}")

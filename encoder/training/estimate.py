@@ -116,7 +116,7 @@ def estimate(
         different_posts=len(amount.train) + amount.replay,
         frozen=config.frozen_layers / max(1, shape["layers"]),
         tokens=tokens,
-        measured_posts=(_evaluations(steps, config) + 2) * len(amount.dev),
+        measured_posts=_readings(steps, config) * len(amount.dev),
         measured_tokens=_tokens(amount.dev, encoder, amount.criteria),
     )
     return Estimate(
@@ -221,8 +221,10 @@ def _encoder_config(directory: Path, given: EncoderConfig | None) -> EncoderConf
     return given or EncoderConfig(scoring="per-criterion")
 
 
-def _evaluations(steps: int, config: TrainConfig) -> int:
-    return math.ceil(steps / config.eval_steps) if config.eval_steps else min(EVALUATIONS, steps)
+def _readings(steps: int, config: TrainConfig) -> int:
+    """How often the dev posts are read: at every evaluation, and to calibrate, which is one of them where there is nothing to choose."""
+    evaluations = math.ceil(steps / config.eval_steps) if config.eval_steps else min(EVALUATIONS, steps)
+    return 1 if evaluations <= 1 and not config.patience and not config.report_to else evaluations + 1
 
 
 def _tokens(examples: Sequence[Example], encoder: EncoderConfig, criteria: int) -> float:

@@ -18,6 +18,7 @@ from storage.records import utc_now
 
 if TYPE_CHECKING:
     from encoder.predict import Predictor
+    from encoder.simple.learner import SimpleLearner
 
 TRAINING_FILE = "training.json"
 METRICS_FILE = "metrics.json"
@@ -29,6 +30,7 @@ class TrainResult:
 
     output: the model directory. dev: figures on the dev examples, whose thresholds were fitted on them: judge a model on other
     posts. losses: mean loss by step; dev_macro_f1: by step of evaluation. lost: what could not be learned from, by reason.
+    alone: what the train examples teach the simple learner by itself, None where it was not fitted.
     """
 
     output: Path
@@ -43,6 +45,7 @@ class TrainResult:
     peak_memory_bytes: int
     stopped_early: bool = False
     log: tuple[str, ...] = ()
+    alone: SimpleLearner | None = None
 
 
 def measured(task: Task, predictor: Predictor) -> Evaluation:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from accelerate import PartialState
@@ -34,6 +35,9 @@ from encoder.training.sharding import asked_for, check_loading, gather_weights
 from encoder.training.task import Task
 from encoder.training.trainer import EvidenceTrainer, Learner, Stage
 from storage.records import Criterion
+
+if TYPE_CHECKING:
+    from encoder.predict import Predictor
 
 _PING_SECONDS = 0.5
 _START, _END = 0.05, 0.92
@@ -117,7 +121,9 @@ class Run:
         total = len(self.plan.steps)
         if self.progress.step < total and not self._out_of_patience():
             self._fine_tune(total)
-        if self.progress.judged_step != self.progress.step:
+        elif self.progress.step:  # a run that was ended after its last step goes on
+            read_weights(self.checkpoints.last, self.learner)
+        if self.progress.judged_step != self.progress.step and not self._nothing_to_choose:
             self._judge()
         if self.progress.best_step >= 0:
             self.state.wait_for_everyone()
@@ -137,8 +143,9 @@ class Run:
         lower.remove()
         self.encoder.lower = None
 
-    def finish_weights(self) -> None:
-        """Merge what should be merged, then calibrate: the model that is measured is the one that is saved.
+    def finish_weights(self, predictor: Predictor) -> None:
+        """Merge what should be merged, then calibrate: the model that is measured is the one that is saved. predictor: of this
+        encoder, which may remember what it reads.
 
         An adapter on a base that everybody can have again stays one: a few megabytes instead of the whole model.
         """
@@ -150,7 +157,9 @@ class Run:
                 parameter.requires_grad_(False)
         elif adapted:
             round_to_bf16(self.encoder.backbone)
-        judged = self.judge.measure(self.encoder, each_post=self._ping)
+        judged = self.judge.measure(self.encoder, predictor=predictor, each_post=self._ping)
+        if self._nothing_to_choose:
+            self._keep_figure(judged.macro_f1)
         self.encoder.config = with_calibration(self.encoder.config, judged.calibrated).changed(version="")
         if judged.calibrated is None and self.task.config.calibrate:
             self.log("The dev posts hold too little evidence to calibrate on; the thresholds stay as they were.")
@@ -207,7 +216,7 @@ class Run:
         left = self.progress.seconds / step * (total - step)
         message = f"step {step} of {total}, loss {loss:.4f}, about {left:.0f} s left"
         self.tell(_START + (_END - _START) * step / total, "training", message)
-        if self._due(step) and not trainer.is_fsdp_enabled:
+        if self._due(step) and not self._nothing_to_choose and not trainer.is_fsdp_enabled:
             self._judge()
             trainer.log({"dev_macro_f1": self.progress.macro_f1[step]})
             if self._out_of_patience():
@@ -215,9 +224,18 @@ class Run:
                 trainer.control.should_training_stop = True
 
     def _due(self, step: int) -> bool:
-        total = len(self.plan.steps)
-        every = self.task.config.eval_steps or max(1, math.ceil(total / EVALUATIONS))
-        return step % every == 0 or step == total
+        return step % self._every == 0 or step == len(self.plan.steps)
+
+    @property
+    def _every(self) -> int:
+        """Steps between two evaluations."""
+        return self.task.config.eval_steps or max(1, math.ceil(len(self.plan.steps) / EVALUATIONS))
+
+    @property
+    def _nothing_to_choose(self) -> bool:
+        """Whether the only evaluation is that after the last step, which calibrating makes as well. A report wants it among its steps."""
+        config = self.task.config
+        return self._every >= len(self.plan.steps) and not config.patience and not config.report_to
 
     def _out_of_patience(self) -> bool:
         patience = self.task.config.patience
@@ -227,16 +245,22 @@ class Run:
         """Measure on dev, keep the weights if they are the best so far."""
         step = self.progress.step
         found = self.judge.measure(self.encoder, each_post=self._ping).macro_f1
-        self.progress.judged_step = step
-        self.progress.macro_f1[step] = found
         if found > self.progress.best_macro_f1:
             self.progress.best_macro_f1, self.progress.best_step, self.progress.bad_evaluations = found, step, 0
             if self.is_main:
                 self.checkpoints.save_best(trained_weights(self.learner))
         else:
             self.progress.bad_evaluations += 1
+        self._keep_figure(found)
+
+    def _keep_figure(self, found: float) -> None:
+        """The macro F1 on dev after this step, which may be the only one."""
+        step, progress = self.progress.step, self.progress
+        progress.judged_step, progress.macro_f1[step] = step, found
+        if progress.best_step < 0:
+            progress.best_macro_f1, progress.best_step = found, step
         self.monitor.metrics(step, {"dev_macro_f1": found})
-        self.log(f"step {step}: dev macro F1 {found:.4f}, best {self.progress.best_macro_f1:.4f}")
+        self.log(f"step {step}: dev macro F1 {found:.4f}, best {progress.best_macro_f1:.4f}")
 
     def _ping(self) -> None:
         """Let the monitor stop a long evaluation."""

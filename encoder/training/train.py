@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,14 +60,16 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
     run = Run.prepare(task, listener, checkpoints, resume=resume)
     run.train()
     run.tell(0.93, "measuring", "measuring on the dev posts")
-    run.finish_weights()
     predictor = Predictor(run.encoder, task.output.name)
     with predictor.remembering():
-        learners = _learners(run, task, predictor)
+        run.finish_weights(predictor)
+        alone = _fitted(run, task, predictor)
+        learners = _learners(run, task, predictor, alone)
         predictor.learner = learners.get(MEASURED, learners[SERVED])
         evaluation = measured(task, predictor)
     run.thaw()
     result = _result(run, task, evaluation, time.monotonic() - started)
+    result = replace(result, alone=alone and alone.without_vectors(alone.fits.keys()))
     run.tell(0.97, "saving", f"saving {task.output.name}")
     if run.is_main:
         _save(run, task, result, learners)
@@ -76,7 +79,9 @@ def train(task: Task, *, monitor: Monitor | None = None, resume: bool = False) -
     return result
 
 
-def _learners(run: Run, task: Task, predictor: Predictor) -> dict[str, SimpleLearner | None]:
+def _learners(
+    run: Run, task: Task, predictor: Predictor, fitted: SimpleLearner | None
+) -> dict[str, SimpleLearner | None]:
     """By name: the simple learner that will speak beside the encoder, None where it has nothing to add, and where what the base's knows
     of other criteria rests on dev posts, the one to ask about these.
     """
@@ -84,24 +89,25 @@ def _learners(run: Run, task: Task, predictor: Predictor) -> dict[str, SimpleLea
 
     if run.encoder.config.span_head == "softmax":
         return {SERVED: None}
-    learner = _learner(run, task, predictor)
+    learner = None if fitted is None else _settled(run, task, predictor, fitted)
     found = {SERVED: with_earlier(task.base, learner, run.encoder.config)}
     if has_measured(resolve(task.base)):
         found[MEASURED] = with_earlier(task.base, learner, run.encoder.config, as_measured=True)
     return found
 
 
-def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None:
-    """What the train posts taught the simple learner, as it will speak beside the encoder; None where that is nothing."""
+def _fitted(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None:
+    """What the train posts taught the simple learner; None where that is nothing, or nobody will ask it."""
     from encoder.simple.features import FeatureCache
-    from encoder.training.floor import fit_learner, joined, settled_beside
+    from encoder.training.floor import fit_learner, joined
+
+    if run.encoder.config.span_head == "softmax":
+        return None
 
     def told(done: float) -> None:
         run.tell(0.94 + 0.02 * done, "measuring", f"fitting the simple learner on the same posts, {done:.0%}")
 
-    encoder = run.encoder
-    known = encoder.config.known_criteria if run.ours else ()
-    trusted = [c.id for c in task.criteria if known is None or (c.id in known and c.id not in encoder.new_criteria)]
+    trusted = _trusted(run, task)
     share, cache = len(trusted) / max(1, len(task.criteria)), FeatureCache()
     fitted = fit_learner(
         task.train,
@@ -117,10 +123,21 @@ def _learner(run: Run, task: Task, predictor: Predictor) -> SimpleLearner | None
         on_progress=lambda done: told(share + (1 - share) * done),
         log=run.log,
     )
-    fitted = joined(fitted, new)
-    if fitted is None:
-        return None
-    settled = settled_beside(predictor, fitted, task.dev, task.criteria, trusted=trusted)
+    return joined(fitted, new)
+
+
+def _trusted(run: Run, task: Task) -> list[str]:
+    """The criteria that the base knew."""
+    encoder = run.encoder
+    known = encoder.config.known_criteria if run.ours else ()
+    return [c.id for c in task.criteria if known is None or (c.id in known and c.id not in encoder.new_criteria)]
+
+
+def _settled(run: Run, task: Task, predictor: Predictor, fitted: SimpleLearner) -> SimpleLearner:
+    """What was fitted, as it will speak beside the encoder."""
+    from encoder.training.floor import settled_beside
+
+    settled = settled_beside(predictor, fitted, task.dev, task.criteria, trusted=_trusted(run, task))
     run.log(f"The simple learner speaks beside the encoder for {len(settled.fits)} of {len(task.criteria)} criteria.")
     for key, fit in settled.fits.items():
         run.log(f"{key}: marked in {fit.settled.choice.unit}s. {fit.settled.choice.reason}")

@@ -17,6 +17,8 @@ from safetensors.numpy import load_file
 from encoder.config import EncoderConfig
 from encoder.errors import BadExamples, TrainingFailed
 from encoder.predict import Predictor
+from encoder.training.floor import fit_learner
+from encoder.training.judge import Judge
 from encoder.training.train import Task, TrainResult, checkpoint_directory, train
 from storage.records import Criterion
 from tests.encoder.tiny import CRITERIA, FAMILIES, save_checkpoint
@@ -68,6 +70,58 @@ def test_training_learns_and_leaves_a_complete_model_with_its_record(tmp_path: P
     assert monitor.fractions == sorted(monitor.fractions)
     assert monitor.stages[-1] == "done"
     assert "16 posts and 6 replayed ones" in monitor.lines[0]
+
+
+def test_the_simple_learner_is_given_on_as_the_train_posts_alone_have_it(tmp_path: Path) -> None:
+    base, dev = a_base(tmp_path), examples("dev", 10)
+    for name, criterion in (("known", SLEEP), ("new", "NIGHTS")):
+        criteria = (*CRITERIA, Criterion("NIGHTS", "Nights", "The writer lies awake at night."))
+        train_posts = examples("new", 40, criterion=criterion)
+        result = run(
+            tmp_path, base, name, train=train_posts, dev=[*examples("dev", 20, criterion=criterion), *dev],
+            criteria=criteria, max_steps=2, keep_for_new=True,
+        )  # fmt: skip
+        fitted = fit_learner(train_posts, criteria)
+        assert fitted is not None
+        assert result.alone is not None
+        posts = [e.post for e in dev]
+        assert result.alone.predict(posts, criteria) == fitted.predict(posts, criteria)
+        assert any(p.spans for p in result.alone.predict([e.post for e in train_posts], criteria))
+
+
+def test_the_only_evaluation_is_the_one_that_calibrates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, measure = [], Judge.measure
+
+    def counted(*given: Any, **how: Any) -> Any:
+        read.append(how)
+        return measure(*given, **how)
+
+    monkeypatch.setattr(Judge, "measure", counted)
+    base = a_base(tmp_path)
+    once = run(tmp_path, base, "once", max_steps=6, eval_steps=6, patience=0)
+    assert len(read) == 1
+    twice = run(tmp_path, base, "twice", max_steps=6, eval_steps=6, patience=1)
+    assert len(read) == 3
+    assert same(tmp_path / "once", tmp_path / "twice")
+    assert (once.best_step, once.dev_macro_f1) == (6, twice.dev_macro_f1)
+
+
+def test_a_run_that_is_ended_while_the_last_weights_are_measured_goes_on_with_these(tmp_path: Path) -> None:
+    base = a_base(tmp_path)
+    for name, patience in (("choosing", 2), ("not choosing", 0)):
+        settings = {"max_steps": 6, "eval_steps": 6, "save_steps": 2, "patience": patience}
+        whole = f"{name} whole"
+        run(tmp_path, base, whole, **settings)
+        with pytest.raises(Stop):
+            run(
+                tmp_path,
+                base,
+                name,
+                monitor=Recorder(stop_in_stage="evaluating" if patience else "measuring"),
+                **settings,
+            )
+        run(tmp_path, base, name, resume=True, **settings)
+        assert same(tmp_path / name, tmp_path / whole)
 
 
 def test_the_saved_model_predicts_what_was_measured(tmp_path: Path) -> None:
