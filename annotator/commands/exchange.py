@@ -176,6 +176,8 @@ def _given_options(arguments: argparse.Namespace, before: Mapping[str, Any]) -> 
 
 
 def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
+    from annotator.exchange.options import LIKELIEST, ODD_EDGES
+
     would = "would be " if dry_run else ""
     counts = f"{counted(result['imported'], 'post')} {would}imported, {result['duplicates']} were there already"
     say(f"{counts}, {counted(result['rejected_count'], 'row')} refused.")
@@ -188,6 +190,11 @@ def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
     if result["several_places"]:
         count = counted(result["several_places"], "piece of evidence stands", "pieces of evidence stand")
         say(f"{count} in several places of the post: the first is taken; the report names each (kind place).")
+    if result["likeliest"]:
+        count = counted(result["likeliest"], "piece of evidence", "pieces of evidence")
+        say(f"{count} {LIKELIEST}; the report names each (kind place).")
+    if result["odd_edges"]:
+        say(f"{counted(result['odd_edges'], 'passage')} {ODD_EDGES} The report names each (kind place).")
     if result["mojibake_rows"] and not result["mended_rows"]:
         looks = counted(result["mojibake_rows"], "text looks", "texts look")
         say(f"{looks} wrongly decoded (such as don‚Äôt for don’t): --mend repairs them.")

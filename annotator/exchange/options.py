@@ -87,6 +87,19 @@ class ImportOptions:
         return cls(**given)
 
 
+COUNTED = (
+    "aligned",
+    "uncertain",
+    "unaligned",
+    "several_places",
+    "likeliest",
+    "odd_edges",
+    "repaired",
+)  # as labels are placed
+LIKELIEST = "not word for word in the post: what is most like it is taken"
+ODD_EDGES = "placed by offsets alone with an edge inside a word or on white space: do these count characters from 0, the end not included?"
+
+
 @dataclass
 class ImportReport:
     """Counts of an import. `rejected` holds the first REPORTED_ROWS refused rows; all are in the downloadable report.
@@ -94,6 +107,8 @@ class ImportReport:
     imported: new posts. duplicates: rows whose post was there already. annotations, predictions: stored answers.
     known_annotations: answers that were there already. aligned, uncertain, unaligned: evidence given as words.
     several_places: of the aligned, those whose words stand more than once in their post: the first place was taken.
+    likeliest: of the aligned, those that do not stand in their post word for word: what is most like them was taken.
+    odd_edges: passages by offsets alone that begin or end inside a word or on white space: the offsets may count something else.
     repaired: offsets in UTF-16 units that were converted. labels_refused: answers that could not be taken.
     renamed_models: the name kept, by the file's, of models called as this store calls the predictions of an import.
     mojibake_rows: texts that look wrongly decoded, mended_rows: those that were mended. generated_ids: posts whose id was made from
@@ -118,6 +133,8 @@ class ImportReport:
     uncertain: int = 0
     unaligned: int = 0
     several_places: int = 0
+    likeliest: int = 0
+    odd_edges: int = 0
     repaired: int = 0
     labels_refused: int = 0
     masked: int = 0

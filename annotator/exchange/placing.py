@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from annotator.exchange.options import ImportOptions, LabelsAs
-from encoder.text.align import Alignment, How, align
+from encoder.text.align import Alignment, Candidate, How, align
 from encoder.text.sentences import sentences
 from storage.formats.answers import annotated_span
 from storage.formats.ledger import LABEL, Key, Outcome
 from storage.formats.rows import Label, LabelKind, Passage, Units
-from storage.formats.texts import cuts
+from storage.formats.texts import cuts, splits_words
 from storage.formats.utf16 import CodePoints
 from storage.records import (
     AnnotatedSpan,
@@ -59,6 +59,8 @@ class Taken:
     unaligned: int = 0
     repaired: int = 0
     several_places: int = 0
+    likeliest: int = 0
+    odd_edges: int = 0
     tally: dict[Key, int] = field(default_factory=dict)
 
     def count(self, name: str, outcome: Outcome, detail: str) -> None:
@@ -145,6 +147,8 @@ class OnePlacing:
         for passage in passages:
             span = self._by_offsets(passage)
             if span is not None:
+                if passage.quote is None:
+                    self._tell_of_edges(span)
                 yield passage, span
             elif passage.quote:
                 yield from ((passage, s) for s in self._by_words(passage, passage.quote, reviewer, reports_doubt))
@@ -183,7 +187,9 @@ class OnePlacing:
                 return pieces
         if found.best is not None:
             self.taken.aligned += 1
-            if near is None:
+            if found.best.how is How.FUZZY:
+                self._tell_of_likeness(found.best, words)
+            elif near is None:
                 self._tell_of_places(found, words)
             return [found.best.span]
         if found.doubtful and reports_doubt:
@@ -212,12 +218,26 @@ class OnePlacing:
 
     def _tell_of_places(self, found: Alignment, words: str) -> None:
         """Say that certain words stand in several places where nothing in the file says which is meant: the first was taken."""
-        if found.best is None or found.best.how is How.FUZZY or len(found.candidates) < 2:
+        if found.best is None or len(found.candidates) < 2:
             return
         self.taken.several_places += 1
         first, second = (c.span for c in found.candidates[:2])
         where = f"taken {first.start}:{first.end}, the next is {second.start}:{second.end}"
         self._report("place", f"{self.criterion.id}: the words stand in several places of the post ({where})", words)
+
+    def _tell_of_likeness(self, best: Candidate, words: str) -> None:
+        """Say that the words do not stand in the post, and that what is most like them was taken."""
+        self.taken.likeliest += 1
+        where = f"{best.span.start}:{best.span.end}, likeness {best.score:.2f}"
+        reason = f"not in the post word for word; what is most like it was taken ({where})"
+        self._report("place", f"{self.criterion.id}: {reason}", words)
+
+    def _tell_of_edges(self, span: Span) -> None:
+        """Say that offsets without words to prove them part a word or hold white space at an edge: they may count something else."""
+        if splits_words(self.text, span.start, span.end):
+            self.taken.odd_edges += 1
+            reason = f"{span.start}:{span.end} begins or ends inside a word or on white space; taken as it stands"
+            self._report("place", f"{self.criterion.id}: {reason}")
 
     def _near(self, passage: Passage) -> int | None:
         if passage.start is not None:

@@ -16,7 +16,7 @@ from annotator.exchange.labels import LabelTaker
 from annotator.exchange.masking import masked_row
 from annotator.exchange.matching import CriteriaMatcher
 from annotator.exchange.mending import Mender
-from annotator.exchange.options import REPORTED_ROWS, ImportOptions, ImportReport, LabelsAs, SameText
+from annotator.exchange.options import COUNTED, REPORTED_ROWS, ImportOptions, ImportReport, LabelsAs, SameText
 from annotator.exchange.people import by_name, codes_alone
 from annotator.exchange.placing import Taken
 from annotator.exchange.raw_rows import clean_id, generated_id, id_in_part, sha256, split_named, storable, storable_row
@@ -352,11 +352,8 @@ class Importer:
         for issue in taken.issues:
             self.staging.add_issue(issue)
         self.ledger.add(taken.tally)
-        self.report.aligned += taken.aligned
-        self.report.uncertain += taken.uncertain
-        self.report.unaligned += taken.unaligned
-        self.report.repaired += taken.repaired
-        self.report.several_places += taken.several_places
+        for name in COUNTED:
+            setattr(self.report, name, getattr(self.report, name) + getattr(taken, name))
 
     # --- the report
 

@@ -14,7 +14,7 @@ import gradio as gr
 
 from annotator.exchange.import_runs import ImportRuns, Run
 from annotator.exchange.looking import FileLook, look_at
-from annotator.exchange.options import ImportOptions, ImportReport, took_something
+from annotator.exchange.options import LIKELIEST, ODD_EDGES, ImportOptions, ImportReport, took_something
 from annotator.people.accounts import CURATORS
 from annotator.review.about import about_of
 from annotator.ui import data_hub, data_look
@@ -321,6 +321,8 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
             report.several_places,
             "pieces of evidence whose words stand in several places of their post: the first is taken",
         ),
+        (report.likeliest, f"pieces of evidence {LIKELIEST}"),
+        (report.odd_edges, f"passages {ODD_EDGES}"),
         (report.uncertain, "pieces of evidence for you to confirm (Uncertain evidence)"),
         (report.unaligned, "pieces of evidence not found"),
         (report.repaired, "offsets in UTF-16 units converted"),

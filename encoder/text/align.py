@@ -7,6 +7,7 @@ returned as candidates for a person, not as the answer.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from bisect import bisect_left
@@ -41,6 +42,7 @@ _SAME = {
 }
 _LAST_WITHOUT_MARKS = "\u02ff"
 _WORD = re.compile(r"\w+(?:'\w+)*")
+_ENTITY = re.compile(r"&(?:amp;)*(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.IGNORECASE)
 
 
 class How(StrEnum):
@@ -75,7 +77,7 @@ class Alignment:
 @dataclass(frozen=True, slots=True)
 class _Normal:
     """Text without the differences that do not count; `origin[i]` is the original offset of character i, `ends` where those end that are
-    written as several characters, by that offset."""
+    written as several characters (an accent by itself, `&#39;`), by that offset."""
 
     text: str
     origin: list[int]
@@ -140,7 +142,17 @@ def _normalize(text: str) -> _Normal:
     letters: list[str] = []
     origin: list[int] = []
     ends: dict[int, int] = {}
+    entities = _entities(text) if "&" in text else {}
+    behind = 0
     for position, character in enumerate(text):
+        if position < behind:
+            continue
+        if position in entities:
+            words, behind = entities[position]
+            origin.extend([position] * len(words))
+            letters.extend(words)
+            ends[position] = behind
+            continue
         if character > _LAST_WITHOUT_MARKS and origin and unicodedata.combining(character):
             base = origin[-1]
             if ends.get(base, base + 1) == position:  # an accent by itself: é is é, however it is written
@@ -155,6 +167,16 @@ def _normalize(text: str) -> _Normal:
         letters.extend(plain)
         origin.extend([position] * len(plain))
     return _Normal("".join(letters), origin, ends)
+
+
+def _entities(text: str) -> dict[int, tuple[str, int]]:
+    """(what it stands for, where it ends) by where an HTML entity begins, also one that was escaped twice (`&amp;#39;`)."""
+    found = {}
+    for match in _ENTITY.finditer(text):
+        words = html.unescape(html.unescape(match[0]))
+        if words != match[0] and not unicodedata.combining(words[0]):
+            found[match.start()] = ("".join(map(_plain, words)), match.end())
+    return found
 
 
 def _plain(character: str) -> str:

@@ -58,3 +58,15 @@ def cuts(text: str, start: int | None, end: int | None) -> int:
         (0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()) or inner.isspace()
         for at, inner in ((start, text[start]), (end, text[end - 1]))
     )
+
+
+def splits_words(text: str, start: int, end: int) -> bool:
+    """Whether a span begins or ends inside a word or on white space, in writing that parts words: letters with case, and digits."""
+    edges = ((start, text[start]), (end, text[end - 1]))
+    return any(inner.isspace() or (0 < at < len(text) and _parts(text[at - 1], text[at])) for at, inner in edges)
+
+
+def _parts(before: str, behind: str) -> bool:
+    return (before.lower() != before.upper() and behind.lower() != behind.upper()) or (
+        before.isdigit() and behind.isdigit()
+    )

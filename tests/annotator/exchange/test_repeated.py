@@ -155,3 +155,39 @@ def test_words_that_stand_in_several_places_are_said(store: Store, tmp_path: Pat
 
 
 SAID = {"a": ["tired"], "b": ["tired", "tired"], "c": ["tired|I eat"], "d": ["Tired again"]}
+
+
+def test_words_that_are_not_there_word_for_word_are_said(store: Store, tmp_path: Path) -> None:
+    text = "I really cannot fall a sleep at night, not ever. The days are fine."
+    quote = "I really can not fall asleep at nights not ever"
+    given = {"id": "a", "text": text, "evidence": {"SLEEP_ISSUES": [quote]}}
+    report = import_file(store, jsonl(tmp_path / "in.jsonl", given))
+    assert (report["aligned"], report["likeliest"]) == (1, 1)
+    (said,) = store.import_issues(report["import_id"])
+    assert (said.kind, said.evidence) == ("place", quote)
+    assert "most like it was taken (0:47" in said.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "odd"),
+    [
+        ("I can't sleep. Fine.", (2, 13), False),
+        ("I can't sleep. Fine.", (2, 12), True),  # as where the end is included
+        ("Line.\r\nI can't sleep.", (8, 19), True),  # as where a line's end counts one
+        ("😀 I cry.", (3, 9), True),  # as in UTF-16 units
+        ("我睡不着觉。", (1, 4), False),
+        ("I slept 12 hours.", (8, 9), True),
+    ],
+)
+def test_offsets_alone_that_cut_words_are_said(
+    text: str, span: tuple[int, int], odd: bool, store: Store, tmp_path: Path
+) -> None:
+    report = import_file(store, jsonl(tmp_path / "in.jsonl", {"id": "a", "text": text, "entities": entities(span)}))
+    assert (report["annotations"], report["odd_edges"]) == (1, int(odd))
+    found = [i.reason for i in store.import_issues(report["import_id"])]
+    assert found == (
+        [f"SLEEP_ISSUES: {span[0]}:{span[1]} begins or ends inside a word or on white space; taken as it stands"] * odd
+    )
+    proven = {"start": span[0], "end": span[1], "label": "SLEEP_ISSUES", "text": text[slice(*span)]}
+    worded = {"id": "b", "text": text + ".", "spans": [proven]}
+    assert import_file(store, jsonl(tmp_path / "in2.jsonl", worded))["odd_edges"] == 0

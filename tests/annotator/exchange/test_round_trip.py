@@ -91,7 +91,7 @@ def reread(kind: Format, items: Sequence[ExportPost], folder: Path) -> dict[str,
     result = {}
     for post_id, text in texts_by_id.items():
         taken = taker.take(post_id, text, labels[post_id])  # type: ignore[arg-type]
-        assert taken.issues == []
+        assert [i for i in taken.issues if "on white space" not in i.reason] == []  # spans here begin anywhere
         result[post_id] = (
             text,
             {a.criterion_id: (a.verdict, [(s.start, s.end) for s in a.spans]) for a in taken.annotations},

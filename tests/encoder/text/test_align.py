@@ -136,3 +136,19 @@ def test_changed_copies_are_placed_with_precision() -> None:
     assert result["all"]["precision"] >= 0.98
     assert result["recased"]["recall"] == result["repunctuated"]["recall"] == 1.0
     assert result["all"]["recall_with_list"] >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "words"),
+    [
+        ("I can&#39;t sleep at night. Fine.", "can't sleep", "can&#39;t sleep"),
+        ("I can't sleep at night. Fine.", "can&#39;t sleep", "can't sleep"),
+        ("It&#8217;s &amp;quot;bad&amp;quot; &lt;3 again.", 'It\'s "bad" <3', "It&#8217;s &amp;quot;bad&amp;quot; &lt;3"),
+        ("Caf&eacute; and I can&#x27;t eat&nbsp;or sleep.", "Café and I can't eat or", "Caf&eacute; and I can&#x27;t eat&nbsp;or"),
+        ("AT&T; says &foo; I cry.", "&FOO; I cry", "&foo; I cry"),
+    ],
+)  # fmt: skip
+def test_an_entity_is_the_character_that_it_stands_for(text: str, evidence: str, words: str) -> None:
+    best = align(text, evidence).best
+    assert best is not None
+    assert (best.span.quote(text), best.how) == (words, How.VARIANT)
