@@ -160,12 +160,23 @@ def plan_training(store: Store) -> Plan:
                 awaited=store.count_gold_of(awaited),
             )
         ),
-        replay=replay_words(store, active),
-        obstacle=""
-        if posts[Split.TRAIN]
-        else "No reviewed post is in the training split yet. Review some posts first.",
+        replay=replay_words(store, active, answered=frozenset(p.id for p in plans if p.evidence or p.no_evidence)),
+        obstacle=_obstacle(posts, plans, active),
         warnings=tuple(_warnings(posts, plans)),
     )
+
+
+def _obstacle(posts: dict[Split, int], plans: Sequence[CriterionPlan], active: ModelVersion | None) -> str:
+    if not posts[Split.TRAIN]:
+        return "No reviewed post is in the training split yet. Review some posts first."
+    if active is not None and is_bundled(active) and not any(p.evidence for p in plans):
+        known = EncoderConfig.load(bundled_directory(active)).known_criteria or ()
+        if not any(p.no_evidence and p.id in known for p in plans):
+            return (
+                "No evidence was marked so far, and the model in service knows none of these criteria: nothing says what their evidence"
+                " is like. Mark some first."
+            )
+    return ""
 
 
 def trained_up_to(store: Store) -> int:
@@ -195,12 +206,17 @@ def _left_out(store: Store, *, undecided: int, retired: int, awaited: int) -> li
     return [row for row in found if row.answers]
 
 
-def replay_words(store: Store, base: ModelVersion | None) -> str:
-    """Where replayed old examples come from, in words."""
+def replay_words(store: Store, base: ModelVersion | None, *, answered: frozenset[str]) -> str:
+    """Where replayed old examples come from, in words. answered: criteria that the reviewed posts are labelled for."""
     if base is not None and uses_bundled_replay(store, base):
         known = EncoderConfig.load(bundled_directory(root_of(store, base))).known_criteria or ()
         if {c.id for c in store.criteria()}.isdisjoint(known):
             return "none, as the corpus that comes with the bundled model says nothing of these criteria"
+        if answered and answered.isdisjoint(known):
+            return (
+                "none under Quick, as the model knows none of the criteria that are answered and they are learned beside it; else posts"
+                " of the corpus that comes with it"
+            )
         return "posts of the corpus that comes with the bundled model"
     return "none, as all reviewed posts are trained on each time"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encoder.config import CONFIG_FILE, EncoderConfig, TrainConfig
-from encoder.errors import TrainingFailed
+from encoder.errors import BadExamples, TrainingFailed
 from encoder.examples import content_hash
 from encoder.network.hub import resolve
 from encoder.training.monitor import Monitor
@@ -50,7 +50,7 @@ def is_all_new(base: str | Path, config: TrainConfig, labelled: frozenset[str]) 
 def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
     """Make the model at `task.output` so, or return None where the answers hold too little: then only steps are left.
 
-    Raises ModelUnusable (the base), TrainingFailed (disk full), and whatever the monitor raises.
+    Raises BadExamples (no evidence at all), ModelUnusable (the base), TrainingFailed (disk full), and whatever the monitor raises.
     """
     from accelerate import PartialState
 
@@ -64,6 +64,11 @@ def train_beside(task: Task, monitor: Monitor) -> TrainResult | None:
         or PartialState(cpu=choose_device(task.device) == "cpu").num_processes > 1
     ):
         return None
+    if not any(label.has_evidence for e in task.train for label in e.labels.values()):
+        raise BadExamples(
+            "No evidence was marked so far in the posts to train on, and the model knows none of these criteria: nothing says what"
+            " their evidence is like. Mark some, then train."
+        )
     started = time.monotonic()
     monitor.progress(0.01, "loading", "loading the model to start from")
     predictor = _loaded(task)

@@ -344,3 +344,22 @@ def test_no_older_posts_are_promised_where_the_corpus_knows_none_of_the_criteria
     others = [dataclasses.replace(c, active=False) for c in store.criteria()]
     store.save_criteria([*others, Criterion("NIGHTS", "Nights", "The writer lies awake.")])
     assert "says nothing of these criteria" in plan_training(store).replay
+
+
+def test_a_project_of_which_one_new_criterion_alone_is_answered_is_told_what_is_replayed_and_what_is_missing(
+    store: Store,
+) -> None:
+    store.add_model(bundled_model())
+    store.activate_model(BUNDLED_ID, by=None)
+    nights = Criterion("NIGHTS", "Nights", "The writer lies awake.")
+    store.save_criteria([*store.criteria(), nights])
+    posts = [a_post(f"I lie awake, night {n}. The cat is fine.", id=f"n{n}", split=Split.TRAIN) for n in range(3)]
+    store.add_posts(posts)
+    store.add_annotation(an_annotation(posts[0], criterion=nights), expected_revision=0)
+    assert "nothing says what their evidence is like" in plan_training(store).obstacle
+    store.add_annotation(an_annotation(posts[1], "I lie awake, night 1.", criterion=nights), expected_revision=0)
+    plan = plan_training(store)
+    assert plan.obstacle == ""
+    assert plan.replay.startswith("none under Quick")
+    store.add_annotation(an_annotation(posts[2]), expected_revision=0)
+    assert plan_training(store).replay == "posts of the corpus that comes with the bundled model"

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from encoder.errors import BadExamples
 from encoder.network.lower import layers_of
 from encoder.network.views import Viewer, view_layers
 from encoder.predict import Predictor
@@ -103,16 +105,10 @@ def test_a_base_that_knows_none_of_the_criteria_stays_as_it_is_and_is_learned_be
         assert learner.fits["NIGHTS"].settled.posts == posts
 
 
-def test_a_criterion_that_the_base_knows_is_trained_with_steps_and_so_is_one_without_both_answers(
-    tmp_path: Path,
-) -> None:
+def test_a_criterion_that_the_base_knows_is_trained_with_steps(tmp_path: Path) -> None:
     base = a_base(tmp_path)
     assert not is_all_new(base, CONFIG, frozenset({SLEEP, "NIGHTS"}))
     assert not is_all_new(base, QUICK, frozenset({"NIGHTS"}))
-    task = a_task(tmp_path, base)
-    only_no = [e for e in task.train if not e.labels["NIGHTS"].has_evidence]
-    assert estimate(Amount(only_no, task.dev), CONFIG, base=base).steps > 0
-    assert train(Task(only_no, task.dev, task.criteria, base=base, output=task.output, config=CONFIG)).steps > 0
 
 
 def test_a_view_holds_the_means_of_what_the_lower_layers_make_of_each_word(tmp_path: Path) -> None:
@@ -137,3 +133,11 @@ def test_a_view_holds_the_means_of_what_the_lower_layers_make_of_each_word(tmp_p
         ids = torch.tensor([[2, 10, 11]])
         encoder.hidden_states(ids, torch.ones_like(ids))
     assert computed[-1] == len(layers_of(encoder.backbone)) - 1
+
+
+def test_a_new_criterion_without_a_mark_of_evidence_is_not_trained_on(tmp_path: Path) -> None:
+    task = a_task(tmp_path, a_base(tmp_path))
+    only_no = [e for e in task.train if not e.labels["NIGHTS"].has_evidence]
+    with pytest.raises(BadExamples, match="Mark some, then train"):
+        train(replace(task, train=only_no))
+    assert not task.output.exists()
