@@ -187,6 +187,9 @@ def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
         say(
             f"No column of ids was found: {counted(result['generated_ids'], 'id was', 'ids were')} made from the texts."
         )
+    if result["renamed"]:
+        count = counted(result["renamed"], "id or name is", "ids or names are")
+        say(f"{count} kept as another one; the report says which (kind renamed).")
     if result["several_places"]:
         count = counted(result["several_places"], "piece of evidence stands", "pieces of evidence stand")
         say(f"{count} in several places of the post: the first is taken; the report names each (kind place).")
@@ -199,6 +202,11 @@ def _say_what_became_of_it(result: dict[str, Any], *, dry_run: bool) -> None:
         looks = counted(result["mojibake_rows"], "text looks", "texts look")
         say(f"{looks} wrongly decoded (such as don‚Äôt for don’t): --mend repairs them.")
     left = [e for e in result["ledger"] if e["outcome"] == "left out"]
+    unread = [e for e in result["ledger"] if e["outcome"] == "kept in meta" and e["detail"]]
+    for entry in unread[:SHOWN_LINES]:
+        say(
+            f"Kept with the posts: {entry['what']} {entry['name']!r}, {counted(entry['count'], 'time')}: {entry['detail']}."
+        )
     for entry in left[:SHOWN_LINES]:
         say(f"Left out: {entry['what']} {entry['name']!r}, {counted(entry['count'], 'time')}: {entry['detail']}.")
     if len(left) > SHOWN_LINES:

@@ -18,7 +18,7 @@ from annotator.settings import Settings
 from storage.exports import ExportFilter
 from storage.files import is_over
 from storage.formats.archive import add_file
-from storage.formats.registry import format_named
+from storage.formats.registry import writer_named
 from storage.records import NotFound
 from storage.store import Store
 from storage.trouble import trouble_of
@@ -45,7 +45,7 @@ def prepare_export(
     Raises StorageTrouble where the project's own disk refuses it: where that lies is nobody's business who asks from elsewhere.
     """
     remove_old_exports(settings)
-    kind = format_named(format_name)
+    kind = writer_named(format_name)
     export_id = secrets.token_urlsafe(24)
     folder = exports_dir(settings) / export_id
     name = f"evidence-{kind.name}{kind.suffix or '.zip'}"

@@ -27,8 +27,8 @@ from storage.discussions import message_object
 from storage.exports import Answers, ExportFilter
 from storage.files import sync
 from storage.formats.archive import pack
-from storage.formats.registry import WRITERS, Format, Says, format_named
-from storage.formats.rows import ExportContext, ExportPost, FormatError, Written
+from storage.formats.registry import Format, Says, writer_named
+from storage.formats.rows import ExportContext, ExportPost, Written
 from storage.records import Annotation, Criterion, EvidenceError, InvalidRecord, Span, Verdict
 from storage.store import Store
 
@@ -59,9 +59,7 @@ def export_file(
     Raises FormatError for an unknown format, ExportRefused if the place cannot be written.
     """
     chosen = chosen or ExportFilter()
-    kind = format_named(format_name)
-    if kind.writer is None:
-        raise FormatError(f"{kind.title} cannot be written. Formats: {', '.join(WRITERS)}.")
+    kind = writer_named(format_name)
     if chosen.discussions and not (kind.complete and kind.says_rule):
         raise ExportRefused(
             f"{kind.title} cannot carry discussions; JSON Lines, complete (jsonl) does. Nothing was exported."

@@ -110,6 +110,7 @@ class ImportReport:
     likeliest: of the aligned, those that do not stand in their post word for word: what is most like them was taken.
     odd_edges: passages by offsets alone that begin or end inside a word or on white space: the offsets may count something else.
     repaired: offsets in UTF-16 units that were converted. labels_refused: answers that could not be taken.
+    renamed: ids and names that are kept as another one.
     renamed_models: the name kept, by the file's, of models called as this store calls the predictions of an import.
     mojibake_rows: texts that look wrongly decoded, mended_rows: those that were mended. generated_ids: posts whose id was made from
     their text. language: a line if the first posts look like another language than the criteria's.
@@ -137,6 +138,7 @@ class ImportReport:
     odd_edges: int = 0
     repaired: int = 0
     labels_refused: int = 0
+    renamed: int = 0
     masked: int = 0
     mojibake_rows: int = 0
     mended_rows: int = 0

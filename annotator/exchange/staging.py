@@ -384,7 +384,8 @@ class Importer:
         report.rejected.sort(key=lambda item: item["row"])
         report.annotations = self.staging.count("annotation")
         report.predictions = self.staging.count("prediction")
-        report.labels_refused = self.staging.issue_counts().get("label", 0)
+        issues = self.staging.issue_counts()
+        report.labels_refused, report.renamed = issues.get("label", 0), issues.get("renamed", 0)
         report.unknown_criteria = dict(sorted(self._matcher.unknown.items()))
         report.new_criteria = sorted(self._matcher.added)
         report.mojibake_rows, report.mended_rows = self._mender.garbled, self._mender.mended_rows

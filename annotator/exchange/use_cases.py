@@ -25,7 +25,7 @@ from annotator.exchange.watch import Watch
 from annotator.job_context import WorkerStopping
 from storage.exports import Answers, ExportFilter
 from storage.formats.delimited import guard
-from storage.formats.registry import AUTO, format_named
+from storage.formats.registry import AUTO, format_named, writer_named
 from storage.jobs import JobLost
 from storage.records import InvalidRecord, Split, Verdict
 from storage.store import Store
@@ -176,7 +176,7 @@ def save_export_preset(store: Store, name: str, values: Mapping[str, Any]) -> No
     kept = {k: v for k, v in values.items() if v not in (None, "", [], (), False)}
     export_filter({k: v for k, v in kept.items() if k not in ("format", "license")})
     if "format" in kept:
-        format_named(str(kept["format"]))
+        writer_named(str(kept["format"]))
     store.set_setting(EXPORT_PRESETS, export_presets(store) | {name.strip(): kept})
 
 

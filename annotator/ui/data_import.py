@@ -327,6 +327,7 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
         (report.unaligned, "pieces of evidence not found"),
         (report.repaired, "offsets in UTF-16 units converted"),
         (report.labels_refused, "labels not taken"),
+        (report.renamed, "ids or names kept as another one"),
         (report.masked, "passages masked"),
         (report.generated_ids, "ids made from the texts, for want of a column of ids"),
         (
@@ -343,7 +344,11 @@ def report_in_words(report: ImportReport | None, *, dry_run: bool) -> str:
     lines += [f"Row {item['row']}: {item['reason']}" for item in report.rejected[:10]]
     left = [e for e in report.ledger if e["outcome"] == Outcome.LEFT and e["detail"] not in NO_LOSS]
     lines += [f"Left out: {e['what']} {e['name']} ({e['count']:,}): {e['detail']}" for e in left[:12]]
-    kept = [e["name"] for e in report.ledger if e["outcome"] == Outcome.KEPT]
+    held = [e for e in report.ledger if e["outcome"] == Outcome.KEPT]
+    lines += [
+        f"Kept with the posts: {e['what']} {e['name']} ({e['count']:,}): {e['detail']}" for e in held if e["detail"]
+    ][:12]
+    kept = [e["name"] for e in held if not e["detail"]]
     lines += [f"Kept with the posts: {', '.join(kept[:20])}"] if kept else []
     if dry_run:
         lines.append("Nothing has been stored yet.")

@@ -29,6 +29,7 @@ TELL = (
 )
 NOBODY = "may be what {name} said, or not: " + TELL
 
+MAX_DEPTH = 6  # lists in lists that are looked into for a text
 _LISTS = ("annotations", "history", "predictions", "adjudications", "meta")
 _ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID|Nr|_id)$", re.IGNORECASE)
 _BARE_ID = re.compile(r"[a-z]*(?:id|nr)$")
@@ -251,7 +252,7 @@ def checked_mapping(
     if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
         raise FormatError(_no_text(columns, sample))
     sentences = not (squad or joined or tokens) and are_sentences(mapping, columns, sample)
-    hints = _hints(free, lists, sample)
+    hints = _hints([c for c in free if not any(c in pair for pair in wide.values())], lists, sample)
     if "post_id" not in (chosen or {}):
         hints |= _shared_ids(mapping, free, sample)
     people = people_of_lists(list(lists), criteria, known)
@@ -346,9 +347,22 @@ def _no_text(columns: Sequence[str], sample: Sequence[Record]) -> str:
     lists = [c for c in columns if any(_is_listed(v) for v in _values(c, sample))]
     if not columns:
         return "No column looks like the text of a post: the rows hold no named fields."
+    if (deep := next((d for r in sample for d in [text_inside(r)] if d), None)) is not None:
+        return f"The texts of the posts stand too deep, as {deep}: make it a list of posts, each an object with its text and its labels."
     words = f"No column looks like the text of a post. The file has: {listed(columns)}."
     words += f" These hold lists or objects, not words: {listed(lists)}." if lists else ""
     return words + " Say which one is the text (--column text=NAME)."
+
+
+def text_inside(record: Any, path: str = "") -> str | None:
+    """Where a text stands in lists of objects inside a record, as `users[].posts[].body`; None where it does in none."""
+    for key, value in record.items() if isinstance(record, Mapping) and path.count("[]") < MAX_DEPTH else ():
+        if path and plain(str(key)) in SYNONYMS["text"] and isinstance(value, str) and " " in value.strip():
+            return f"{path}.{key}"
+        for inner in [v for v in value if isinstance(v, Mapping)][:1] if isinstance(value, list | tuple) else ():
+            if found := text_inside(inner, f"{path}.{key}[]".removeprefix(".")):
+                return found
+    return None
 
 
 def kind_of_column(column: str) -> LabelKind:

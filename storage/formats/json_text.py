@@ -39,15 +39,21 @@ def iter_lines(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
 def iter_items(
     path: Path, encoding: str, *, keys: tuple[str, ...] = (), left: Callable[[str], None] | None = None
 ) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each item of the file's list, 1-based. left: called with each key that stands beside the list.
+    """(number, value) of each item of the file's list, or of its objects one behind the other, 1-based.
 
+    left: called with each key that stands beside the list.
     The list is the file's top level, or the value of the first of `keys` in a top-level object; an object without any of
     these keys is one item by itself. Raises FormatError where the file is not JSON: what follows cannot be told apart.
     """
     with open_text(path, encoding) as file:
         stream = _JsonStream(file, path.name)
         if stream.peek() == "{":
-            yield from _items_of_object(stream, keys, left)
+            number = 0
+            for number, item in _items_of_object(stream, keys, left):
+                yield number, item
+            while number and stream.peek() == "{":  # one object behind the other, over several lines
+                number += 1
+                yield number, stream.value()
         else:
             yield from enumerate(stream.items(), start=1)
         stream.expect_end()
@@ -189,7 +195,7 @@ class _JsonStream:
 
     def expect_end(self) -> None:
         if self.peek():
-            raise self._wrong("there is more after the end; is it a JSON Lines file?")
+            raise self._wrong("there is more after the end (a JSON Lines file has one value on each line)")
 
     def _take(self, *expected: str) -> str:
         found = self.peek()

@@ -22,6 +22,9 @@ _COUNTS_ELSE = re.compile(
 )
 """Columns of places that count something else than characters: `sent_idx`, `token_span`; not those of PARANOIA."""
 
+_RANGE = r"[\[(]?\s*(\d{1,7})\s*(?:-|–|:|\.\.)\s*(\d{1,7})\s*[\])]?"
+_RANGES = re.compile(rf"\s*{_RANGE}(?:\s*[;,|]\s*{_RANGE})*\s*")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -170,6 +173,17 @@ def passages_of(
         except InvalidRecord as error:
             bad.append(str(error))
     return tuple(found), bad
+
+
+def passages_of_cell(value: Any, column: str, text: Any) -> tuple[tuple[Passage, ...], list[str]]:
+    """As `passages_of`, of a cell of a table; one of places may hold ranges too: `2-13; 26-37`, unless these are words of the text."""
+    places = names_places(column)
+    words = isinstance(text, str) and str(value).strip() in text
+    if isinstance(value, str) and places and not words and _RANGES.fullmatch(value):
+        pairs = [(int(start), int(end)) for start, end in re.findall(_RANGE, value)]
+        if all(start < end for start, end in pairs):
+            return tuple(Passage(start, end) for start, end in pairs), []
+    return passages_of(value, places=places)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -146,9 +146,17 @@ READERS = tuple(f.name for f in FORMATS.values() if f.reads)
 WRITERS = tuple(f.name for f in FORMATS.values() if f.writer)
 
 
-def format_named(name: str) -> Format:
-    """Raises FormatError for a name that is no format."""
+def format_named(name: str, *, among: Sequence[str] = (AUTO, *READERS)) -> Format:
+    """Raises FormatError for a name that is no format. among: the names that are of use to who asks, which the error tells."""
     try:
         return FORMATS[name.replace("_", "-").lower()]
     except KeyError:
-        raise FormatError(f"There is no format {name!r}. Formats: auto, {', '.join(FORMATS)}.") from None
+        raise FormatError(f"There is no format {name!r}. Formats: {', '.join(among)}.") from None
+
+
+def writer_named(name: str) -> Format:
+    """Raises FormatError for a name that is no format, or one that can only be read."""
+    found = format_named(name, among=WRITERS)
+    if found.writer is None:
+        raise FormatError(f"{found.title} cannot be written. Formats: {', '.join(WRITERS)}.")
+    return found

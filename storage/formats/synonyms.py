@@ -113,6 +113,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "zitat",
         "beleg",
         "textstelle",
+        "fundstelle",
+        "stelle",
         "extrait",
         "cita",
         "evidencia",

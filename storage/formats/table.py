@@ -13,7 +13,7 @@ from storage.formats.columns import ColumnMapping, Record, checked_mapping
 from storage.formats.fields import Fields
 from storage.formats.labels import NOTHING_SAID, Given, labels_of
 from storage.formats.ledger import ID_OF_QUESTION, LINE, Ledger, Outcome
-from storage.formats.passages import names_places, passage_or_reason, passages_of
+from storage.formats.passages import names_places, passage_or_reason, passages_of, passages_of_cell
 from storage.formats.rows import ImportRow, Label, LabelKind, Passage, Row, RowError, Source
 from storage.formats.said import POST_LABELS, labels_from, said_of
 from storage.formats.sentence_rows import each_once, posts_of_sentences
@@ -320,7 +320,7 @@ class _RowReader:
             self._take(n) if columns.get(n) != without else None for n in ("start", "end", "evidence")
         )
         if start is None and end is None:
-            return passages_of(evidence, places=names_places(self._mapping.columns.get("evidence") or ""))
+            return passages_of_cell(evidence, columns.get("evidence") or "", self._fields.peek(columns.get("text", "")))
         found = passage_or_reason(start, end, evidence if isinstance(evidence, str) else None)
         return ((), [found]) if isinstance(found, str) else ((found,), [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ _NO_WORDS = frozenset((
     "low", "medium", "high", "leicht", "mittel", "schwer",
 ))  # fmt: skip
 _BETWEEN = " _-:./()[]"
+_AGAIN = re.compile(r"(?:\.\d+|[ _]?\(\d+\)|[ _]\d+)\Z")  # what a reader puts behind a name that stands several times
 
 
 def wide_columns(
@@ -46,10 +48,24 @@ def wide_columns(
         own = max((o for o in owners if _belongs(o, _loose(column), _EVIDENCE)), key=len, default=None)
         if own is not None and found.get(owners[own], (None, None))[1] is None:
             found[owners[own]] = (found.get(owners[own], (None, None))[0], column)
+    for own, column in _repeated_evidence(columns, found).items():
+        found[own] = (found[own][0], column)
     known = {
         c: (None if _is_scale(verdicts, sample) else verdicts, evidence) for c, (verdicts, evidence) in found.items()
     }
     return _each_once({c: pair for c, pair in known.items() if any(pair)})
+
+
+def _repeated_evidence(columns: Sequence[str], found: Mapping[str, tuple[str | None, str | None]]) -> dict[str, str]:
+    """Columns of one name for evidence (`evidence`, `evidence.1`), each behind the verdicts of a criterion, by that criterion."""
+    owners = {verdicts: criterion for criterion, (verdicts, evidence) in found.items() if verdicts and not evidence}
+    groups: dict[str, dict[str, str | None]] = {}
+    for before, column in itertools.pairwise(columns):
+        name = _loose(_AGAIN.sub("", column))
+        if _EVIDENCE.match(name):
+            groups.setdefault(name, {})[column] = owners.get(before)
+    fitting = [g for g in groups.values() if len(g) > 1 and all(g.values()) and len(set(g.values())) == len(g)]
+    return {str(own): column for group in fitting for column, own in group.items()}
 
 
 def _loose(name: str) -> str:

@@ -11,6 +11,8 @@ import pytest
 from annotator.exchange.exporting import ExportRefused, export_file
 from annotator.exchange.use_cases import export_filter
 from storage.exports import ExportFilter
+from storage.formats.registry import WRITERS
+from storage.formats.rows import FormatError
 from storage.records import Split
 from storage.store import Store
 from tests.builders import MOOD, SLEEP, a_post, an_annotation
@@ -94,3 +96,11 @@ def test_the_dataset_card_tells_what_is_inside_and_how_far_people_agreed(store: 
     assert "1 of the 2 pairs of post and criterion" in (tmp_path / "two" / "README.md").read_text("utf-8")
     assert store.double_reviews(ExportFilter(criteria=("SLEEP_ISSUES",))) == (2, 1, 0)
     assert store.double_reviews(ExportFilter(splits=(Split.TEST,))) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["bogus", "webanno", "json"])
+def test_a_refused_format_names_those_that_can_be_written(name: str, store: Store, tmp_path: Path) -> None:
+    with pytest.raises(FormatError) as refused:
+        export_file(store, name, tmp_path / "out")
+    assert str(refused.value).endswith(f"Formats: {', '.join(WRITERS)}.")
+    assert not any((tmp_path / "out").parent.glob("out*"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.formats.rows import ImportRow
+from storage.formats.rows import FormatError, ImportRow
 from tests.storage.formats.reading import FOOD, SLEEP, TEXT, one, rows, said, write_json
 
 
@@ -25,6 +26,25 @@ from tests.storage.formats.reading import FOOD, SLEEP, TEXT, one, rows, said, wr
 def test_json_of_other_shapes_holds_the_same_posts(value: Any, tmp_path: Path) -> None:
     found = rows(write_json(tmp_path / "in.json", value))
     assert [(r.post_id, r.text) for r in found if isinstance(r, ImportRow)] == [("p1", SLEEP), ("p2", FOOD)]
+
+
+def test_objects_one_behind_the_other_over_several_lines(tmp_path: Path) -> None:
+    given = [{"id": "p1", "text": SLEEP}, {"id": "p2", "text": FOOD}]
+    (tmp_path / "in.json").write_text("\n".join(json.dumps(v, indent=2) for v in given))
+    found = rows(tmp_path / "in.json")
+    assert [(r.post_id, r.text) for r in found if isinstance(r, ImportRow)] == [("p1", SLEEP), ("p2", FOOD)]
+    (tmp_path / "in.json").write_text(json.dumps(given, indent=2) + "\n]")
+    with pytest.raises(
+        FormatError, match=r"there is more after the end \(a JSON Lines file has one value on each line\)\.$"
+    ):
+        list(rows(tmp_path / "in.json"))
+
+
+def test_texts_that_stand_too_deep_are_named(tmp_path: Path) -> None:
+    users = [{"user": "u", "posts": [{"id": "a", "body": TEXT, "labels": []}]}]
+    path = write_json(tmp_path / "in.json", {"corpus": "x", "groups": [{"group": "g", "users": users}]})
+    with pytest.raises(FormatError, match=r"stand too deep, as groups\[\]\.users\[\]\.posts\[\]\.body: make it a list"):
+        list(rows(path))
 
 
 def test_a_post_inside_an_object_of_its_own_with_its_labels_beside_it(tmp_path: Path) -> None:

@@ -104,3 +104,38 @@ def test_words_for_nothing_and_degrees_are_no_evidence_even_where_the_text_has_t
 )
 def test_a_name_says_what_its_places_count(key: str, places: bool) -> None:
     assert names_places(key) is places
+
+
+@pytest.mark.parametrize(
+    ("cell", "passages"),
+    [
+        ("2-13", [(2, 13)]),
+        ("2:13; [15..20]", [(2, 13), (15, 20)]),
+        ("[2, 13]", [(2, 13)]),
+        ("24-7", ["24-7"]),
+        ("13-2", ["13-2"]),
+    ],
+)
+def test_ranges_in_a_cell_of_places(cell: str, passages: list[object], tmp_path: Path) -> None:
+    text = "I can't sleep, I cry 24-7."
+    for name, wanted in (("span", passages), ("quote", passages if cell.startswith("[") else [cell])):
+        (tmp_path / "in.csv").write_text(f'id,text,label,{name}\n1,"{text}",SLEEP_ISSUES,"{cell}"\n')
+        (row,) = rows(tmp_path / "in.csv", criteria=CRITERIA)
+        assert isinstance(row, ImportRow)
+        found = [(p.start, p.end) if p.quote is None else p.quote for la in row.labels for p in la.passages]
+        assert found == wanted or (name, cell) == ("quote", "2:13; [15..20]")
+
+
+@pytest.mark.parametrize("again", ["evidence.1", "evidence (2)", "Evidence_2"])
+def test_columns_of_evidence_of_one_name_belong_to_the_criterion_before_them(again: str, tmp_path: Path) -> None:
+    header = f"id,text,SLEEP_ISSUES,evidence,FATIGUE,{again}"
+    lines = ["1,I lie awake.,1,lie awake,0,", "2,So tired.,0,,1,So tired"]
+    (tmp_path / "in.csv").write_text("\n".join([header, *lines]) + "\n")
+    found = rows(tmp_path / "in.csv", criteria=["SLEEP_ISSUES", "FATIGUE"])
+    no = ("no_evidence", [])
+    assert [said(row) for row in found] == [
+        {"SLEEP_ISSUES": ("evidence", ["lie awake"]), "FATIGUE": no},
+        {"SLEEP_ISSUES": no, "FATIGUE": ("evidence", ["So tired"])},
+    ]
+    (tmp_path / "in.csv").write_text("\n".join([header.replace("FATIGUE", "remarks"), *lines]) + "\n")
+    assert all("So tired" not in str(la) for row in rows(tmp_path / "in.csv", criteria=CRITERIA) for la in row.labels)
