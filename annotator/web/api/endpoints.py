@@ -267,7 +267,7 @@ class Api:
             verdict: evidence, no_evidence or unsure.
             expected_revision: The `revision` of the answer as `next` gave it, 0 for a first one; refused if another came between.
             spans: The evidence, as objects with start and end: code points of the text, end exclusive; where the project defines them,
-                with "attributes": {"rationale", "severity", "flags": [...]}.
+                with "attributes": {"rationale", "severity", "flags": [...]}, or these beside start and end as exports have them.
             labels: Labels of the whole post as name=level, with the criterion "@post" and an empty verdict.
             note: A note for other people.
             criterion_version: The `version` of the wording that was read; the current one if none is given.

@@ -90,12 +90,18 @@ def read_spans(given: Sequence[Any], *, most: int) -> list[tuple[int, int]]:
 
 
 def read_said(given: Sequence[Any]) -> dict[tuple[int, int], Wire]:
-    """What is said of the spans that say something, by their place. Raises InvalidRecord."""
+    """What is said of the spans that say something, by their place: under `attributes`, or beside the offsets as exports write it.
+
+    Raises InvalidRecord.
+    """
     found = {}
     for number, each in enumerate(given):
-        if isinstance(each, Mapping) and each.get("attributes"):
+        beside = (
+            {k: each[k] for k in ("severity", "flags", "rationale") if each.get(k)} if isinstance(each, Mapping) else {}
+        )
+        if isinstance(each, Mapping) and (each.get("attributes") or beside):
             try:
-                found[_read_span(number, each)] = said_wire(said_from(each["attributes"]))
+                found[_read_span(number, each)] = said_wire(said_from(each.get("attributes") or beside))
             except (TypeError, ValueError) as error:
                 raise InvalidRecord(f"spans[{number}].attributes: {error}.") from None
     return found

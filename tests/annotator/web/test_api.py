@@ -416,5 +416,9 @@ def test_programs_say_more_of_spans_and_label_posts_where_the_project_defines_it
     item = client.get("/api/v1/next", params={"post_id": "p1"}).json()["item"]
     sleep = next(c for c in item["criteria"] if c["id"] == SLEEP.id)
     assert (sleep["spans"][0]["attributes"], item["labels"]) == (said, {"Risk": "yes"})
-    bad = decision(verdict="evidence", expected_revision=1, spans=[{**spans[0], "attributes": {"severity": "worse"}}])
+    beside = decision(verdict="evidence", expected_revision=1, spans=[{"start": 3, "end": 14, "severity": "mild"}])
+    assert client.post("/api/v1/annotate", json=beside).status_code == 200  # as an export writes it
+    (now,) = store.annotations_of("p1", ANA.name)[SLEEP.id].spans
+    assert now.attributes.severity == "mild"
+    bad = decision(verdict="evidence", expected_revision=2, spans=[{**spans[0], "attributes": {"severity": "worse"}}])
     assert "'worse' is no level of Severity" in client.post("/api/v1/annotate", json=bad).json()["error"]["message"]
