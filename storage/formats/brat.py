@@ -37,7 +37,7 @@ from storage.formats.rows import (
     Source,
     Written,
 )
-from storage.formats.said import POST_LABELS, labels_from, labels_of_post
+from storage.formats.said import DIFFERING, POST_LABELS, differing_labels, labels_from, labels_of_post
 from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields, settled_answers
 from storage.formats.splits import split_in_path
 from storage.formats.standing import takes_back
@@ -82,6 +82,7 @@ def write(posts: Iterable[ExportPost], folder: Path, context: ExportContext) -> 
     with (folder / INDEX).open("w", encoding="utf-8", newline="") as index:
         for item in posts:
             written.count(item)
+            written.leave_out(DIFFERING, differing_labels(item.labels))
             name = _file_name(item.post.id)
             agreed = labels_of_post(item.labels)
             index.write(dump_line({"file": name, **own_meta(item), **({POST_LABELS: agreed} if agreed else {})}))

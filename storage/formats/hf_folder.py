@@ -19,6 +19,7 @@ from storage.formats.hf_card import SPLIT_NAMES, Card
 from storage.formats.json_text import is_json_lines
 from storage.formats.ledger import FILE, Ledger, Outcome
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
+from storage.formats.said import DIFFERING, differing_labels
 from storage.formats.splits import split_in_path
 from storage.formats.table import rows_of_records
 from storage.records import Split
@@ -45,6 +46,7 @@ def write(posts: Iterable[ExportPost], folder: Path, context: ExportContext) -> 
     try:
         for item in posts:
             written.count(item)
+            written.leave_out(DIFFERING, differing_labels(item.labels))
             card.add(item)
             name = SPLIT_NAMES[item.post.split or Split.TRAIN]
             if name not in writers:

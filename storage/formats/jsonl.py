@@ -20,7 +20,7 @@ from storage.formats.json_text import iter_lines
 from storage.formats.labels import holds_labels
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
-from storage.formats.said import POST_LABELS, labels_of_post
+from storage.formats.said import DIFFERING, POST_LABELS, differing_labels, labels_of_post
 from storage.formats.synonyms import SYNONYMS
 from storage.formats.table import read_table
 from storage.formats.values import kind_of, plain
@@ -48,7 +48,11 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
 
 
 def write_gold(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Written:
-    return write_lines(posts, path, lambda item, _: _gold(item))
+    def line(item: ExportPost, written: Written) -> dict[str, Any]:
+        written.leave_out(DIFFERING, differing_labels(item.labels))
+        return _gold(item)
+
+    return write_lines(posts, path, line)
 
 
 def _gold(item: ExportPost) -> dict[str, Any]:

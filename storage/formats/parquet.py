@@ -13,7 +13,7 @@ from storage.formats.answers import span_object
 from storage.formats.budget import VALUE_BYTES, Budget, check_unpacked
 from storage.formats.columns import Record
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
-from storage.formats.said import POST_LABELS, labels_cell, labels_of_post
+from storage.formats.said import DIFFERING, POST_LABELS, differing_labels, labels_cell, labels_of_post
 from storage.formats.table import read_table
 from storage.records import Annotation, Post
 from storage.rows import to_json
@@ -106,6 +106,7 @@ def write(posts: Iterable[ExportPost], path: Path, context: ExportContext) -> Wr
     try:
         for item in posts:
             written.count(item)
+            written.leave_out(DIFFERING, differing_labels(item.labels))
             writer.add(item)
     finally:
         writer.close()

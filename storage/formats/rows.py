@@ -220,4 +220,5 @@ class Written:
         self.spans += sum(len(a.spans) for a in post.answers)
 
     def leave_out(self, reason: str, count: int = 1) -> None:
-        self.left_out[reason] = self.left_out.get(reason, 0) + count
+        if count:
+            self.left_out[reason] = self.left_out.get(reason, 0) + count

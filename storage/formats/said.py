@@ -21,6 +21,7 @@ PARTED = "|"
 NO_SPANS = "severity, flags and rationale of a span"
 NO_FLAGS = "severity and flags of a span"
 NO_LABELS = "labels of the whole post"
+DIFFERING = "labels of the whole post that readers gave differently"
 NOTHING_DEFINED, SAYS_NOTHING = Attributes(), SpanAttributes()
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no", "")
 
@@ -190,6 +191,12 @@ def agreed_labels(answers: Sequence[Annotation]) -> Annotation | None:
     said = {pair for a in given for pair in a.labels}
     shared = [pair for pair in sorted(said) if all(_same(pair, a) for a in given)]
     return replace(given[-1], labels=tuple(shared)) if shared else None
+
+
+def differing_labels(answers: Sequence[Annotation]) -> int:
+    """How many labels of a post a file with one place for them leaves out: those that readers gave differently."""
+    agreed = labels_of_post(answers)
+    return len({name for a in answers for name, _ in a.labels if name not in agreed})
 
 
 def _same(pair: tuple[str, str], answer: Annotation) -> bool:

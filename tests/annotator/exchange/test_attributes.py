@@ -273,3 +273,13 @@ def test_a_format_that_cannot_carry_them_says_so(name: str, filled: Store, tmp_p
     manifest = export_file(filled, name, tmp_path / f"out{FORMATS[name].suffix}")
     assert manifest["posts"] == 1  # no answer is known of the other one
     assert manifest["cannot_carry"][-2:] == ["severity, flags and rationale of a span", "labels of the whole post"]
+
+
+def test_labels_that_readers_gave_differently_are_counted_where_a_post_has_one_place_for_them(
+    filled: Store, tmp_path: Path
+) -> None:
+    chosen = export_filter({"answers": "latest"})
+    for name in ALL:
+        left = export_file(filled, name, tmp_path / f"{name}{FORMATS[name].suffix}", chosen)["left_out"]
+        shared = name in ("gold", "parquet", "hf", "brat")
+        assert left.get("labels of the whole post that readers gave differently") == (1 if shared else None), name
