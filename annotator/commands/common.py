@@ -85,11 +85,11 @@ def project_of(arguments: argparse.Namespace) -> Project:
     return open_project(settings)
 
 
-def new_or_known_project_of(arguments: argparse.Namespace) -> Project:
-    """The project; one that is begun here holds no demo posts."""
+def new_or_known_project_of(arguments: argparse.Namespace, **more: Any) -> Project:
+    """The project; one that is begun here holds no demo posts. more: settings that it begins with."""
     from annotator.project import open_project
 
-    return open_project(settings_of(arguments, empty=True))
+    return open_project(settings_of(arguments, empty=True, **more))
 
 
 def model_of(arguments: argparse.Namespace) -> ModelVersion:

@@ -38,7 +38,9 @@ def run_load(arguments: argparse.Namespace) -> None:
     from storage.criteria_file import read_criteria_set
 
     given = read_criteria_set(arguments.file)
-    project = new_or_known_project_of(arguments)
+    # a project that begins with a set of its own never had the default ones
+    own = {} if arguments.keep_others else {"criteria": arguments.file}
+    project = new_or_known_project_of(arguments, **own)
     by = project.settings.local_reviewer
     saved = (
         project.store.save_criteria(given.criteria, by=by)

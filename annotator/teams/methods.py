@@ -152,7 +152,8 @@ def _guidelines(store: Store, report: Wire) -> Iterable[Block]:
     given = Counter((d.criterion_id, d.criterion_version, d.verdict) for d in store.latest_decisions())
     names = {c["criterion"]: c["name"] for c in report["criteria"]}
     rows = []
-    for w in sorted(store.wordings()):
+    used = {c.id for c in store.criteria()} | {criterion for criterion, _, _ in given}
+    for w in (w for w in sorted(store.wordings()) if w.id in used):
         evidence, nothing, unsure = (
             given[w.id, w.version, str(v)] for v in (Verdict.EVIDENCE, Verdict.NO_EVIDENCE, Verdict.UNSURE)
         )

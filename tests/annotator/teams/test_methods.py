@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import html
 import re
@@ -100,3 +101,12 @@ def test_no_text_of_people_becomes_markup() -> None:
     assert lines[0] == r"# \<b\>"
     assert r"| \`x\`\| |" in lines
     assert r"a \| b \# c" in lines
+
+
+def test_criteria_that_nobody_ever_answered_and_that_are_out_of_use_are_no_part_of_the_report(study: Store) -> None:
+    last = study.criteria()[-1]
+    study.save_criteria([dataclasses.replace(last, id="NEVER", name="Never used"), last])
+    study.save_criteria([dataclasses.replace(last, id="NEVER", name="Never used", active=False)])
+    names = {row[0] for row in rows_of(methods_report(study).markdown(), "Wordings")}
+    assert "Never used" not in names
+    assert last.name in names
