@@ -56,7 +56,9 @@ def test_predictions_come_in_the_order_of_the_text_and_one_key_ends_the_post(sit
 def test_a_number_says_for_which_criterion_the_chosen_prediction_speaks(site: Site, open_whole: Opener) -> None:
     post = site.add_post(PLAIN, MODEL_SAYS)
     page = open_whole(post)
-    press(page, "6")
+    press(page, "?")
+    assert "A digit says for which criterion the chosen open passage" in page.inner_text("[data-part=dialog-body]")
+    press(page, "Escape", "6")
     assert answer(site, page, post, "FATIGUE").spans[0].origin is SpanOrigin.ADDED
     assert site.quotes(post, "FATIGUE") == [SLEEP_SENTENCE]
     assert [s.quote(PLAIN) for s in site.answer(post, "SLEEP_ISSUES").rejected] == [SLEEP_SENTENCE]

@@ -2,7 +2,7 @@
 
 import { button, make, part, write } from "./dom.js";
 import { ed } from "./state.js";
-import { saveSettings, settings } from "./settings.js";
+import { readsWhole, saveSettings, settings } from "./settings.js";
 import { ACTIONS, keyName, keyOf, offered, shownKey } from "./actions.js";
 import { announce } from "./messages.js";
 import { drawActions, drawBar } from "./bar.js";
@@ -17,12 +17,17 @@ export function openHelp(said) {
   openDialog(
     "Keys",
     said && make("p", { class: "ev-said", role: "status" }, said),
-    make("p", { class: "ev-muted" }, "Choose a key to change it. Digits choose a criterion, Ctrl+Z undoes. A click on a span chooses it; selecting text adds a span; double click takes the word, triple click the sentence; the edges of the chosen span can be dragged."),
+    make("p", { class: "ev-muted" }, "Choose a key to change it. " + digits() + " Ctrl+Z undoes. A click on a span chooses it; selecting text adds a span; double click takes the word, triple click the sentence; the edges of the chosen span can be dragged."),
     make("ul", { class: "ev-keys" }, offered().map(keyRow)),
     make("h3", {}, "In the text"),
     make("p", {}, "Caret (" + shownKey(keyOf("caret")) + ") and edges (" + shownKey(keyOf("edges")) + "): arrows left and right move by character, with Ctrl or Alt by word, up and down by sentence. In the caret mode Shift selects and Space takes the word, then the sentence; in the edge mode Shift moves the start."),
     make("p", { class: "ev-row" }, button("Show the tour", () => (closeDialog(), startGuide())), button("Set all keys back", resetKeys), breakChoice()),
   );
+}
+
+function digits() {
+  if (!readsWhole()) return "Digits choose a criterion.";
+  return "A digit says for which criterion the chosen open passage, or the selection, is evidence (its own accepts it); where none is chosen, it opens that criterion.";
 }
 
 function keyRow([id, , text]) {
