@@ -14,6 +14,7 @@ from storage.formats.json_text import iter_items
 from storage.formats.jsonl import SAMPLE_RECORDS, header_of, is_pair, records_of
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import Row, RowError, Source
+from storage.formats.splits import SPLITS
 from storage.formats.table import read_table
 from storage.formats.tagged import OUTSIDE
 from storage.formats.values import plain
@@ -109,11 +110,19 @@ def _unwrapped(item: Mapping[str, Any], left: Callable[[str], None]) -> Mapping[
     return item
 
 
+def _are_splits(item: Mapping[str, Any]) -> bool:
+    """Whether the object holds a list of records for each split (`train`, `validation`, `test`)."""
+    lists = all(isinstance(v, list) and all(isinstance(r, Mapping) for r in v) for v in item.values())
+    return lists and all(plain(str(k)) in SPLITS for k in item) and any(item.values())
+
+
 def _expanded(item: Mapping[str, Any] | list[Any]) -> list[Any]:
-    """The records of an object that holds many: by id, or column by column; else the object alone."""
+    """The records of an object that holds many: by split, by id, or column by column; else the object alone."""
     if isinstance(item, list):
         return item
     values = list(item.values())
+    if _are_splits(item):
+        return [r if r.get("split") else {**r, "split": plain(name)} for name, records in item.items() for r in records]
     if values and all(isinstance(v, list) for v in values) and len({len(v) for v in values}) == 1 and len(values) > 1:
         return [{k: v[n] for k, v in item.items()} for n in range(len(values[0]))]
     if len(values) < 1 or not all(isinstance(v, Mapping) for v in values):

@@ -28,6 +28,16 @@ def test_json_of_other_shapes_holds_the_same_posts(value: Any, tmp_path: Path) -
     assert [(r.post_id, r.text) for r in found if isinstance(r, ImportRow)] == [("p1", SLEEP), ("p2", FOOD)]
 
 
+@pytest.mark.parametrize("held_out", ["validation", "Dev"])
+def test_a_list_for_each_split(held_out: str, tmp_path: Path) -> None:
+    spans = [{"start": 0, "end": 6, "label": "SLEEP"}]
+    given = {"train": [{"id": 1, "text": SLEEP, "spans": spans}], held_out: [{"id": 1, "text": FOOD}]}
+    found = [r for r in rows(write_json(tmp_path / "in.json", given)) if isinstance(r, ImportRow)]
+    assert [(r.post_id, r.text, r.split) for r in found] == [("1", SLEEP, "train"), ("1", FOOD, held_out.lower())]
+    assert [la.criterion for la in found[0].labels] == ["SLEEP"]
+    assert found[0].part != found[1].part  # ids may begin anew
+
+
 def test_objects_one_behind_the_other_over_several_lines(tmp_path: Path) -> None:
     given = [{"id": "p1", "text": SLEEP}, {"id": "p2", "text": FOOD}]
     (tmp_path / "in.json").write_text("\n".join(json.dumps(v, indent=2) for v in given))
