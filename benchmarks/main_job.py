@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from annotator.exchange.use_cases import import_file
@@ -146,7 +146,10 @@ class StoredPredictions:
     def predictions(self, post: Post) -> dict[str, Prediction]:
         return self.store.predictions(post.id, self.version)
 
-    predict_post = predictions
+    predict_post = stored = predictions
+
+    def improved(self, post: Post, predictions: Mapping[str, Prediction]) -> Mapping[str, Prediction]:
+        return predictions
 
 
 def review_times(store: Store) -> tuple[list[float], list[float]]:

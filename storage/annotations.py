@@ -47,7 +47,7 @@ class AnnotationStore(Connections):
                     f"(revision {current}, you saw {expected_revision}).",
                     current_revision=current,
                 )
-            return _append(db, annotation, import_id=None)
+            return _append(db, annotation, import_id=None, latest=None if db.hides_pending else current)
 
     def _check_spans(self, db: Any, annotation: Annotation) -> None:
         rows = list(db.query("SELECT text FROM post WHERE id = ?", [annotation.post_id]))
@@ -177,9 +177,14 @@ def _latest_revision(db: Any, annotation: Annotation, *, table: str = "annotatio
     return int(row[0] or 0)
 
 
-def _append(db: Any, annotation: Annotation, *, import_id: int | None) -> Annotation:
-    """Store the annotation as the next revision, also after those that an import has stored but not shown yet."""
-    annotation = dataclasses.replace(annotation, revision=_latest_revision(db, annotation, table="main.annotation") + 1)
+def _append(db: Any, annotation: Annotation, *, import_id: int | None, latest: int | None = None) -> Annotation:
+    """Store the annotation as the next revision, also after those that an import has stored but not shown yet.
+
+    latest: the number of the one before, where it is known.
+    """
+    if latest is None:
+        latest = _latest_revision(db, annotation, table="main.annotation")
+    annotation = dataclasses.replace(annotation, revision=latest + 1)
     created_at = annotation.created_at or utc_now()
     cursor = db.conn.execute(
         INSERT_ANNOTATION,

@@ -32,6 +32,7 @@ STUCK_SECONDS = 3.0
 TURN_SECONDS = 0.25  # between two looks at whether the one in front is stuck
 DATABASE_NAME = "evidence.db"
 PENDING = "SELECT id FROM main.import WHERE pending IS NOT NULL"
+SETTING = "SELECT value FROM setting WHERE key = ?"
 PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
 _OF_VISIBLE_IMPORTS = ("post", "annotation", "annotation_head", "alignment", "reviewer")
 _HIDE_PENDING = "".join(
@@ -50,9 +51,21 @@ class TooSlow(StoreUnavailable):
 
 
 class Handle(Database):
-    """A connection. hides_pending: whether the views stand on it that pass over the rows of unfinished imports."""
+    """A connection. hides_pending: whether the views stand on it that pass over the rows of unfinished imports.
+    asked: what was asked of this moment, with its first row; None outside of a read transaction, and once it writes.
+    """
 
     hides_pending = False
+    asked: dict[tuple[str, tuple[Any, ...]], Any] | None = None
+
+    def once(self, sql: str, *params: Any) -> Any:
+        """The first row of a question, None if there is none. Within one read transaction the same question is asked once."""
+        if self.asked is None:
+            return self.conn.execute(sql, params).fetchone()
+        key = sql, params
+        if key not in self.asked:
+            self.asked[key] = self.conn.execute(sql, params).fetchone()
+        return self.asked[key]
 
     def query(
         self, sql: str, params: Sequence[Any] | dict[str, Any] | None = None
@@ -141,6 +154,7 @@ class Connections:
             _limit(db.conn, seconds)
         try:
             with _transaction(db, "BEGIN"):
+                db.asked = {}
                 yield db
         except sqlite3.OperationalError as error:
             # an error of Python's own driver has no code, such as text that is not UTF-8
@@ -148,6 +162,7 @@ class Connections:
                 raise
             raise TooSlow(f"The database did not answer within {seconds} seconds.") from error
         finally:
+            db.asked = None
             if seconds is not None:
                 db.conn.set_progress_handler(None, 0)
 
@@ -169,6 +184,7 @@ class Connections:
     def _in_one_transaction(self, durable: bool) -> Iterator[Handle]:
         db = self._database()
         if db.conn.in_transaction:
+            db.asked = None  # what was asked before may not be so any more
             yield db
             return
         self._take_turn()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from storage.connection import Connections
@@ -16,6 +17,8 @@ SELECT * FROM criterion c
 WHERE version = (SELECT max(version) FROM criterion WHERE id = c.id) AND (active OR :with_inactive)
 ORDER BY position, id
 """
+_CHANGES = "SELECT number FROM queue_change WHERE subject = 'criteria'"
+"""Counted by triggers, so that it tells of whatever any program does to criteria."""
 
 
 class Wording(NamedTuple):
@@ -29,10 +32,24 @@ class Wording(NamedTuple):
 class CriterionStore(Connections):
     """Questions and events about criteria."""
 
+    def __init__(self, path: Path) -> None:
+        self._criteria: dict[bool, tuple[object, tuple[Criterion, ...]]] = {}
+        super().__init__(path)
+
     def criteria(self, *, with_inactive: bool = False) -> list[Criterion]:
-        """The current wording of each criterion, in page order."""
+        """The current wording of each criterion, in page order. Kept until one changes: they are asked for with every post."""
         with self.read() as db:
-            return [criterion_from_row(row) for row in db.query(CURRENT_CRITERIA, {"with_inactive": with_inactive})]
+            changes = db.once(_CHANGES)
+            kept = self._criteria.get(with_inactive)
+            if kept is not None and kept[0] == changes and db.asked is not None:
+                return list(kept[1])
+            rows = db.query(CURRENT_CRITERIA, {"with_inactive": with_inactive})
+            found = [criterion_from_row(row) for row in rows]
+            if (
+                db.asked is not None
+            ):  # what a transaction writes may be taken back, and its number given to something else
+                self._criteria[with_inactive] = changes, tuple(found)
+            return found
 
     def criterion_names(self) -> dict[str, str]:
         """The name of each criterion by its id, also of those out of use."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from storage.connection import SETTING
 from storage.gold import Settled, settle
 from storage.heads import OUT_OF_USE
 from storage.label_rows import IS_ANSWERED, IS_LABEL
@@ -206,7 +207,7 @@ class GoldStore(LabelStandingStore):
         """
         rule = f"{to_json(self.gold_rule().to_dict())} of "
         with self.read() as db:
-            labels = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
+            labels = db.once(SETTING, "attributes")
             due = what_is_due(db, _SEEN, rule + (labels[0] if labels else ""))
         labelled = self.refresh_labels(due)
         values = {**due.values, "rule": rule}

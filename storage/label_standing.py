@@ -13,6 +13,7 @@ from typing import Any
 
 from storage.adjudications import AdjudicationStore, adjudication_from_row
 from storage.attributes import attributes_from
+from storage.connection import SETTING
 from storage.gold_labels import settle_label
 from storage.label_rows import IS_LABEL
 from storage.records import OF_POST, Annotation
@@ -46,7 +47,7 @@ class LabelStandingStore(AdjudicationStore):
         """Work out anew what has changed since the last time: labels, decisions, which labels are in use. Returns whether anything has."""
         several, values = _SEVERAL.format(due=due.of("h.")), due.values
         with self.read() as db:
-            found = db.execute("SELECT value FROM setting WHERE key = 'attributes'").fetchone()
+            found = db.once(SETTING, "attributes")
             scales = [s.name for s in attributes_from(json_cell(found[0]) if found else None, "the project").of_posts]
             rule = f"{to_json(scales)} of "
             asked = (

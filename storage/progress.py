@@ -7,7 +7,7 @@ from storage.heads import IN_USE
 from storage.queue_plan import ReviewState
 
 _SEEN = f"import_id NOT IN ({PENDING})"
-_NEEDED = f"SELECT count(*) FROM criterion WHERE {IN_USE}"
+_CRITERIA = f"SELECT count(*) FROM criterion WHERE {IN_USE}"
 _ORIGINS = ("accepted", "adjusted", "added", "rejected")
 
 
@@ -63,7 +63,7 @@ class ProgressStore(Connections):
     def count_reviewed(self, me: str) -> int:
         """On how many posts the reviewer has decided all criteria."""
         with self.read() as db:
-            needed = db.execute(_NEEDED).fetchone()[0]
+            needed = count_criteria(db)
             return _count_reviewed(db, me, needed) if needed else 0
 
     def count_posts(self) -> int:
@@ -101,7 +101,12 @@ def posts_not_read(db: Handle, model_version: str) -> bool:
 
 def count_posts(db: Handle) -> int:
     """How many posts there are to see."""
-    return int(db.execute(f"SELECT total(posts) FROM post_count WHERE {_SEEN}").fetchone()[0])
+    return int(db.once(f"SELECT total(posts) FROM post_count WHERE {_SEEN}")[0])
+
+
+def count_criteria(db: Handle) -> int:
+    """How many criteria are in use."""
+    return int(db.once(_CRITERIA)[0])
 
 
 def _count_predicted(db: Handle, model_version: str) -> int:
@@ -119,4 +124,4 @@ def _count_reviewed(db: Handle, me: str, decided: int) -> int:
     )
     if db.hides_pending:
         counted += f" AND NOT EXISTS (SELECT 1 FROM main.post p WHERE p.id = r.post_id AND p.import_id IN ({PENDING}))"
-    return int(db.execute(counted, [me, decided]).fetchone()[0])
+    return int(db.once(counted, me, decided)[0])

@@ -17,8 +17,7 @@ from typing import Any
 
 from storage.connection import Connections, Handle
 from storage.fulltext import fts_query
-from storage.heads import IN_USE
-from storage.progress import count_plainly, posts_not_read
+from storage.progress import count_criteria, count_plainly, posts_not_read
 from storage.queue_plan import NOT_READ, QueueFilter, QueueOrder, QueuePlan, ReviewState, Start, Walk, plan
 from storage.records import InvalidRecord, Split, utc_now
 
@@ -248,7 +247,7 @@ class QueueStore(Connections):
 
 
 def _plan(db: Handle, wanted: QueueFilter, me: str, model_version: str | None) -> QueuePlan:
-    criteria = db.execute(f"SELECT count(*) FROM criterion WHERE {IN_USE}").fetchone()[0]
+    criteria = count_criteria(db)
     return plan(wanted, me=me, model_version=model_version, criteria=criteria, hides_pending=db.hides_pending)
 
 
@@ -318,7 +317,7 @@ def _next(db: Handle, asked: QueuePlan, kept: _Upcoming, exclude: set[str]) -> t
             fit = {row[0] for row in db.execute(asked.check_sql(), {**asked.values, "ids": json.dumps(some)})}
             gone |= set(some) - fit
             if fit:
-                left = tuple(i for i in post_ids if i not in gone)
+                left = tuple(i for i in post_ids if i not in gone) if gone else tuple(post_ids)
                 return next(i for i in some if i in fit), replace(kept, post_ids=left, place=place, ended=ended)
         if ended:
             left = tuple(i for i in post_ids if i not in gone)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from storage.connection import Connections
+from storage.connection import SETTING, Connections
 from storage.fulltext import fts_query
 from storage.label_rows import ANSWERED_UNDER
 from storage.records import Conflict, InvalidRecord, NotFound, utc_now
@@ -209,7 +209,7 @@ class RoundStore(Connections):
 
     def has_open_rounds(self) -> bool:
         with self.read() as db:
-            return any(db.query("SELECT 1 FROM round WHERE closed_at IS NULL LIMIT 1"))
+            return db.once("SELECT 1 FROM round WHERE closed_at IS NULL LIMIT 1") is not None
 
     def seals(self) -> bool:
         """Whether a blind round is open, so that counts over everybody's answers are not for its readers."""
@@ -314,6 +314,8 @@ class RoundStore(Connections):
 
     def rounds_of(self, reviewer: str) -> list[Round]:
         """The open rounds in which the person reads, oldest first."""
+        if not self.has_open_rounds():
+            return []
         return [r for r in self.rounds() if r.closed_at is None and reviewer in r.people]
 
     def readers_of(self, post_ids: Sequence[str]) -> dict[str, set[str]]:
@@ -342,7 +344,7 @@ class RoundStore(Connections):
             ).fetchone()
             if given is not None:
                 return bool(given[0])
-            share = db.execute("SELECT value FROM setting WHERE key = ?", [UNSUGGESTED]).fetchone()
+            share = db.once(SETTING, UNSUGGESTED)
             return share is not None and _drawn(post_id, reviewer) < float(share[0])
 
     def visible_heads(self, post_id: str, me: str) -> set[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from storage.attributes import Attributes, attributes_from, attributes_wire, replaced
-from storage.connection import Connections
+from storage.connection import SETTING, Connections
 from storage.rows import json_cell, to_json
 
 ATTRIBUTES = "attributes"
@@ -20,8 +20,8 @@ class SettingStore(Connections):
 
     def setting(self, key: str, default: Any = None) -> Any:
         with self.read() as db:
-            rows = db.query("SELECT value FROM setting WHERE key = ?", [key])
-            return next((json_cell(row["value"]) for row in rows), default)
+            found = db.once(SETTING, key)
+            return default if found is None else json_cell(found[0])
 
     def attributes(self) -> Attributes:
         """What can be said of spans and posts beside a verdict; the empty one where the project says nothing of it."""

@@ -103,14 +103,18 @@ class InstantService:
         return self._models.status()
 
     def predictions(self, post: Post) -> dict[str, Prediction]:
-        return self.improved(post, self._models.predictions(post))
+        return self.improved(post, self.stored(post))
+
+    def stored(self, post: Post) -> dict[str, Prediction]:
+        """Those of the model in service alone, as they are stored."""
+        return self._models.predictions(post)
 
     def predict_post(self, post: Post) -> dict[str, Prediction]:
         """As of the model in service. Raises ModelUnusable while it has not answered and is not loaded."""
         return self.improved(post, self._models.predict_post(post))
 
     def improved(self, post: Post, predictions: Mapping[str, Prediction]) -> dict[str, Prediction]:
-        """The predictions with the learner's in the place of those that it can better."""
+        """The predictions with the learner's in the place of those that it can better. May read the post where one is not known."""
         taught = self._taught
         return {key: self._improve(taught, post, p) for key, p in predictions.items()}
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from annotator.models import zero_gpu
 from annotator.models.arriving import Arrival, Waiting
+from annotator.models.as_stored import AsStored
 from annotator.models.bundled import small_model
 from annotator.models.loading import (
     CALIBRATED_AT,
@@ -79,7 +80,7 @@ class Serving:
 _SAY_WHY = (ServingState.FAILED, ServingState.PAUSED)
 
 
-class ModelService:
+class ModelService(AsStored):
     """The served model of one project. Safe to share between threads; `start()` it once, `stop()` it at the end."""
 
     def __init__(self, store: Store, settings: Settings, *, poll_seconds: float = POLL_SECONDS) -> None:

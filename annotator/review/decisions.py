@@ -68,6 +68,10 @@ class Model(Protocol):
 
     def predictions(self, post: Post) -> Mapping[str, Prediction]: ...
 
+    def stored(self, post: Post) -> Mapping[str, Prediction]: ...
+
+    def improved(self, post: Post, predictions: Mapping[str, Prediction]) -> Mapping[str, Prediction]: ...
+
     def predict_post(self, post: Post) -> Mapping[str, Prediction]: ...
 
     def hint(self, criterion: Criterion) -> str: ...
@@ -132,21 +136,44 @@ def progress(store: Store, model: Model, reviewer: Reviewer, wanted: QueueFilter
 # --- what is shown
 
 
-def load_item(
-    store: Store, model: Model, post_id: str, reviewer: Reviewer, *, chosen_by: QueueFilter | None = None
-) -> Wire:
-    """Everything that the page shows of a post. Raises NotFound.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """A post as one moment of the store shows it. item: None where predictions may be improved on by reading the post first."""
 
-    chosen_by: the reviewer's own queue, if that chose the post: then the item says in `why` what for.
-    Predictions that are missing are made now if the model is loaded; if it is not, or fails, or reads a long post in the
-    background, the item says so in `model.status` and `model.missing`, and can be reviewed all the same.
-    """
+    post: Post
+    hidden: bool
+    predictions: Mapping[str, Prediction]
+    item: Wire | None
+
+
+def look_at(store: Store, model: Model, post_id: str, reviewer: Reviewer) -> Seen:
+    """The post, for `load_item`; to be called in the transaction that chose it. Never reads the post with a model. Raises NotFound."""
     with store.read():
         post = store.post(post_id)
         hidden = store.hides_suggestions(post_id, reviewer.name)
-    predictions = {} if hidden else model.predictions(post)  # may read the post: no transaction stays open meanwhile
-    with store.read():  # what is shown is of one moment
-        item = _shown(store, model, post, reviewer, predictions, hidden=hidden)
+        stored = {} if hidden else model.stored(post)
+        if not all(p.known for p in stored.values()):
+            return Seen(post, hidden, stored, None)
+        predictions = model.improved(post, stored)
+        return Seen(post, hidden, predictions, _shown(store, model, post, reviewer, predictions, hidden=hidden))
+
+
+def load_item(
+    store: Store, model: Model, wanted: str | Seen, reviewer: Reviewer, *, chosen_by: QueueFilter | None = None
+) -> Wire:
+    """Everything that the page shows of a post. Raises NotFound.
+
+    wanted: its id, or what `look_at` has found. chosen_by: the reviewer's own queue, if that chose the post: then the item says in
+    `why` what for.
+    Predictions that are missing are made now if the model is loaded; if it is not, or fails, or reads a long post in the
+    background, the item says so in `model.status` and `model.missing`, and can be reviewed all the same.
+    """
+    seen = look_at(store, model, wanted, reviewer) if isinstance(wanted, str) else wanted
+    post, hidden, predictions, item = seen.post, seen.hidden, seen.predictions, seen.item
+    if item is None:
+        predictions = model.improved(post, predictions)  # may read the post: no transaction stays open meanwhile
+        with store.read():
+            item = _shown(store, model, post, reviewer, predictions, hidden=hidden)
     trouble = ""
     if not hidden and _lacks_predictions(item):
         predictions, trouble = _predictions(model, post)

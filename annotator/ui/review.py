@@ -127,8 +127,9 @@ def _item(context: Context, message: Wanted, me: Reviewer) -> Wire:
             chosen_by = decisions.own_queue(store, me, wanted)
             post_id = decisions.next_post(store, models, me, chosen_by, tuple(message.get("exclude") or ()))
         progress = decisions.progress(store, models, me, chosen_by or wanted)
+        seen = decisions.look_at(store, models, post_id, me) if post_id else None
     return {
-        "item": decisions.load_item(store, models, post_id, me, chosen_by=chosen_by) if post_id else None,
+        "item": decisions.load_item(store, models, seen, me, chosen_by=chosen_by) if seen else None,
         "progress": progress,
         **(guidelines.fresh_examples(store, me, message["examples_mark"]) if "examples_mark" in message else {}),
     }

@@ -102,7 +102,8 @@ class _Body:
             return await self._receive()
         left = self._deadline - asyncio.get_running_loop().time()
         try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, min(self._idle_seconds, left)))
+            async with asyncio.timeout(max(0.0, min(self._idle_seconds, left))):  # without a task of its own
+                message = await self._receive()
         except TimeoutError:
             raise self._refuse(408, "The request did not arrive in time. Try again.") from None
         self._came += len(message.get("body", b""))

@@ -6,6 +6,7 @@ are taken away before anything reads them. The path prefix is taken off here, wh
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import MutableMapping
 from typing import Any
@@ -50,8 +51,13 @@ class Proxies:
 
 
 def is_in(address: str, networks: list[Any]) -> bool:
+    if not networks:
+        return False
     try:
-        found = ipaddress.ip_address(address)
+        found = _address(address)
     except ValueError:  # a local socket has no address
         return False
     return any(found in network for network in networks)
+
+
+_address = functools.lru_cache(maxsize=1024)(ipaddress.ip_address)

@@ -26,7 +26,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _NOT_AN_ABBREVIATION_BEFORE_CAPITAL = re.compile(r"(?:etc|a\.m|p\.m|u\.s)\.$", re.IGNORECASE)
-_SOFT_BREAK = re.compile(r"[;:—–]\s|,\s(?=and |but |so |because |then )|\s")
+_CLAUSE = re.compile(r"[;:—–]\s|,\s(?=and |but |so |because |then )")
 
 
 def sentences(text: str) -> list[Span]:
@@ -86,7 +86,10 @@ def _add(ranges: list[Range], text: str, start: int, end: int) -> None:
 
 def _soft_cut(text: str, start: int, limit: int) -> int:
     """The last clause break before `limit`, else the last space, else `limit`."""
-    pieces = list(_SOFT_BREAK.finditer(text, start + MAX_SENTENCE_CHARACTERS // 3, limit))
-    clauses = [m for m in pieces if len(m.group()) > 1 or not m.group().isspace()]
-    best = clauses or pieces
-    return best[-1].end() if best else limit
+    first = start + MAX_SENTENCE_CHARACTERS // 3
+    end = 0
+    for clause in _CLAUSE.finditer(text, first, limit):
+        end = clause.end()
+    if end:
+        return end
+    return next((at + 1 for at in range(limit - 1, first - 1, -1) if text[at].isspace()), limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,4 +142,7 @@ class _Nothing:
     def hint(self, criterion: Criterion) -> str:
         return ""
 
-    predict_post = predictions
+    predict_post = stored = predictions
+
+    def improved(self, post: Post, predictions: Mapping[str, Prediction]) -> Mapping[str, Prediction]:
+        return predictions
