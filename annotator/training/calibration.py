@@ -45,6 +45,8 @@ MOST_POSTS = 200
 """So many are read for it, the first by their ids: reading one takes as long as predicting it."""
 CALIBRATE = "calibrate"
 """In the payload of a measurement that this is one."""
+CALIBRATED_ON = "calibrated_on"
+"""In the settings of a version that was made so: on how many posts."""
 
 
 def enqueue_calibration_if_due(store: Store, jobs: Jobs) -> Job | None:
@@ -120,7 +122,7 @@ def _put_in_service(
                 "decision": decision.to_dict(),
                 "compared_with": base.id,
             },
-            config={"calibrated_on": len(found.examples)},
+            config={CALIBRATED_ON: len(found.examples)},
             size_bytes=size_of(directory),
             job_id=job.id,
             note=f"{predictor.encoder.other_base}; calibrated anew on {counted(len(found.examples), 'reviewed post')}",

@@ -17,7 +17,7 @@ from annotator.models.version_row import wrong_in
 from annotator.problems import unexpected
 from annotator.settings import Settings
 from annotator.teams.naming import Called
-from annotator.training.calibration import CALIBRATE
+from annotator.training.calibration import CALIBRATE, CALIBRATED_ON
 from annotator.training.measure import Differing, differing_from
 from annotator.training.plan import Estimate, Plan, trained_up_to
 from annotator.training.run import COMPARISON
@@ -401,12 +401,13 @@ def _model_row(
 
 def _measured_beside(model: ModelVersion) -> dict[str, Any] | None:
     """F1 of the version and of the one before it on the same posts of this project, test posts where there are any; None if it was
-    not measured on posts of this project."""
-    for name in () if is_bundled(model) else ("test", "dev"):
+    not measured on posts of this project. What a training was judged on may hold posts of the corpus, a calibration's posts do not."""
+    own = ("test", "dev", *(("judged",) if CALIBRATED_ON in model.config else ()))
+    for name in () if is_bundled(model) else own:
         if _f1(model, name) is not None:
             before = ((model.metrics.get("beside") or {}).get("active") or {}).get(name) or {}
             return {
-                "set": name,
+                "set": "reviewed" if name == "judged" else name,
                 "posts": model.metrics[name]["posts"],
                 "f1": _f1(model, name),
                 "before": (before.get("macro") or {}).get("f1"),

@@ -210,7 +210,7 @@ def test_a_full_disk_fails_the_training_with_its_reason_and_harms_nothing(
         pytest.skip("mounting is not allowed here")
     try:
         # the best weights have room once, and not a second time as a model
-        config = QUICK.changed(save_steps=None, eval_steps=QUICK.max_steps) if at_saving else QUICK
+        config = QUICK.changed(save_steps=None, eval_steps=QUICK.max_steps, patience=1) if at_saving else QUICK
         job = enqueue_training(jobs, TrainingWish(config, rule=RULE), by="ana")
         assert Worker(settings).run_one() is JobKind.TRAIN
         assert_failed_for_want_of_space(store, jobs.get(job.id))

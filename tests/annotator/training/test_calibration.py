@@ -13,7 +13,7 @@ from annotator.models.serving import ModelService
 from annotator.settings import Settings
 from annotator.training.auto import AUTHOR
 from annotator.training.calibration import CALIBRATE, enqueue_calibration_if_due
-from annotator.ui.retrain_views import job_value, result_value
+from annotator.ui.retrain_views import job_value, models_value, result_value
 from annotator.worker import Worker
 from encoder.config import EncoderConfig
 from encoder.network import bases
@@ -110,6 +110,8 @@ def test_a_version_is_made_put_in_service_and_can_be_rolled_back(
     shown = result_value(store, settings, "v1")
     assert shown["sets"][0]["posts"] == CALIBRATED_AT
     assert [row["name"] for row in shown["sets"][0]["rows"]] == ["This version", "Model before"]
+    row = next(r for r in models_value(store, jobs, str)["rows"] if r["id"] == "v1")
+    assert (row["measured"]["set"], row["measured"]["posts"]) == ("reviewed", CALIBRATED_AT)
     config = EncoderConfig.load(settings.models_dir / "v1")
     assert config.threshold(SLEEP.id) < 0.99
     assert config.base_weights["sha256"] != EncoderConfig.load(settings.models_dir / "adapter").base_weights["sha256"]
