@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,13 @@ def test_a_finished_training_is_shown_beside_the_model_before_it_and_can_be_roll
     project: tuple[Store, Any],
 ) -> None:
     store, page = project
-    enqueue_training(Jobs(store), TrainingWish(QUICK, base="base", rule=RULE), by="ana")
+    job = enqueue_training(Jobs(store), TrainingWish(QUICK, base="base", rule=RULE), by="ana")
     page.reload()
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while (now := Jobs(store).get(job.id)).status in (JobStatus.QUEUED, JobStatus.RUNNING):
+        assert time.monotonic() < until, (now.status, now.stage, now.message, now.attempt)
+        time.sleep(1.0)
+    assert now.status is JobStatus.DONE, now.error
     page.wait_for_selector("#retrain-job .rt-badge.done")
     page.wait_for_selector("#retrain-models >> text=v1")
     page.reload()  # whoever comes now sees the newest version's result
