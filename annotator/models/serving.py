@@ -356,20 +356,16 @@ class ModelService(AsStored):
         self.readings.forget_failures()
         self._ahead_seen = None
         speed = str(predictor.encoder.speed or "")
-        note = self._say_weights(wanted, predictor.encoder.other_base)
+        note = predictor.encoder.other_base
+        if note:
+            note += f". They are calibrated anew once {CALIBRATED_AT} posts are reviewed, if that makes them better"
         self._set(Serving(ServingState.READY, wanted.id, predictor.version, note, seconds=seconds, speed=speed))
         log.info("Model version %s is in service after %.1f s", predictor.version, seconds)
-
-    def _say_weights(self, wanted: ModelVersion, other_base: str) -> str:
-        """Note for whoever calibrates it that a version stands on other weights than it was trained on; returns what to know of it."""
-        noted = wanted.id if other_base else None
-        if self._store.setting(ON_OTHER_WEIGHTS) != noted:
-            self._store.set_setting(ON_OTHER_WEIGHTS, noted)
-        if not other_base:
-            return ""
-        return (
-            f"{other_base}. They are calibrated anew once {CALIBRATED_AT} posts are reviewed, if that makes them better"
-        )
+        on_others = wanted.id if note else None
+        if (
+            self._store.setting(ON_OTHER_WEIGHTS) != on_others
+        ):  # at last: a full disk must not keep it from being in service
+            self._store.set_setting(ON_OTHER_WEIGHTS, on_others)
 
     def _load_predictor(self, wanted: ModelVersion, device: str) -> Predictor:
         place = "cpu" if zero_gpu.is_here() else device

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 from annotator.job_context import JobContext, Part
 from annotator.models.loading import CALIBRATED_AT, ON_OTHER_WEIGHTS, WORKER_THREADS, load_predictor, model_source
 from annotator.models.registry import (
-    MADE_BY,
     UNFINISHED,
     NotPossible,
-    check_directory,
     discard,
     enqueue_prediction,
     prune,
@@ -23,13 +21,12 @@ from annotator.models.registry import (
     size_of,
 )
 from annotator.training.auto import AUTHOR
-from annotator.training.data import gold_examples, usable_gold, write_json
-from annotator.training.folder import CANDIDATE
+from annotator.training.data import gold_examples, usable_gold
+from annotator.training.folder import CANDIDATE, placed
 from annotator.training.promotion import Decision
 from annotator.words import counted
 from encoder.network.hub import resolve
 from encoder.seen import fingerprint, seen_by
-from storage.files import sync_tree
 from storage.jobs import Jobs
 from storage.records import Gold, Job, JobKind, ModelStatus, ModelVersion, Split, utc_now
 from storage.store import Store
@@ -100,16 +97,10 @@ def _put_in_service(
 ) -> dict[str, Any] | None:
     """Register what lies in the job's folder, activate it and end the job, in one transaction."""
     store, jobs, settings, job = context.store, context.jobs, context.settings, context.job
-    candidate = context.work_dir / CANDIDATE
     context.monitor.flush()
     with registry_lock(settings):
         version_id = store.next_model_id()
-        write_json(candidate / MADE_BY, {"job": job.id, "work": context.work_dir.name})
-        check_directory(candidate)
-        sync_tree(candidate)
-        directory = settings.models_dir / version_id
-        discard(settings, directory)
-        candidate.rename(directory)
+        directory = placed(settings, context.work_dir, job.id, version_id)
         model = ModelVersion(
             id=version_id,
             path=directory.name,

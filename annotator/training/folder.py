@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.models.archives import copy_model_files
+from annotator.models.registry import MADE_BY, check_directory, discard
+from annotator.settings import Settings
 from annotator.training.data import TrainingData, read_training_data, write_json
 from encoder.config import InvalidConfig, TrainConfig
+from storage.files import sync_tree
 from storage.records import EvidenceError, utc_now
 
 if TYPE_CHECKING:
@@ -82,6 +85,20 @@ def read_folder(folder: Path) -> TrainingFolder:
     if source == BASE:
         source = str(folder / BASE)
     return TrainingFolder(folder, data, config, base_id, source)
+
+
+def placed(settings: Settings, work: Path, job_id: int, version_id: str) -> Path:
+    """Give the whole candidate in a job's folder its place as a version, and say which job made it. Returns the directory.
+
+    To be called under the registry's lock. Raises DirectoryBroken.
+    """
+    candidate, target = work / CANDIDATE, settings.models_dir / version_id
+    check_directory(candidate)
+    write_json(candidate / MADE_BY, {"job": job_id, "work": work.name})
+    sync_tree(candidate)
+    discard(settings, target)
+    candidate.rename(target)
+    return target
 
 
 def train_folder(

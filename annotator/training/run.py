@@ -22,8 +22,6 @@ from annotator.models.quality import dev_learned_by, with_dev_learned
 from annotator.models.registry import (
     MADE_BY,
     NotPossible,
-    check_directory,
-    discard,
     enqueue_prediction,
     prune,
     registry_lock,
@@ -40,7 +38,7 @@ from annotator.training.data import (
     usable_gold,
     write_json,
 )
-from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, train_folder, write_folder
+from annotator.training.folder import CANDIDATE, JOB_FILE, TrainingFolder, placed, train_folder, write_folder
 from annotator.training.measure import Measured, measure
 from annotator.training.plan import uses_bundled_replay
 from annotator.training.processes import train_in_processes
@@ -49,7 +47,6 @@ from encoder.config import TrainConfig
 from encoder.simple.files import has_measured
 from encoder.training.reports import reports_directory
 from encoder.training.result import TRAINING_FILE
-from storage.files import sync_tree
 from storage.jobs import Jobs
 from storage.records import Job, JobKind, JobStatus, ModelStatus, ModelVersion, Split, utc_now
 from storage.store import Store
@@ -307,21 +304,13 @@ def place_directory(
     context: JobContext, data: TrainingData, measured: Measured, decision: Decision, version_id: str
 ) -> Path:
     """Move the finished model to `models/<version_id>`, with its measurements and row list. Returns the directory."""
-    settings, candidate = context.settings, context.work_dir / CANDIDATE
-    active = context.store.active_model()
-    target = settings.models_dir / version_id
-    check_directory(candidate)
+    candidate, active = context.work_dir / CANDIDATE, context.store.active_model()
     write_json(candidate / ROWS, data.row_list())
     write_json(
         candidate / COMPARISON, {"compared_with": active and active.id, "differing": measured.to_dict()["differing"]}
     )
     write_json(candidate / "metrics.json", {**measured.sets, "decision": decision.to_dict()})
-    write_json(candidate / MADE_BY, {"job": context.job.id, "work": context.work_dir.name})
-    sync_tree(candidate)
-    if target.exists():
-        discard(settings, target)
-    candidate.rename(target)
-    return target
+    return placed(context.settings, context.work_dir, context.job.id, version_id)
 
 
 def metrics_of(measured: Measured, decision: Decision, active: ModelVersion | None) -> dict[str, Any]:

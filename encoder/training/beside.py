@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -234,18 +234,21 @@ def _save(task: Task, result: TrainResult, predictor: Predictor, learners: Mappi
 
 
 @contextlib.contextmanager
-def copied(base: str | Path, output: Path, config: EncoderConfig, *, also: Sequence[str] = ()) -> Iterator[Path]:
-    """A directory that holds the base's own files with another config, and becomes `output` at the end. also: patterns of more files
-    to take along. Raises SaveFailed if the output holds something else, or the disk does not take it.
+def copied(base: str | Path, output: Path, config: EncoderConfig, *, learners: bool = False) -> Iterator[Path]:
+    """A directory that holds the base's own files with another config, and becomes `output` at the end. learners: with the base's
+    own. Raises SaveFailed if the output holds something else, or the disk does not take it.
     """
     from encoder.network.directories import check_output, replacing_directory
-    from encoder.simple.files import NUMBERS
+    from encoder.simple.files import MEASURED, NUMBERS, SERVED, files_of
 
     check_output(output)
     source = resolve(base)
+    kept = {p for pattern in _KEPT for p in source.glob(pattern) if not p.match(NUMBERS)}
+    if learners:
+        kept |= {p for name in (SERVED, MEASURED) for p in files_of(name, source)}
     with replacing_directory(output) as temporary:
-        for path in sorted({p for pattern in (*_KEPT, *also) for p in source.glob(pattern)}):
-            if path.is_file() and (also or not path.match(NUMBERS)):
+        for path in sorted(kept):
+            if path.is_file():
                 shutil.copyfile(path, temporary / path.name)
         config.changed(version="").save(temporary)
         yield temporary

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from encoder.predict import Predictor
 
 CALIBRATION_FILE = "calibration.json"
-_SIMPLE = "simple*"
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def save_recalibrated(predictor: Predictor, base: str | Path, output: Path, foun
         "thresholds": dict(config.thresholds),
         "macro_f1": {"before": found.before.macro_f1, "after": found.after.macro_f1},
     }
-    with copied(base, output, config, also=[_SIMPLE]) as temporary:
+    with copied(base, output, config, learners=True) as temporary:
         (temporary / CALIBRATION_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         seen = seen_with(resolve(base), [], [e.post.text for e in found.examples])
         (temporary / SEEN_FILE).write_text(seen.to_json(), encoding="utf-8")
