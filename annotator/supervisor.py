@@ -69,6 +69,7 @@ class Supervisor:
         self._failures, self._not_before = 0, 0.0
         self._last_exit: int | None = None
         self._chores_at = 0.0
+        self._trouble: dict[int, str] = {}
         self._silent_before: set[tuple[int, int, str | None]] = set()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -117,10 +118,21 @@ class Supervisor:
             self._chores_at = time.monotonic()
             self._take_back_silent_jobs()
             requeue_dead_workers(self._jobs)
-            for chore in self._chores:
-                chore()
+            self._do_chores()
         if self._process is None and time.monotonic() >= self._not_before and self._work_waits():
             self._spawn()
+
+    def _do_chores(self) -> None:
+        """Each by itself: what keeps one from being done keeps no other, and is logged once while it stays the same."""
+        for number, chore in enumerate(self._chores):
+            trouble = ""
+            try:
+                chore()
+            except (EvidenceError, sqlite3.Error, OSError) as error:
+                trouble = f"{type(error).__name__}: {error}"
+            if trouble and trouble != self._trouble.get(number):
+                log.warning("A chore could not be done and is tried again every half minute. %s", trouble)
+            self._trouble[number] = trouble
 
     def _work_waits(self) -> bool:
         return bool(self._jobs.jobs(statuses=[JobStatus.QUEUED], limit=1))

@@ -13,6 +13,7 @@ import pytest
 
 from annotator.settings import Settings
 from annotator.supervisor import Supervisor, is_worker_process, requeue_dead_workers, settings_arguments
+from annotator.training.data import NothingToTrain
 from annotator.worker import worker_name
 from storage.jobs import MAX_ATTEMPTS, Jobs
 from storage.records import JobKind, JobStatus
@@ -164,6 +165,23 @@ def test_a_worker_that_cannot_start_is_tried_ever_more_slowly(store: Store, jobs
     assert supervisor.state.pid is None
     wait_for(lambda: (supervisor.step(), supervisor.state.failures)[1] == 2)
     assert supervisor.state.last_exit == 3
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done_and_is_logged_once(
+    store: Store, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("annotator.supervisor.CHORES_EVERY_SECONDS", 0.0)
+    swept: list[int] = []
+
+    def failing() -> None:
+        raise NothingToTrain("There is nothing to train on.")
+
+    chores = (failing, lambda: swept.append(1))
+    supervisor = Supervisor(Settings(data_dir=store.path.parent), jobs, command=COMMAND, chores=chores)
+    for _ in range(3):
+        supervisor.step()
+    assert len(swept) == 3
+    assert [r.getMessage().endswith("There is nothing to train on.") for r in caplog.records] == [True]
 
 
 def test_the_worker_is_told_the_settings_that_it_needs(tmp_path: Path) -> None:
