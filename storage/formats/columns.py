@@ -9,6 +9,7 @@ from typing import Any
 
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
+from storage.formats.column_hints import NOBODY, hints_of, listed, no_text, said_of_people
 from storage.formats.labels import holds_labels
 from storage.formats.people import PREDICTED
 from storage.formats.raters import Rater, known_people, may_be_people, people_of_lists, raters_of
@@ -16,25 +17,16 @@ from storage.formats.rows import FormatError, LabelKind
 from storage.formats.sentence_rows import are_sentences, number_column
 from storage.formats.splits import SPLITS
 from storage.formats.synonyms import FIELDS, SYNONYMS
-from storage.formats.tagged import is_tag
-from storage.formats.values import decoded, is_address, is_empty, is_number, plain
+from storage.formats.token_lists import bare_tokens, columns_of_tokens
+from storage.formats.values import decoded, is_address, is_empty, is_listed, is_number, plain, values_of
 from storage.formats.vocabulary import LISTS
 from storage.formats.wide import wide_columns
 from storage.records import Verdict
 
 Record = Mapping[str, Any]
-TELL = (
-    "nothing says that these are people; they are where a column `annotators` names them, where they are reviewers of the project, or if"
-    " the columns are numbered (label_rater1)"
-)
-NOBODY = "may be what {name} said, or not: " + TELL
-
-MAX_DEPTH = 6  # lists in lists that are looked into for a text
 _LISTS = ("annotations", "history", "predictions", "adjudications", "meta")
 _ID_NAME = re.compile(r"(?:^|[\s_.-])(?:id|nr|no|num|number|key|index)$|(?:Id|ID|Nr|_id)$", re.IGNORECASE)
 _BARE_ID = re.compile(r"[a-z]*(?:id|nr)$")
-_TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag", "label", "goldlabels")
-_TOKENS = ("tokens", "words", "token", "word", "form", "wordlist")
 # beside a criterion, columns of these names that hold verdicts alone are its verdict
 _VERDICTS = ("label", "labels", "class", "value", "gold", "goldlabel", "target", "annotation", "response", "code")
 
@@ -100,7 +92,7 @@ def guess_mapping(
     if ("criterion" in found or of_one) and "verdict" not in found:
         names = {plain(c): c for c in reversed(columns) if c not in found.values()}
         beside = (names[n] for n in _VERDICTS if n in names)
-        said = next((c for c in beside if (values := _values(c, sample)) and all(map(is_verdict, values))), None)
+        said = next((c for c in beside if (values := values_of(c, sample)) and all(map(is_verdict, values))), None)
         if said is not None:
             found["verdict"] = said
     return found if of_one or are_sentences(found, columns, sample) else _without_labels_of_posts(found)
@@ -118,11 +110,11 @@ def _is_shared(found: Mapping[str, str], sample: Sequence[Record]) -> bool:
 
 def _tells_texts_apart(column: str, found: Mapping[str, str], sample: Sequence[Record]) -> bool:
     """Whether the same value always stands beside the same text, and another beside another; without a text, whether it always stands."""
-    if len(_values(column, sample)) < len(sample) or not sample:
+    if len(values_of(column, sample)) < len(sample) or not sample:
         return False
     text = found.get("text")
     if text is None:
-        return "criterion" in found and not any(map(_is_listed, _values(column, sample)))
+        return "criterion" in found and not any(map(is_listed, values_of(column, sample)))
     pairs = {(str(r[column]), r.get(text)) for r in sample if isinstance(r.get(text), str | None)}
     return len(pairs) == len({i for i, _ in pairs}) == len({t for _, t in pairs})
 
@@ -142,13 +134,9 @@ def _is_id_name(column: str) -> bool:
     return bool(_ID_NAME.search(column.strip()) or _BARE_ID.fullmatch(plain(column)))
 
 
-def _values(column: str, sample: Sequence[Record]) -> list[Any]:
-    return [v for r in sample if not is_empty(v := r.get(column))]
-
-
 def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
     """Whether the values can be what the name says."""
-    values = _values(column, sample)
+    values = values_of(column, sample)
     if not values:
         return True
     if name == "text":
@@ -162,34 +150,30 @@ def _fits(name: str, column: str, sample: Sequence[Record]) -> bool:
     if name in ("start", "end"):
         return any(map(is_number, values))
     if name == "criterion":
-        return any(isinstance(v, str) and not _is_listed(v) and not is_verdict(v) for v in values)
+        return any(isinstance(v, str) and not is_listed(v) and not is_verdict(v) for v in values)
     if name == "post_id":
         bare = plain(column) in ("name", "index", "nr", "no", "key")
-        return not any(map(_is_listed, values)) and (not bare or _is_unique(column, sample))
+        return not any(map(is_listed, values)) and (not bare or _is_unique(column, sample))
     if name == "split":
         named = plain(column) not in ("set", "datasplit", "datasetsplit")
         return all(isinstance(v, str) and len(v) < 20 and (named or v.strip().lower() in SPLITS) for v in values)
     if name == "evidence" or name in _LISTS:
         return True
-    return not any(map(_is_listed, values))
+    return not any(map(is_listed, values))
 
 
 def _is_no_words(value: Any) -> bool:
     return isinstance(value, str) and is_address(value)
 
 
-def _is_listed(value: Any) -> bool:
-    return isinstance(decoded(value), list | tuple | Mapping)
-
-
 def _is_unique(column: str, sample: Sequence[Record]) -> bool:
-    values = [str(v) for v in _values(column, sample) if not _is_listed(v)]
+    values = [str(v) for v in values_of(column, sample) if not is_listed(v)]
     return len(values) == len(sample) and len(set(values)) == len(values)
 
 
 def _prose(column: str, sample: Sequence[Record]) -> int:
     """Words in the column; an address or a list is none."""
-    texts = [v for v in _values(column, sample) if isinstance(v, str) and not _is_listed(v)]
+    texts = [v for v in values_of(column, sample) if isinstance(v, str) and not is_listed(v)]
     return sum(len(t.split()) for t in texts if not t.startswith(("http://", "https://")))
 
 
@@ -228,14 +212,14 @@ def checked_mapping(
     mapping, joined = _with_chosen(guess, chosen or {}, columns)
     theirs = {c for rater in raters.values() for c in rater.all()}
     free = [c for c in unasked if c not in theirs and c not in mapping.values() and c not in joined]
-    tokens = _token_columns(free, sample)
+    tokens = columns_of_tokens(free, sample)
     if tokens is None and "text" not in mapping:
-        tokens = _bare_tokens(free, sample)
+        tokens = bare_tokens(free, sample)
     squad = _is_squad(columns) and "text" not in (chosen or {})
     lists = (
         {}
         if squad
-        else {c: kind_of_column(c) for c in free if any(_holds_labels(c, v, criteria) for v in _values(c, sample))}
+        else {c: kind_of_column(c) for c in free if any(_holds_labels(c, v, criteria) for v in values_of(c, sample))}
     )
     if tokens is not None:
         lists.pop(tokens[1], None)
@@ -250,15 +234,15 @@ def checked_mapping(
         or raters
     )
     if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
-        raise FormatError(_no_text(columns, sample))
+        raise FormatError(no_text(columns, sample))
     sentences = not (squad or joined or tokens) and are_sentences(mapping, columns, sample)
-    hints = _hints([c for c in free if not any(c in pair for pair in wide.values())], lists, sample)
+    hints = hints_of([c for c in free if not any(c in pair for pair in wide.values())], lists, sample)
     if "post_id" not in (chosen or {}):
         hints |= _shared_ids(mapping, free, sample)
     people = people_of_lists(list(lists), criteria, known)
     unsure = may_be_people([c for c in free if c not in people], criteria)
     if of_one or "criterion" in mapping:
-        hints |= {c: NOBODY.format(name=n) for c, n in unsure.items() if c not in lists and _values(c, sample)}
+        hints |= {c: NOBODY.format(name=n) for c, n in unsure.items() if c not in lists and values_of(c, sample)}
     return ColumnMapping(
         mapping,
         lists,
@@ -272,7 +256,7 @@ def checked_mapping(
         number_column(columns),
         raters,
         people,
-        _said_of_people(raters, people, {c: n for c, n in unsure.items() if lists.get(c) is LabelKind.ANSWER}),
+        said_of_people(raters, people, {c: n for c, n in unsure.items() if lists.get(c) is LabelKind.ANSWER}),
     )
 
 
@@ -319,16 +303,6 @@ def _with_chosen(
     return mapping, joined
 
 
-def _said_of_people(
-    raters: Mapping[str, Rater], people: Mapping[str, str], unsure: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Which columns are read as whose, and which may be several people's and are read as one's."""
-    theirs = {person: rater.all() for person, rater in raters.items()}
-    theirs |= {person: [c for c, p in people.items() if p == person] for person in people.values()}
-    said = [f"columns of {person}: {listed(columns)}" for person, columns in theirs.items()]
-    return (*said, *([f"{listed(list(unsure))} are read as one person's: {TELL}"] if len(unsure) > 1 else []))
-
-
 def _shared_ids(mapping: Mapping[str, str], free: Sequence[str], sample: Sequence[Record]) -> dict[str, str]:
     """What is to be said of a column that would be the posts' id if texts that differ did not share it."""
     names = SYNONYMS["post_id"]
@@ -343,54 +317,9 @@ def _parts(column: str) -> tuple[str, ...]:
     return tuple(p.strip() for p in column.split("+")) if "+" in column else (column,)
 
 
-def _no_text(columns: Sequence[str], sample: Sequence[Record]) -> str:
-    lists = [c for c in columns if any(_is_listed(v) for v in _values(c, sample))]
-    if not columns:
-        return "No column looks like the text of a post: the rows hold no named fields."
-    if (deep := next((d for r in sample for d in [text_inside(r)] if d), None)) is not None:
-        return f"The texts of the posts stand too deep, as {deep}: make it a list of posts, each an object with its text and its labels."
-    words = f"No column looks like the text of a post. The file has: {listed(columns)}."
-    words += f" These hold lists or objects, not words: {listed(lists)}." if lists else ""
-    return words + " Say which one is the text (--column text=NAME)."
-
-
-def text_inside(record: Any, path: str = "") -> str | None:
-    """Where a text stands in lists of objects inside a record, as `users[].posts[].body`; None where it does in none."""
-    for key, value in record.items() if isinstance(record, Mapping) and path.count("[]") < MAX_DEPTH else ():
-        if path and plain(str(key)) in SYNONYMS["text"] and isinstance(value, str) and " " in value.strip():
-            return f"{path}.{key}"
-        for inner in [v for v in value if isinstance(v, Mapping)][:1] if isinstance(value, list | tuple) else ():
-            if found := text_inside(inner, f"{path}.{key}[]".removeprefix(".")):
-                return found
-    return None
-
-
 def kind_of_column(column: str) -> LabelKind:
     """Whose labels a column of this name holds: a model's where it says so, else people's."""
     return LabelKind.PREDICTION if PREDICTED.search(column) else LabelKind.ANSWER
-
-
-def _token_columns(columns: Sequence[str], sample: Sequence[Record]) -> tuple[str, str] | None:
-    """The columns of words and tags that stand beside each other in lists of equal lengths."""
-    names = {plain(c): c for c in reversed(columns)}
-    for words in (names[n] for n in _TOKENS if n in names):
-        for tags in (names[n] for n in _TAGS if n in names and names[n] != words):
-            pairs = [(decoded(r.get(words)), decoded(r.get(tags))) for r in sample]
-            pairs = [(w, t) for w, t in pairs if isinstance(w, list) and isinstance(t, list) and w]
-            fitting = [t for w, t in pairs if len(w) == len(t) and all(isinstance(x, str) for x in (*w, *t))]
-            if pairs and len(fitting) * 2 > len(pairs) and any(map(is_tag, (x for t in fitting for x in t))):
-                return words, tags
-    return None
-
-
-def _bare_tokens(columns: Sequence[str], sample: Sequence[Record]) -> tuple[str, str] | None:
-    """The column of words whose tags nobody can read (numbers without names, for one): the words are a text all the same."""
-    names = {plain(c): c for c in reversed(columns)}
-    for column in (names[n] for n in _TOKENS if n in names):
-        values = [decoded(v) for v in _values(column, sample)]
-        if values and all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in values):
-            return column, ""
-    return None
 
 
 def _is_squad(columns: Sequence[str]) -> bool:
@@ -405,29 +334,3 @@ def _holds_labels(column: str, value: Any, criteria: Sequence[str]) -> bool:
     if not isinstance(value, Mapping) or not {plain(str(k)) for k in value} & set(map(plain, criteria)):
         return False
     return all(isinstance(w, str) for v in value.values() for w in (v if isinstance(v, list | tuple) else [v]))
-
-
-def _hints(columns: Sequence[str], lists: Mapping[str, LabelKind], sample: Sequence[Record]) -> dict[str, str]:
-    """For columns that are kept in meta although they look like labels: what can be done."""
-    found = {}
-    beside = {*SYNONYMS["start"], *SYNONYMS["end"], *SYNONYMS["evidence"]}
-    for column in columns:
-        if column not in lists and plain(column) in beside and _values(column, sample):
-            found[column] = "belongs to no criterion; with --column criterion=NAME it is read"
-        elif column not in lists and plain(column) in LISTS and any(map(_is_listed, _values(column, sample))):
-            found[column] = "looks like passages, but in no form with labels that is known: not read"
-        elif column not in lists and any(_holds_objects(v) for v in _values(column, sample)):
-            found[column] = "a list of objects, not read as labels"
-    return found
-
-
-def _holds_objects(value: Any) -> bool:
-    value = decoded(value)
-    if isinstance(value, Mapping):
-        return any(holds_labels(v) or _holds_objects(v) for v in value.values() if isinstance(v, list | Mapping))
-    return isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value)
-
-
-def listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(" ".join(str(c).split()) for c in columns[:20])
-    return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")

@@ -15,7 +15,8 @@ from pathlib import Path
 from storage.attributes import Attributes
 from storage.formats import delimited
 from storage.formats.answers import quoted
-from storage.formats.columns import Record, listed
+from storage.formats.column_hints import listed
+from storage.formats.columns import Record
 from storage.formats.delimited import guard, unguard
 from storage.formats.encodings import UTF_8, detect_encoding
 from storage.formats.fields import Fields

@@ -39,6 +39,16 @@ def is_empty(value: Any) -> bool:
     return isinstance(value, _SIZED) and not value
 
 
+def values_of(column: str, sample: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What the records hold in a column, without empty cells."""
+    return [v for r in sample if not is_empty(v := r.get(column))]
+
+
+def is_listed(value: Any) -> bool:
+    """Whether a value, or what a cell says as JSON, is a list or an object."""
+    return isinstance(decoded(value), list | tuple | Mapping)
+
+
 def is_address(value: str) -> bool:
     """True for the address or path of a file or page: no words."""
     return _ADDRESS.fullmatch(value.strip()) is not None
