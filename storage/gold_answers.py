@@ -18,7 +18,7 @@ from storage.records import OF_POST, Annotation, Gold, Split
 from storage.rows import annotation_from_row, json_cell, to_json
 from storage.standing_due import what_is_due
 from storage.team_records import GoldRule, Standing
-from storage.visibility import IS_MEASURED
+from storage.visibility import IS_MEASURED, OF_ROUND
 
 GOLD_RULE_SETTING = "gold_rule"
 TEXTS_AT_ONCE = 2000
@@ -151,19 +151,20 @@ class GoldStore(LabelStandingStore):
     ) -> list[tuple[str, str, str, str, str, str]]:
         """(post id, criterion id, person, verdict, spans as JSON, time) of every latest answer to what several people answered.
 
-        round_id: only posts of that round, with the answers that were given to be measured by gold; they count nowhere else.
+        round_id: only of that round's readers, on its posts, with the answers that were given to be measured by gold; they count
+        nowhere else.
         models: with the predictions of these versions for the same, as "model VERSION". Their time is that of the newest answer which
         they stand beside: when a version came to read a post says nothing about the work.
         """
         counted = _COUNTED if round_id is None else ""
-        chosen = f"({_ALL_OF_SEVERAL.format(counted=counted)}) n"
-        where = "(:round IS NULL OR n.post_id IN (SELECT post_id FROM round_post WHERE round_id = :round))"
+        mine = "" if round_id is None else f" AND {OF_ROUND.format(round=':round')}"
+        chosen = f"({_ALL_OF_SEVERAL.format(counted=counted + mine)}) n"
         values = {"round": round_id, "models": json.dumps(list(models))}
         with self.read() as db:
             people = db.execute(
                 f"SELECT h.post_id, h.criterion_id, h.reviewer, h.verdict, a.spans, a.created_at FROM {chosen}"
                 " CROSS JOIN annotation_head h ON h.post_id = n.post_id AND h.criterion_id = n.criterion_id"
-                f" CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL{counted} AND {where}",
+                f" CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL{counted}{mine}",
                 values,
             ).fetchall()
             if not models:
@@ -172,7 +173,7 @@ class GoldStore(LabelStandingStore):
                 "SELECT p.post_id, p.criterion_id, 'model ' || p.model_version,"
                 " CASE WHEN p.max_score > 0 THEN 'evidence' ELSE 'no_evidence' END, p.spans"
                 f" FROM {chosen} CROSS JOIN prediction p ON p.post_id = n.post_id AND p.criterion_id = n.criterion_id"
-                f" WHERE p.known AND p.model_version IN (SELECT value FROM json_each(:models)) AND {where}",
+                " WHERE p.known AND p.model_version IN (SELECT value FROM json_each(:models))",
                 values,
             ).fetchall()
         newest: dict[tuple[str, str], str] = {}
@@ -181,13 +182,12 @@ class GoldStore(LabelStandingStore):
         return [*people, *((*row, newest[row[0], row[1]]) for row in predicted)]
 
     def labels_in_common(self, *, round_id: int | None = None) -> list[tuple[str, str, str]]:
-        """(post id, person, labels as JSON) of the latest labels of whole posts, of a round's posts or of all; as `answers_in_common`."""
-        counted = _COUNTED if round_id is None else ""
+        """(post id, person, labels as JSON) of the latest labels of whole posts, of a round or of all; as `answers_in_common`."""
+        counted = _COUNTED if round_id is None else f" AND {OF_ROUND.format(round=':round')}"
         with self.read() as db:
             return db.execute(
                 "SELECT h.post_id, h.reviewer, a.labels FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id"
-                f" WHERE h.criterion_id = :whole AND a.labels IS NOT NULL{counted} AND (:round IS NULL OR h.post_id IN"
-                " (SELECT post_id FROM round_post WHERE round_id = :round)) ORDER BY 1, 2",
+                f" WHERE h.criterion_id = :whole AND a.labels IS NOT NULL{counted} ORDER BY 1, 2",
                 {"whole": OF_POST, "round": round_id},
             ).fetchall()
 

@@ -12,6 +12,7 @@ from storage.heads import IN_USE
 from storage.label_rows import IS_LABEL
 from storage.records import utc_now
 from storage.rows import json_cell, to_json
+from storage.visibility import OF_ROUND
 
 _BASIS = (
     "(SELECT ifnull(max(id), 0) FROM annotation)",
@@ -27,7 +28,9 @@ _BASIS = (
 
 
 class Decision(NamedTuple):
-    """Somebody's latest answer, without its spans. hidden: 1 if they were given the post without the model's suggestions."""
+    """Somebody's latest answer, without its spans. hidden: 1 if it was given without the model's suggestions, 0 with them, None where
+    that is not known (an import's, say).
+    """
 
     post_id: str
     criterion_id: str
@@ -37,7 +40,7 @@ class Decision(NamedTuple):
     seconds: float | None
     bulk: int
     created_at: str
-    hidden: int
+    hidden: int | None
 
 
 class Given(NamedTuple):
@@ -57,7 +60,7 @@ class Judged(NamedTuple):
     verdict: str
     gold: str
     state: str
-    hidden: int
+    hidden: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class TeamFigureStore(Connections):
             return to_json(list(db.execute(f"SELECT {', '.join(_BASIS)}").fetchone()))
 
     def latest_decisions(self, *, round_id: int | None = None) -> list[Decision]:
-        """Every person's latest verdicts; of the posts of a round, or of all."""
+        """Every person's latest verdicts; of who reads in a round, on its posts, or of all."""
         with self.read() as db:
             rows = db.execute(
                 "SELECT h.post_id, h.criterion_id, h.reviewer, h.verdict, a.criterion_version, a.seconds, a.bulk, a.created_at,"
@@ -120,6 +123,7 @@ class TeamFigureStore(Connections):
             rows = db.execute(
                 "SELECT h.reviewer, h.criterion_id, h.verdict, CASE s.state WHEN 'agreed' THEN h.verdict ELSE d.outcome END, s.state,"
                 f" {_HIDDEN} FROM standing s CROSS JOIN annotation_head h ON h.post_id = s.post_id AND h.criterion_id = s.criterion_id"
+                " CROSS JOIN main.annotation a ON a.id = h.annotation_id"
                 " LEFT JOIN adjudication d ON d.id = s.adjudication_id WHERE h.verdict IS NOT NULL"
                 " AND (s.state = 'adjudicated' OR (s.state = 'agreed' AND h.verdict <> 'unsure'))"
                 f" AND {_IN_ROUND}",
@@ -150,6 +154,17 @@ class TeamFigureStore(Connections):
                 [json.dumps(list(post_ids))],
             ):
                 found.setdefault(round_id, []).append(post_id)
+        return found
+
+    def answers_beside_rounds(self) -> dict[int, set[tuple[str, str]]]:
+        """By round, (post id, reviewer) of who has answered one of its posts without reading in it, see `OF_ROUND`."""
+        found: dict[int, set[tuple[str, str]]] = {}
+        with self.read() as db:
+            for round_id, post_id, reviewer in db.execute(
+                "SELECT p.round_id, h.post_id, h.reviewer FROM (SELECT DISTINCT post_id, reviewer FROM annotation_head) h"
+                f" CROSS JOIN round_post p ON p.post_id = h.post_id WHERE NOT {OF_ROUND.format(round='p.round_id')}"
+            ):
+                found.setdefault(round_id, set()).add((post_id, reviewer))
         return found
 
     def corpus(self) -> Corpus:
@@ -205,11 +220,10 @@ class TeamFigureStore(Connections):
         return None
 
 
-_IN_ROUND = (
-    "(:round IS NULL OR EXISTS (SELECT 1 FROM round_post p WHERE p.round_id = :round AND p.post_id = h.post_id))"
-)
+_IN_ROUND = f"(:round IS NULL OR {OF_ROUND.format(round=':round')})"
 _HIDDEN = (
-    "ifnull((SELECT g.hide_suggestions FROM assignment g WHERE g.post_id = h.post_id AND g.reviewer = h.reviewer), 0)"
+    "CASE WHEN a.suggested IS NULL THEN (SELECT g.hide_suggestions FROM assignment g WHERE g.post_id = h.post_id"
+    " AND g.reviewer = h.reviewer) ELSE 1 - a.suggested END"
 )
 _CURRENT = (
     "SELECT CASE WHEN c.active THEN c.version ELSE 0 END FROM criterion c WHERE c.id = h.criterion_id"

@@ -83,3 +83,11 @@ AWAITED_BLIND = (
     " AND mine.reviewer = a.reviewer AND mine.criterion_id = {h}.criterion_id AND mine.verdict IS NOT NULL))"
 )
 """SQL: whether a reader of an open blind round is yet to be asked for what an answer answers, see `RoundStore.awaited_blind`."""
+OF_ROUND = (
+    "EXISTS (SELECT 1 FROM round_post its CROSS JOIN round ON round.id = its.round_id WHERE its.round_id = {round}"
+    " AND its.post_id = h.post_id AND (its.gold OR h.reviewer IN (SELECT value FROM json_each(round.people)) OR EXISTS (SELECT 1"
+    " FROM assignment given WHERE given.round_id = its.round_id AND given.post_id = its.post_id AND given.reviewer = h.reviewer)))"
+)
+"""SQL: whether an answer `h` is one of a round's figures: of somebody who reads in it or was given the post in it. What other rounds and
+imports say of the same posts is not; to a post that measures its readers by gold belongs whoever has answered it.
+"""

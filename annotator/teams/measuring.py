@@ -141,11 +141,9 @@ def wordings(store: Store) -> list[Wire]:
 
 def _by_round(store: Store, agreement: Agreement) -> list[Wire]:
     rounds = {r.id: r for r in store.rounds()}
-    found = store.rounds_of_posts(agreement.answers.posts)
-    return [
-        {"round": n, "kind": str(rounds[n].kind), **_row(rounds[n].name, agreement.of_posts(rounds[n].name, found[n]))}
-        for n in sorted(found)
-    ]
+    found, beside = store.rounds_of_posts(agreement.answers.posts), store.answers_beside_rounds()
+    rows = [(n, agreement.of_posts(rounds[n].name, found[n], without=beside.get(n, ()))) for n in sorted(found)]
+    return [{"round": n, "kind": str(rounds[n].kind), **_row(rounds[n].name, row)} for n, row in rows]
 
 
 def _person(name: str, pairs: Sequence[PairRow], drift: Change) -> Wire:

@@ -74,9 +74,11 @@ def _against_gold(judged: Sequence[Judged]) -> Wire:
 
 
 def of_arms(decisions: Sequence[Decision], judged: Sequence[Judged]) -> list[Wire]:
-    """With the model's suggestions and without them, what people decided: how far suggestions draw them. One row per arm that occurs."""
+    """With the model's suggestions and without them, what people decided: how far suggestions draw them. One row per arm that occurs;
+    answers of which it is not known are in neither.
+    """
     rows = []
-    for hidden in sorted({d.hidden for d in decisions}):
+    for hidden in sorted({d.hidden for d in decisions if d.hidden is not None}):
         some = [d for d in decisions if d.hidden == hidden]
         gold = [j for j in judged if j.hidden == hidden]
         sure = [d for d in some if d.verdict != Verdict.UNSURE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -88,11 +88,17 @@ class Agreement:
     """The figures of a set of answers. Everything is computed once, per (post, criterion), and then summed as asked."""
 
     def __init__(
-        self, answers: Answers, *, threshold: float = AGREEMENT_IOU, seed: int = 0, replicates: int = 1000
+        self,
+        answers: Answers,
+        *,
+        threshold: float = AGREEMENT_IOU,
+        seed: int = 0,
+        replicates: int = 1000,
+        bootstrap: Bootstrap | None = None,
     ) -> None:
         self.answers = answers
         self.threshold = threshold
-        self.bootstrap = Bootstrap(len(answers.posts), seed=seed, replicates=replicates)
+        self.bootstrap = bootstrap or Bootstrap(len(answers.posts), seed=seed, replicates=replicates)
         self._unit, self._unit_post, self._unit_criterion = answers.units()
 
     def by_criterion(self) -> list[Row]:
@@ -113,12 +119,23 @@ class Agreement:
             rows.append(self._pair_row(int(key), keys == key))
         return sorted(rows, key=lambda row: (row.one, row.other))
 
-    def of_posts(self, name: str, posts: Iterable[str]) -> Row:
-        """The row of all criteria over these posts."""
+    def of_posts(self, name: str, posts: Iterable[str], *, without: Collection[tuple[str, str]] = ()) -> Row:
+        """The row of all criteria over these posts. without: (post, person) whose answers are left out."""
+        if without:
+            return self._without(without).of_posts(name, posts)
         number = {post: n for n, post in enumerate(self.answers.posts)}
         chosen = np.zeros(len(self.answers.posts), bool)
         chosen[[number[post] for post in posts if post in number]] = True
         return self._row(name, chosen[self._unit_post])
+
+    def _without(self, left_out: Collection[tuple[str, str]]) -> Agreement:
+        """The figures without the answers of these (post, person), over the same resamples."""
+        answers, people = self.answers, len(self.answers.people)
+        post = {name: n for n, name in enumerate(answers.posts)}
+        person = {name: n for n, name in enumerate(answers.people)}
+        keys = [post[p] * people + person[q] for p, q in left_out if p in post and q in person]
+        kept = answers.where(~np.isin(answers.post * people + answers.person, keys))
+        return Agreement(kept, threshold=self.threshold, bootstrap=self.bootstrap)
 
     def over_time(self, period: Callable[[str], str]) -> list[tuple[str, Row]]:
         """A row for each period of the day on which a unit got its last answer, oldest first: of all criteria, then of each.

@@ -9,6 +9,7 @@ import pytest
 
 from annotator.review import decisions, history
 from annotator.review.arms import arms_of, set_share, share_of
+from annotator.teams.reports import work_out
 from encoder.measure.metrics import wilson
 from storage.records import Annotation, InvalidRecord, Post, Prediction, Reviewer, Span, Split, Verdict
 from storage.rounds import Assigned, RoundPost
@@ -100,6 +101,21 @@ def test_answers_keep_whether_the_marks_were_shown_and_are_compared(store: Store
         "interval": wilson(without["decisions"] - odd, without["decisions"]),
     }
     assert arms_of(store, "m1", of="ben") is None
+
+
+def test_the_leads_figures_count_what_was_shown_and_not_how_a_post_was_given(store: Store, posts: list[Post]) -> None:
+    """Outside of rounds the share decides, and nobody was shown anything where an import's people answered."""
+    model = a_model(posts)
+    store.add_predictions(p for post in posts for p in model.predictions(post).values())
+    set_share(store, 0.5)
+    for post in posts:
+        decide(store, post, decisions.load_item(store, model, post.id, ANA))
+        store.add_annotation(
+            an_annotation(post, "I cannot sleep.", criterion=SLEEP, reviewer="ben"), expected_revision=0
+        )
+    hidden = sum(store.hides_suggestions(p.id, "ana") for p in posts)
+    arms = {row["suggestions"]: row["decisions"] for row in work_out(store)["arms"]}
+    assert arms == {"shown": 60 - hidden, "hidden": hidden}
 
 
 def test_without_a_model_it_is_not_known_and_nothing_is_compared(store: Store, posts: list[Post]) -> None:

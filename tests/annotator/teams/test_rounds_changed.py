@@ -11,7 +11,7 @@ import pytest
 from annotator.people.accounts import NotAllowed
 from annotator.review import decisions
 from annotator.review.others import GOLD
-from annotator.teams import adjudicating, moves, rules, watching
+from annotator.teams import adjudicating, measuring, moves, rules, watching
 from annotator.teams.moves import Move
 from annotator.teams.plan_wire import read_plan
 from annotator.teams.rounds import RoundPlan, change_people, close, preview, set_up
@@ -331,3 +331,27 @@ def test_the_rules_are_set_whole_by_admins_and_not_past_one_another(team: Store)
 def test_a_plan_that_cannot_be_read_says_what_is_wrong(wire: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidRecord, match=words):
         read_plan({"name": "x", "people": ["ana"], **wire})
+
+
+def test_the_figures_of_a_round_are_of_its_readers_alone(team: Store) -> None:
+    first = made(team, overlap={3: 1.0}, posts=4)
+    posts = [p.post_id for p in team.round_posts(first)]
+    for post_id in posts:
+        for name in READERS:
+            say(team, post_id, name, evidence=post_id == posts[0])
+    before = {row["name"]: row for row in measuring.report(team)["rounds"]}["one"]
+    assert before["figures"]["percent"]["value"] == 1.0
+    second = set_up(
+        team, RoundPlan("two", ("dag", "eva"), overlap={2: 1.0}, unread=False), model_version=None, by=LEAD
+    ).id
+    for post_id in posts:
+        say(team, post_id, "dag", evidence=post_id != posts[0])  # the other way round
+    rows = {row["name"]: row for row in measuring.report(team)["rounds"]}
+    assert {**rows["one"], "figures": rows["one"]["figures"]["alpha"]["value"]} == {**before, "figures": 1.0}
+    assert rows["two"]["units"] == 0
+    assert rows["two"]["figures"]["percent"]["value"] is None
+    assert {row[2] for row in team.answers_in_common(round_id=first)} == set(READERS)
+    assert team.answers_in_common(round_id=second) == []
+    assert {d.reviewer for d in team.latest_decisions(round_id=second)} == {"dag"}
+    say(team, posts[0], "eva", evidence=True)
+    assert [row["units"] for row in measuring.report(team)["rounds"]] == [4, 1]
