@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator.teams.naming import called_before
-from annotator.teams.rounds import check_deadline, give_out, left_behind, missing_readers, open_round, reserved_since
+from annotator.teams.rounds import (
+    can_read,
+    check_deadline,
+    give_out,
+    left_behind,
+    missing_readers,
+    open_round,
+    reserved_since,
+)
 from storage.records import InvalidRecord, Reviewer
 from storage.store import Store
 from storage.team_records import Assigned, Round, RoundChange, RoundPost
@@ -39,6 +47,8 @@ def move(store: Store, round_id: int, wanted: Move, *, expected_revision: int, b
             raise InvalidRecord(
                 f"{called_before(store, by)(to)!r} is not another reader of this round. Add them to it first."
             )
+        if to is not None and to not in can_read(store):
+            raise InvalidRecord(f"{called_before(store, by)(to)!r} cannot sign in any more. Choose another reader.")
         theirs = store.assigned(round_id=round_id, reviewer=taken_from)
         free, kept = _free(store, known, theirs, taken_from)
         readers = store.readers_of([a.post_id for a in free])

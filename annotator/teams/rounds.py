@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import math
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -199,14 +199,14 @@ def give_out(
     suggestions: Suggestions,
     *,
     seed: int,
-    load: Mapping[str, int] | None = None,
+    load: Mapping[str, float] | None = None,
 ) -> list[Assigned]:
     """Who reads which post: those with least to read, then the pairs that met least, then by lot.
 
     readers: who has a post already, by post id; they count among its readers and are not given it again. load: posts that people have.
     """
     draw = random.Random(f"assign:{seed}")  # noqa: S311 - no secret
-    has, met = Counter(load or {}), Counter[frozenset[str]]()
+    has, met = defaultdict[str, float](float, load or {}), Counter[frozenset[str]]()
     given: list[Assigned] = []
     halves = {person: draw.random() < 0.5 for person in people}
     for post in posts:
@@ -268,7 +268,7 @@ def missing_readers(
 ) -> list[Assigned]:
     """Who else has to read what, for the posts of a round to have the readers that they are to have.
 
-    people: who may be given posts. without: (post id, person) that are taken away at the same time.
+    people: who may be given posts, as far as they can sign in. without: (post id, person) that are taken away at the same time.
     """
     taken = without or set()
     kept = [a for a in store.assigned(round_id=known.id) if (a.post_id, a.reviewer) not in taken]
@@ -279,8 +279,10 @@ def missing_readers(
     }
     gone = Counter(a.post_id for a in kept if a.reviewer not in people)
     wanted = [RoundPost(p.post_id, max(0, p.readers - gone[p.post_id]), p.gold) for p in posts]
-    load = Counter(a.reviewer for a in kept if a.reviewer in people)
-    return give_out(wanted, people, readers, known.suggestions, seed=known.seed, load=load)
+    resting = set(people) - can_read(store)
+    load = {**Counter(a.reviewer for a in kept if a.reviewer in people), **dict.fromkeys(resting, math.inf)}
+    given = give_out(wanted, people, readers, known.suggestions, seed=known.seed, load=load)
+    return [a for a in given if a.reviewer not in resting]  # what nobody else can read waits for a reader
 
 
 def close(store: Store, round_id: int, *, expected_revision: int, by: Reviewer, closed: bool = True) -> Round:
@@ -341,11 +343,16 @@ def _checked(store: Store, plan: RoundPlan, by: Reviewer) -> dict[int, float]:
     return overlap
 
 
+def can_read(store: Store) -> set[str]:
+    """Who is not disabled."""
+    return {r.name for r in store.reviewers() if r.disabled_at is None}
+
+
 def _check_people(store: Store, people: Sequence[str], by: Reviewer, *, already: Sequence[str] = ()) -> None:
     """Raises InvalidRecord if nobody reads, somebody twice, or somebody who is not there or cannot sign in (and is not in it already)."""
     if not people or len(set(people)) < len(people):
         raise InvalidRecord("Choose who reads in the round, each person once.")
-    usable = {r.name for r in store.reviewers() if r.disabled_at is None}
+    usable = can_read(store)
     if unknown := [p for p in people if p not in usable and p not in already]:
         raise InvalidRecord(f"There is no reviewer {called_before(store, by)(unknown[0])!r} who could read.")
 

@@ -355,3 +355,17 @@ def test_the_figures_of_a_round_are_of_its_readers_alone(team: Store) -> None:
     assert {d.reviewer for d in team.latest_decisions(round_id=second)} == {"dag"}
     say(team, posts[0], "eva", evidence=True)
     assert [row["units"] for row in measuring.report(team)["rounds"]] == [4, 1]
+
+
+def test_who_is_disabled_is_given_nothing_more(team: Store) -> None:
+    round_id = made(team, people=("ana", "ben"), overlap=None)
+    moves.move(team, round_id, Move("ana"), expected_revision=1, by=LEAD)
+    team.update_reviewer("ana", disabled=True)  # who has least to read
+    assert moves.fill(team, round_id, expected_revision=2, by=LEAD) == {"given": 6}
+    assert (given(team, round_id, "ana"), len(given(team, round_id, "ben"))) == ([], 12)
+    with pytest.raises(InvalidRecord, match="'ana' cannot sign in any more"):
+        moves.move(team, round_id, Move("ben", "ana"), expected_revision=3, by=LEAD)
+    moves.move(team, round_id, Move("ben"), expected_revision=3, by=LEAD)
+    team.update_reviewer("ben", disabled=True)
+    assert moves.fill(team, round_id, expected_revision=4, by=LEAD) == {"given": 0}
+    assert team.readers_missing(round_id) == 12
