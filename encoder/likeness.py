@@ -81,8 +81,8 @@ class Ranked:
         return self.area - CHANCE_MARGIN * self.error > 0.5
 
 
-def rank(scores: Sequence[Floats], gold: Sequence[Bools]) -> Ranked | None:
-    """The ranking of all sentences together; None with fewer than LEAST_EVIDENCE of evidence, or none without.
+def rank(scores: Sequence[Floats], gold: Sequence[Bools], *, least: int = LEAST_EVIDENCE) -> Ranked | None:
+    """The ranking of all sentences together; None with fewer than `least` of evidence, or none without.
 
     Source: the area's standard error, Hanley and McNeil 1982 (Radiology 143).
     """
@@ -91,7 +91,7 @@ def rank(scores: Sequence[Floats], gold: Sequence[Bools]) -> Ranked | None:
         np.concatenate([*gold, np.empty(0, np.bool_)]).astype(np.bool_),
     )
     positive, negative = held[truth], np.sort(held[~truth])
-    if len(positive) < LEAST_EVIDENCE or not len(negative):
+    if len(positive) < least or not len(negative):
         return None
     below, up_to = np.searchsorted(negative, positive, "left"), np.searchsorted(negative, positive, "right")
     area = float((below + up_to).sum() / 2 / (len(positive) * len(negative)))
