@@ -17,7 +17,24 @@ from storage.team_records import Adjudication
 VERDICT_WORDS = {
     **{v.value: v for v in Verdict},
     **dict.fromkeys(
-        ("1", "true", "yes", "y", "positive", "present", "ja", "j", "wahr", "vorhanden", "oui", "vrai", "sí", "si"),
+        (
+            "1",
+            "true",
+            "yes",
+            "y",
+            "positive",
+            "present",
+            "met",
+            "detected",
+            "ja",
+            "j",
+            "wahr",
+            "vorhanden",
+            "oui",
+            "vrai",
+            "sí",
+            "si",
+        ),
         Verdict.EVIDENCE,
     ),
     **dict.fromkeys(
@@ -30,6 +47,9 @@ VERDICT_WORDS = {
             "negative",
             "absent",
             "not present",
+            "not met",
+            "unmet",
+            "not detected",
             "no evidence",
             "nein",
             "falsch",
@@ -62,6 +82,8 @@ def is_verdict(value: Any) -> bool:
 
 def _word(value: Any) -> str:
     word = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip().lower()
+    if word.startswith(("not_", "not-")):
+        return f"not {word[4:]}"
     return word[:1] if word in ("0.0", "1.0") else word  # a number as pandas writes it beside empty cells
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from storage.formats.labels import holds_labels
+from storage.formats.label_shapes import holds_labels
 from storage.formats.raters import Rater
 from storage.formats.rows import LabelKind
 from storage.formats.synonyms import SYNONYMS

@@ -10,7 +10,7 @@ from typing import Any
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
 from storage.formats.column_hints import NOBODY, hints_of, listed, no_text, said_of_people
-from storage.formats.labels import holds_labels
+from storage.formats.label_shapes import holds_labels
 from storage.formats.people import PREDICTED
 from storage.formats.raters import Rater, known_people, may_be_people, people_of_lists, raters_of
 from storage.formats.rows import FormatError, LabelKind

@@ -13,7 +13,8 @@ from typing import Any
 from storage.formats.answers import quoted
 from storage.formats.fields import Fields
 from storage.formats.items import lines_or_list, rows_of_items, write_lines
-from storage.formats.labels import Given, is_of_whole_post, labels_of
+from storage.formats.label_shapes import is_of_whole_post
+from storage.formats.labels import Given, labels_of
 from storage.formats.rows import ExportContext, ExportPost, ImportRow, Label, Row, Source, Units, Written
 from storage.formats.spans import SEVERAL, labelled_spans, own_meta, post_fields, settled_answers
 from storage.formats.values import string

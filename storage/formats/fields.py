@@ -38,6 +38,11 @@ class Fields:
         self._account: dict[Key, int] = {} if account is None else account
 
     @property
+    def item(self) -> Mapping[str, Any]:
+        """The whole object; what is looked at here is not taken."""
+        return self._item
+
+    @property
     def account(self) -> dict[Key, int]:
         return self._account
 
@@ -78,6 +83,10 @@ class Fields:
             return None
         self._book(self._key(name), Outcome.LEFT, why)
         return self._item[self._key(name)]
+
+    def lose(self, name: str, why: str) -> None:
+        """Count a name inside the object as left out."""
+        self._count(self._path + name, Outcome.LEFT, why)
 
     def keep(self, name: str, why: str = "") -> Any:
         """The value, which goes to the post's meta. why: what is to be said of it."""

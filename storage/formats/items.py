@@ -10,7 +10,8 @@ from typing import Any
 from storage.formats.columns import kind_of_column
 from storage.formats.fields import Fields
 from storage.formats.json_text import dump_line, is_json_lines, iter_items, iter_lines
-from storage.formats.labels import Given, holds_labels, labels_of
+from storage.formats.label_shapes import holds_labels
+from storage.formats.labels import Given, labels_of
 from storage.formats.rows import ExportPost, FormatError, ImportRow, LabelKind, Row, RowError, Source, Written
 from storage.formats.standing import qualifier_of_row
 from storage.formats.synonyms import FIELDS

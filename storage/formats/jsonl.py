@@ -17,7 +17,7 @@ from storage.formats.columns import Record
 from storage.formats.fields import PARTS
 from storage.formats.items import write_lines
 from storage.formats.json_text import iter_lines
-from storage.formats.labels import holds_labels
+from storage.formats.label_shapes import holds_labels
 from storage.formats.ledger import COLUMN, Ledger, Outcome
 from storage.formats.rows import ExportContext, ExportPost, FormatError, Row, RowError, Source, Written
 from storage.formats.said import DIFFERING, POST_LABELS, differing_labels, labels_of_post

@@ -13,6 +13,14 @@ from typing import Any
 from storage.attributes import Attributes
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.fields import PARTS, Fields
+from storage.formats.label_shapes import (
+    INNER,
+    holds_labels,
+    is_bare_passage,
+    is_label_object,
+    is_named_by_id,
+    triple_of,
+)
 from storage.formats.ledger import OF_TOOL
 from storage.formats.passages import (
     Names,
@@ -33,7 +41,6 @@ from storage.formats.values import (
     decoded,
     is_empty,
     is_number,
-    is_whole,
     kind_of,
     number,
     people_named,
@@ -44,9 +51,7 @@ from storage.formats.values import (
 )
 from storage.formats.vocabulary import (
     ANNOTATORS,
-    ENDS,
     LABELS,
-    LENGTHS,
     LISTS,
     MODELS,
     NOTES,
@@ -63,16 +68,11 @@ _OF_TOOLS = (
     "token_end",
     "input_hash",
 )  # say again what other keys say, or nothing outside the tool
-_INNER = (
-    *LISTS,
-    "annotations",
-    "labels",
-    "label",
-    "entities",
-    "result",
-    "results",
-)  # of an object that says whose labels they are
+_PEOPLE = frozenset(f"{name}s" for name in (*ANNOTATORS, "coder"))  # lists of what each person said
+_JUDGED = ("label", "value", "class", "annotation", "code")  # may hold the verdict of what another key names
 NO_LABEL = "(no label)"
+_GROUPS = frozenset((*LISTS, *INNER, *LABELS))  # names of lists, nobody's
+NOT_PERSON = "may be who gave the labels under it, or not: not read; names in an object `annotators` are people"
 NOTHING_SAID = "neither a verdict nor a passage"
 WHOLE_POST = "a label of the whole post, without a passage"
 
@@ -94,7 +94,9 @@ _HOLD_PASSAGES = (*WORDS, *LISTS)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What holds for all labels of a list unless one says otherwise. label: where a span names none. attributes: of the project."""
+    """What holds for all labels of a list unless one says otherwise. label: where a span names none. attributes: of the project.
+    of_people: each object of the list, or each name of an object, is a person's.
+    """
 
     kind: LabelKind = LabelKind.ANSWER
     label: str | None = None
@@ -105,6 +107,7 @@ class Given:
     whole: bool = True
     revision: bool = False
     attributes: Attributes = NOTHING_DEFINED
+    of_people: bool = False
 
     def a_label(self, criterion: str | None, verdict: Verdict | None, *passages: Passage, **said: Any) -> Label:
         """said: further fields of the label; they go before what holds for the list."""
@@ -127,40 +130,8 @@ class Given:
 
 def labels_of(value: Any, owner: Fields, path: str, given: Given) -> tuple[Label, ...]:
     """The labels in the value of a key. owner: the object that holds the key; path: the key's name in the ledger."""
-    return tuple(_labels(decoded(value), owner, f"{path}[].", given, depth=0))
-
-
-def holds_labels(value: Any) -> bool:
-    """Whether the value is a list (or object) of labelled passages or of answers, in one of the spellings."""
-    value = decoded(value)
-    if isinstance(value, Mapping):
-        value = transposed(value) or ([dict(value)] if _is_label_object(value) else _by_label(value))
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
-        return False
-    return any(_holds_label(item) for item in value[:20])
-
-
-def is_of_whole_post(value: Any) -> bool:
-    """Whether the value names labels without a passage: words, or a list of words."""
-    value = decoded(value)
-    items = value if isinstance(value, list | tuple) else [value]
-    return bool(items) and all(isinstance(v, str | int) for v in items) and _triple(items) is None
-
-
-def _holds_label(item: Any) -> bool:
-    if isinstance(item, Mapping):
-        return _is_label_object(item)
-    if isinstance(item, Sequence) and not isinstance(item, str | bytes):
-        return _triple(item) is not None or (bool(item) and any(_holds_label(inner) for inner in item[:20]))
-    return False
-
-
-def _is_label_object(item: Mapping[str, Any]) -> bool:
-    names = {plain(str(k)) for k, v in item.items() if not is_empty(v)}
-    if not names & set(LABELS):
-        return False
-    placed = bool(names & set(STARTS)) or bool(names & set(LISTS))
-    return placed or bool(names & set(VERDICTS)) or bool(names & {"quote", "evidence", "sentencetext", "excerpt"})
+    of_people = plain(path.rpartition(".")[2]) in _PEOPLE
+    return tuple(_labels(decoded(value), owner, f"{path}[].", replace(given, of_people=of_people), depth=0))
 
 
 def _labels(value: Any, owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:
@@ -170,7 +141,7 @@ def _labels(value: Any, owner: Fields, path: str, given: Given, depth: int) -> I
         listed = transposed(value)
         if listed is not None:
             yield from _labels(listed, owner, path, given, depth)
-        elif _is_label_object(value) or given.label is not None:
+        elif is_label_object(value) or given.label is not None:
             yield from labels_of_object(owner.child(value, path), given)
         else:
             yield from _labels_by_name(value, owner, path, given, depth)
@@ -181,7 +152,7 @@ def _labels(value: Any, owner: Fields, path: str, given: Given, depth: int) -> I
     if not isinstance(value, Sequence):
         yield given.a_label(None, None, left_out=f"is {kind_of(value)}, no list of labels")
         return
-    if (one := _triple(value)) is not None and not any(
+    if (one := triple_of(value)) is not None and not any(
         isinstance(v, Sequence) and not isinstance(v, str) for v in value
     ):
         yield _of_triple(value, one, given)
@@ -198,10 +169,10 @@ def _labels(value: Any, owner: Fields, path: str, given: Given, depth: int) -> I
 
 
 def _of_list(item: Sequence[Any], owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:
-    triple = _triple(item)
+    triple = triple_of(item)
     if triple is not None:
         yield _of_triple(item, triple, given)
-    elif given.label is not None and _is_bare_passage(item) and len(item) == 2:
+    elif given.label is not None and is_bare_passage(item) and len(item) == 2:
         yield given.a_label(None, Verdict.EVIDENCE, Passage(whole(item[0]), whole(item[1])))
     elif len(item) == 2 and isinstance(item[0], str) and item[0].strip() and is_verdict(item[1]):
         yield given.a_label(item[0], verdict_of(item[1]))
@@ -216,16 +187,6 @@ def _of_words(words: str, given: Given) -> Label:
     if given.label is not None:
         return given.a_label(None, Verdict.EVIDENCE, Passage(quote=words))
     return given.a_label(words, None, left_out=WHOLE_POST)
-
-
-def _triple(item: Sequence[Any]) -> tuple[int, int, int] | None:
-    """Where start, end and label stand in [start, end, label], [label, start, end] and longer ones; None if it is no such list."""
-    if not 3 <= len(item) <= 5:
-        return None
-    for start, end, label in ((0, 1, 2), (1, 2, 0)):
-        if isinstance(item[label], str) and item[label].strip() and (is_number(item[start]) or is_number(item[end])):
-            return start, end, label
-    return None
 
 
 def _of_triple(item: Sequence[Any], places: tuple[int, int, int], given: Given) -> Label:
@@ -247,14 +208,16 @@ def _of_triple(item: Sequence[Any], places: tuple[int, int, int], given: Given) 
 
 def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
     """The labels of one object: one, or one for each of its names. Raises nothing: what it cannot read is left out with its reason."""
-    for name in _OF_TOOLS:
-        fields.leave(name, OF_TOOL)
     names = names_of(fields)
-    criteria = _criteria(fields, names) or ([given.label] if given.label else [])
-    if (
-        not criteria
-        and (inner := next((k for k in names.keys(_INNER) if holds_labels(fields.peek(k))), None)) is not None
-    ):
+    if given.of_people and (inner := _inner(fields, names)) is not None:
+        yield from _labels_inside(fields, names, inner, given)
+        return
+    by_id = given.label is None and is_named_by_id(fields.item)
+    for name in _OF_TOOLS[by_id:]:
+        fields.leave(name, OF_TOOL)
+    criteria = [str(fields.take("id", "label")).strip()] if by_id else _criteria(fields, names)
+    criteria = criteria or ([given.label] if given.label else [])
+    if not criteria and (inner := _inner(fields, names)) is not None:
         yield from _labels_inside(fields, names, inner, given)
         return
     said = _said(fields, names, given.attributes)
@@ -273,10 +236,16 @@ def labels_of_object(fields: Fields, given: Given) -> Iterator[Label]:
                 yield replace(label, criterion=criterion, left_out=label.left_out or why)
 
 
+def _inner(fields: Fields, names: Names) -> str | None:
+    """The key of the list of labels in an object that says whose they are."""
+    return next((k for k in names.keys((*INNER, "spans")) if holds_labels(fields.peek(k))), None)
+
+
 def _labels_inside(fields: Fields, names: Names, key: str, given: Given) -> Iterator[Label]:
     """The labels in a list of an object that says whose they are."""
     taken_back = qualifier(fields)
-    people: list[str | None] = [*people_named(taken(fields, names, ANNOTATORS, "annotator"))] or [given.annotator]
+    who = (*ANNOTATORS, "name", "id") if given.of_people else ANNOTATORS
+    people: list[str | None] = [*people_named(taken(fields, names, who, "annotator"))] or [given.annotator]
     created_at = string(taken(fields, names, TIMES, "time")) or given.created_at
     model = string(taken(fields, names, MODELS, "model")) or given.model_version
     of = replace(given, annotator=people[0], created_at=created_at, model_version=model)
@@ -301,8 +270,12 @@ def _with_said(label: Label, said: SpanAttributes) -> Label:
 
 
 def _criteria(fields: Fields, names: Names) -> list[str]:
-    for key in names.keys(LABELS):
+    keys = names.keys(LABELS)
+    named = any(isinstance(v := fields.peek(k), str) and v.strip() and not is_verdict(v) for k in keys)
+    for key in keys:
         value = fields.peek(key)
+        if named and (is_verdict(value) or is_number(value)):  # what is said of the one that another key names
+            continue
         found = value if isinstance(value, list | tuple) else [value]
         labels = [
             str(v).strip() for v in found if isinstance(v, str | int) and not isinstance(v, bool) and str(v).strip()
@@ -349,10 +322,20 @@ def _verdict(fields: Fields, names: Names) -> tuple[Verdict | None, bool]:
         value = fields.peek(key)
         if is_verdict(value):
             return verdict_of(fields.take(key, "verdict")), True
-        if plain(key) == "verdict":
+        if plain(key) == "verdict" or (not is_empty(value) and _may_deny(plain(key), value)):
             fields.leave(key, "is no verdict")
             verdict_of(value)
+    for key in names.keys(_JUDGED):  # the label is named by another key
+        if key in fields and is_verdict(fields.peek(key)):
+            return verdict_of(fields.take(key, "verdict")), True
     return None, "verdict" in fields.item_keys()
+
+
+def _may_deny(name: str, value: Any) -> bool:
+    """Whether a word that is no known verdict may say that a label is not so: anything under `present`; "not …" under `status`."""
+    if name in ("present", "presence"):
+        return isinstance(value, str | int | float)
+    return isinstance(value, str) and value.strip().lower().startswith(("not ", "not_", "un", "no "))
 
 
 def _passages(fields: Fields, names: Names, attributes: Attributes) -> tuple[tuple[Passage, ...], list[str]]:
@@ -376,38 +359,13 @@ def _is_list_of_passages(value: Any) -> bool:
 # --- lists in other shapes
 
 
-def _by_label(value: Mapping[str, Any]) -> list[Any]:
-    """Values that could be labelled passages in an object by label: lists of offsets."""
-    found = []
-    for label, inner in value.items():
-        items = inner if isinstance(inner, list | tuple) and not _is_bare_passage(inner) else [inner]
-        if isinstance(label, str) and items and all(_is_bare_passage(i) or _answers_one_label(i) for i in items):
-            found.append(
-                [*items[0][:2], label] if isinstance(items[0], list | tuple) else {"label": label, "spans": [items[0]]}
-            )
-    return found if len(found) == len([v for v in value.values() if not is_empty(v)]) else []
-
-
-def _is_bare_passage(item: Any) -> bool:
-    if isinstance(item, Mapping):
-        names = {plain(str(k)) for k in item}
-        return bool(names & set(STARTS)) and bool(names & {*ENDS, *LENGTHS})
-    return isinstance(item, list | tuple) and len(item) >= 2 and is_whole(item[0]) and is_whole(item[1])
-
-
-def _answers_one_label(item: Any) -> bool:
-    """Whether an object that stands under a label's name says where, or whether at all: offsets or words in lists, or a verdict."""
-    if not isinstance(item, Mapping):
-        return False
-    names = {plain(str(k)): v for k, v in item.items()}
-    listed = any(isinstance(names.get(n), list | tuple | Mapping) for n in LISTS)
-    return listed or any(is_verdict(v) for n, v in names.items() if n in VERDICTS)
-
-
 def _labels_by_name(value: Mapping[str, Any], owner: Fields, path: str, given: Given, depth: int) -> Iterator[Label]:
     for label, inner in value.items():
         inner = decoded(inner)
-        people = is_person(str(label)) and holds_labels(inner)  # not the label, but whose they are
+        own = holds_labels(inner) and not is_empty(inner) and not isinstance(inner, Mapping)
+        people = own and (given.of_people or is_person(str(label)))  # not the label, but whose they are
+        if own and not people and depth == 0 and plain(str(label)) not in _GROUPS:
+            owner.lose(f"{path}{label}", NOT_PERSON)
         here = replace(given, annotator=str(label)) if people else replace(given, label=str(label))
         if is_empty(inner) or depth > 2:
             continue

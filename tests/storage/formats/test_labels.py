@@ -145,3 +145,53 @@ def test_objects_under_a_labels_name(inner: Any, tmp_path: Path) -> None:
     assert said(one(write_lines(tmp_path / "in.jsonl", item))) == {
         "SLEEP_ISSUES": ("evidence", [SLEEP]), "ANHEDONIA": ("no_evidence", []),
     }  # fmt: skip
+
+
+def test_criteria_as_language_models_write_them(tmp_path: Path) -> None:
+    """The label is the id or the name, its verdict stands under any of the usual keys, also where that key may be the label's."""
+    criteria = [
+        {"id": "SLEEP_ISSUES", "present": True, "evidence": [SLEEP]},
+        {"id": "A2", "present": False, "quotes": []},
+        {"name": "FATIGUE", "label": 1, "quotes": [FOOD]},
+        {"name": "MOOD", "label": 0, "quotes": []},
+        {"name": "GUILT", "label": -1},
+        {"criterion": "APPETITE", "status": "not met", "evidence": [FOOD]},
+        {"criterion": "DEATH", "present": "partially", "evidence": [FOOD]},
+        {"criterion": "SLOWING", "status": "unlikely", "evidence": [FOOD]},
+    ]
+    row = one(write_lines(tmp_path / "in.jsonl", {"id": "p", "text": TEXT, "criteria": criteria}))
+    assert said(row) == {
+        "SLEEP_ISSUES": ("evidence", [SLEEP]),
+        "A2": ("no_evidence", []),
+        "FATIGUE": ("evidence", [FOOD]),
+        "MOOD": ("no_evidence", []),
+        "APPETITE": ("no_evidence", []),
+    }
+    assert sorted(left_out(row)) == ["DEATH", "GUILT", "SLOWING"]
+
+
+def test_objects_with_an_id_and_no_label_are_no_labels(tmp_path: Path) -> None:
+    replies = [{"id": "abcdef", "status": "no", "body": "So do I."}, {"id": "t1_ab", "highlights": ["a"]}]
+    assert one(write_lines(tmp_path / "in.jsonl", {"id": "p", "text": TEXT, "replies": replies})).labels == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"name": "ana", "labels": [{"label": "S", "start": 0, "end": 6}]}, {"name": "ben", "labels": [["S", 2, 6]]}],
+        {"ana": [{"label": "S", "start": 0, "end": 6}], "ben": [{"label": "S", "start": 2, "end": 6}]},
+    ],
+)
+def test_each_of_the_annotators_has_labels_of_their_own(value: object, tmp_path: Path) -> None:
+    row = one(write_lines(tmp_path / "in.jsonl", {"id": "p", "text": TEXT, "annotators": value}))
+    assert [(la.annotator, la.criterion, la.passages[0].start) for la in row.labels] == [
+        ("ana", "S", 0),
+        ("ben", "S", 2),
+    ]
+
+
+def test_a_name_over_a_list_of_labels_that_may_be_a_person_is_said(tmp_path: Path) -> None:
+    value = {"ana": [{"label": "S", "start": 0, "end": 6}], "entities": [{"label": "T", "start": 2, "end": 6}]}
+    row = one(write_lines(tmp_path / "in.jsonl", {"id": "p", "text": TEXT, "annotations": value}))
+    assert [la.annotator for la in row.labels] == [None, None]
+    assert [name for _, name, _, detail in row.account if "may be who" in detail] == ["annotations[].ana"]
