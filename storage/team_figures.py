@@ -167,6 +167,20 @@ class TeamFigureStore(Connections):
                 found.setdefault(round_id, set()).add((post_id, reviewer))
         return found
 
+    def count_changed_late(self, *, round_id: int | None = None) -> int:
+        """How many latest answers differ from what the same person had said when a blind round with the post was closed, or when the
+        answer was adjudicated: from then on others' answers could be seen. Of a round, or of all.
+        """
+        with self.read() as db:
+            row = db.execute(
+                "SELECT count(*) FROM annotation_head h CROSS JOIN main.annotation a ON a.id = h.annotation_id WHERE h.verdict IS NOT NULL"
+                f" AND a.revision > 1 AND {_IN_ROUND} AND EXISTS (SELECT 1 FROM main.annotation b WHERE b.post_id = h.post_id"
+                " AND b.criterion_id = h.criterion_id AND b.reviewer = h.reviewer AND b.verdict IS NOT NULL AND b.revision < a.revision"
+                f" AND (b.verdict <> a.verdict OR b.spans <> a.spans) AND EXISTS ({_SHOWN}))",
+                {"round": round_id},
+            ).fetchone()
+            return int(row[0])
+
     def corpus(self) -> Corpus:
         with self.read() as db:
             posts, authors, alone, length = db.execute(
@@ -224,6 +238,12 @@ _IN_ROUND = f"(:round IS NULL OR {OF_ROUND.format(round=':round')})"
 _HIDDEN = (
     "CASE WHEN a.suggested IS NULL THEN (SELECT g.hide_suggestions FROM assignment g WHERE g.post_id = h.post_id"
     " AND g.reviewer = h.reviewer) ELSE 1 - a.suggested END"
+)
+_SHOWN = (  # a moment between the two answers from which on the others' could be seen
+    "SELECT 1 FROM adjudication d WHERE d.post_id = h.post_id AND d.criterion_id = h.criterion_id AND d.created_at >= b.created_at"
+    " AND d.created_at <= a.created_at UNION ALL SELECT 1 FROM round_post p CROSS JOIN round ON round.id = p.round_id AND round.blind"
+    " CROSS JOIN round_event e ON e.round_id = p.round_id AND e.what = 'closed' WHERE p.post_id = h.post_id"
+    " AND e.at >= b.created_at AND e.at <= a.created_at"
 )
 _CURRENT = (
     "SELECT CASE WHEN c.active THEN c.version ELSE 0 END FROM criterion c WHERE c.id = h.criterion_id"

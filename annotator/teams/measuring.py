@@ -40,7 +40,8 @@ def agreement_of(
 
 def report(store: Store, *, round_id: int | None = None, models: Sequence[str] = (), seed: int = 0) -> Wire:
     """All tables as JSON values: by criterion, pair, round, person and period; where wordings changed, whether agreement fell, and which
-    criteria are taken for one another; what is said beside a verdict, where the project defines it.
+    criteria are taken for one another; what is said beside a verdict, where the project defines it; how many answers were changed when
+    others' could be seen.
     """
     with store.read():  # one moment for all of it
         agreement = agreement_of(store, round_id=round_id, models=models, seed=seed)
@@ -51,6 +52,7 @@ def report(store: Store, *, round_id: int | None = None, models: Sequence[str] =
             return {
                 "rule": store.gold_rule().to_dict(),
                 "seed": seed,
+                "changed_late": 0,
                 "wordings": wordings(store),
                 "attributes": said,
                 **{t: [] for t in tables},
@@ -61,6 +63,7 @@ def report(store: Store, *, round_id: int | None = None, models: Sequence[str] =
         return {
             "rule": store.gold_rule().to_dict(),
             "seed": seed,
+            "changed_late": store.count_changed_late(round_id=round_id),
             "attributes": said,
             "criteria": [_row(row.criterion or ALL_CRITERIA, row) for row in agreement.by_criterion() if row.units],
             "pairs": [

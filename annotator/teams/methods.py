@@ -211,6 +211,11 @@ def _agreement_tables(
         f"Over what several people decided, with 95 % bootstrap intervals by post (1,000 resamples, seed {agreement['seed']}). Spans match"
         f" one to one from {agreement['rule']['iou']:.0%} of their words in common."
     )
+    late = agreement["changed_late"]
+    yield (
+        f"Everybody's latest answers are compared. {late:,} of all latest answers were changed after the blind round was closed in which"
+        " the post was read, or after they had been adjudicated, when others' answers could be seen."
+    )
     heads = ("decided by several", *(words for _, words in FIGURES))
     rows = [
         (

@@ -93,7 +93,12 @@ export function drawFigures(agreement, names, showGamma) {
   const rows = [...agreement.criteria].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name)).map((row) => [title(row), row.units, ...COEFFICIENTS.map(([key]) => shown(row.figures[key], reasons, key === "border_distance" ? 1 : 2)),
     row.name === "all" ? "" : button("Work out", () => showGamma(row.name), { "aria-label": `Gamma of ${title(row)}` })]);
   return table("Agreement by criterion", ["Criterion", "Read by several", ...COEFFICIENTS.map(([, label]) => label), "Gamma"], rows,
-    [make("p", { class: "ev-muted" }, `With 95 % intervals, by resampling posts (seed ${agreement.seed}). Passages agree from ${Math.round(100 * agreement.rule.iou)} % of their words in common. κ, AC1 and α: 1 is full agreement, 0 what chance alone would give.`), explained(reasons)]);
+    [make("p", { class: "ev-muted" }, `With 95 % intervals, by resampling posts (seed ${agreement.seed}). Passages agree from ${Math.round(100 * agreement.rule.iou)} % of their words in common. κ, AC1 and α: 1 is full agreement, 0 what chance alone would give.`), late(agreement.changed_late), explained(reasons)]);
+}
+
+// Answers that were made alike afterwards would make the agreement look better than it was.
+function late(count) {
+  return count > 0 && make("p", { class: "ev-muted" }, `Answers that were changed after a blind round was closed or a decision was made, when others' could be seen: ${count}. The figures compare the latest answers.`);
 }
 
 export function drawRounds(agreement) {

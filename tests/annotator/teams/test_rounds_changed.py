@@ -12,6 +12,7 @@ from annotator.people.accounts import NotAllowed
 from annotator.review import decisions
 from annotator.review.others import GOLD
 from annotator.teams import adjudicating, measuring, moves, rules, watching
+from annotator.teams.methods import methods_report
 from annotator.teams.moves import Move
 from annotator.teams.plan_wire import read_plan
 from annotator.teams.rounds import RoundPlan, change_people, close, preview, set_up
@@ -369,3 +370,32 @@ def test_who_is_disabled_is_given_nothing_more(team: Store) -> None:
     team.update_reviewer("ben", disabled=True)
     assert moves.fill(team, round_id, expected_revision=4, by=LEAD) == {"given": 0}
     assert team.readers_missing(round_id) == 12
+
+
+def test_answers_that_were_changed_when_others_could_be_seen_are_counted(team: Store) -> None:
+    round_id = made(team, overlap={3: 1.0}, posts=3)
+    first, second, third = (p.post_id for p in team.round_posts(round_id))
+
+    def at(minute: int, post_id: str, name: str, verdict: Verdict, revision: int = 0) -> None:
+        spans = (AnnotatedSpan(*WORDS),) if verdict is Verdict.EVIDENCE else ()
+        moment = f"2026-11-30T10:{minute:02d}:00Z"
+        answer = Annotation(post_id, SLEEP.id, name, verdict, spans, created_at=moment)
+        team.add_annotation(answer, expected_revision=revision)
+
+    for post_id in (first, second, third):
+        at(1, post_id, "ana", Verdict.EVIDENCE)
+        at(2, post_id, "ben", Verdict.NO_EVIDENCE)
+    at(3, first, "ben", Verdict.EVIDENCE, 1)  # alone, in time
+    decision = Adjudication(
+        second, SLEEP.id, "eva", Outcome.EVIDENCE, (Span(*WORDS),), created_at="2026-11-30T10:04:00Z"
+    )
+    team.add_adjudication(decision, expected_revision=0)
+    assert measuring.report(team)["changed_late"] == 0
+    at(5, second, "ben", Verdict.EVIDENCE, 1)
+    at(6, second, "ana", Verdict.EVIDENCE, 1)  # said again, the same
+    assert measuring.report(team, round_id=round_id)["changed_late"] == 1
+    close(team, round_id, expected_revision=1, by=LEAD)
+    at(1, first, "cem", Verdict.NO_EVIDENCE)
+    team.add_annotation(Annotation(third, SLEEP.id, "ben", Verdict.UNSURE), expected_revision=1)
+    assert measuring.report(team)["changed_late"] == 2
+    assert "2 of all latest answers were changed after" in methods_report(team).markdown()
