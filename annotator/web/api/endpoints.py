@@ -268,6 +268,7 @@ class Api:
             expected_revision: The `revision` of the answer as `next` gave it, 0 for a first one; refused if another came between.
             spans: The evidence, as objects with start and end: code points of the text, end exclusive; where the project defines them,
                 with "attributes": {"rationale", "severity", "flags": [...]}, or these beside start and end as exports have them.
+                A `text` beside them must be the words that stand there.
             labels: Labels of the whole post as name=level, with the criterion "@post" and an empty verdict.
             note: A note for other people.
             criterion_version: The `version` of the wording that was read; the current one if none is given.
@@ -287,6 +288,7 @@ class Api:
                 raise InvalidRecord('labels: they are about the whole post; send them with the criterion "@post".')
             version = self._criteria([criterion])[0].version
             said = wire.read_said(spans or [])
+            wire.check_words(post.text, spans or [])
             answer = wire.placed(chosen, shown, Verdict(one_of(verdict, Verdict, "verdict")), said) | {
                 "verdict": verdict
             }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -87,6 +89,27 @@ def read_spans(given: Sequence[Any], *, most: int) -> list[tuple[int, int]]:
     if len(given) > most:
         raise InvalidRecord(f"There are {len(given)} spans; up to {most} can be saved for a criterion.")
     return sorted({_read_span(number, each) for number, each in enumerate(given)})
+
+
+def check_words(text: str, given: Sequence[Any]) -> None:
+    """Raises InvalidRecord for a span whose own words (`text`) are not those at its offsets, which then count something else."""
+    for number, each in enumerate(given):
+        words = each.get("text") if isinstance(each, Mapping) else None
+        if words is None:
+            continue
+        start, end = _read_span(number, each)
+        there = text[start:end]
+        if words == there:
+            continue
+        places = [m.start() for m in re.finditer(re.escape(words), text)] if isinstance(words, str) and words else []
+        where = f" Its text stands at {', '.join(f'{at}:{at + len(words)}' for at in places[:3])}." if places else ""
+        raise InvalidRecord(
+            f"spans[{number}]: at {start}:{end} stands {_shown(there)}, which is not its text; start and end count code points.{where}"
+        )
+
+
+def _shown(words: str) -> str:
+    return json.dumps(words if len(words) <= 80 else words[:80] + "…", ensure_ascii=False)
 
 
 def read_said(given: Sequence[Any]) -> dict[tuple[int, int], Wire]:

@@ -422,3 +422,17 @@ def test_programs_say_more_of_spans_and_label_posts_where_the_project_defines_it
     assert now.attributes.severity == "mild"
     bad = decision(verdict="evidence", expected_revision=2, spans=[{**spans[0], "attributes": {"severity": "worse"}}])
     assert "'worse' is no level of Severity" in client.post("/api/v1/annotate", json=bad).json()["error"]["message"]
+
+
+def test_words_that_do_not_stand_at_a_spans_offsets_are_refused(store: Store, api: Api) -> None:
+    """A program that counts UTF-16 units, or the end in, must not store what it did not mean."""
+    text = "🙂 I cannot sleep."
+    store.add_posts([a_post(text, id="p3")])
+    spans = [{"start": 3, "end": 17, "text": "I cannot sleep"}]
+    problem = problem_with(api, "annotate", decision(post_id="p3", verdict="evidence", spans=spans))
+    assert problem.message == (
+        'spans[0]: at 3:17 stands " cannot sleep.", which is not its text; start and end count code points. Its text stands at 2:16.'
+    )
+    assert store.annotations_of("p3", ANA.name) == {}
+    right = decision(post_id="p3", verdict="evidence", spans=[{"start": 2, "end": 16, "text": "I cannot sleep"}])
+    assert client_of(api, ANA).post("/api/v1/annotate", json=right).status_code == 200
