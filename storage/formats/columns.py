@@ -9,6 +9,7 @@ from typing import Any
 
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
+from storage.formats.coded_segments import coded_segments, evidence_beside, label_beside, numbered_labels
 from storage.formats.column_hints import NOBODY, hints_of, listed, no_text, said_of_people
 from storage.formats.label_shapes import holds_labels
 from storage.formats.people import PREDICTED
@@ -40,7 +41,8 @@ class ColumnMapping:
     hints: what is to be said of a column that is kept in meta. joined: columns that are the text together (`title+body`).
     questions: the columns of each of Argilla's questions. sentences: each row is a sentence of its post;
     sentence_number: the column of its number or id, if there is one. raters: people with columns of their own;
-    people: whose the columns of lists are that several people have. said: what is to be told of these.
+    people: whose the columns of lists are that several people have. said: what is to be told of these. numbered: the columns by field of
+    each of several labels of a row (`symptom1`, `evidence1`).
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class ColumnMapping:
     raters: Mapping[str, Rater] = field(default_factory=dict)
     people: Mapping[str, str] = field(default_factory=dict)
     said: tuple[str, ...] = ()
+    numbered: tuple[Mapping[str, str], ...] = ()
 
 
 def guess_mapping(
@@ -69,6 +72,10 @@ def guess_mapping(
 
     of_one: all labels are of one criterion, which no column names. chosen: the text and the id, where they are known.
     """
+    if not {n for n, c in (chosen or {}).items() if c and n in ("text", "criterion", "evidence")}:
+        coded = coded_segments(columns, sample)
+        if coded:
+            return coded
     known = {n: c for n, c in (chosen or {}).items() if n in ("text", "post_id") and c in columns}
     others = [c for c in columns if c not in known.values()]
     found = {name: column for name, column in _by_name(others, sample).items() if _fits(name, column, sample)} | known
@@ -89,6 +96,7 @@ def guess_mapping(
         free = (c for c in columns if c not in found.values() and _is_id_name(c) and _is_unique(c, sample))
         free = (c for c in free if c != number_column(columns))  # of a sentence, not of a post
         found["post_id"] = next((c for c in free if _tells_texts_apart(c, found, sample)), found["post_id"])
+    found |= _beside(columns, found, sample)
     if ("criterion" in found or of_one) and "verdict" not in found:
         names = {plain(c): c for c in reversed(columns) if c not in found.values()}
         beside = (names[n] for n in _VERDICTS if n in names)
@@ -96,6 +104,28 @@ def guess_mapping(
         if said is not None:
             found["verdict"] = said
     return found if of_one or are_sentences(found, columns, sample) else _without_labels_of_posts(found)
+
+
+def _beside(columns: Sequence[str], found: Mapping[str, str], sample: Sequence[Record]) -> dict[str, str]:
+    """The column of labels where evidence stands beside, and the one of evidence where a label does, by other names than the usual ones."""
+    made = dict(found)
+    if plain(made.get("text", "")) in ("sentence", "sent") or {"start", "annotations", "history"} & made.keys():
+        return made
+    if any(plain(c) in ("tokens", "words") and any(map(is_listed, values_of(c, sample))) for c in columns):
+        return made
+    evidence = values_of(made.get("evidence", ""), sample)
+    if any(isinstance(decoded(v), Mapping) or holds_labels(v) for v in evidence):  # it names its labels itself
+        return made
+    if "criterion" not in made:
+        label = label_beside(columns, made, sample)
+        if label is None:
+            return made
+        made["criterion"] = label
+    if "evidence" not in made and (column := evidence_beside(columns, made, sample)) is not None:
+        made["evidence"] = column
+    if "evidence" not in made and "criterion" not in found:
+        del made["criterion"]
+    return made
 
 
 def _is_shared(found: Mapping[str, str], sample: Sequence[Record]) -> bool:
@@ -215,6 +245,9 @@ def checked_mapping(
     tokens = columns_of_tokens(free, sample)
     if tokens is None and "text" not in mapping:
         tokens = bare_tokens(free, sample)
+    numbered = () if "criterion" in mapping else numbered_labels(free, sample)
+    theirs = {c for columns_of in numbered for c in columns_of.values()}
+    free = [c for c in free if c not in theirs]
     squad = _is_squad(columns) and "text" not in (chosen or {})
     lists = (
         {}
@@ -232,6 +265,7 @@ def checked_mapping(
         or wide
         or questions
         or raters
+        or numbered
     )
     if "text" not in mapping and tokens is None and not ("post_id" in mapping and has_labels):
         raise FormatError(no_text(columns, sample))
@@ -257,6 +291,7 @@ def checked_mapping(
         raters,
         people,
         said_of_people(raters, people, {c: n for c, n in unsure.items() if lists.get(c) is LabelKind.ANSWER}),
+        numbered,
     )
 
 

@@ -33,6 +33,7 @@ _REFUSED_MAGIC = {
     b"<stata_dta>": "a file of Stata; save it as .csv",
     b"ARROW1": "an Arrow file; import the folder of the dataset that it belongs to",
 }
+_PASSAGES = frozenset((*LISTS, "rationale", "rationales"))  # lists beside a list of labels
 HEAD_CHARACTERS = 1 << 16
 _BARE_TAG = re.compile(r"[A-Z][A-Z0-9_&/+-]{1,60}")
 _TREEBANK_ID = re.compile(r"\d+(?:[-.]\d+)?")
@@ -184,7 +185,11 @@ def _is_doccano(item: Mapping[str, Any]) -> bool:
             isinstance(labels, list)
             and all(map(_is_doccano_label, labels))
             and (labels or {"id", "offsets"} & item.keys())
-            and not (labels and isinstance(labels[0], str) and any(plain(str(k)) in LISTS for k in item if k != key))
+            and not (
+                labels
+                and isinstance(labels[0], str)
+                and any(plain(str(k)) in (*LISTS, "rationales", "rationale") for k in item if k != key)
+            )
         ):
             return True
     return False

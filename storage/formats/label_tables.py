@@ -44,7 +44,16 @@ class Table:
         found = self.mapping
         of_one = self.source.criterion is not None and {"verdict", "evidence"} & found.columns.keys()
         named = {"criterion", "annotations", "history"} & found.columns.keys()
-        return bool(named or of_one or found.lists or found.wide or found.questions or found.raters or found.tokens)
+        return bool(
+            named
+            or of_one
+            or found.lists
+            or found.wide
+            or found.questions
+            or found.raters
+            or found.tokens
+            or found.numbered
+        )
 
     @property
     def names(self) -> frozenset[str]:

@@ -10,11 +10,12 @@ from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.columns import ColumnMapping, Record
 from storage.formats.fields import Fields
 from storage.formats.labels import NOTHING_SAID, Given, labels_of
+from storage.formats.paired import pairs_of
 from storage.formats.passages import names_places, passage_or_reason, passages_of, passages_of_cell
 from storage.formats.rows import Label, LabelKind, Passage, Source
 from storage.formats.said import POST_LABELS, labels_from, said_of
 from storage.formats.standing import qualifier_of_row
-from storage.formats.values import decoded, plain, string
+from storage.formats.values import decoded, is_empty, plain, string
 from storage.formats.wide import is_mark, says_no_words, says_verdict
 from storage.records import OF_POST, Verdict
 
@@ -34,10 +35,12 @@ class RowLabels:
         """The label that a row of a table holds: one criterion, and one passage or several, or a verdict alone."""
         column = self._mapping.columns.get("criterion", "")
         criterion = self._source.criterion if not column else self._fields.peek(column)
-        if criterion is None or (not column and not self._says_something()):
+        if criterion is None or is_empty(decoded(criterion)) or (not column and not self._says_something()):
             return ()
         if criterion == OF_POST:
             return self._labels_of_post(column)
+        if (several := self._several(column, criterion)) is not None:
+            return several
         if not isinstance(criterion, str | int | float):
             self._fields.keep(column, "a list of labels of the whole post")
             return labels_of(criterion, self._fields, column, Given())
@@ -75,6 +78,43 @@ class RowLabels:
         if found and (attributes := said_of(self._fields, self._source.attributes)):
             found = tuple(replace(passage, attributes=attributes) for passage in found)
         return (*left, replace(_answer(given, verdict_of(said), found), note=note))
+
+    def _several(self, column: str, criterion: Any) -> tuple[Label, ...] | None:
+        """The labels of a cell with several, each with its piece of evidence; None where it holds one, or has offsets beside it."""
+        columns = self._mapping.columns
+        evidence = columns.get("evidence", "")
+        if not evidence or any(columns.get(n, "") in self._fields for n in ("start", "end")):
+            return None
+        pairs = pairs_of(
+            criterion,
+            self._fields.peek(evidence),
+            self._source.criteria,
+            each="text" not in columns and not self._mapping.wide,
+        )
+        said = self._fields.peek(columns.get("verdict", ""))
+        if pairs is None or (said is not None and not is_verdict(said)):
+            return None
+        given = Given(annotator=self._annotator(), created_at=string(self._take("created_at")), whole=False)
+        if isinstance(pairs, str):
+            for name in (column, evidence):
+                self._fields.keep(name, f"not read: {pairs}")
+            return (given.a_label(string(criterion), None, left_out=pairs),)
+        note = string(self._take("note")) or ""
+        self._fields.take(columns.get("verdict"), "verdict")
+        for name, to in ((column, "criterion"), (evidence, "quote")):
+            self._fields.take(name, to)
+        return tuple(
+            la for name, piece in pairs for la in self._one_of_several(replace(given, label=name), said, piece, note)
+        )
+
+    def _one_of_several(self, given: Given, said: Any, piece: Any, note: str) -> Iterator[Label]:
+        column = self._mapping.columns.get("evidence", "")
+        found, bad = passages_of_cell(piece, column, self._fields.peek(self._mapping.columns.get("text", "")))
+        yield from (given.a_label(None, None, left_out=reason) for reason in bad)
+        if found or (said is not None and verdict_of(said) is not Verdict.EVIDENCE):
+            yield replace(_answer(given, verdict_of(said), found), note=note)
+        elif not bad:
+            yield given.a_label(None, None, left_out=NOTHING_SAID if said is None else NO_PASSAGE)
 
     def _says_something(self) -> bool:
         """Whether a row without a column of criteria says something of the one of its file."""
@@ -206,6 +246,18 @@ class RowLabels:
                 self._fields.take(column, "criterion")
                 given = Given(annotator=self._annotator(), whole=False)
                 yield from (given.a_label(n, Verdict.EVIDENCE, self._sentence) for n in names if not is_verdict(n))
+
+    def _numbered_labels(self) -> Iterator[Label]:
+        """The labels of a row that has columns for several of them: `symptom1`, `evidence1`, `symptom2`, `evidence2`."""
+        own = ("criterion", "verdict", "start", "end", "evidence", "note")
+        shared = {k: v for k, v in self._mapping.columns.items() if k not in own}
+        for columns in self._mapping.numbered:
+            reader = RowLabels(
+                self._number, self._record, replace(self._mapping, columns={**shared, **columns}), self._source
+            )
+            reader._sentence = self._sentence
+            yield from reader._flat_label()
+            self._fields.follow(reader._fields)
 
     def _labels_of_raters(self) -> list[Label]:
         """Labels of the people who have columns of their own: the row as each of them filled it in."""

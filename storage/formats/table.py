@@ -117,7 +117,13 @@ class _RowReader(RowLabels):
             value = self._fields.take(column, "labels")
             if value is not None:
                 found += labels_of(value, self._fields, column, self._given(column, kind))
-        found += [*self._wide_labels(), *self._tagged(text), *self._question(), *self._argilla()]
+        found += [
+            *self._numbered_labels(),
+            *self._wide_labels(),
+            *self._tagged(text),
+            *self._question(),
+            *self._argilla(),
+        ]
         self._labels += self._unless_taken_back(found, one_label=False) if found else ()
         decisions = self._decisions()
         author = string(self._take("author"))
