@@ -97,7 +97,7 @@ def preview(store: Store, plan: RoundPlan, *, model_version: str | None, by: Rev
         "readers": {str(n): count for n, count in sorted(Counter(map(len, readers.values())).items())},
         "pairs": [{"one": one, "other": other, "posts": count} for (one, other), count in sorted(pairs.items())],
         "missing": sum(p.readers for p in drawn.posts) - len(drawn.given),
-        "notes": _doubts(plan, pairs, drawn),
+        "notes": [*_doubts(plan, pairs, drawn), *_strangers(store, plan.people, by)],
     }
 
 
@@ -190,6 +190,16 @@ def _doubts(plan: RoundPlan, pairs: Mapping[tuple[str, str], int], drawn: Drawn)
     if plan.deadline and plan.deadline < dt.datetime.now(dt.UTC).date().isoformat():
         found.append("The deadline is in the past.")
     return found
+
+
+def _strangers(store: Store, people: Sequence[str], by: Reviewer) -> list[str]:
+    """Who could not sign in to read: named in an import, say, or the one who worked here before there were accounts."""
+    if not store.has_accounts():
+        return []
+    known = {i.reviewer for i in store.identities()} | {i.reviewer for i in store.open_invitations()}
+    unknown = [p for p in people if p not in known and store.password_hash(p) is None]
+    names = called_before(store, by).all(unknown)
+    return [f"Without an account nobody can sign in and read: {', '.join(names)}. Invite them first."] if names else []
 
 
 def give_out(

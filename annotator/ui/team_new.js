@@ -49,7 +49,7 @@ export function drawNew(box, page, made, leave) {
       group("Readers of a post", make("div", { class: "ev-filter ev-wide" }, labelled("Readers of each post", number("base", { min: 1, value: 1 })),
         [1, 2].map((n) => make("div", { class: "ev-pair" }, labelled("Share with more readers, %", number("share" + n, { min: 0, max: 100, step: "any" })), labelled("How many read it", number("readers" + n, { min: 1 }))))))),
     outcome,
-    make("div", { class: "ev-row" }, button("Show who gets what", () => look(), { "data-part": "look" }), button("Cancel", leave)));
+    make("div", { class: "ev-row" }, button("Show who gets what", null, { type: "submit", "data-part": "look" }), button("Cancel", leave)));
   const look = () => (pairUp(form), form.reportValidity() && preview(form, outcome, made));
   form.addEventListener("submit", (event) => (event.preventDefault(), look()));
   form.addEventListener("input", (event) => (pairUp(form), (form.asked = (form.asked || 0) + 1), event.target.name === "kind" && suit(form), fill(outcome))); // what was shown holds no longer

@@ -399,3 +399,15 @@ def test_answers_that_were_changed_when_others_could_be_seen_are_counted(team: S
     team.add_annotation(Annotation(third, SLEEP.id, "ben", Verdict.UNSURE), expected_revision=1)
     assert measuring.report(team)["changed_late"] == 2
     assert "2 of all latest answers were changed after" in methods_report(team).markdown()
+
+
+def test_a_look_says_who_has_no_account(team: Store) -> None:
+    plan = RoundPlan("one", READERS, overlap={1: 1.0})
+    assert preview(team, plan, model_version=None, by=LEAD)["notes"] == [
+        "No post is read by two people: nothing could be said about agreement."
+    ]  # nobody signs in here
+    for name in ("ana", "eva"):
+        team.update_reviewer(name, password_hash="x")
+    assert preview(team, plan, model_version=None, by=LEAD)["notes"][1:] == [
+        "Without an account nobody can sign in and read: ben, cem. Invite them first."
+    ]
