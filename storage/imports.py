@@ -204,6 +204,20 @@ class ImportStore(Connections):
         self._remove(import_id, on_step=on_step)
         return removed
 
+    def work_on_import(self, import_id: int) -> tuple[int, int, int]:
+        """What undoing an import takes along beside what it brought: latest answers to its posts, adjudications of them made since, and
+        how many people's they are.
+        """
+        with self.read() as db:
+            row = db.execute(
+                "SELECT total(answers), total(NOT answers), count(DISTINCT person) FROM (SELECT 1 AS answers, h.reviewer AS person FROM"
+                " main.post p CROSS JOIN main.annotation_head h ON h.post_id = p.id WHERE p.import_id = :id AND h.verdict IS NOT NULL"
+                " AND h.import_id IS NOT :id UNION ALL SELECT 0, d.adjudicator FROM main.post p CROSS JOIN main.adjudication d ON"
+                " d.post_id = p.id WHERE p.import_id = :id AND d.created_at >= (SELECT created_at FROM import WHERE id = :id))",
+                {"id": import_id},
+            ).fetchone()
+            return int(row[0]), int(row[1]), int(row[2])
+
     def recover_imports(self) -> int:
         """Remove what imports have left that were killed, and index what they left out. Returns how many imports."""
         with self.read() as db:

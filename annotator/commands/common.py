@@ -161,14 +161,14 @@ def pair(text: str, flag: str, form: str = "NAME=VALUE") -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def agree(words: str, *, yes: bool) -> bool:
-    """Whether the person agrees to what is about to leave this machine. Raises UsageError where nobody can be asked."""
+def agree(words: str, *, yes: bool, to: str = "Send", done: str = "sent") -> bool:
+    """Whether the person agrees to what is about to leave this machine, or to go. Raises UsageError where nobody can be asked."""
     say(words)
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("Nothing was sent. Say --yes to agree to this where no question can be asked.")
-    return input("Send it? [y/N] ").strip().lower() in ("y", "yes")
+        raise UsageError(f"Nothing was {done}. Say --yes to agree to this where no question can be asked.")
+    return input(f"{to} it? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def read_secret(prompt: str, *, from_stdin: bool, flag: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from annotator.commands.common import Subparsers, UsageError, add_data_dir, project_of, report, say
+from annotator.commands.common import Subparsers, UsageError, add_data_dir, agree, project_of, report, say
 from annotator.words import counted
 
 
@@ -25,6 +25,7 @@ def add(commands: Subparsers) -> None:
         parser.add_argument("number", type=int, metavar="NUMBER", help="as in the list")
         add_data_dir(parser)
         parser.set_defaults(run=run)
+    undo.add_argument("--yes", action="store_true", help="do not ask where people's answers go with it")
 
 
 def run_list(arguments: argparse.Namespace) -> None:
@@ -49,8 +50,13 @@ def run_report(arguments: argparse.Namespace) -> None:
 
 
 def run_undo(arguments: argparse.Namespace) -> None:
-    from annotator.exchange.use_cases import undo_import
+    from annotator.exchange.use_cases import undo_import, what_undoing_removes
 
-    removed = undo_import(project_of(arguments).store, arguments.number)
+    store = project_of(arguments).store
+    record = next((i for i in store.imports() if i["id"] == arguments.number and i["undone_at"] is None), None)
+    words, has_work = what_undoing_removes(store, record) if record else ("", False)
+    if has_work and not agree(words, yes=arguments.yes, to="Remove", done="removed"):
+        return
+    removed = undo_import(store, arguments.number)
     report(removed)
     say(f"Removed {counted(removed['posts'], 'post')} and {counted(removed['annotations'], 'annotation')}.")

@@ -23,6 +23,7 @@ from annotator.exchange.importing import check_import, run_import
 from annotator.exchange.options import ImportOptions, ImportReport
 from annotator.exchange.watch import Watch
 from annotator.job_context import WorkerStopping
+from annotator.words import counted
 from storage.exports import Answers, ExportFilter
 from storage.formats.delimited import guard
 from storage.formats.registry import AUTO, format_named, writer_named
@@ -65,6 +66,21 @@ def _source(path: Path | str, store: Store) -> Iterator[tuple[Path, str]]:
         return
     with hub_datasets.fetched(str(path).removeprefix(hub_datasets.PREFIX), store.path.parent) as folder:
         yield folder, str(path)
+
+
+def what_undoing_removes(store: Store, record: Mapping[str, Any]) -> tuple[str, bool]:
+    """A line on what goes if an import is undone, and whether people's work goes with it. record: as the store lists it."""
+    answers, decisions, people = store.work_on_import(record["id"])
+    work = ""
+    if answers or decisions:
+        decided = f" and {counted(decisions, 'decision')} of who adjudicated" if decisions else ""
+        whose = counted(people, "person", "people")
+        work = f", WITH {counted(answers, 'answer')}{decided} that {whose} gave to them since"
+    posts = counted(record["report"].get("imported", 0), "post")
+    return (
+        f"Import {record['id']} of {record['file_name']}: {posts} would go{work}, and the annotations that it brought for other posts.",
+        bool(work),
+    )
 
 
 def undo_import(store: Store, import_id: int, *, on_progress: Callable[[int], None] | None = None) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from annotator.exchange.use_cases import undo_import
+from annotator.exchange.use_cases import undo_import, what_undoing_removes
 from annotator.people.accounts import CURATORS
 from annotator.teams.naming import Called, called_before
 from annotator.ui.context import QUEUED, QUIET, Context, friendly
@@ -58,12 +58,7 @@ def build(context: Context, tab: gr.Tab) -> None:
 
     def ask(number: int | None, request: gr.Request) -> list[Any]:
         context.require(request, *CURATORS)
-        found = _import_numbered(context, number)
-        counts = found["report"]
-        words = (
-            f"Import {found['id']} of {found['file_name']}: {counted(counts.get('imported', 0), 'post')} would go, with everything that was"
-            " annotated there since, and the annotations that it brought for other posts."
-        )
+        words, _ = what_undoing_removes(context.store, _import_numbered(context, number))
         return [gr.Group(visible=True), words]
 
     def remove(number: int | None, request: gr.Request) -> list[Any]:
