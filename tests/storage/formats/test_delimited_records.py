@@ -164,7 +164,7 @@ def test_reading_time_grows_with_the_file_whatever_its_quotes(line: str, tmp_pat
         return min(seconds(count) for _ in range(3))  # a busy machine only ever adds
 
     seconds(500)
-    assert least(16000) < 10 * max(least(4000), 0.02)
+    assert least(8000) < 10 * max(least(2000), 0.02)
 
 
 def test_one_bad_offset_or_verdict_among_few_rows_costs_its_label_alone(tmp_path: Path) -> None:
