@@ -25,6 +25,7 @@ from annotator.exchange.sources import attributes_for, detected_of, fingerprint,
 from annotator.exchange.watch import UNWATCHED, Watch
 from annotator.review.about import about_of
 from annotator.review.language import others_among
+from storage.formats.inline_tags import with_tags_said
 from storage.formats.ledger import COLUMN, FILE, LABEL, OPTION, Ledger, Outcome
 from storage.formats.rows import FormatError, ImportRow, Label, Row, RowError
 from storage.imports import is_import_name
@@ -74,6 +75,7 @@ class Importer:
         criteria = store.criteria(with_inactive=True)
         self._matcher = CriteriaMatcher(criteria, options, wording_beside(path))
         self._taker = LabelTaker(self._matcher, options)
+        self._names = tuple(self._matcher.names())
         self._mender = Mender(mojibake=options.mend, entities=options.unescape)
         self._homes, self._codes = Homes(staging, store), codes_alone(store)
         attributes, self._defines = attributes_for(store, path, options)
@@ -156,7 +158,7 @@ class Importer:
             row = replace(row, post_id=cleaned)
         if row.text is None:
             return row
-        row = self._mender.mended(row)
+        row = with_tags_said(self._mender.mended(row), self._names)
         if row.post_id is None and row.text and row.text.strip():
             row = replace(row, post_id=generated_id(row.text))
             self.report.generated_ids += 1

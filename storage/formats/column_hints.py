@@ -9,6 +9,7 @@ from storage.formats.label_shapes import holds_labels
 from storage.formats.raters import Rater
 from storage.formats.rows import LabelKind
 from storage.formats.synonyms import SYNONYMS
+from storage.formats.token_lists import TAGS
 from storage.formats.values import decoded, is_listed, plain, values_of
 from storage.formats.vocabulary import LISTS
 
@@ -18,6 +19,8 @@ TELL = (
 )
 NOBODY = "may be what {name} said, or not: " + TELL
 
+SCALE = "holds numbers that are no verdicts (a scale, -1 for missing): none of it is read as an answer, 0 and 1 neither"
+NO_NAMES = "numbers beside words, in no form with the labels' names: not read"
 MAX_DEPTH = 6  # lists in lists that are looked into for a text
 
 
@@ -79,3 +82,21 @@ def _holds_objects(value: Any) -> bool:
 def listed(columns: Sequence[str]) -> str:
     shown = ", ".join(" ".join(str(c).split()) for c in columns[:20])
     return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
+
+
+def not_read(
+    columns: Sequence[str],
+    criteria: Sequence[str],
+    wide: Sequence[str],
+    sample: Sequence[Mapping[str, Any]],
+    *,
+    bare: bool,
+) -> dict[str, str]:
+    """What is to be said of columns that are called like a criterion and hold a scale; and, beside words alone (bare), of their tags.
+
+    wide: columns of criteria that are read.
+    """
+    names = {plain(c) for c in criteria if plain(c)}
+    scales = [c for c in columns if c not in wide and plain(c) in names and values_of(c, sample)]
+    tags = [c for c in columns if bare and plain(c) in TAGS and any(map(is_listed, values_of(c, sample)))]
+    return dict.fromkeys(scales, SCALE) | dict.fromkeys(tags, NO_NAMES)

@@ -10,7 +10,7 @@ from typing import Any
 from storage.formats.answers import is_verdict, verdict_of
 from storage.formats.argilla_columns import questions_of
 from storage.formats.coded_segments import coded_segments, evidence_beside, label_beside, numbered_labels
-from storage.formats.column_hints import NOBODY, hints_of, listed, no_text, said_of_people
+from storage.formats.column_hints import NOBODY, hints_of, listed, no_text, not_read, said_of_people
 from storage.formats.label_shapes import holds_labels
 from storage.formats.people import PREDICTED
 from storage.formats.raters import Rater, known_people, may_be_people, people_of_lists, raters_of
@@ -271,6 +271,13 @@ def checked_mapping(
         raise FormatError(no_text(columns, sample))
     sentences = not (squad or joined or tokens) and are_sentences(mapping, columns, sample)
     hints = hints_of([c for c in free if not any(c in pair for pair in wide.values())], lists, sample)
+    hints |= not_read(
+        free,
+        criteria,
+        [c for pair in wide.values() for c in pair if c],
+        sample,
+        bare=tokens is not None and not tokens[1],
+    )
     if "post_id" not in (chosen or {}):
         hints |= _shared_ids(mapping, free, sample)
     people = people_of_lists(list(lists), criteria, known)

@@ -8,7 +8,7 @@ from typing import Any
 from storage.formats.tagged import is_tag
 from storage.formats.values import decoded, plain, values_of
 
-_TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag", "label", "goldlabels")
+TAGS = ("nertags", "tags", "labels", "biotags", "bio", "iobtags", "ner", "tag", "label", "goldlabels")
 _TOKENS = ("tokens", "words", "token", "word", "form", "wordlist")
 
 
@@ -16,7 +16,7 @@ def columns_of_tokens(columns: Sequence[str], sample: Sequence[Mapping[str, Any]
     """The columns of words and tags that stand beside each other in lists of equal lengths."""
     names = {plain(c): c for c in reversed(columns)}
     for words in (names[n] for n in _TOKENS if n in names):
-        for tags in (names[n] for n in _TAGS if n in names and names[n] != words):
+        for tags in (names[n] for n in TAGS if n in names and names[n] != words):
             pairs = [(decoded(r.get(words)), decoded(r.get(tags))) for r in sample]
             pairs = [(w, t) for w, t in pairs if isinstance(w, list) and isinstance(t, list) and w]
             fitting = [t for w, t in pairs if len(w) == len(t) and all(isinstance(x, str) for x in (*w, *t))]

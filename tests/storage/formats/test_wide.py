@@ -139,3 +139,19 @@ def test_columns_of_evidence_of_one_name_belong_to_the_criterion_before_them(aga
     ]
     (tmp_path / "in.csv").write_text("\n".join([header.replace("FATIGUE", "remarks"), *lines]) + "\n")
     assert all("So tired" not in str(la) for row in rows(tmp_path / "in.csv", criteria=CRITERIA) for la in row.labels)
+
+
+def test_a_column_of_a_criterion_that_holds_a_scale_is_said(tmp_path: Path) -> None:
+    """Its 0 and 1 are no answers where a -1 or a 2 stands in it too, and that is no secret."""
+    lines = [f'{n},"{TEXT} {n}",{cell}' for n, cell in enumerate(["1", "0", "-1"])]
+    (tmp_path / "in.csv").write_text("\n".join(["id,text,SLEEP_ISSUES", *lines]) + "\n", "utf-8")
+    found = [row for row in rows(tmp_path / "in.csv", criteria=CRITERIA) if isinstance(row, ImportRow)]
+    assert not any(row.labels for row in found)
+    assert all(any("none of it is read" in detail for *_, detail in row.account) for row in found)
+
+
+def test_numbers_of_tags_without_names_are_said(tmp_path: Path) -> None:
+    item = {"id": "a", "tokens": ["I", "lie", "awake"], "ner_tags": [0, 1, 2], "label_names": ["O", "B-S", "I-S"]}
+    (row,) = rows(write_lines(tmp_path / "in.jsonl", item))
+    assert isinstance(row, ImportRow)
+    assert [name for _, name, _, detail in row.account if "numbers beside words" in detail] == ["ner_tags"]
