@@ -18,7 +18,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from storage.attributes import Attributes
-from storage.formats.answers import quoted
+from storage.formats.answers import is_verdict, quoted, verdict_of
 from storage.formats.fields import Fields
 from storage.formats.html_places import placed_in_source
 from storage.formats.items import lines_or_list, rows_of_items
@@ -250,6 +250,14 @@ def _text_key(task: Fields, data: Fields, regions: Sequence[Fields]) -> str | No
     )
 
 
+def _of_control(label: Label, control: str) -> Label:
+    """The label of a region; where it is a verdict's word (present, absent), it is one about what its control is called."""
+    if not is_verdict(label.criterion) or plain(control) in ("", "label", "labels", "ner", "tag", "tags", "verdict"):
+        return label
+    denied = label.left_out or ("" if verdict_of(label.criterion) is Verdict.EVIDENCE else f"marked {label.criterion}")
+    return replace(label, criterion=control, left_out=denied)
+
+
 class _Regions:
     """The results of a task's annotations: labelled regions become labels, everything else is kept in meta and said."""
 
@@ -277,7 +285,8 @@ class _Regions:
             elif (key := _label_key(result)) in _LABEL_KEYS or (key and result.peek("id") not in labelled):
                 back = taken_back.get(str(result.peek("id")), "")
                 said = more.regions.get(str(result.peek("id")), SpanAttributes())
-                labels = [_with_said(la, said) for la in _region(result, value, str(key), given)]
+                control = str(result.peek("from_name") or "")
+                labels = [_of_control(_with_said(la, said), control) for la in _region(result, value, str(key), given)]
                 found += [replace(la, left_out=la.left_out or back) for la in labels]
             else:
                 found += self._choice(result, value, given)

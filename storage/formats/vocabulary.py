@@ -19,6 +19,8 @@ LABELS = (
     "class",
     "classname",
     "labelname",
+    "displayname",
+    "entitylabel",
     "concept",
     "code",
     "kriterium",

@@ -170,3 +170,15 @@ def test_a_text_that_is_an_address_is_not_replaced_by_what_stands_beside_it(tmp_
     path = tmp_path / "in.json"
     path.write_text(json.dumps([task]), "utf-8")
     assert [isinstance(row, RowError) for row in rows(path)] == [True]
+
+
+def test_a_verdict_as_a_regions_label_is_about_its_control(tmp_path: Path) -> None:
+    """A control for each criterion with the labels present and absent: not two criteria of these names."""
+    regions = [
+        {"from_name": name, "to_name": "text", "type": "labels", "id": name,
+         "value": {"start": 0, "end": 6, "text": TEXT[:6], "labels": [word]}}
+        for name, word in (("SLEEP_ISSUES", "present"), ("MOOD", "absent"), ("FATIGUE", "unclear"))
+    ]  # fmt: skip
+    row = one(write_json(tmp_path / "in.json", [{"data": {"text": TEXT}, "annotations": [{"result": regions}]}]))
+    assert said(row) == {"SLEEP_ISSUES": ("evidence", [TEXT[:6]])}
+    assert left_out(row) == {"MOOD": "marked absent", "FATIGUE": "marked unclear"}

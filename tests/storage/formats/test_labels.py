@@ -20,6 +20,10 @@ SPELLINGS: dict[str, Any] = {
     "in words": [{"startChar": "0", "endChar": "23", "category": S}, {"from": 24.0, "to": 42.0, "class": F}],
     "pairs": [{"criterion": S, "offsets": [[0, 23]]}, {"criterion": F, "span": [24, 42]}],
     "offset and length": [{"label": S, "offset": 0, "length": 23}, {"label": F, "start": 24, "length": 18}],
+    "as AutoML and UBIAI write them": [
+        {"startOffset": 0, "endOffset": 23, "displayName": S},
+        {"start": 24, "end": 42, "text": FOOD, "entityLabel": F},
+    ],
     "words alone": [{"label": S, "quote": SLEEP}, {"label": F, "evidence": FOOD}],
     "words and a start": [{"label": S, "start": 0, "text": SLEEP}, {"label": F, "answer_start": 24, "text": FOOD}],
     "lists": [[0, 23, S], [24, 42, F]],
