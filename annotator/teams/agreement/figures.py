@@ -56,7 +56,7 @@ class Bootstrap:
             if posts > 1
             else None
         )
-        self._weights = None if drawn is None else drawn.astype(np.float64)
+        self._weights = None if drawn is None else np.ascontiguousarray(drawn.T, dtype=np.float64)
 
     def sums(self, rows: Array, post: Ints) -> tuple[Array, Array | None]:
         """The sum of the rows, shape (columns,), and of each resample, shape (replicates, columns); None below two posts.
@@ -75,7 +75,10 @@ class Bootstrap:
         return self._resampled(flat.reshape(self.groups, columns).astype(np.float64))
 
     def _resampled(self, grouped: Array) -> tuple[Array, Array | None]:
-        return grouped.sum(axis=0), None if self._weights is None else self._weights @ grouped
+        if self._weights is None:
+            return grouped.sum(axis=0), None
+        said = grouped.any(axis=1)  # two people, or a round, share few of the posts
+        return grouped.sum(axis=0), self._weights[said].T @ grouped[said]
 
 
 def figure(sums: tuple[Array, Array | None], statistic: Callable[[Array], Array], *, units: int, reason: str) -> Figure:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from annotator.teams import measuring
+from annotator.teams.agreement.figures import Bootstrap
 from annotator.teams.agreement.tables import ALL, Agreement, Marked, MixedUp
 from annotator.teams.methods import methods_report
 from annotator.teams.naming import ADJUDICATION, codes_of
@@ -263,3 +264,15 @@ def test_agreement_over_time_goes_by_the_last_answer_of_each_unit() -> None:
         ("2026-12", ALL, 0.0),
         ("2026-12", "SLEEP", 0.0),
     ]
+
+
+def test_resamples_of_a_few_posts_are_those_of_all_posts() -> None:
+    """Two of many people share few posts: what is summed there alone is what was summed over all of them."""
+    bootstrap = Bootstrap(300, replicates=50)
+    _, weights = bootstrap.sums(np.eye(300), np.arange(300))
+    assert weights is not None
+    assert set(weights.sum(axis=1).tolist()) == {300.0}
+    rows, post = np.arange(8.0).reshape(4, 2), np.array([7, 7, 250, 3])
+    total, some = bootstrap.sums(rows, post)
+    assert total.tolist() == [12.0, 16.0]
+    np.testing.assert_allclose(some, weights[:, post] @ rows)
