@@ -50,7 +50,9 @@ def find_posts(
     return {
         "total": total.posts,
         "at_least": total.at_least,
-        "posts": [_wire(_at_hit(store, item, wanted.query), reviewer, called) for item in items],
+        "posts": [
+            _wire(_unmarked(store, _at_hit(store, item, wanted.query), reviewer), reviewer, called) for item in items
+        ],
     }
 
 
@@ -167,6 +169,13 @@ def _at_hit(store: Store, item: QueueItem, query: str) -> QueueItem:
         return item
     start = text.rfind(" ", 0, max(0, hit.start() - 50)) + 1
     return dataclasses.replace(item, excerpt=f"…{text[start : start + EXCERPT]}")
+
+
+def _unmarked(store: Store, item: QueueItem, reviewer: Reviewer) -> QueueItem:
+    """The item without the model's scores where a reader is to read the post without its marks."""
+    if reviewer.role is not Role.REVIEWER or not store.hides_suggestions(item.post_id, reviewer.name):
+        return item
+    return dataclasses.replace(item, evidence=None, uncertainty=None)
 
 
 def _wire(item: QueueItem, reviewer: Reviewer, called: Called) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import pytest
 
 from annotator.review import decisions, history
 from annotator.review.arms import arms_of, set_share, share_of
+from annotator.review.post_list import find_posts
 from annotator.teams.reports import work_out
 from encoder.measure.metrics import wilson
-from storage.records import Annotation, InvalidRecord, Post, Prediction, Reviewer, Span, Split, Verdict
+from storage.queue import QueueFilter
+from storage.records import Annotation, InvalidRecord, ModelVersion, Post, Prediction, Reviewer, Span, Split, Verdict
 from storage.rounds import Assigned, RoundPost
 from storage.store import Store
 from storage.team_records import Round, RoundChange, RoundKind, Suggestions
@@ -62,6 +64,17 @@ def test_the_share_is_drawn_for_each_person_and_only_grows_with_it(store: Store,
     assert 5 < len(hidden[0.25]) < 26
     set_share(store, 0.5)
     assert {p.id for p in posts if store.hides_suggestions(p.id, "ben")} != hidden[0.5]
+
+
+def test_the_list_tells_no_score_of_posts_that_are_read_without_marks(store: Store, posts: list[Post]) -> None:
+    model = a_model(posts)
+    store.add_model(ModelVersion(id="m1", path="kept-in-the-tests"))
+    store.add_predictions(p for post in posts for p in model.predictions(post).values())
+    set_share(store, 0.5)
+    model.version = "m1"
+    listed = find_posts(store, model, ANA, QueueFilter())["posts"]
+    assert {(p["evidence"] is None) == store.hides_suggestions(p["post_id"], "ana") for p in listed} == {True}
+    assert {p["uncertainty"] is None for p in listed} == {True, False}
 
 
 def test_an_open_round_decides_for_its_own_posts(store: Store, posts: list[Post]) -> None:
