@@ -16,6 +16,7 @@ COMMANDS = (
     "serve",
     "exchange",
     "imports",
+    "posts",
     "predict",
     "learn",
     "training_job",

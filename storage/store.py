@@ -28,6 +28,7 @@ from storage.progress import ProgressStore
 from storage.queue import QueueStore
 from storage.settings import SettingStore
 from storage.team_figures import TeamFigureStore
+from storage.withdrawal import WithdrawalStore
 from storage.wordings import WordingStore
 
 __all__ = ["Connections", "Store", "open_store"]
@@ -54,6 +55,7 @@ class Store(
     AlignmentStore,
     ExportStore,
     TeamFigureStore,
+    WithdrawalStore,
 ):
     """All questions and events of one project's database. Safe to share between threads."""
 

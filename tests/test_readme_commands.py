@@ -31,6 +31,7 @@ PASSWORD = "correct horse battery"
 ELSEWHERE = {
     "installs": r"pip install ",
     "the API, in tests/annotator/web/test_api_live.py": r"TOKEN=|curl ",
+    "what asks first, in tests/annotator/commands/test_posts.py": r"evidence posts withdraw ",
     "the Hub and buckets, in tests/hub and the tests of snapshots": r"evidence (models (push|pull)|export --push-to-hub|import hub:"
     r"|restore hf://|backup --to /mnt/|train-job )",
 }
