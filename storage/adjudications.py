@@ -35,7 +35,8 @@ class AdjudicationStore(Connections):
             current = _revision(db, adjudication)
             if current != expected_revision:
                 raise Conflict(
-                    f"{adjudication.post_id} x {adjudication.criterion_id} was adjudicated elsewhere in the meantime.",
+                    f"{adjudication.post_id} x {adjudication.criterion_id} was adjudicated elsewhere in the meantime, and stays as it was"
+                    " decided there. Go on with the next case, or load this one again to see that decision.",
                     current_revision=current,
                 )
             return _append(db, adjudication)

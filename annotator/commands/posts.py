@@ -8,11 +8,6 @@ from pathlib import Path
 from annotator.commands.common import Subparsers, UsageError, add_data_dir, agree, project_of, report, say
 from annotator.words import counted
 
-ELSEWHERE = (
-    "Backups and snapshots made before, files that were exported and models that learned from these posts still hold something of them:"
-    " delete or make those anew as well."
-)
-
 
 def add(commands: Subparsers) -> None:
     posts = commands.add_parser("posts", help="posts: withdraw, as when somebody takes back their consent")
@@ -29,6 +24,8 @@ def add(commands: Subparsers) -> None:
 
 
 def run_withdraw(arguments: argparse.Namespace) -> None:
+    from annotator.review.post_list import STILL_ELSEWHERE
+
     project = project_of(arguments)
     store = project.store
     ids = list(dict.fromkeys([*arguments.ids, *_listed(arguments.file)]))
@@ -49,7 +46,7 @@ def run_withdraw(arguments: argparse.Namespace) -> None:
         return
     removed = store.withdraw_posts(ids, by=project.settings.local_reviewer)
     report({"posts": removed.posts, "annotations": removed.answers, "predictions": removed.predictions})
-    say(f"Removed {counted(removed.posts, 'post')}. {ELSEWHERE}")
+    say(f"Removed {counted(removed.posts, 'post')}. {STILL_ELSEWHERE}")
 
 
 def _listed(path: Path | None) -> list[str]:

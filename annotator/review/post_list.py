@@ -16,6 +16,12 @@ from storage.records import InvalidRecord, Job, JobKind, JobStatus, Reviewer, Ro
 from storage.store import Store
 
 MOST_AT_ONCE = 10_000
+MOST_WITHDRAWN = 500
+"""Posts that are taken out at once: everybody's save waits for it."""
+STILL_ELSEWHERE = (
+    "Backups and snapshots made before, files that were exported, trainings that wait to be resumed and models that learned from these"
+    " posts still hold something of them: delete or make those anew as well. An app that runs forgets them when it is started again."
+)
 EXCERPT = 160
 READ_IN_THE_APP = 100
 """Up to here the app's own model reads the posts that somebody asks for; more of them are a job with progress."""
@@ -96,6 +102,15 @@ def change_split(store: Store, post_ids: Sequence[str], split: str, *, by: Revie
     if split not in {str(s) for s in Split}:
         raise InvalidRecord(f"{split!r} is no split; it is train, dev or test.")
     return store.set_split(_checked(store, post_ids), Split(split))
+
+
+def withdraw(store: Store, post_ids: Sequence[str], *, by: Reviewer) -> Wire:
+    """Take posts out for good, with all that was said of them: {"count", "words"}. Raises NotAllowed for who is no admin, InvalidRecord."""
+    allow(by, Role.ADMIN)
+    ids = _checked(store, post_ids)
+    if len(ids) > MOST_WITHDRAWN:
+        raise InvalidRecord(f"Choose at most {MOST_WITHDRAWN} posts to withdraw at once, not {len(ids)}.")
+    return {"count": store.withdraw_posts(ids, by=by.name).posts, "words": STILL_ELSEWHERE}
 
 
 def predict(store: Store, jobs: Jobs, model: Reader, post_ids: Sequence[str], *, by: Reviewer) -> Wire:

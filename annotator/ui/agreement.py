@@ -90,7 +90,8 @@ def _csv(context: Context, message: Chosen, me: Reviewer) -> Wire:
     found = _figures(context, message, me)
     if "people" not in found:
         raise InvalidRecord("The figures are being worked out for the first time. Try again in a minute.")
-    return {"csv": spreadsheet.of_report(found), "name": "team.csv"}
+    chosen = _round(message)
+    return {"csv": spreadsheet.of_report(found), "name": "team.csv" if chosen is None else f"team-round-{chosen}.csv"}
 
 
 def _mixed_up(context: Context, message: MixedUp, me: Reviewer) -> Wire:

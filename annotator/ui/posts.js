@@ -148,6 +148,7 @@ function drawBulk() {
     make("span", { class: "ev-row" }, button("Assign to", () => act("posts_assign", { to: people.value }, "assigned"), none), people,
       button("Unassign", () => act("posts_unassign", { from: people.value }, "no longer assigned"), { ...none, title: "These posts are no longer this person's" })),
     list.me.role === "admin" && make("span", { class: "ev-row" }, move, splits),
+    list.me.role === "admin" && sureButton("Withdraw", () => "Remove " + plural(count, "post") + " for good, with all that was said?", withdraw, { ...none, title: "For posts whose authors take back their consent: no word of them stays in the database" }),
     button("Predict next", predictNext, { ...none, title: "The model reads these posts before all others" }),
     button("Choose all that fit", chooseAll),
     count > 0 && button("Choose none", () => (list.chosen.clear(), drawTable(), drawBulk())));
@@ -166,6 +167,14 @@ async function act(name, message, word) {
   if (!reply) return;
   tell(plural(reply.count, "post") + " " + word + ".");
   find();
+}
+
+async function withdraw() {
+  const reply = await askOnce("posts_withdraw", { post_ids: Array.from(list.chosen) });
+  if (!reply) return;
+  list.chosen.clear();
+  tell(plural(reply.count, "post") + " removed. " + reply.words, 20_000);
+  findFirst();
 }
 
 // A few posts are read by the app itself; many are a background job, which is watched here.

@@ -90,6 +90,10 @@ def _split(context: Context, message: Moved, me: Reviewer) -> Wire:
     return {"count": post_list.change_split(context.store, message["post_ids"], message["split"], by=me)}
 
 
+def _withdraw(context: Context, message: Chosen, me: Reviewer) -> Wire:
+    return post_list.withdraw(context.store, message["post_ids"], by=me)
+
+
 def _predict(context: Context, message: Chosen, me: Reviewer) -> Wire:
     return post_list.predict(context.store, context.jobs, context.models, message["post_ids"], by=me)
 
@@ -109,6 +113,7 @@ ANSWERS: dict[str, Answer] = {
     "posts_assign": _assign,
     "posts_unassign": _unassign,
     "posts_split": _split,
+    "posts_withdraw": _withdraw,
     "posts_predict": _predict,
     "posts_job": _job,
     "posts_stop": _stop,

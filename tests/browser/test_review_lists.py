@@ -41,6 +41,20 @@ def test_posts_are_found_by_their_words_changed_together_and_opened_by_a_link(si
     assert page.inner_text(".ev-post-id") == two
 
 
+def test_posts_are_withdrawn_after_a_question(site: Site, new_page: Opener) -> None:
+    gone, kept = site.add_post("An okapi took back what it said."), site.add_post("An okapi stayed.")
+    page = new_page("/?tab=posts")
+    page.fill("#posts-list [name=query]", "okapi")
+    page.wait_for_function("document.querySelectorAll('#posts-list tbody tr').length === 2")
+    page.check(f'[aria-label="Choose post {gone}"]')
+    page.dblclick("#posts-list >> text=Withdraw")  # asks, and does not answer itself
+    assert gone in site.store.known_post_ids([gone])
+    page.click("text=Remove 1 post for good, with all that was said?")
+    page.wait_for_selector("text=1 post removed. Backups and snapshots made before")
+    page.wait_for_function("document.querySelectorAll('#posts-list tbody tr').length === 1")
+    assert set(site.store.known_post_ids([gone, kept])) == {kept}
+
+
 def test_an_admin_changes_a_guideline_and_the_earlier_wording_can_still_be_read(site: Site, new_page: Opener) -> None:
     page = new_page("/?tab=guidelines")
     page.wait_for_selector("#guidelines .ev-card")

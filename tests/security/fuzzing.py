@@ -118,6 +118,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "posts_assign": {**CHOSEN, "to": "eva"},
     "posts_unassign": {**CHOSEN, "from": "eva"},
     "posts_split": {**CHOSEN, "split": "dev"},
+    "posts_withdraw": {"post_ids": ["nobody-has-this-post"]},
     "posts_predict": CHOSEN,
     "posts_job": {"job": 1},
     "posts_stop": {"job": 1},

@@ -25,7 +25,7 @@ READ = (
     "/healthz",
 )
 CLOSED = ("/api/v1/export", "/models/x.zip", "/imports/1/report", "/tokens", "/export/x")
-ADMINS = ("guidelines_save", "guidelines_order", "posts_split")
+ADMINS = ("guidelines_save", "guidelines_order", "posts_split", "posts_withdraw")
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,18 @@ def test_only_an_admin_moves_posts_to_another_split(store: Store, posts: list[st
         post_list.change_split(store, ["p1"], "holdout", by=ADMIN)
 
 
+def test_only_an_admin_withdraws_posts_and_not_any_number_at_once(store: Store, posts: list[str]) -> None:
+    with pytest.raises(NotAllowed):
+        post_list.withdraw(store, ["p1"], by=ANA)
+    with pytest.raises(InvalidRecord, match="at most 1 posts"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(post_list, "MOST_WITHDRAWN", 1)
+        post_list.withdraw(store, ["p1", "p2"], by=ADMIN)
+    said = post_list.withdraw(store, ["p1"], by=ADMIN)
+    assert said["count"] == 1
+    assert "Backups and snapshots" in said["words"]
+    assert sorted(p.id for p in store.iter_posts()) == [p for p in posts if p != "p1"]
+
+
 @pytest.mark.parametrize("ids", [[], ["p1", "gone"], [f"p{n}" for n in range(2000)]])
 def test_a_choice_that_cannot_be_right_changes_nothing(ids: list[str], store: Store, posts: list[str]) -> None:
     with pytest.raises(InvalidRecord):

@@ -184,7 +184,7 @@ OF_OTHERS = {
     "guidelines_order": "ids", "guidelines_remove_example": "nothing", "guidelines_attributes": "the form",
     "review_opened": "nothing", "review_save": "others, as review_item", "review_skip": "nothing", "review_assign": "nothing",
     "review_restore": "a revision", "review_undo": "ids", "review_look_again": "nothing", "thread_say": "as thread_read",
-    "posts_split": "a count", "posts_predict": "a job", "posts_stop": "a job", "tour_anew": "nothing",
+    "posts_split": "a count", "posts_withdraw": "a count", "posts_predict": "a job", "posts_stop": "a job", "tour_anew": "nothing",
     **dict.fromkeys(("team_make", "team_people", "team_move", "team_fill", "team_deadline", "team_close"), "as team_round"),
     "team_preview": "tried by itself", "team_rules": "the rules", **dict.fromkeys(people.ANSWERS, "the accounts, for admins"),
 }  # fmt: skip
