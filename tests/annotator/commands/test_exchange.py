@@ -25,9 +25,13 @@ def test_what_an_import_did_not_take_as_it_stands_is_said_at_once(
     lines = [f'{long},"I can&#39;t sleep at night, and cry.",SLEEP_ISSUES;FATIGUE,cry,4', "b,So tired.,FATIGUE,tired,5"]
     (tmp_path / "in.csv").write_text("\n".join([header, *lines]) + "\n")
     code, report, said = imported(tmp_path / "in.csv", capsys)
-    assert (code, report["annotations"], report["renamed"]) == (0, 0, 1)
-    kept = "Kept with the posts: column 'labels', 2 times: a label of the whole post, not read as an answer."
-    assert kept in said
+    assert (code, report["annotations"], report["renamed"]) == (0, 1, 1)
+    why = "2 labels stand beside 1 piece of evidence: which belongs to which cannot be told."
+    for line in (
+        "Kept with the posts: column 'labels', 1 time: not read",
+        "Left out: label 'SLEEP_ISSUES;FATIGUE', 1 time",
+    ):
+        assert f"{line}: {why}" in said
     assert "1 id or name is kept as another one; the report says which (kind renamed)." in said
     assert "stars" not in said
     spans = {"id": "c", "text": "I can't sleep.", "entities": [[2, 12, "SLEEP_ISSUES"]]}
