@@ -44,7 +44,8 @@ class WithdrawalStore(Connections):
             return _counted(db.conn, ids)
 
     def withdraw_posts(self, ids: Sequence[str], *, by: str | None) -> OnPosts:
-        """Remove the posts with everything that hangs on them, in one transaction, so that no page of the file holds their words.
+        """Remove the posts with everything that hangs on them, in one transaction, so that no page of the database holds their words, nor
+        what was written ahead of it, unless somebody reads an earlier moment just then: that part goes with the next writing.
 
         It stays in the list of imports, as one that was undone, how many posts went, when and by whom. Copies of the database, exports
         and models that learned from the posts are elsewhere and stay as they are. Raises NotFound if a post is not there: none is
@@ -94,15 +95,8 @@ def _counted(connection: sqlite3.Connection, ids: Sequence[str]) -> OnPosts:
 def _remove(connection: sqlite3.Connection, ids: Sequence[str], posts: int, by: str | None) -> None:
     """As an import of their own that is undone at once: what people said of a post goes with its import alone, and never by mistake."""
     values = {"ids": json.dumps(list(ids))}
-    for model_version, import_id, count in connection.execute(
-        "SELECT s.model_version, ifnull(p.import_id, 0), count(*) FROM main.post p JOIN post_score s ON s.post_id = p.id"
-        f" WHERE p.id {_AMONG} GROUP BY 1, 2",
-        values,
-    ).fetchall():
-        connection.execute(
-            "UPDATE predicted_posts SET posts = posts - ? WHERE model_version = ? AND import_id = ?",
-            [count, model_version, import_id],
-        )
+    # counted off as of the imports that the posts came with, and so before they change to another one
+    connection.execute(f"DELETE FROM post_score WHERE post_id {_AMONG}", values)
     for import_id, count in connection.execute(
         f"SELECT ifnull(import_id, 0), count(*) FROM main.post WHERE id {_AMONG} GROUP BY 1", values
     ).fetchall():

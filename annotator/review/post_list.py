@@ -53,12 +53,12 @@ def find_posts(
     items = store.queue(wanted, me=reviewer.name, model_version=model.version, **dataclasses.asdict(portion))
     total = store.count_queue(wanted, me=reviewer.name, model_version=model.version)
     called = called_before(store, reviewer)
+    with store.read():  # one transaction for what is asked of each post
+        shown = [_unmarked(store, _at_hit(store, item, wanted.query), reviewer) for item in items]
     return {
         "total": total.posts,
         "at_least": total.at_least,
-        "posts": [
-            _wire(_unmarked(store, _at_hit(store, item, wanted.query), reviewer), reviewer, called) for item in items
-        ],
+        "posts": [_wire(item, reviewer, called) for item in shown],
     }
 
 

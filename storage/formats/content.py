@@ -186,9 +186,7 @@ def _is_doccano(item: Mapping[str, Any]) -> bool:
             and all(map(_is_doccano_label, labels))
             and (labels or {"id", "offsets"} & item.keys())
             and not (
-                labels
-                and isinstance(labels[0], str)
-                and any(plain(str(k)) in (*LISTS, "rationales", "rationale") for k in item if k != key)
+                labels and isinstance(labels[0], str) and any(plain(str(k)) in _PASSAGES for k in item if k != key)
             )
         ):
             return True
